@@ -1,0 +1,150 @@
+"""Distortion, rate, and the one number that compares two rate-distortion curves (BD-rate)."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+_ROWS = 256  # pictures are compared in bands of this many rows, so that large ones need little extra memory
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the peak signal-to-noise ratio in dB of two uint8 arrays of one shape, over all values together.
+
+    For (H, W, 3) this is PSNR-RGB: 10 log10(255^2 / MSE), the mean taken over pixels and channels. Identical arrays
+    give infinity.
+
+    >>> a = np.zeros((4, 4, 3), np.uint8)
+    >>> round(psnr(a, a + 1), 2)
+    48.13
+    """
+    if a.shape != b.shape or a.dtype != np.uint8 or b.dtype != np.uint8:
+        raise ValueError(f"psnr: found {a.dtype} {a.shape} and {b.dtype} {b.shape}, expected uint8 arrays of one shape")
+    squares = 0.0
+    for top in range(0, a.shape[0], _ROWS):
+        band = np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16).astype(np.float64).ravel()
+        squares += float(band @ band)
+    return math.inf if squares == 0 else 10 * math.log10(255**2 * a.size / squares)
+
+
+class Pchip:
+    """Monotone piecewise cubic through points with strictly increasing x (Fritsch and Carlson, 1980).
+
+    The slopes are Butland's weighted harmonic means with three-point ends, as in SciPy's PchipInterpolator. At least
+    two points.
+
+    >>> line = Pchip([0, 1, 3], [0, 2, 6])
+    >>> float(line(2.0)), float(line.integrate(0, 3))
+    (4.0, 9.0)
+    """
+
+    def __init__(self, x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> None:
+        self.x = np.asarray(x, np.float64)
+        self.y = np.asarray(y, np.float64)
+        if self.x.ndim != 1 or self.x.shape != self.y.shape or self.x.size < 2 or np.any(np.diff(self.x) <= 0):
+            raise ValueError("pchip: expected two or more points with strictly increasing x")
+        self.slopes = _slopes(np.diff(self.x), np.diff(self.y) / np.diff(self.x))
+
+    def __call__(self, at: float | np.ndarray) -> np.ndarray:
+        """Return the curve at `at`; outside the points the last cubic is continued."""
+        at = np.asarray(at, np.float64)
+        piece = np.clip(np.searchsorted(self.x, at, side="right") - 1, 0, self.x.size - 2)
+        value, slope, square, cube = self._cubic(piece)
+        t = at - self.x[piece]
+        return value + t * (slope + t * (square + t * cube))
+
+    def integrate(self, low: float, high: float) -> float:
+        """Return the exact integral from `low` to `high`, both within the points."""
+        cuts = np.concatenate(([low], self.x[(self.x > low) & (self.x < high)], [high]))
+        piece = np.clip(np.searchsorted(self.x, cuts[:-1], side="right") - 1, 0, self.x.size - 2)
+        value, slope, square, cube = self._cubic(piece)
+        total = 0.0
+        for end, sign in ((cuts[1:], 1), (cuts[:-1], -1)):
+            t = end - self.x[piece]
+            total += sign * float(np.sum(t * (value + t * (slope / 2 + t * (square / 3 + t * cube / 4)))))
+        return total
+
+    def _cubic(self, piece: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return the coefficients of 1, t, t^2, t^3 of the pieces, t counted from the left end."""
+        step = self.x[piece + 1] - self.x[piece]
+        chord = (self.y[piece + 1] - self.y[piece]) / step
+        left, right = self.slopes[piece], self.slopes[piece + 1]
+        return self.y[piece], left, (3 * chord - 2 * left - right) / step, (left + right - 2 * chord) / step**2
+
+
+def _slopes(steps: np.ndarray, chords: np.ndarray) -> np.ndarray:
+    if chords.size == 1:
+        return np.repeat(chords, 2)
+    inner = np.zeros(chords.size - 1)
+    same_sign = chords[:-1] * chords[1:] > 0
+    w1 = (2 * steps[1:] + steps[:-1])[same_sign]
+    w2 = (steps[1:] + 2 * steps[:-1])[same_sign]
+    inner[same_sign] = (w1 + w2) / (w1 / chords[:-1][same_sign] + w2 / chords[1:][same_sign])
+    first = _end_slope(steps[0], steps[1], chords[0], chords[1])
+    last = _end_slope(steps[-1], steps[-2], chords[-1], chords[-2])
+    return np.concatenate(([first], inner, [last]))
+
+
+def _end_slope(step: float, next_step: float, chord: float, next_chord: float) -> float:
+    """Three-point estimate, limited so that the curve keeps its shape."""
+    slope = ((2 * step + next_step) * chord - step * next_chord) / (step + next_step)
+    if slope * chord <= 0:
+        return 0.0
+    if chord * next_chord <= 0 and abs(slope) > 3 * abs(chord):
+        return 3 * chord
+    return slope
+
+
+class Curve:
+    """A rate-distortion curve: the logarithm of the rate as a function of the PSNR, in either unit of rate.
+
+    Points whose PSNR is not finite (lossless) are left out; of points with equal PSNR the cheapest counts.
+
+    >>> curve = Curve([1000, 2000, 4000], [30.0, 33.0, 36.0])
+    >>> round(curve.rate_at(33.0)), curve.rate_at(29.9)
+    (2000, None)
+    """
+
+    def __init__(self, rates: Sequence[float], psnrs: Sequence[float]) -> None:
+        best: dict[float, float] = {}
+        for rate, level in zip(rates, psnrs, strict=True):
+            if math.isfinite(level) and rate > 0:
+                best[level] = min(rate, best.get(level, math.inf))
+        self.psnrs = sorted(best)
+        self.log_rate = Pchip(self.psnrs, [math.log(best[p]) for p in self.psnrs]) if len(best) > 1 else None
+
+    def rate_at(self, level: float) -> float | None:
+        """Return the interpolated rate at a PSNR of `level` dB, or None outside the curve."""
+        if self.log_rate is None or not self.psnrs[0] <= level <= self.psnrs[-1]:
+            return None
+        return math.exp(float(self.log_rate(level)))
+
+
+class BdRate(NamedTuple):
+    """The mean difference of rate at equal PSNR, and the range of PSNR it was taken over."""
+
+    percent: float  # negative: fewer bits than the anchor
+    low: float  # dB
+    high: float  # dB
+
+
+def bd_rate(anchor: Curve, test: Curve) -> BdRate | None:
+    """Return the Bjontegaard delta rate of `test` against `anchor`, or None where the curves do not overlap.
+
+    The logarithms of both rates are interpolated by PCHIP and averaged over the overlap of the two PSNR ranges
+    (Bjontegaard, VCEG-M33, 2001, with PCHIP in place of one cubic as in JVET's common test conditions).
+
+    >>> anchor = Curve([1.0, 2.0, 4.0], [30.0, 33.0, 36.0])
+    >>> result = bd_rate(anchor, Curve([0.5, 1.0, 2.0], [30.0, 33.0, 36.0]))
+    >>> round(result.percent, 6), result.low, result.high
+    (-50.0, 30.0, 36.0)
+    """
+    if anchor.log_rate is None or test.log_rate is None:
+        return None
+    low = max(anchor.psnrs[0], test.psnrs[0])
+    high = min(anchor.psnrs[-1], test.psnrs[-1])
+    if low >= high:
+        return None
+    difference = (test.log_rate.integrate(low, high) - anchor.log_rate.integrate(low, high)) / (high - low)
+    return BdRate(100 * math.expm1(difference), low, high)

@@ -1,0 +1,65 @@
+"""Find and read the pictures to be measured: every codec gets the same RGB pixels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+SAMPLES = Path(__file__).parent / "samples"
+EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".avif"})
+
+
+class Source(NamedTuple):
+    """One picture as it is measured."""
+
+    name: str  # file name without folders
+    pixels: np.ndarray  # uint8 (H, W, 3)
+    note: str  # what was changed to make it RGB, or ""
+
+
+def find_pictures(paths: Sequence[Path]) -> list[Path]:
+    """Return the files in `paths` and the pictures directly inside its folders, or the shipped samples if it is empty.
+
+    Files are taken as they are, whatever their extension and whether they exist or not; folders give their pictures
+    (by extension) in the order of their names. Raises FileNotFoundError for a folder without pictures.
+    """
+    found: list[Path] = []
+    for path in paths or [SAMPLES]:
+        if path.is_dir():
+            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in EXTENSIONS and file.is_file())
+            if not inside:
+                raise FileNotFoundError(f"{path}: no pictures in this folder")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def load_picture(path: Path) -> Source:
+    """Read a picture as RGB: grey is repeated over the three channels, alpha is dropped.
+
+    Raises EncodeError or OSError when it cannot be read.
+    """
+    from aecodec.picture import read_picture
+
+    pixels, note = to_rgb(read_picture(path).pixels)
+    return Source(path.name, pixels, note)
+
+
+def to_rgb(pixels: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return uint8 (H, W, 3) pixels and what was done, from (H, W), (H, W, 2), (H, W, 3) or (H, W, 4).
+
+    >>> to_rgb(np.zeros((5, 4, 2), np.uint8))[1]
+    'grey measured as RGB, alpha dropped'
+    """
+    notes = []
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    if channels <= 2:
+        grey = pixels if pixels.ndim == 2 else pixels[..., 0]
+        pixels = np.repeat(grey[..., None], 3, axis=2)
+        notes.append("grey measured as RGB")
+    if channels in (2, 4):
+        pixels = pixels[..., :3]
+        notes.append("alpha dropped")
+    return np.ascontiguousarray(pixels), ", ".join(notes)

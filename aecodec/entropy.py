@@ -1,0 +1,159 @@
+"""Symbols of one tile <-> bytes, with stored tables and a range coder. The only user of constriction.
+
+    z (h, w, Z) -----------------------> channel by channel, table of (knot, channel) --+
+                                                                                        |--> RangeEncoder --> bytes
+    r, scale index (H, W, M) ----------> grouped by index, table of the index ----------+
+    escaped values --------------------> Exp-Golomb bits, plane by plane ---------------+
+
+FORMAT.md specifies the order and the arithmetic to the bit. Damaged input raises nothing in a range decoder: the checksums
+and lengths of the container are the guard.
+"""
+
+from functools import cached_property
+
+import constriction
+import numpy as np
+
+from aecodec.errors import CorruptError, ModelError
+
+PRECISION = 24  # frequencies of a table sum to 2^24
+Z_MAX = 63
+ESCAPE_BITS = 16  # an escaped value lies less than 2^16 - 1 beyond the table
+_TOTAL = 1 << PRECISION
+
+
+def _categorical(frequencies: np.ndarray):
+    # constriction reserves one unit of 2^-24 for each symbol and scales floats to what is left: given f - 1 its scale
+    # is exactly one, and it codes just these integers (tests/test_entropy.py checks it against integer arithmetic).
+    return constriction.stream.model.Categorical(frequencies.astype(np.float64) - 1, perfect=False)
+
+
+class Tables:
+    """CDF tables of a model.
+
+    z: uint32 (knots, Z, 127), frequencies of the symbols -63..63. r: for each scale index 1..63 a uint32 array of
+    frequencies of -K..K and of the escape symbol. Every table sums to 2^24 with no zero. Raises ModelError otherwise.
+    """
+
+    def __init__(self, z: np.ndarray, r: list[np.ndarray]):
+        self.z, self.r = z, r
+        for table in [*z.reshape(-1, z.shape[-1]), *r]:
+            if table.dtype != np.uint32 or table.min() < 1 or int(table.sum(dtype=np.uint64)) != _TOTAL:
+                raise ModelError("tables: expected uint32 frequencies, none zero, that sum to 2^24")
+        if z.shape[-1] != 2 * Z_MAX + 1 or any(len(t) % 2 for t in r):
+            raise ModelError("tables: unexpected number of symbols")
+        self.reach = np.array([0] + [(len(t) - 2) // 2 for t in r], np.int32)  # K of each scale index
+        self._z_models: dict[int, list] = {}
+
+    @cached_property
+    def r_models(self) -> list:
+        """The coder's models, index 0 (never coded) included."""
+        return [None, *map(_categorical, self.r)]
+
+    @cached_property
+    def bit(self):
+        return _categorical(np.array([_TOTAL // 2] * 2))
+
+    def z_models(self, knot: int) -> list:
+        if knot not in self._z_models:
+            self._z_models[knot] = list(map(_categorical, self.z[knot]))
+        return self._z_models[knot]
+
+
+def _groups(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flat positions of the coded latents, grouped by scale index; bounds (65,) of the groups."""
+    flat = index.reshape(-1)
+    where = np.flatnonzero(flat)
+    kinds = flat[where]
+    where = where[np.argsort(kinds, kind="stable")]
+    return where, np.concatenate([[0], np.cumsum(np.bincount(kinds, minlength=64))])
+
+
+def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, knot: int, tables: Tables) -> bytes:
+    """Code one tile.
+
+    z: int (h, w, Z) in -63..63. r: int (H, W, M), zero where index is zero. index: uint8 (H, W, M) in 0..63.
+    knot: row of the z tables. Residuals beyond the escape code's reach are a ValueError.
+    """
+    coder = constriction.stream.queue.RangeEncoder()
+    planes = np.ascontiguousarray(z.reshape(-1, z.shape[-1]).T.astype(np.int32) + Z_MAX)
+    for plane, model in zip(planes, tables.z_models(knot), strict=True):
+        coder.encode(plane, model)
+
+    where, bounds = _groups(index)
+    values = r.reshape(-1)[where].astype(np.int32)
+    reach = np.repeat(tables.reach, np.diff(bounds))
+    escaped = np.abs(values) > reach
+    symbols = np.where(escaped, 2 * reach + 1, values + reach).astype(np.int32)
+    for i, model in enumerate(tables.r_models):
+        if bounds[i] < bounds[i + 1]:
+            coder.encode(symbols[bounds[i] : bounds[i + 1]], model)
+    if escaped.any():
+        _encode_escapes(coder, values[escaped], reach[escaped], tables.bit)
+    data = coder.get_compressed().astype("<u4").tobytes()
+    return data.rstrip(b"\0")
+
+
+def _encode_escapes(coder, values: np.ndarray, reach: np.ndarray, bit) -> None:
+    """Exp-Golomb code of |value| - K, which is at least 1: first all prefixes, then all suffixes, then all signs."""
+    e = np.abs(values) - reach
+    if e.max() >= 1 << ESCAPE_BITS:
+        raise ValueError(f"residual {int(values[e.argmax()])} is beyond the escape code")
+    length = np.frexp(e)[1].astype(np.int32) - 1  # bits after the leading one
+    for j in range(ESCAPE_BITS - 1):
+        coder.encode((length[length >= j] > j).astype(np.int32), bit)
+    for j in reversed(range(ESCAPE_BITS - 1)):
+        coder.encode((e[length > j] >> j & 1).astype(np.int32), bit)
+    coder.encode((values < 0).astype(np.int32), bit)
+
+
+class TileDecoder:
+    """Decodes one tile in the order of its stream: first `z`, then `r`, whose scale indexes follow from z."""
+
+    def __init__(self, data, knot: int, tables: Tables):
+        words = np.frombuffer(bytes(data) + bytes(-len(data) % 4), "<u4").astype(np.uint32)
+        self._coder, self._knot, self._tables = constriction.stream.queue.RangeDecoder(words), knot, tables
+
+    def z(self, height: int, width: int) -> np.ndarray:
+        """-> int8 (height, width, Z) in -63..63."""
+        models = self._tables.z_models(self._knot)
+        out = np.empty((len(models), height * width), np.int8)
+        for c, model in enumerate(models):
+            out[c] = self._decode(model, height * width) - Z_MAX
+        return out.T.reshape(height, width, -1)
+
+    def r(self, index: np.ndarray) -> np.ndarray:
+        """index: uint8 (H, W, M) -> int32 of the same shape. Raises CorruptError where the stream does not end here."""
+        where, bounds = _groups(index)
+        symbols = np.empty(len(where), np.int32)
+        for i, model in enumerate(self._tables.r_models):
+            if bounds[i] < bounds[i + 1]:
+                symbols[bounds[i] : bounds[i + 1]] = self._decode(model, int(bounds[i + 1] - bounds[i]))
+        reach = np.repeat(self._tables.reach, np.diff(bounds))
+        values = symbols - reach
+        escaped = values > reach
+        if escaped.any():
+            values[escaped] = self._escapes(reach[escaped])
+        if not self._coder.maybe_exhausted():
+            raise CorruptError("bitstream: symbols end before the data does")
+        out = np.zeros(index.size, np.int32)
+        out[where] = values
+        return out.reshape(index.shape)
+
+    def _escapes(self, reach: np.ndarray) -> np.ndarray:
+        bit = self._tables.bit
+        length = np.zeros(len(reach), np.int32)
+        for j in range(ESCAPE_BITS - 1):
+            alive = np.flatnonzero(length >= j)
+            length[alive] += self._decode(bit, len(alive))
+        e = np.ones(len(reach), np.int32)
+        for j in reversed(range(ESCAPE_BITS - 1)):
+            more = np.flatnonzero(length > j)
+            e[more] = e[more] << 1 | self._decode(bit, len(more))
+        return np.where(self._decode(bit, len(reach)) > 0, -1, 1) * (e + reach)
+
+    def _decode(self, model, count: int) -> np.ndarray:
+        try:
+            return self._coder.decode(model, count)
+        except Exception as e:  # constriction's exceptions have no common base
+            raise CorruptError(f"bitstream: {e}") from None

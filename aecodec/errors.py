@@ -1,0 +1,37 @@
+"""Everything that aecodec raises about its input. Messages: place, found, expected; lower case, one line."""
+
+
+class AezError(Exception):
+    """Base of all errors that aecodec raises about files, pictures and models."""
+
+
+class DecodeError(AezError, ValueError):
+    """The bytes cannot be decoded."""
+
+
+class NotAezError(DecodeError):
+    """The bytes do not start like an .aez file."""
+
+
+class UnsupportedError(DecodeError):
+    """The file is sound, but needs a later version or a model that is not installed."""
+
+
+class TruncatedError(DecodeError):
+    """The file ends too early."""
+
+
+class CorruptError(DecodeError):
+    """A checksum, length or value contradicts the format."""
+
+
+class LimitError(DecodeError):
+    """The file asks for more than the limits in force allow."""
+
+
+class EncodeError(AezError, ValueError):
+    """The picture cannot be encoded."""
+
+
+class ModelError(AezError, RuntimeError):
+    """Weights or tables are missing, damaged or not the ones the manifest names."""

@@ -1,0 +1,208 @@
+"""Weights and tables from disk, and the networks that run them. The only user of LiteRT.
+
+    weights/manifest.json          names, ids, sha256 of every file
+    weights/<name>/analysis.tflite        pixels uint8 (1, h, w, 3) -> y (1, h/16, w/16, M)
+    weights/<name>/hyper_analysis.tflite  y * gain (1, 16, 16, M) -> z (1, 4, 4, Z), not rounded
+    weights/<name>/code.tflite            a tile's means in four steps; codes residuals or takes them, see `Model.code`
+    weights/<name>/synthesis.tflite       y_hat (1, h, w, M), features -> pixels uint8 (1, 16h, 16w, 3)
+    weights/<name>/numbers.npz            scale net, gains, tables
+"""
+
+import hashlib
+import io
+import json
+import os
+import threading
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+
+from aecodec.entropy import Tables
+from aecodec.errors import ModelError, UnsupportedError
+from aecodec.scalenet import ScaleNet
+
+NETS = ("analysis", "hyper_analysis", "code", "synthesis")
+DEVELOPMENT = 0x8000  # ids from here on are development weights: later versions may refuse their files
+
+
+def weights_folder() -> Path:
+    """Where weights lie: AECODEC_WEIGHTS, inside the installed package, or beside it in a source tree."""
+    if folder := os.environ.get("AECODEC_WEIGHTS"):
+        return Path(folder)
+    here = Path(__file__).parent
+    installed = here / "_weights"
+    return installed if installed.is_dir() else here.parent / "weights"
+
+
+class Net:
+    """One LiteRT graph. Each call takes a free one-thread interpreter, so calls may run side by side."""
+
+    def __init__(self, data: bytes):
+        self._data, self._free, self._lock = data, {}, threading.Lock()
+
+    def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
+        shapes = tuple(i.shape for i in inputs)
+        interpreter = self._take(shapes)
+        for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
+            interpreter.set_tensor(detail["index"], array)
+        interpreter.invoke()
+        out = [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
+        with self._lock:
+            self._free.setdefault(shapes, []).append(interpreter)
+        return out
+
+    def _take(self, shapes: tuple):
+        with self._lock:
+            if self._free.get(shapes):
+                return self._free[shapes].pop()
+            spare = next((pool.pop() for pool in self._free.values() if pool), None)
+        interpreter = spare or self._new()
+        for detail, shape in zip(interpreter.get_input_details(), shapes, strict=True):
+            if tuple(detail["shape"]) != shape:
+                interpreter.resize_tensor_input(detail["index"], shape, strict=False)
+        interpreter.allocate_tensors()
+        return interpreter
+
+    def _new(self):
+        from ai_edge_litert.interpreter import Interpreter
+
+        return Interpreter(model_content=self._data, num_threads=1)
+
+
+class Model:
+    """One set of weights. Everything is loaded on first use and checked against the manifest."""
+
+    def __init__(self, name: str, entry: dict, folder: Path):
+        self.name, self.id, self.folder, self._entry = name, entry["id"], folder, entry
+
+    def _bytes(self, file: str) -> bytes:
+        try:
+            data = (self.folder / file).read_bytes()
+        except OSError as e:
+            raise ModelError(f"{self.folder / file}: {e.strerror}") from None
+        found, expected = hashlib.sha256(data).hexdigest(), self._entry["files"].get(file)
+        if found != expected:
+            raise ModelError(f"{self.folder / file}: sha256 {found[:16]}, expected {str(expected)[:16]}")
+        return data
+
+    @cached_property
+    def _numbers(self) -> dict[str, np.ndarray]:
+        with np.load(io.BytesIO(self._bytes("numbers.npz")), allow_pickle=False) as f:
+            return dict(f)
+
+    @cached_property
+    def scale_net(self) -> ScaleNet:
+        n = self._numbers
+        net = ScaleNet(*(n[f].astype(np.int32 if f == "offset" else np.float32) for f in ScaleNet._fields))
+        net.check()
+        return net
+
+    @cached_property
+    def tables(self) -> Tables:
+        n = self._numbers
+        return Tables(n["z_tables"], np.split(n["r_tables"], np.cumsum(n["r_sizes"])[:-1]))
+
+    @property
+    def latent(self) -> int:
+        """Channels of y."""
+        return self._numbers["log_gain"].shape[1]
+
+    @property
+    def last_knot(self) -> int:
+        """The quality axis runs from knot 0 to this one."""
+        return len(self._numbers["log_gain"]) - 1
+
+    def _at(self, name: str, quality: int) -> np.ndarray:
+        knots, position = self._numbers[name], quality / 256
+        low = min(int(position), len(knots) - 2)
+        w = np.float32(position - low)
+        return np.exp(knots[low] * (1 - w) + knots[low + 1] * w).astype(np.float32)
+
+    def gain(self, quality: int) -> np.ndarray:
+        """Factors (M,) of y at the encoder; quality in 1/256 of a knot."""
+        return self._at("log_gain", quality)
+
+    def inverse_gain(self, quality: int) -> np.ndarray:
+        """Factors (M,) of y_hat at the decoder."""
+        return self._at("log_gain_inverse", quality)
+
+    def features(self, quality: int) -> np.ndarray:
+        """What tells the synthesis transform the quality."""
+        return self._at("log_features", quality)[None, None, None]
+
+    def quality_units(self, quality: float) -> int:
+        """The scale 1..100 -> 1/256 of a knot, as the header carries it."""
+        scale, units = zip(*self._entry["quality"], strict=True)
+        return round(float(np.interp(quality, scale, units)))
+
+    def quality_scale(self, units: int) -> float:
+        """The inverse of `quality_units`."""
+        scale, known = zip(*self._entry["quality"], strict=True)
+        return float(np.interp(units, known, scale))
+
+    def z_knot(self, quality: int) -> int:
+        """Row of the z tables: the nearest knot."""
+        return (quality + 128) >> 8
+
+    @cached_property
+    def _nets(self) -> dict[str, Net]:
+        return {name: Net(self._bytes(f"{name}.tflite")) for name in NETS}
+
+    def analysis(self, pixels: np.ndarray) -> np.ndarray:
+        """pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
+        return self._nets["analysis"](pixels[None])[0][0]
+
+    def hyper_analysis(self, y: np.ndarray) -> np.ndarray:
+        """y (16, 16, M) at the quality's gain -> z_hat int32 (4, 4, Z) in -63..63."""
+        z = self._nets["hyper_analysis"](y[None])[0][0]
+        return np.clip(np.rint(z), -63, 63).astype(np.int32)
+
+    def code(self, given: np.ndarray, z: np.ndarray, rounding: np.ndarray | None = None):
+        """Run the four steps of the means over one tile.
+
+        given: with `rounding` the latents y, else the residuals r; float32 (16, 16, M). z: (4, 4, Z).
+        rounding: what is added before the floor, 0.5 to the nearest, very negative where nothing may be coded.
+        Returns r, y_hat, float32 (16, 16, M), both at the quality's gain.
+        """
+        encoding = np.full((1, 1, 1, 1), rounding is not None, np.float32)
+        if rounding is None:
+            rounding = np.full_like(given, 0.5)
+        r, y_hat = self._nets["code"](given[None], z[None].astype(np.float32), rounding[None], encoding)
+        return r[0], y_hat[0]
+
+    def synthesis(self, y_hat: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
+        return self._nets["synthesis"](y_hat[None], features)[0][0]
+
+
+@cache
+def _manifest(folder: Path) -> dict[str, Model]:
+    try:
+        entries = json.loads((folder / "manifest.json").read_text())["models"]
+    except (OSError, ValueError, KeyError) as e:
+        raise ModelError(f"{folder / 'manifest.json'}: {e}") from None
+    return {name: Model(name, entry, folder / name) for name, entry in entries.items()}
+
+
+def models() -> dict[str, Model]:
+    """All installed models by name."""
+    return _manifest(weights_folder())
+
+
+def by_name(name: str) -> Model:
+    """Raises ModelError, naming what is installed, when there is no such model."""
+    found = models()
+    if name not in found:
+        raise ModelError(f"unknown model {name!r}: installed are {', '.join(sorted(found))}")
+    return found[name]
+
+
+def by_id(number: int) -> Model:
+    """Raises UnsupportedError when no installed model has this id."""
+    for model in models().values():
+        if model.id == number:
+            return model
+    if number >= DEVELOPMENT:
+        raise UnsupportedError(f"model 0x{number:04x}: development weights that this version does not carry")
+    raise UnsupportedError(f"model 0x{number:04x}: not known to this version; a later one may decode the file")

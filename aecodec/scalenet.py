@@ -1,0 +1,70 @@
+"""The scale net: hyper-latents -> scale indexes, in integers that float32 represents exactly (FORMAT.md).
+
+Weights are integers in -127..127 and activations integers in 0..255, so every sum stays below 2^24 and no order of
+additions, fused multiply or thread can change a bit. A file's parsing depends on this net alone.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from aecodec.errors import ModelError
+
+Z_MAX = 63
+SCALES = 64
+SHIFTS = (2, 6, 10)
+_EXACT = 1 << 24
+
+
+class ScaleNet(NamedTuple):
+    """Integer weights, stored as float32 (the products run in that type) but for `offset`.
+
+    w_in (Z, C), b_in (C,), w_dw (3, 3, C), b_dw (C,), w_out (C, 16 M), offset int32 (knots, M).
+    """
+
+    w_in: np.ndarray
+    b_in: np.ndarray
+    w_dw: np.ndarray
+    b_dw: np.ndarray
+    w_out: np.ndarray
+    offset: np.ndarray
+
+    def check(self) -> None:
+        """Raise ModelError unless every value is an integer and no sum can reach 2^24."""
+        bounds = (
+            np.abs(self.w_in).sum(0) * Z_MAX + np.abs(self.b_in),
+            np.abs(self.w_dw).sum((0, 1)) * 255 + np.abs(self.b_dw),
+            np.abs(self.w_out).sum(0) * 255 + np.abs(self.offset).max(),
+        )
+        if any(b.max() >= _EXACT for b in bounds):
+            raise ModelError("scale net: a sum may reach 2^24")
+        if any(np.any(a != np.rint(a)) for a in self):
+            raise ModelError("scale net: a weight is not an integer")
+        if any(np.abs(w).max() > 127 for w in (self.w_in, self.w_dw, self.w_out)):
+            raise ModelError("scale net: a weight lies outside -127..127")
+
+    def offsets(self, quality: int) -> np.ndarray:
+        """Channel offsets (M,) at `quality`, in 1/256 of a knot, interpolated in integers."""
+        knot, f = min(quality >> 8, len(self.offset) - 2), 0
+        f = quality - (knot << 8)
+        a, b = self.offset[knot].astype(np.int64), self.offset[knot + 1].astype(np.int64)
+        return (a * (256 - f) + b * f + 128) >> 8
+
+    def run(self, z: np.ndarray, quality: int, dtype=np.float32) -> np.ndarray:
+        """z: integers (N, 4, 4, Z) in -63..63 -> scale indexes uint8 (N, 16, 16, M) in 0..63."""
+        n, rows, columns, _ = z.shape
+        h = _requantise(z.astype(dtype) @ self.w_in.astype(dtype) + self.b_in, SHIFTS[0])
+        padded = np.pad(h, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        h = np.broadcast_to(self.b_dw.astype(dtype), h.shape).copy()
+        for i in range(3):
+            for j in range(3):
+                h += padded[:, i : i + rows, j : j + columns] * self.w_dw[i, j].astype(dtype)
+        h = _requantise(h, SHIFTS[1])
+        out = (h.reshape(-1, h.shape[-1]) @ self.w_out.astype(dtype)).reshape(n, rows, columns, 4, 4, -1)
+        out += self.offsets(quality).astype(dtype)
+        index = np.clip(np.floor(out * dtype(2.0 ** -SHIFTS[2]) + dtype(0.5)), 0, SCALES - 1).astype(np.uint8)
+        return index.transpose(0, 1, 3, 2, 4, 5).reshape(n, 4 * rows, 4 * columns, -1)
+
+
+def _requantise(acc: np.ndarray, shift: int) -> np.ndarray:
+    return np.clip(np.floor(acc * acc.dtype.type(2.0**-shift) + acc.dtype.type(0.5)), 0, 255)

@@ -1,0 +1,89 @@
+"""Geometry: padding, windows with halo for the transforms, tiles of latents for the entropy model.
+
+Nothing here depends on the number of threads, so neither do the bytes of a file.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+STRIDE = 16  # pixels along the edge of a latent
+TILE = 16  # latents along the edge of a tile
+HYPER = 4  # latents along the edge of a hyper-latent
+
+
+class Span(NamedTuple):
+    """A window start..stop along one axis, of which keep_start..keep_stop is exact."""
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+
+def spans(length: int, window: int, halo: int) -> list[Span]:
+    """Cover 0..length with windows of one size that overlap by the halo; the last one is slid back inside.
+
+    >>> spans(10, 16, 2)
+    [Span(start=0, stop=10, keep_start=0, keep_stop=10)]
+    >>> [s.keep_start for s in spans(30, 16, 2)], spans(30, 16, 2)[-1].start
+    ([0, 14, 26], 14)
+    """
+    if length <= window:
+        return [Span(0, length, 0, length)]
+    found, kept = [], 0
+    while kept < length:
+        start = min(max(kept - halo, 0), length - window)
+        stop = start + window
+        keep_stop = length if stop == length else stop - halo
+        found.append(Span(start, stop, kept, keep_stop))
+        kept = keep_stop
+    return found
+
+
+def windows(height: int, width: int, window: int, halo: int) -> Iterator[tuple[Span, Span]]:
+    """Pairs (rows, columns) of `spans` that cover a plane."""
+    for rows in spans(height, window, halo):
+        for columns in spans(width, window, halo):
+            yield rows, columns
+
+
+def latent_size(pixels: int) -> int:
+    """Latents along an edge of so many pixels."""
+    return -(-pixels // STRIDE)
+
+
+def pad_window(image: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    """Cut pixels (H, W, C); coordinates beyond the last row or column repeat it."""
+    part = image[rows.start : rows.stop, columns.start : columns.stop]
+    below, right = rows.stop - rows.start - part.shape[0], columns.stop - columns.start - part.shape[1]
+    if below or right:
+        part = np.pad(part, ((0, below), (0, right), (0, 0)), mode="edge")
+    return np.ascontiguousarray(part)
+
+
+class Tile(NamedTuple):
+    """A tile's place among the latents, and the size of the part that lies inside the picture."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def hyper(self) -> tuple[int, int]:
+        """Rows and columns of hyper-latents that are coded."""
+        return -(-self.height // HYPER), -(-self.width // HYPER)
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+
+def tiles(height: int, width: int) -> list[Tile]:
+    """Tiles of a picture of height x width pixels, row by row."""
+    h, w = latent_size(height), latent_size(width)
+    return [
+        Tile(top, left, min(TILE, h - top), min(TILE, w - left)) for top in range(0, h, TILE) for left in range(0, w, TILE)
+    ]

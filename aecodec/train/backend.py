@@ -1,0 +1,125 @@
+"""One training step on each Keras backend: the only place that knows which one is in use."""
+
+import keras
+import numpy as np
+from keras import ops
+
+CLIP = 1.0  # global norm of the gradient
+
+
+def clipped(gradients):
+    """Gradients scaled down to a global norm of at most CLIP, and the norm."""
+    norm = ops.sqrt(sum(ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients))
+    scale = ops.minimum(1.0, CLIP / (norm + 1e-12))
+    return [g * ops.cast(scale, g.dtype) for g in gradients], norm
+
+
+class Stepper:
+    """Holds model, optimizer and moving average; `step` trains on one batch.
+
+    model.loss_terms(pixels, q, noise) gives per-picture loss, bpp and mse.
+    """
+
+    def __init__(self, model, optimizer):
+        self.model, self.optimizer = model, optimizer
+        optimizer.build(model.trainable_variables)
+        self.average = [np.array(v) for v in model.trainable_variables]
+        self._run = getattr(self, "_" + keras.backend.backend())()
+
+    def _objective(self, pixels, q, noise):
+        loss, bpp, mse = self.model.loss_terms(pixels, q, noise)
+        return ops.mean(loss), (ops.mean(bpp), ops.mean(mse))
+
+    def step(self, batch, lr: float) -> np.ndarray:
+        """Train on `batch` (pixels, q, noise_y, noise_z); returns loss, bpp, mse, gradient norm."""
+        return self._run(batch, np.float32(lr))
+
+    def update_average(self, decay: float) -> None:
+        """average = decay * average + (1 - decay) * weights."""
+        self.sync()
+        for a, v in zip(self.average, self.model.trainable_variables, strict=True):
+            a *= decay
+            a += (1 - decay) * np.asarray(ops.convert_to_numpy(v))
+
+    def sync(self) -> None:
+        """Write the state back into the Keras variables, where a backend keeps it elsewhere."""
+
+    def _tensorflow(self):
+        import tensorflow as tf
+
+        @tf.function
+        def run(pixels, q, noise_y, noise_z, lr):
+            self.optimizer.learning_rate.assign(lr)
+            with tf.GradientTape() as tape:
+                loss, (bpp, mse) = self._objective(pixels, q, (noise_y, noise_z))
+            variables = self.model.trainable_variables
+            gradients, norm = clipped(tape.gradient(loss, variables))
+            self.optimizer.apply(gradients, variables)
+            return tf.stack([loss, bpp, mse, norm])
+
+        return lambda batch, lr: run(*[tf.constant(a) for a in batch], tf.constant(lr)).numpy()
+
+    def _jax(self):
+        import jax
+        import jax.numpy as jnp
+
+        trainable = self.model.trainable_variables
+
+        def objective(values, frozen, batch):
+            pixels, q, *noise = batch
+            with keras.StatelessScope(
+                list(zip(trainable, values, strict=True))
+                + list(zip(self.model.non_trainable_variables, frozen, strict=True))
+            ):
+                return self._objective(pixels, q, tuple(noise))
+
+        def run(values, frozen, state, batch, lr):
+            grad = jax.value_and_grad(objective, has_aux=True)
+            (loss, (bpp, mse)), gradients = grad(values, frozen, batch)
+            gradients, norm = clipped(gradients)
+            state = [lr if v is self.optimizer.learning_rate else s for v, s in zip(self.optimizer.variables, state, strict=True)]
+            values, state = self.optimizer.stateless_apply(state, gradients, values)
+            return values, state, jnp.stack([loss, bpp, mse, norm])
+
+        jitted = jax.jit(run, donate_argnums=(0, 2))
+        held = {}
+
+        def call(batch, lr):
+            if not held:
+                held["values"] = [jnp.array(v.value, copy=True) for v in trainable]
+                held["state"] = [jnp.array(v.value, copy=True) for v in self.optimizer.variables]
+            frozen = [v.value for v in self.model.non_trainable_variables]
+            held["values"], held["state"], metrics = jitted(held["values"], frozen, held["state"], batch, lr)
+            return np.asarray(metrics)
+
+        def sync():
+            if held:
+                for v, value in zip(trainable, held["values"], strict=True):
+                    v.assign(jnp.array(value, copy=True))
+                for v, value in zip(self.optimizer.variables, held["state"], strict=True):
+                    v.assign(jnp.array(value, copy=True))
+
+        def forget():
+            held.clear()
+
+        self.sync, self.reload = sync, forget
+        return call
+
+    def reload(self) -> None:
+        """Take over Keras variables that were assigned from outside, where a backend keeps its own copy."""
+
+    def _torch(self):
+        import torch
+
+        def call(batch, lr):
+            self.optimizer.learning_rate.assign(lr)
+            pixels, q, *noise = [ops.convert_to_tensor(a) for a in batch]
+            variables = self.model.trainable_variables
+            loss, (bpp, mse) = self._objective(pixels, q, tuple(noise))
+            gradients = torch.autograd.grad(loss, [v.value for v in variables])
+            with torch.no_grad():
+                gradients, norm = clipped(gradients)
+                self.optimizer.apply(gradients, variables)
+            return np.array([float(t.detach()) for t in (loss, bpp, mse, norm)], np.float32)
+
+        return call

@@ -1,0 +1,84 @@
+"""State of a training run on disk: complete checkpoints, and the moving average alone in float16.
+
+Both are .npz files without pickles: arrays in the order of the model's variables, and `meta`, JSON text.
+"""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from keras import ops
+
+from aecodec.errors import ModelError
+
+
+def _write(path: Path, arrays: dict, meta: dict) -> None:
+    """Write atomically: the old file or the whole new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as f:
+            np.savez(f, meta=np.array(json.dumps(meta)), **arrays)
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_meta(path: Path) -> dict:
+    """The JSON beside the arrays. Raises ModelError when the file is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as f:
+            return json.loads(str(f["meta"]))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as e:
+        raise ModelError(f"{path}: not a checkpoint: {e}") from None
+
+
+def _numbered(prefix: str, arrays, dtype=None) -> dict:
+    return {f"{prefix}{i:04d}": np.asarray(ops.convert_to_numpy(a), dtype) for i, a in enumerate(arrays)}
+
+
+def _assign(f, prefix: str, variables, path: Path) -> None:
+    for i, v in enumerate(variables):
+        name = f"{prefix}{i:04d}"
+        if name not in f or f[name].shape != tuple(v.shape):
+            found = f[name].shape if name in f else "nothing"
+            raise ModelError(f"{path}: {v.path}: found {found}, expected {tuple(v.shape)}")
+        v.assign(f[name].astype(v.dtype))
+
+
+def save(path: Path, stepper, meta: dict) -> None:
+    """Everything that an exact continuation needs: weights, optimizer, moving average, meta."""
+    stepper.sync()
+    arrays = _numbered("w", stepper.model.trainable_variables)
+    arrays |= _numbered("o", stepper.optimizer.variables) | _numbered("a", stepper.average)
+    _write(path, arrays, meta)
+
+
+def load(path: Path, stepper) -> dict:
+    """Fill the stepper from `save` or `save_average`; a bare average becomes weights and average, without optimizer."""
+    meta = read_meta(path)
+    with np.load(path, allow_pickle=False) as f:
+        complete = "w0000" in f
+        _assign(f, "w" if complete else "a", stepper.model.trainable_variables, path)
+        if complete:
+            _assign(f, "o", stepper.optimizer.variables, path)
+        stepper.average = [f[f"a{i:04d}"].astype(np.float32) for i in range(len(stepper.average))]
+    stepper.reload()
+    return meta | {"complete": complete}
+
+
+def save_average(path: Path, average: list[np.ndarray], meta: dict) -> None:
+    """The moving average in float16: what a new machine continues from."""
+    _write(path, _numbered("a", average, np.float16), meta)
+
+
+def load_average(path: Path, model) -> dict:
+    """Assign the moving average to the model's weights; returns meta."""
+    meta = read_meta(path)
+    with np.load(path, allow_pickle=False) as f:
+        _assign(f, "a", model.trainable_variables, path)
+    return meta

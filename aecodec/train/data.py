@@ -1,0 +1,104 @@
+"""Pictures from a folder, random crops, principal components."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Queue
+from threading import Event, Thread
+
+import numpy as np
+from PIL import Image
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """Files with a picture's suffix below `folder`, sorted by name. Raises FileNotFoundError when there are none."""
+    files = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not files:
+        raise FileNotFoundError(f"{folder}: no pictures here")
+    return files
+
+
+def load_pictures(files: list[Path], least: int = 1) -> list[np.ndarray]:
+    """Decode to uint8 (H, W, 3); pictures with an edge under `least` pixels are left out."""
+
+    def load(path):
+        with Image.open(path) as im:
+            return np.asarray(im.convert("RGB"))
+
+    with ThreadPoolExecutor() as pool:
+        return [p for p in pool.map(load, files) if min(p.shape[:2]) >= least]
+
+
+class Crops:
+    """Random crops, drawn by area, flipped and transposed; batch number `step` depends on seed and step alone."""
+
+    def __init__(self, pictures: list[np.ndarray], seed: int = 0):
+        area = np.array([p.shape[0] * p.shape[1] for p in pictures], float)
+        self.pictures, self.share, self.seed = pictures, area / area.sum(), seed
+
+    def pixels(self, rng: np.random.Generator, count: int, size: int) -> np.ndarray:
+        """(count, size, size, 3) uint8. Raises ValueError when no picture is large enough."""
+        out = np.empty((count, size, size, 3), np.uint8)
+        fits = np.array([min(p.shape[:2]) >= size for p in self.pictures])
+        if not fits.any():
+            raise ValueError(f"no picture has {size} pixels along both edges")
+        share = self.share * fits / (self.share * fits).sum()
+        for k, i in enumerate(rng.choice(len(self.pictures), count, p=share)):
+            picture = self.pictures[i]
+            top = rng.integers(picture.shape[0] - size + 1)
+            left = rng.integers(picture.shape[1] - size + 1)
+            crop = picture[top : top + size, left : left + size]
+            if rng.random() < 0.5:
+                crop = crop[:, ::-1]
+            out[k] = crop.transpose(1, 0, 2) if rng.random() < 0.5 else crop
+        return out
+
+    def batch(self, step: int, count: int, size: int, shape) -> tuple:
+        """(pixels, q, noise_y, noise_z) of training step `step`: qualities stratified over the axis."""
+        rng = np.random.default_rng([self.seed, step])
+        pixels = self.pixels(rng, count, size)
+        q = ((rng.random(count) + np.arange(count)) / count * (shape.knots - 1)).astype(np.float32)
+        y = rng.random((count, size // 16, size // 16, shape.latent), np.float32) - np.float32(0.5)
+        z = rng.random((count, size // 64, size // 64, shape.hyper), np.float32) - np.float32(0.5)
+        return pixels, q, y, z
+
+
+def batches(crops: Crops, first: int, count: int, size: int, shape):
+    """Batches from step `first` on, prepared ahead in a thread."""
+    queue, stop = Queue(maxsize=4), Event()
+
+    def work():
+        step = first
+        while not stop.is_set():
+            queue.put(crops.batch(step, count, size, shape))
+            step += 1
+
+    Thread(target=work, daemon=True).start()
+    try:
+        while True:
+            yield queue.get()
+    finally:
+        stop.set()
+        while not queue.empty():
+            queue.get()
+
+
+def principal_components(crops: Crops, count: int = 30000) -> tuple[np.ndarray, np.ndarray]:
+    """Basis (768, 768) and variances (768,) of 16x16x3 patches in -0.5..0.5, by falling variance."""
+    patches = crops.pixels(np.random.default_rng(crops.seed), count, 16).reshape(count, -1) / 255.0 - 0.5
+    variance, basis = np.linalg.eigh(patches.T @ patches / count)
+    return basis[:, ::-1].astype(np.float32), variance[::-1].astype(np.float32)
+
+
+def tiles_of(pictures: list[np.ndarray], size: int = 256) -> np.ndarray:
+    """All whole squares of a grid laid over each picture, (N, size, size, 3) uint8: a fixed set to validate on."""
+    found = [
+        p[top : top + size, left : left + size]
+        for p in pictures
+        for top in range(0, p.shape[0] - size + 1, size)
+        for left in range(0, p.shape[1] - size + 1, size)
+    ]
+    if not found:
+        raise ValueError(f"no picture has {size} pixels along both edges")
+    return np.stack(found)

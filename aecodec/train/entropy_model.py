@@ -1,0 +1,217 @@
+"""The entropy model of a tile: hyperprior, exact scale net, context for the means, rates.
+
+A tile is 16x16 latents (smaller in training on small crops). Everything here sees one tile alone, with zero padding.
+"""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from aecodec.train.layers import (
+    Block,
+    DepthToSpace,
+    Pointwise,
+    SpaceToDepth,
+    at_knots,
+    chain,
+    clip_inward,
+    f32,
+    floor_ste,
+    round_ste,
+)
+
+Z_MAX = 63  # hyper-latents are clipped to -63..63
+SCALES = 64  # rows of the CDF table
+SIGMA_MIN, SIGMA_MAX = 0.11, 256.0
+LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (SCALES - 1)
+# Quadtree order: the step at which channel group g codes position p of each 2x2 square (after Lu et al., 2022).
+ORDER = ((0, 3, 1, 2), (3, 0, 2, 1), (1, 2, 0, 3), (2, 1, 3, 0))
+
+
+def step_masks(height: int, width: int, channels: int) -> np.ndarray:
+    """(4, 1, height, width, channels) float32: which latents are coded at which of the four steps."""
+    position = (np.arange(height)[:, None] % 2) * 2 + np.arange(width)[None] % 2
+    step = np.array(ORDER)[:, position]  # (group, height, width)
+    step = np.repeat(np.moveaxis(step, 0, -1), channels // 4, axis=-1)
+    return np.stack([(step == s) for s in range(4)])[:, None].astype(np.float32)
+
+
+class HyperAnalysis(keras.layers.Layer):
+    """y at the quality's gain (N, 16, 16, M) -> z (N, 4, 4, Z), not rounded."""
+
+    def __init__(self, latent, hyper, width=192, **kwargs):
+        super().__init__(**kwargs)
+        self.latent = latent
+        self.net = chain(
+            Pointwise(width, relu=True),
+            SpaceToDepth(2),
+            Pointwise(width, relu=True),
+            Block(width, 1),
+            SpaceToDepth(2),
+            Pointwise(hyper),
+        )
+
+    def build(self, shape):
+        self.net.build(shape)
+
+    def call(self, y):
+        return f32(self.net(y))
+
+
+class ScaleNet(keras.layers.Layer):
+    """z_hat -> scale index of each latent, in integers that float32 represents exactly.
+
+    Weights are integers in -127..127, hidden activations integers in 0..255. Here they are kept as floats, `WEIGHT`
+    integer steps to the unit, and rounded in the forward pass (straight-through gradients; Jacob et al., 2018).
+    """
+
+    WEIGHT = 64.0
+    SHIFTS = (2, 6, 10)  # accumulators are divided by 2^shift; the last one accumulates in 2^-10 of an index
+
+    def __init__(self, latent, knots, width=256, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.latent, self.knots, self.width = latent, knots, width
+
+    def build(self, shape):
+        add = self.add_weight
+        self.w_in = add(shape=(shape[-1], self.width), initializer="glorot_uniform", name="w_in")
+        self.b_in = add(shape=(self.width,), initializer="zeros", name="b_in")
+        centre = keras.initializers.RandomNormal(stddev=0.2)
+        self.w_dw = add(shape=(3, 3, self.width, 1), initializer=centre, name="w_dw")
+        self.b_dw = add(shape=(self.width,), initializer=keras.initializers.Constant(0.25), name="b_dw")
+        small = keras.initializers.RandomNormal(stddev=0.02)
+        self.w_out = add(shape=(self.width, 16 * self.latent), initializer=small, name="w_out")
+        self.offset = add(shape=(self.knots, self.latent), initializer="zeros", name="offset")  # in indexes
+
+    def integers(self) -> dict:
+        """The rounded weights, as the exported net uses them (tensors holding integers)."""
+
+        def weight(w):
+            return round_ste(clip_inward(w * self.WEIGHT, -127, 127))
+
+        first, second, third = self.SHIFTS
+        return {
+            "w_in": weight(self.w_in),
+            "b_in": round_ste(self.b_in * self.WEIGHT * 2**first),
+            "w_dw": weight(self.w_dw),
+            "b_dw": round_ste(self.b_dw * self.WEIGHT * 2**second),
+            "w_out": weight(self.w_out),
+            "offset": round_ste(self.offset * 2.0**third),
+        }
+
+    def call(self, z_hat, q):
+        """z_hat (N, h, w, Z) integers, q (N,) knots -> index (N, 4h, 4w, M) integers in 0..63."""
+
+        def requantise(acc, shift):
+            return clip_inward(round_ste(acc * 2.0**-shift), 0, 255)
+
+        p = self.integers()
+        first, second, third = self.SHIFTS
+        h = requantise(ops.conv(z_hat, ops.expand_dims(p["w_in"], (0, 1))) + p["b_in"], first)
+        h = requantise(ops.depthwise_conv(h, p["w_dw"], padding="same") + p["b_dw"], second)
+        acc = ops.conv(h, ops.expand_dims(p["w_out"], (0, 1)))
+        acc = ops.depth_to_space(acc, 4, data_format="channels_last") + at_knots(p["offset"], q)
+        return clip_inward(round_ste(acc * 2.0**-third), 0, SCALES - 1)
+
+
+def sigma_of(index):
+    """Standard deviation behind a scale index: log-spaced, 0.11 at 0 and 256 at 63."""
+    return ops.exp(index * LOG_STEP + math.log(SIGMA_MIN))
+
+
+def index_of(sigma: np.ndarray) -> np.ndarray:
+    """The (real-valued) index of a standard deviation."""
+    return np.log(np.maximum(sigma, SIGMA_MIN) / SIGMA_MIN) / LOG_STEP
+
+
+class MeanNet(keras.layers.Layer):
+    """Means of the latents from z_hat and from the latents already known, in four steps."""
+
+    def __init__(self, latent, features=192, width=256, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.latent, self.features = latent, features
+        self.hyper = chain(
+            Pointwise(4 * features, relu=True),
+            DepthToSpace(2),
+            Block(features, 1),
+            Pointwise(4 * features, relu=True),
+            DepthToSpace(2),
+            Block(features, 1),
+        )
+        self.first = Pointwise(latent, init="zeros")
+        self.reach = [keras.layers.DepthwiseConv2D(5, padding="same") for _ in range(3)]
+        self.steps = [
+            chain(Pointwise(width, relu=True), Pointwise(width, relu=True), Pointwise(latent, init="zeros"))
+            for _ in range(3)
+        ]
+
+    def build(self, shape):
+        n, h, w, _ = shape
+        self.hyper.build(shape)
+        h, w = h and 4 * h, w and 4 * w
+        self.first.build((n, h, w, self.features))
+        for reach, step in zip(self.reach, self.steps, strict=True):
+            reach.build((n, h, w, self.latent))
+            step.build((n, h, w, self.latent + self.features))
+
+    def call(self, z_hat, residual, masks):
+        """Run the four steps.
+
+        residual: function (mean, mask) -> r, the residual at the latents of `mask` given their mean.
+        masks: `step_masks` of the tile's shape. Returns mu, y_hat (N, h, w, M).
+        """
+        p = self.hyper(z_hat)
+        base = f32(self.first(p))
+        mu = y_hat = 0.0
+        for k in range(4):
+            mean = base
+            if k > 0:
+                known = ops.cast(self.reach[k - 1](y_hat), p.dtype)
+                mean = base + f32(self.steps[k - 1](ops.concatenate([known, p], axis=-1)))
+            mu = mu + masks[k] * mean
+            y_hat = y_hat + masks[k] * (mean + residual(mean, masks[k]))
+        return mu, y_hat
+
+
+class HyperRate(keras.layers.Layer):
+    """Bits of z: per channel and quality knot a mixture of logistics (factorized prior; Balle et al., 2018).
+
+    It becomes one stored table per channel and knot at export.
+    """
+
+    def __init__(self, hyper, knots, mixture=3, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.hyper, self.knots, self.mixture = hyper, knots, mixture
+
+    def build(self, _shape=None):
+        shape = (self.knots, self.mixture, self.hyper)
+        self.mean = self.add_weight(shape=shape, initializer=keras.initializers.RandomUniform(-3, 3), name="mean")
+        self.log_scale = self.add_weight(shape=shape, initializer="ones", name="log_scale")
+        self.logit = self.add_weight(shape=shape, initializer="zeros", name="logit")
+
+    def probability(self, z, knot):
+        """P(z - 0.5 < Z < z + 0.5) for z (N, h, w, Z) and knot (N,) integers."""
+
+        def pick(v):
+            return ops.expand_dims(ops.take(v, knot, axis=0), (1, 2))  # (N, 1, 1, mixture, Z)
+
+        weight = pick(ops.softmax(self.logit, axis=1))
+        scale = ops.exp(-pick(self.log_scale))
+        z = ops.expand_dims(z, -2) - pick(self.mean)
+        return ops.sum(weight * (ops.sigmoid((z + 0.5) * scale) - ops.sigmoid((z - 0.5) * scale)), axis=-2)
+
+    def call(self, z, knot):
+        return -ops.log(floor_ste(self.probability(z, knot), 1e-9)) / math.log(2)
+
+
+def gaussian_bits(r, sigma):
+    """Bits of residual r under a zero-mean Gaussian integrated over an interval of one."""
+    r = ops.abs(r)
+
+    def half_erfc(t):
+        return 0.5 * ops.erfc(t * 0.5**0.5)
+
+    p = half_erfc((r - 0.5) / sigma) - half_erfc((r + 0.5) / sigma)
+    return -ops.log(floor_ste(p, 1e-9)) / math.log(2)

@@ -1,0 +1,198 @@
+"""The training loop of the flagship: schedule, log, validation, checkpoints."""
+
+import json
+import math
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from aecodec.train import checkpoint
+from aecodec.train.backend import Stepper
+from aecodec.train.data import Crops, batches, load_pictures, picture_files, principal_components, tiles_of
+from aecodec.train.optimizer import FastMuon
+from aecodec.train.photo import Photo, Shape
+from aecodec.train.validation import Validation
+
+WARM_UP = 200  # steps
+AVERAGE_EVERY = 8  # steps
+PAUSE = 30.0  # seconds: a longer step was a pause of the process and does not count as training
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training with its own budget; a run is a sequence of phases."""
+
+    steps: int | None = None  # budget in steps, or
+    minutes: float | None = None  # in minutes of training
+    batch: int = 16
+    crop: int = 128
+    rate: float = 2e-3
+    decay: float = 0.6  # share of the budget, at its end, in which a cosine takes the learning rate down to 1 %
+    seed: int = 0
+
+    def learning_rate(self, done: float, steps_since_warm: int) -> float:
+        """done: share of the budget in 0..1."""
+        rate = self.rate * min(1.0, (steps_since_warm + 1) / WARM_UP)
+        if self.decay > 0 and done > 1 - self.decay:
+            fall = min(1.0, (done - (1 - self.decay)) / self.decay)
+            rate *= 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall))
+        return rate
+
+
+@dataclass
+class Position:
+    """Where a run stands; lies in the checkpoint."""
+
+    step: int = 0
+    seconds: float = 0.0
+    phase_step: int = 0  # at which the phase began
+    phase_seconds: float = 0.0
+    warm_step: int = 0  # at which the last warm-up began
+
+    def done(self, phase: Phase) -> float:
+        if phase.steps is not None:
+            return (self.step - self.phase_step) / phase.steps
+        return (self.seconds - self.phase_seconds) / 60 / phase.minutes
+
+
+def average_decay(step: int) -> float:
+    """Of the moving average, per update: short at first, so that the start is forgotten."""
+    return min(0.99, (step / AVERAGE_EVERY) / (step / AVERAGE_EVERY + 5))
+
+
+class Run:
+    """A training run in a folder: `checkpoint.npz`, `average.npz` (float16), `log.jsonl`."""
+
+    def __init__(self, folder: Path, data: Path, val: Path | None, shape: Shape, phase: Phase, resume: bool):
+        self.folder, self.console = Path(folder), Console(stderr=True)
+        self.path = self.folder / "checkpoint.npz"
+        meta = None
+        if resume:
+            if not self.path.exists() and (self.folder / "average.npz").exists():
+                self.path = self.folder / "average.npz"
+            meta = checkpoint.read_meta(self.path)
+            shape = Shape(**meta["shape"])
+        elif self.path.exists():
+            raise FileExistsError(f"{self.path}: exists; continue with --resume or choose another --out")
+        pictures = load_pictures(picture_files(data), phase.crop)
+        self.crops = Crops(pictures, phase.seed)
+        self.model = Photo(shape, *(() if meta else principal_components(self.crops)))
+        self.model.build()
+        self.stepper = Stepper(self.model, FastMuon(phase.rate))
+        self.position, self.phase, self.best = Position(), phase, math.inf
+        if meta:
+            self._continue(checkpoint.load(self.path, self.stepper))
+        self.path = self.folder / "checkpoint.npz"
+        self.validation = Validation(self.model, tiles_of(load_pictures(picture_files(val)))) if val else None
+
+    def _continue(self, meta: dict) -> None:
+        self.position, self.best = Position(**meta["position"]), meta["best"]
+        if not meta["complete"]:
+            self.position.warm_step = self.position.step
+        if self.phase.steps is None and self.phase.minutes is None:  # finish the phase that was interrupted
+            self.phase = Phase(**meta["phase"])
+            self.crops.seed = self.phase.seed
+        else:
+            self.position = replace(
+                self.position, phase_step=self.position.step, phase_seconds=self.position.seconds
+            )
+
+    def _meta(self) -> dict:
+        return {
+            "shape": self.model.shape.as_dict(),
+            "phase": asdict(self.phase),
+            "position": asdict(self.position),
+            "best": self.best,
+        }
+
+    def log(self, **row) -> None:
+        p = self.position
+        row = {"step": p.step, "minutes": round(p.seconds / 60, 2)} | row
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "log.jsonl", "a") as f:
+            f.write(json.dumps(row) + "\n")
+        if not self.console.is_terminal or "val" in row:
+            self.console.print(json.dumps(row), soft_wrap=True, highlight=False)
+
+    def save(self) -> None:
+        checkpoint.save(self.path, self.stepper, self._meta())
+
+    def validate(self) -> None:
+        """Measure the moving average; keep it when it is the best so far."""
+        if self.validation is None:
+            return
+        self.stepper.sync()
+        variables = self.model.trainable_variables
+        kept = [np.array(v) for v in variables]
+        for v, a in zip(variables, self.stepper.average, strict=True):
+            v.assign(a)
+        result = self.validation.run()
+        for v, k in zip(variables, kept, strict=True):
+            v.assign(k)
+        self.stepper.reload()
+        self.log(val=result)
+        if result["loss"] < self.best:
+            self.best = result["loss"]
+            checkpoint.save_average(self.folder / "average.npz", self.stepper.average, self._meta() | {"val": result})
+
+    def train(self, save_minutes: float = 5.0, validate_minutes: float = 10.0) -> bool:
+        """Run the phase to its end. -> False when Ctrl-C or SIGTERM stopped it; the checkpoint is written either way."""
+        stop = []
+        old = {s: signal.signal(s, lambda *_: stop.append(1)) for s in (signal.SIGINT, signal.SIGTERM)}
+        bar = Progress(
+            TextColumn("step {task.fields[step]}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}% loss {task.fields[loss]:.3f} bpp {task.fields[bpp]:.3f} psnr {task.fields[psnr]:.2f}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        feed = batches(self.crops, self.position.step, self.phase.batch, self.phase.crop, self.model.shape)
+        rows, saved, checked = [], self.position.seconds, self.position.seconds
+        try:
+            with bar:
+                task = bar.add_task("", total=1.0, step=self.position.step, loss=0.0, bpp=0.0, psnr=0.0)
+                last = time.monotonic()
+                while not stop and (done := self.position.done(self.phase)) < 1:
+                    p = self.position
+                    rate = self.phase.learning_rate(done, p.step - p.warm_step)
+                    rows.append(self.stepper.step(next(feed), rate))
+                    p.step += 1
+                    if p.step % AVERAGE_EVERY == 0:
+                        self.stepper.update_average(average_decay(p.step))
+                    now = time.monotonic()
+                    p.seconds, last = p.seconds + min(now - last, PAUSE), now
+                    if not np.isfinite(rows[-1]).all():
+                        raise FloatingPointError(f"step {p.step}: loss is not finite; the last checkpoint stands")
+                    if p.step % 100 == 0:
+                        loss, bpp, mse, norm = np.mean(rows, axis=0).astype(float)
+                        psnr, rows = 10 * math.log10(255**2 / mse), []
+                        self.log(loss=loss, bpp=bpp, psnr=psnr, norm=norm, rate=rate)
+                        bar.update(task, completed=done, step=p.step, loss=loss, bpp=bpp, psnr=psnr)
+                    if p.seconds - saved > 60 * save_minutes:
+                        self.save()
+                        saved = p.seconds
+                    if p.seconds - checked > 60 * validate_minutes:
+                        self.validate()
+                        checked, last = p.seconds, time.monotonic()
+            if not stop:
+                self.validate()
+            self.save()
+            return not stop
+        finally:
+            feed.close()
+            for s, handler in old.items():
+                signal.signal(s, handler)
+
+
+def set_precision() -> None:
+    """bfloat16 where the backend's CPU or GPU code gains by it; layers that need float32 say so themselves."""
+    if os.environ.get("AECODEC_FLOAT32") != "1":
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")

@@ -1,0 +1,179 @@
+"""The flagship network `photo`: transforms, gains over the quality axis and entropy model as one trainable model.
+
+    x -> analysis -> y -> * gain -> tiles -> hyper-analysis -> z -> round -> scale net -> scale index
+                                      |                          |-> mean net <- y_hat (4 steps) -> mu
+                                      +-> r = round(y - mu) -> y_hat -> / gain -> synthesis -> x_hat
+"""
+
+from dataclasses import asdict, dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from aecodec.train.entropy_model import (
+    Z_MAX,
+    HyperAnalysis,
+    HyperRate,
+    MeanNet,
+    ScaleNet,
+    gaussian_bits,
+    index_of,
+    sigma_of,
+    step_masks,
+)
+from aecodec.train.layers import at_knots, clip_inward, constant, round_ste
+from aecodec.train.transforms import Analysis, Synthesis, interleaved
+
+TILE = 16  # latents along the edge of a tile
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Everything that changes the shape of a tensor; kept beside the weights."""
+
+    latent: int = 384
+    hyper: int = 96
+    analysis8: int = 128
+    synthesis8: int = 128
+    blocks8: int = 4
+    width16: int = 256
+    blocks16: int = 2
+    features: int = 192
+    context: int = 256
+    lmbda_low: float = 0.0005
+    lmbda_high: float = 0.6
+    knots: int = 9
+
+    @property
+    def lmbdas(self) -> np.ndarray:
+        """Lagrangian multiplier at each knot of the quality axis: loss = bpp + lmbda * mse (0..255)."""
+        return np.geomspace(self.lmbda_low, self.lmbda_high, self.knots)
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+def to_tiles(y, tile: int):
+    """(B, H, W, C) -> (B * tiles, tile, tile, C), row-major; H and W are multiples of `tile`."""
+    b, h, w, c = y.shape
+    y = ops.reshape(y, (-1, h // tile, tile, w // tile, tile, c))
+    return ops.reshape(ops.transpose(y, (0, 1, 3, 2, 4, 5)), (-1, tile, tile, c))
+
+
+def from_tiles(y, height: int, width: int):
+    """The inverse of `to_tiles`."""
+    _, tile, _, c = y.shape
+    y = ops.reshape(y, (-1, height // tile, width // tile, tile, tile, c))
+    return ops.reshape(ops.transpose(y, (0, 1, 3, 2, 4, 5)), (-1, height, width, c))
+
+
+class Photo(keras.Model):
+    """Trainable codec with estimated bits.
+
+    basis: (768, >= latent) principal components of 16x16x3 patches, columns by falling variance.
+    variance: their variances, for pixels in -0.5..0.5.
+    """
+
+    def __init__(self, shape: Shape = Shape(), basis=None, variance=None, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        s, n = shape, shape.knots
+        self.shape = s
+        if basis is None:  # shapes only: the weights are loaded afterwards
+            basis, variance = np.zeros((768, s.latent), "float32"), np.ones(s.latent, "float32")
+        basis = interleaved(basis, s.latent, 4)
+        variance = interleaved(variance[None], s.latent, 4)[0]
+        self.analysis = Analysis(basis, s.latent, s.analysis8, s.blocks8, s.width16, s.blocks16, name="analysis")
+        self.synthesis = Synthesis(
+            basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, name="synthesis"
+        )
+        self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, name="hyper_analysis")
+        self.scale_net = ScaleNet(s.latent, n, name="scale_net")
+        self.mean_net = MeanNet(s.latent, s.features, s.context, name="mean_net")
+        self.hyper_rate = HyperRate(s.hyper, n, name="hyper_rate")
+        # At high rate the best uniform quantiser has step^2 / 12 = mse, and d(bits)/d(mse) follows from it: the gain
+        # of an orthonormal transform is 255 / sqrt(26 / lmbda) for pixels of range one.
+        gain = np.repeat(np.log(255 / np.sqrt(26 / s.lmbdas))[:, None], s.latent, 1).astype("float32")
+        index = index_of(np.sqrt(np.maximum(variance, 1e-12)) * np.exp(gain)).astype("float32")
+
+        def knots(name, init, width):
+            return self.add_weight(name=name, shape=(n, width), initializer=init, dtype="float32")
+
+        self.log_gain = knots("log_gain", constant(gain), s.latent)  # of y at the encoder
+        self.log_gain_inverse = knots("log_gain_inverse", constant(-gain), s.latent)  # and at the decoder
+        self.log_features = knots("log_features", "zeros", s.width16 + s.synthesis8)
+        self._first_index = index
+
+    def build(self, _=None):
+        s = self.shape
+        latent = (None, TILE, TILE, s.latent)
+        self.analysis.build((None, 256, 256, 3))
+        self.synthesis.build(latent)
+        self.hyper_analysis.build(latent)
+        z = (None, TILE // 4, TILE // 4, s.hyper)
+        self.scale_net.build(z)
+        self.scale_net.offset.assign(np.clip(self._first_index, 0, 60))
+        self.mean_net.build(z)
+        self.hyper_rate.build(z)
+        self.built = True
+
+    def call(self, x, q, noise=None):
+        """x (B, S, S, 3) in -0.5..0.5, q (B,) knots -> x_hat, bits of y (B,), bits of z (B,).
+
+        noise: pair of uniform tensors in -0.5..0.5 shaped like y and z for a rate with gradients, or None for the rate
+        of the rounded symbols. Tiles are 256 px, or the whole of a smaller crop.
+        """
+        b, height, width, _ = x.shape
+        rows, columns = height // 16, width // 16
+        tile = min(TILE, rows)
+        per = (rows // tile) * (columns // tile)
+        q_tile = ops.repeat(q, per) if per > 1 else q
+        masks = step_masks(tile, tile, self.shape.latent)
+
+        y = to_tiles(self.analysis(x), tile) * ops.exp(at_knots(self.log_gain, q_tile))
+        z = clip_inward(self.hyper_analysis(y), -Z_MAX, Z_MAX)
+        z_hat = round_ste(z)
+        index = self.scale_net(z_hat, q_tile)
+        coded = ops.cast(index > 0.5, "float32")  # a latent of scale index 0 is not coded: its residual is 0
+
+        def residual(mean, mask):
+            return round_ste(y - mean) * coded
+
+        mu, y_hat = self.mean_net(z_hat, residual=residual, masks=masks)
+        knot = ops.cast(ops.round(q_tile), "int32")
+        sigma = sigma_of(index)
+        if noise is None:
+            bits_y = gaussian_bits(ops.round(y - mu), sigma) * coded
+            bits_z = self.hyper_rate(z_hat, knot)
+        else:
+            noise_y, noise_z = noise
+            bits_y = gaussian_bits(y + to_tiles(noise_y, tile) - mu, sigma)
+            bits_z = self.hyper_rate(z + to_tiles(noise_z, tile // 4), knot)
+
+        y_hat = from_tiles(y_hat * ops.exp(at_knots(self.log_gain_inverse, q_tile)), rows, columns)
+        x_hat = self.synthesis(y_hat, ops.exp(at_knots(self.log_features, q)))
+
+        def total(bits):
+            return ops.sum(ops.reshape(bits, (-1, per * int(np.prod(bits.shape[1:])))), axis=1)
+
+        return x_hat, total(bits_y), total(bits_z)
+
+    def lmbda(self, q):
+        """Lagrangian multiplier at q (B,): log-linear between the knots."""
+        low, high = np.log(self.shape.lmbda_low), np.log(self.shape.lmbda_high)
+        return ops.exp(low + (high - low) / (self.shape.knots - 1) * q)
+
+    def loss_terms(self, pixels, q, noise=None):
+        """pixels (B, S, S, 3) uint8 -> loss, bpp, mse (0..255), each (B,).
+
+        The loss, bpp + lmbda * mse, is divided by sqrt(lmbda), so that no quality drowns the others.
+        """
+        x = ops.cast(pixels, "float32") / 255.0 - 0.5
+        x_hat, bits_y, bits_z = self(x, q, noise)
+        if noise is None:
+            x_hat = ops.round(ops.clip(x_hat * 255 + 127.5, 0, 255)) / 255.0 - 0.5
+        mse = ops.mean(ops.square(x_hat - x), axis=(1, 2, 3)) * 255.0**2
+        bpp = (bits_y + bits_z) / (x.shape[1] * x.shape[2])
+        lmbda = self.lmbda(q)
+        middle = float(np.sqrt(self.shape.lmbda_low * self.shape.lmbda_high))
+        return (bpp + lmbda * mse) / ops.sqrt(lmbda / middle), bpp, mse

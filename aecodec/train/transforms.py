@@ -1,0 +1,71 @@
+"""The analysis and synthesis transforms: a linear map beside a convolutional net.
+
+    x (B, H, W, 3) in -0.5..0.5 --> y (B, H/16, W/16, M) --> x_hat
+
+The linear bypass, always in float32, maps each 16x16x3 square onto M coefficients, initialised with the principal components of training
+patches; the nets' last layers start at zero. So training starts as a transform codec instead of noise.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from aecodec.train.layers import Block, DepthToSpace, Pointwise, SpaceToDepth, chain, constant, f32
+
+
+def interleaved(basis: np.ndarray, channels: int, groups: int) -> np.ndarray:
+    """The first `channels` columns, dealt out over the context's channel groups like cards."""
+    return basis[:, np.concatenate([np.arange(g, channels, groups) for g in range(groups)])]
+
+
+class Analysis(keras.layers.Layer):
+    """x -> y, both at unit gain; does not depend on the quality."""
+
+    def __init__(self, basis, latent, width8=128, blocks8=4, width16=256, blocks16=2, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.linear = chain(SpaceToDepth(16, dtype="float32"), Pointwise(latent, bias=False, init=constant(basis), dtype="float32"), name="linear")
+        self.net = chain(
+            SpaceToDepth(8),
+            Pointwise(width8),
+            *[Block(width8) for _ in range(blocks8)],
+            SpaceToDepth(2),
+            Pointwise(width16),
+            *[Block(width16) for _ in range(blocks16)],
+            Pointwise(latent, init="zeros"),
+        )
+
+    def build(self, shape):
+        self.linear.build(shape)
+        self.net.build(shape)
+
+    def call(self, x):
+        return f32(self.linear(x)) + f32(self.net(x))
+
+
+class Synthesis(keras.layers.Layer):
+    """y_hat at unit gain -> x_hat; `features` (B, 1, 1, width16 + width8) tell the net the quality."""
+
+    def __init__(self, basis, latent, width16=256, blocks16=2, width8=128, blocks8=4, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.width16, self.width8 = width16, width8
+        self.linear = chain(Pointwise(16 * 16 * 3, bias=False, init=constant(basis.T), dtype="float32"), DepthToSpace(16, dtype="float32"), name="linear")
+        self.enter = Pointwise(width16)
+        self.net16 = chain(*[Block(width16) for _ in range(blocks16)], Pointwise(4 * width8), DepthToSpace(2))
+        self.net8 = chain(*[Block(width8) for _ in range(blocks8)])
+        self.leave = chain(Pointwise(8 * 8 * 3, init="zeros"), DepthToSpace(8))
+
+    def build(self, shape):
+        b, h, w, _ = shape
+        self.linear.build(shape)
+        self.enter.build(shape)
+        self.net16.build((b, h, w, self.width16))
+        at8 = (b, h and 2 * h, w and 2 * w, self.width8)
+        self.net8.build(at8)
+        self.leave.build(at8)
+
+    def call(self, y, features):
+        at16 = self.enter(y)
+        at16 = at16 * ops.cast(features[..., : self.width16], at16.dtype)
+        at8 = self.net8(self.net16(at16))
+        at8 = at8 * ops.cast(features[..., self.width16 :], at8.dtype)
+        return f32(self.linear(y)) + f32(self.leave(at8))

@@ -1,0 +1,37 @@
+"""Estimated rate and distortion of a model on a fixed set of tiles, at whole knots of the quality axis."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class Validation:
+    """pixels: (N, S, S, 3) uint8, as `tiles_of` gives them; N is cut to whole batches where it has to be."""
+
+    def __init__(self, model, pixels: np.ndarray, knots: tuple[int, ...] = (0, 2, 4, 6, 8), batch: int = 8):
+        self.model, self.knots, self.batch = model, knots, min(batch, len(pixels))
+        self.pixels = pixels[: len(pixels) // self.batch * self.batch]
+
+        def measure(pixels, q):
+            return ops.stack(model.loss_terms(pixels, q))
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            measure = tf.function(measure)
+        self._measure = measure
+
+    def run(self) -> dict:
+        """-> loss (mean over the knots), and per knot bpp and psnr (dB, of the mean over pictures of each PSNR)."""
+        result = {"loss": 0.0, "knots": {}}
+        for knot in self.knots:
+            q = np.full(self.batch, knot, np.float32)
+            parts = [
+                np.asarray(ops.convert_to_numpy(self._measure(ops.convert_to_tensor(self.pixels[i : i + self.batch]), ops.convert_to_tensor(q))))
+                for i in range(0, len(self.pixels), self.batch)
+            ]
+            loss, bpp, mse = np.concatenate(parts, axis=1)
+            psnr = 10 * np.log10(255**2 / np.maximum(mse, 1e-3))
+            result["knots"][str(knot)] = {"bpp": float(bpp.mean()), "psnr": float(psnr.mean())}
+            result["loss"] += float(loss.mean()) / len(self.knots)
+        return result
