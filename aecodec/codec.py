@@ -17,10 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aecodec import container, model, sidedata, tiles
+from aecodec import container, sidedata, tiles
 from aecodec.container import DEFAULT_LIMITS, Header, Limits
 from aecodec.entropy import TileDecoder, encode_tile
 from aecodec.errors import CorruptError, EncodeError, UnsupportedError
+from aecodec.model import Model, by_id, by_name, models
 from aecodec.sidedata import Metadata
 
 TILE = tiles.TILE * tiles.STRIDE  # pixels
@@ -54,7 +55,7 @@ def encode(
     /,
     quality: float = 75,
     *,
-    model: str = "photo",
+    model: str | Model = "photo",
     metadata: Metadata = Metadata(),  # noqa: B008 (immutable)
     threads: int | None = None,
 ) -> bytes:
@@ -62,6 +63,7 @@ def encode(
 
     image: uint8, (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB or (H, W, 4) RGB and alpha; alpha is lossless.
     quality: 1 (smallest) to 100 (best). threads: None for all that the process may use; the bytes are always the same.
+    model: a name, or a loaded Model.
     Raises TypeError and ValueError for arguments out of range, ModelError.
 
     >>> import numpy as np
@@ -72,11 +74,11 @@ def encode(
     pixels, alpha, channels = _planes(image)
     if not 1 <= quality <= 100:
         raise ValueError(f"quality: {quality}, expected 1 to 100")
-    weights = _by_name(model)
+    weights = model if isinstance(model, Model) else by_name(model)
     units = weights.quality_units(quality)
     height, width = pixels.shape[:2]
-    with _Workers(threads) as workers:
-        y = _analyse(pixels, weights, workers)
+    with Workers(threads) as workers:
+        y = analyse(pixels, weights, workers)
         bitstreams = _encode_tiles(y, tiles.tiles(height, width), units, weights, workers)
     chunks = sidedata.pack_metadata(metadata)
     if alpha is not None:
@@ -93,7 +95,7 @@ def decode(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = No
     header = file.header
     weights = _checked_model(header)
     place = tiles.tiles(header.height, header.width)
-    with _Workers(threads) as workers:
+    with Workers(threads) as workers:
         y_hat = _decode_tiles(file.tiles, place, header, weights, workers)
         pixels = _synthesise(y_hat, header, weights, workers)
     if header.channels < 3:
@@ -109,7 +111,7 @@ def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     """Describe a file from its header and index alone. Raises DecodeError."""
     index = container.read_index(data, limits)
     h = index.header
-    weights = next((m for m in model.models().values() if m.id == h.model), None)
+    weights = next((m for m in models().values() if m.id == h.model), None)
     return Info(
         version=container.VERSION,
         model_id=h.model,
@@ -138,7 +140,7 @@ def decode_symbols(data, /, *, limits: Limits = DEFAULT_LIMITS) -> list[tuple[np
     return list(_parse(list(zip(range(len(place)), place, file.tiles, strict=True)), file.header, weights))
 
 
-class _Workers:
+class Workers:
     """Runs a function over items on so many threads, results in order; on one thread without any pool."""
 
     def __init__(self, threads: int | None):
@@ -163,12 +165,8 @@ class _Workers:
             self._pool.shutdown(cancel_futures=True)
 
 
-def _by_name(name: str) -> model.Model:
-    return model.by_name(name)
-
-
-def _checked_model(header: Header) -> model.Model:
-    weights = model.by_id(header.model)
+def _checked_model(header: Header) -> Model:
+    weights = by_id(header.model)
     if header.tile != TILE:
         raise UnsupportedError(f"header: tile of {header.tile} px, expected {TILE}")
     if header.quality > 256 * weights.last_knot:
@@ -192,7 +190,7 @@ def _planes(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, int]:
     return np.repeat(grey[..., None], 3, axis=-1), alpha, channels
 
 
-def _analyse(pixels: np.ndarray, weights: model.Model, workers: _Workers) -> np.ndarray:
+def analyse(pixels: np.ndarray, weights: Model, workers: Workers) -> np.ndarray:
     """pixels (H, W, 3) -> y (h, w, M) at unit gain."""
     h, w = (tiles.latent_size(n) for n in pixels.shape[:2])
     y = np.empty((h, w, weights.latent), np.float32)
@@ -210,7 +208,7 @@ def _analyse(pixels: np.ndarray, weights: model.Model, workers: _Workers) -> np.
     return y
 
 
-def _synthesise(y_hat: np.ndarray, header: Header, weights: model.Model, workers: _Workers) -> np.ndarray:
+def _synthesise(y_hat: np.ndarray, header: Header, weights: Model, workers: Workers) -> np.ndarray:
     """y_hat (h, w, M) at unit gain -> pixels (H, W, 3)."""
     height, width = header.height, header.width
     pixels = np.empty((height, width, 3), np.uint8)
@@ -229,7 +227,7 @@ def _synthesise(y_hat: np.ndarray, header: Header, weights: model.Model, workers
     return pixels
 
 
-def _scale_indexes(z: np.ndarray, place: Sequence[tiles.Tile], units: int, weights: model.Model) -> np.ndarray:
+def _scale_indexes(z: np.ndarray, place: Sequence[tiles.Tile], units: int, weights: Model) -> np.ndarray:
     """z (N, 4, 4, Z) -> uint8 (N, 16, 16, M), zero outside the picture."""
     index = weights.scale_net.run(z, units)
     for i, tile in zip(index, place, strict=True):
@@ -238,36 +236,38 @@ def _scale_indexes(z: np.ndarray, place: Sequence[tiles.Tile], units: int, weigh
     return index
 
 
+def tile_symbols(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model):
+    """What the entropy coder gets: z (h, w, Z), scale indexes and r (H, W, M) of each tile, inside the picture."""
+    gain = weights.gain(units)
+    given = np.zeros((len(batch), tiles.TILE, tiles.TILE, weights.latent), np.float32)
+    z = []
+    for one, tile in zip(given, batch, strict=True):
+        np.multiply(y[tile.inside], gain, out=one[: tile.height, : tile.width])
+        rows, columns = tile.hyper
+        z.append(weights.hyper_analysis(one))
+        z[-1][rows:] = 0
+        z[-1][:, columns:] = 0
+    index = _scale_indexes(np.stack(z), batch, units, weights)
+    rounding = np.where(index > 0, np.float32(0.5), _UNCODED)
+    for one, hyper, add, scale, tile in zip(given, z, rounding, index, batch, strict=True):
+        r, _ = weights.code(one, hyper, add)
+        r = np.clip(r, -RESIDUAL_MAX, RESIDUAL_MAX).astype(np.int32)
+        inside = slice(tile.height), slice(tile.width)
+        yield hyper[: tile.hyper[0], : tile.hyper[1]], scale[inside], r[inside]
+
+
 def _encode_tiles(
-    y: np.ndarray, place: list[tiles.Tile], units: int, weights: model.Model, workers: _Workers
+    y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers
 ) -> list[bytes]:
-    gain, knot = weights.gain(units), weights.z_knot(units)
+    knot = weights.z_knot(units)
 
     def run(batch):
-        given = np.zeros((len(batch), tiles.TILE, tiles.TILE, weights.latent), np.float32)
-        z = []
-        for one, tile in zip(given, batch, strict=True):
-            np.multiply(y[tile.inside], gain, out=one[: tile.height, : tile.width])
-            rows, columns = tile.hyper
-            found = weights.hyper_analysis(one)
-            found[rows:] = 0
-            found[:, columns:] = 0
-            z.append(found)
-        index = _scale_indexes(np.stack(z), batch, units, weights)
-        rounding = np.where(index > 0, np.float32(0.5), _UNCODED)
-        found = []
-        for one, hyper, rows, scale, tile in zip(given, z, rounding, index, batch, strict=True):
-            r, _ = weights.code(one, hyper, rows)
-            r = np.clip(r, -RESIDUAL_MAX, RESIDUAL_MAX).astype(np.int32)
-            inside = slice(tile.height), slice(tile.width)
-            hyper = hyper[: tile.hyper[0], : tile.hyper[1]]
-            found.append(encode_tile(hyper, r[inside], scale[inside], knot, weights.tables))
-        return found
+        return [encode_tile(z, r, index, knot, weights.tables) for z, index, r in tile_symbols(y, batch, units, weights)]
 
     return [data for batch in workers.map(run, workers.batches(place)) for data in batch]
 
 
-def _parse(batch, header: Header, weights: model.Model):
+def _parse(batch, header: Header, weights: Model):
     """batch: (number, Tile, bitstream) -> z (4, 4, Z), scale indexes and r (16, 16, M) of each."""
     knot = weights.z_knot(header.quality)
     coders, z = [], np.zeros((len(batch), 4, 4, weights.tables.z.shape[1]), np.int32)
@@ -286,7 +286,7 @@ def _parse(batch, header: Header, weights: model.Model):
 
 
 def _decode_tiles(
-    bitstreams: Sequence, place: list[tiles.Tile], header: Header, weights: model.Model, workers: _Workers
+    bitstreams: Sequence, place: list[tiles.Tile], header: Header, weights: Model, workers: Workers
 ) -> np.ndarray:
     """-> y_hat (h, w, M) at unit gain."""
     inverse = weights.inverse_gain(header.quality)

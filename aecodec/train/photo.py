@@ -41,6 +41,8 @@ class Shape:
     blocks16: int = 2
     features: int = 192
     context: int = 256
+    hyper_width: int = 192
+    scale_width: int = 256
     lmbda_low: float = 0.0005
     lmbda_high: float = 0.6
     knots: int = 9
@@ -87,8 +89,8 @@ class Photo(keras.Model):
         self.synthesis = Synthesis(
             basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, name="synthesis"
         )
-        self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, name="hyper_analysis")
-        self.scale_net = ScaleNet(s.latent, n, name="scale_net")
+        self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, s.hyper_width, name="hyper_analysis")
+        self.scale_net = ScaleNet(s.latent, n, s.scale_width, name="scale_net")
         self.mean_net = MeanNet(s.latent, s.features, s.context, name="mean_net")
         self.hyper_rate = HyperRate(s.hyper, n, name="hyper_rate")
         # At high rate the best uniform quantiser has step^2 / 12 = mse, and d(bits)/d(mse) follows from it: the gain

@@ -1,0 +1,45 @@
+"""aecodec export: turn a training run into weights that compress and decompress use."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a training run, or a checkpoint or average file in it.")],
+    data: Annotated[Path, typer.Option(help="Folder of training pictures: the symbol tables are counted on them.")],
+    out: Annotated[Path, typer.Option(help="Folder of the weights.")] = Path("weights"),
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "photo",
+    number: Annotated[
+        int | None, typer.Option("--id", help="Model id 0..65535; without it the next free development id.")
+    ] = None,
+    pictures: Annotated[int, typer.Option(min=1, help="Number of pictures to count symbols on.")] = 100,
+    sources: Annotated[
+        Path | None, typer.Option(help="CSV file with source and licence of the pictures, kept beside the weights.")
+    ] = None,
+) -> None:
+    """Write weights: LiteRT graphs, integer scale net, tables, manifest."""
+    from aecodec.cli.files import fail
+
+    try:
+        from aecodec.train import export as exporting
+        from aecodec.train.data import load_pictures, picture_files
+    except ImportError as e:
+        fail(f"exporting needs the extra 'train': pip install 'aecodec[train]' ({e})")
+    from aecodec.errors import AezError
+
+    try:
+        path = run if run.is_file() else run / "average.npz"
+        model, meta = exporting.load_trained(path)
+        files = picture_files(data)
+        chosen = load_pictures(files[:: max(1, len(files) // pictures)][:pictures])
+        number = exporting.next_id(out) if number is None else number
+        entry, found = exporting.build(model, name, number, chosen, exporting.straight_quality(model.shape))
+        entry["training"] = {k: meta[k] for k in ("phase", "position", "val") if k in meta}
+        if sources:
+            found["data.csv"] = sources.read_bytes()
+        exporting.write(out, name, entry, found)
+    except (AezError, OSError, ValueError) as e:
+        fail(str(e))
+    typer.echo(f"{out / name}: model id 0x{number:04x}, {sum(map(len, found.values()))} bytes", err=True)

@@ -1,0 +1,174 @@
+"""A trained `photo` run -> weights/: LiteRT graphs, integer scale net, tables, manifest. Needs the TensorFlow backend."""
+
+import hashlib
+import io
+import json
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from aecodec import codec, tiles
+from aecodec.entropy import PRECISION, Z_MAX
+from aecodec.errors import ModelError
+from aecodec.model import DEVELOPMENT, Model
+from aecodec.scalenet import SCALES, ScaleNet
+from aecodec.train import checkpoint
+from aecodec.train.entropy_model import LOG_STEP, SIGMA_MIN
+from aecodec.train.photo import Photo, Shape
+
+REACH_MAX = 255  # K of the widest table
+
+
+def to_frequencies(weight: np.ndarray) -> np.ndarray:
+    """Non-negative weights (..., n) -> uint32 frequencies, each at least 1, that sum to 2^24 along the last axis."""
+    n, total = weight.shape[-1], 1 << PRECISION
+    p = weight / weight.sum(-1, keepdims=True)
+    f = 1 + np.floor(p * (total - n)).astype(np.int64)
+    rest = total - f.sum(-1)
+    np.put_along_axis(f, p.argmax(-1)[..., None], np.take_along_axis(f, p.argmax(-1)[..., None], -1) + rest[..., None], -1)
+    return f.astype(np.uint32)
+
+
+def reaches() -> np.ndarray:
+    """K of scale indexes 1..63: min(ceil(4 sigma), 255)."""
+    sigma = SIGMA_MIN * np.exp(np.arange(1, SCALES) * LOG_STEP)
+    return np.minimum(np.ceil(4 * sigma), REACH_MAX).astype(int)
+
+
+def residual_prior(reach: int, index: int) -> np.ndarray:
+    """Probabilities of -K..K and of the escape under the Gaussian of the scale index."""
+    from math import erf, sqrt
+
+    sigma = SIGMA_MIN * np.exp(index * LOG_STEP)
+    edges = (np.arange(-reach, reach + 2) - 0.5) / sigma / sqrt(2)
+    p = np.diff([0.5 * (1 + erf(t)) for t in edges])
+    return np.append(p, max(1 - p.sum(), 0))
+
+
+def residual_tables(counts: np.ndarray) -> list[np.ndarray]:
+    """counts (64, 2 * 255 + 2), symmetric, the last column what lies beyond 255 -> tables of indexes 1..63.
+
+    Counted residuals, with the Gaussian as a prior worth 200 of them (and 1 spread evenly).
+    """
+    tables = []
+    for index, reach in enumerate(reaches(), start=1):
+        inner = counts[index, REACH_MAX - reach : REACH_MAX + reach + 1]
+        c = np.append(inner, counts[index].sum() - inner.sum())
+        tables.append(to_frequencies(c + 200 * residual_prior(reach, index) + 1 / len(c)))
+    return tables
+
+
+def scale_net(model: Photo) -> ScaleNet:
+    """The integers behind the trained scale net, checked."""
+    p = {k: np.asarray(ops.convert_to_numpy(v), np.float32) for k, v in model.scale_net.integers().items()}
+    net = ScaleNet(p["w_in"], p["b_in"], p["w_dw"][..., 0], p["b_dw"], p["w_out"], p["offset"].astype(np.int32))
+    net.check()
+    return net
+
+
+def hyper_prior(model: Photo) -> np.ndarray:
+    """Learned probabilities of z: (knots, Z, 127)."""
+    s = model.shape
+    z = np.broadcast_to(np.arange(-Z_MAX, Z_MAX + 1, dtype=np.float32)[None, :, None, None], (s.knots, 127, 1, s.hyper))
+    p = ops.convert_to_numpy(model.hyper_rate.probability(z, np.arange(s.knots)))
+    return np.maximum(p[:, :, 0].transpose(0, 2, 1), 0).astype(float)
+
+
+def count_symbols(weights: Model, pictures: list[np.ndarray], knots: int, seed: int = 0):
+    """Code pictures at every knot -> counts of z (knots, Z, 127) and of r (64, 2 * 255 + 2), made symmetric."""
+    rng = np.random.default_rng(seed)
+    z_counts = np.zeros((knots, weights.tables.z.shape[1], 2 * Z_MAX + 1))
+    r_counts = np.zeros((SCALES, 2 * REACH_MAX + 2))
+    with codec.Workers(None) as workers:
+        for picture in pictures:
+            y = codec.analyse(picture, weights, workers)
+            place = tiles.tiles(*picture.shape[:2])
+            for knot in range(knots):
+                units = int(np.clip(knot * 256 + rng.integers(-128, 128), 0, (knots - 1) * 256))
+                row = z_counts[weights.z_knot(units)]
+                for z, index, r in codec.tile_symbols(y, place, units, weights):
+                    for c in range(z.shape[-1]):
+                        row[c] += np.bincount(z[..., c].ravel() + Z_MAX, minlength=2 * Z_MAX + 1)
+                    beyond = np.abs(r) > REACH_MAX
+                    symbol = np.where(beyond, 2 * REACH_MAX + 1, r + REACH_MAX)
+                    joint = index.astype(np.int64) * r_counts.shape[1] + symbol
+                    r_counts += np.bincount(joint.ravel(), minlength=r_counts.size).reshape(r_counts.shape)
+    r_counts[:, :-1] = (r_counts[:, :-1] + r_counts[:, -2::-1]) / 2
+    return z_counts, r_counts
+
+
+def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[np.ndarray]) -> bytes:
+    knots = {n: np.asarray(ops.convert_to_numpy(getattr(model, n))) for n in ("log_gain", "log_gain_inverse", "log_features")}
+    net = scale_net(model)
+    integers = {f: a.astype(np.int32 if f[0] == "b" or f == "offset" else np.int8) for f, a in net._asdict().items()}
+    out = io.BytesIO()
+    tables = {"z_tables": z_tables, "r_tables": np.concatenate(r_tables), "r_sizes": np.array([len(t) for t in r_tables])}
+    np.savez_compressed(out, **integers, **knots, **tables)
+    return out.getvalue()
+
+
+def build(model: Photo, name: str, number: int, pictures: list[np.ndarray], quality: list) -> tuple[dict, dict[str, bytes]]:
+    """-> manifest entry and files of a model; the tables are counted on `pictures`."""
+    from aecodec.train.graphs import graphs
+
+    knots = model.shape.knots
+    prior = hyper_prior(model)
+    files = {f"{n}.tflite": data for n, data in graphs(model).items()}
+    first = [to_frequencies(residual_prior(k, i)) for i, k in enumerate(reaches(), start=1)]
+
+    def entry(numbers: bytes) -> dict:
+        found = files | {"numbers.npz": numbers}
+        hashes = {f: hashlib.sha256(data).hexdigest() for f, data in found.items()}
+        return {"id": number, "quality": quality, "shape": model.shape.as_dict(), "files": hashes}
+
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = _numbers(model, to_frequencies(prior + 1e-7), first)
+        for file, data in (files | {"numbers.npz": numbers}).items():
+            (Path(folder) / file).write_bytes(data)
+        z_counts, r_counts = count_symbols(Model(name, entry(numbers), Path(folder)), pictures, knots)
+    z_tables = to_frequencies(z_counts + 30 * prior + 1e-3)
+    numbers = _numbers(model, z_tables, residual_tables(r_counts))
+    return entry(numbers), files | {"numbers.npz": numbers}
+
+
+def load_trained(path: Path) -> tuple[Photo, dict]:
+    """The moving average of a run, as a float32 model; `path` is a checkpoint or an average."""
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(f"export runs on the TensorFlow backend, not on {keras.backend.backend()}")
+    keras.mixed_precision.set_global_policy("float32")
+    meta = checkpoint.read_meta(path)
+    model = Photo(Shape(**meta["shape"]))
+    model.build()
+    checkpoint.load_average(path, model)
+    return model, meta
+
+
+def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None:
+    """Put a model into a weights folder. An id of other weights is never taken again: that is a ModelError."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text()) if path.exists() else {"models": {}, "ids": {}}
+    digest = hashlib.sha256("".join(sorted(entry["files"].values())).encode()).hexdigest()
+    key = f"0x{entry['id']:04x}"
+    if manifest["ids"].get(key, digest) != digest:
+        raise ModelError(f"model id {key} belongs to other weights: choose another")
+    manifest["ids"][key] = digest
+    manifest["models"][name] = entry
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    for file, data in files.items():
+        (folder / name / file).write_bytes(data)
+    path.write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def next_id(folder: Path) -> int:
+    """The lowest development id that was never used in this weights folder."""
+    path = folder / "manifest.json"
+    used = json.loads(path.read_text())["ids"] if path.exists() else {}
+    return next(i for i in range(DEVELOPMENT, 0x10000) if f"0x{i:04x}" not in used)
+
+
+def straight_quality(shape: Shape) -> list:
+    """The scale 1..100 laid evenly over the quality axis: pairs (quality, 1/256 of a knot)."""
+    return [[1, 0], [100, 256 * (shape.knots - 1)]]
