@@ -146,7 +146,8 @@ class Workers:
     def __init__(self, threads: int | None):
         if threads is not None and threads < 1:
             raise ValueError(f"threads: {threads}, expected 1 or more")
-        self.count = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self.count = threads or usable or 1
         self._pool = ThreadPoolExecutor(self.count) if self.count > 1 else None
 
     def map(self, function: Callable, items: Iterable) -> list:
@@ -256,13 +257,13 @@ def tile_symbols(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights
         yield hyper[: tile.hyper[0], : tile.hyper[1]], scale[inside], r[inside]
 
 
-def _encode_tiles(
-    y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers
-) -> list[bytes]:
+def _encode_tiles(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers) -> list[bytes]:
     knot = weights.z_knot(units)
 
     def run(batch):
-        return [encode_tile(z, r, index, knot, weights.tables) for z, index, r in tile_symbols(y, batch, units, weights)]
+        return [
+            encode_tile(z, r, index, knot, weights.tables) for z, index, r in tile_symbols(y, batch, units, weights)
+        ]
 
     return [data for batch in workers.map(run, workers.batches(place)) for data in batch]
 

@@ -6,8 +6,11 @@
     weights/<name>/code.tflite            a tile's means in four steps; codes residuals or takes them, see `Model.code`
     weights/<name>/synthesis.tflite       y_hat (1, h, w, M), features -> pixels uint8 (1, 16h, 16w, 3)
     weights/<name>/numbers.npz            scale net, gains, tables
+
+Nothing is loaded before it is needed, and nothing is believed that the manifest's hashes do not cover.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -57,17 +60,49 @@ class Net:
             if self._free.get(shapes):
                 return self._free[shapes].pop()
             spare = next((pool.pop() for pool in self._free.values() if pool), None)
-        interpreter = spare or self._new()
+        interpreter = spare or _interpreter(self._data)
         for detail, shape in zip(interpreter.get_input_details(), shapes, strict=True):
             if tuple(detail["shape"]) != shape:
                 interpreter.resize_tensor_input(detail["index"], shape, strict=False)
         interpreter.allocate_tensors()
         return interpreter
 
-    def _new(self):
-        from ai_edge_litert.interpreter import Interpreter
 
-        return Interpreter(model_content=self._data, num_threads=1)
+_first = threading.Lock()
+_announced = False
+
+
+def _interpreter(data: bytes):
+    """A one-thread interpreter. The first one of a process would announce its delegate on standard error."""
+    global _announced
+    from ai_edge_litert.interpreter import Interpreter
+
+    with _first:
+        if _announced:
+            return Interpreter(model_content=data, num_threads=1)
+        _announced = True
+        with _silence():
+            first = Interpreter(model_content=data, num_threads=1)
+            first.allocate_tensors()
+            return first
+
+
+@contextlib.contextmanager
+def _silence():
+    """Standard error of the process goes nowhere; LiteRT has no switch for its log."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed already
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class Model:

@@ -45,13 +45,16 @@ class ScaleNet(NamedTuple):
 
     def offsets(self, quality: int) -> np.ndarray:
         """Channel offsets (M,) at `quality`, in 1/256 of a knot, interpolated in integers."""
-        knot, f = min(quality >> 8, len(self.offset) - 2), 0
+        knot = min(quality >> 8, len(self.offset) - 2)
         f = quality - (knot << 8)
         a, b = self.offset[knot].astype(np.int64), self.offset[knot + 1].astype(np.int64)
         return (a * (256 - f) + b * f + 128) >> 8
 
     def run(self, z: np.ndarray, quality: int, dtype=np.float32) -> np.ndarray:
-        """z: integers (N, 4, 4, Z) in -63..63 -> scale indexes uint8 (N, 16, 16, M) in 0..63."""
+        """z: integers (N, 4, 4, Z) in -63..63 -> scale indexes uint8 (N, 16, 16, M) in 0..63.
+
+        Divisions by powers of two are exact, so they are done on the weights, and the last floor(v + 0.5) is a cast.
+        """
         n, rows, columns, _ = z.shape
         h = _requantise(z.astype(dtype) @ self.w_in.astype(dtype) + self.b_in, SHIFTS[0])
         padded = np.pad(h, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -60,9 +63,12 @@ class ScaleNet(NamedTuple):
             for j in range(3):
                 h += padded[:, i : i + rows, j : j + columns] * self.w_dw[i, j].astype(dtype)
         h = _requantise(h, SHIFTS[1])
-        out = (h.reshape(-1, h.shape[-1]) @ self.w_out.astype(dtype)).reshape(n, rows, columns, 4, 4, -1)
-        out += self.offsets(quality).astype(dtype)
-        index = np.clip(np.floor(out * dtype(2.0 ** -SHIFTS[2]) + dtype(0.5)), 0, SCALES - 1).astype(np.uint8)
+        unit = dtype(2.0 ** -SHIFTS[2])
+        out = (h.reshape(-1, h.shape[-1]) @ self.w_out.astype(dtype, copy=False)).reshape(n, rows, columns, 16, -1)
+        out *= unit
+        out += self.offsets(quality).astype(dtype) * unit + dtype(0.5)
+        np.clip(out, 0, SCALES - 0.5, out=out)
+        index = out.astype(np.uint8).reshape(n, rows, columns, 4, 4, -1)
         return index.transpose(0, 1, 3, 2, 4, 5).reshape(n, 4 * rows, 4 * columns, -1)
 
 

@@ -85,5 +85,7 @@ def tiles(height: int, width: int) -> list[Tile]:
     """Tiles of a picture of height x width pixels, row by row."""
     h, w = latent_size(height), latent_size(width)
     return [
-        Tile(top, left, min(TILE, h - top), min(TILE, w - left)) for top in range(0, h, TILE) for left in range(0, w, TILE)
+        Tile(top, left, min(TILE, h - top), min(TILE, w - left))
+        for top in range(0, h, TILE)
+        for left in range(0, w, TILE)
     ]

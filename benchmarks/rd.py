@@ -17,13 +17,13 @@ from plot import plot_rd
 from aecodec.bench.measure import Failure, Point, Sweep, describe, mean_sweep, measure_once
 from aecodec.bench.pictures import find_pictures, load_picture
 from aecodec.bench.report import compare
-from aecodec.bench.rivals import ANCHOR, SUBJECT, Rival, choose
+from aecodec.bench.rivals import ANCHOR, RIVALS, SUBJECT, Rival, choose
 from aecodec.bench.table import format_delta
 
 Cache = dict[tuple[str, str, int], tuple[int, float]]  # (codec, sha256 of the pixels, quality) -> bytes, PSNR
 
 
-def read_cache(path: Path, now: dict[str, Any], rivals: list[Rival]) -> Cache:
+def read_cache(path: Path, now: dict[str, Any]) -> Cache:
     """Return the rivals' points of an earlier result, as far as it was made with the same settings and libraries."""
     if not path.exists():
         return {}
@@ -31,7 +31,7 @@ def read_cache(path: Path, now: dict[str, Any], rivals: list[Rival]) -> Cache:
     libraries = [key for key in before["versions"] | now["versions"] if key.startswith(("lib", "pillow", "aom"))]
     if any(before["versions"].get(key) != now["versions"].get(key) for key in libraries):
         return {}
-    same = {r.name for r in rivals if r.name != SUBJECT and before["codecs"].get(r.name) == r.about}
+    same = {name for name, rival in RIVALS.items() if name != SUBJECT and before["codecs"].get(name) == rival.about}
     return {
         (name, picture["sha256"], quality): (size, math.inf if level is None else level)
         for picture in before["pictures"]
@@ -73,11 +73,12 @@ def main() -> None:
     parser.add_argument("--fresh", action="store_true", help="measure the rivals again")
     arguments = parser.parse_args()
     target = RESULTS / f"rd_{arguments.folder.resolve().name}.json"
-    chosen = choose(arguments.codecs.split(","))
+    now = conditions()
+    cache = {} if arguments.fresh else read_cache(target, now)
+    asked = choose(arguments.codecs.split(","))
+    chosen = choose([rival.name for rival in asked] + [name for name, _, _ in cache])  # what is known already stays
     not_measured = {rival.name: reason for rival in chosen if (reason := rival.missing())}
     rivals = [rival for rival in chosen if rival.name not in not_measured]
-    now = conditions()
-    cache = {} if arguments.fresh else read_cache(target, now, rivals)
 
     pictures, sweeps = [], []
     for path in find_pictures([arguments.folder]):

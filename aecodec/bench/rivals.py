@@ -4,6 +4,7 @@ A rival turns uint8 (H, W, 3) pixels and a quality into the bytes of a complete 
 Everything goes through what a user can install; what cannot be used here says so in `missing`.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -61,8 +62,10 @@ def _encode_pillow(pixels: np.ndarray, quality: int, *, format: str, **settings:
 def _decode_pillow(data: bytes, *, format: str) -> np.ndarray:
     from PIL import Image
 
-    with Image.open(BytesIO(data), formats=[format]) as image:
-        return np.asarray(image.convert("RGB"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the file is our own, large or not
+        with Image.open(BytesIO(data), formats=[format]) as image:
+            return np.asarray(image.convert("RGB"))
 
 
 def _missing_pillow(feature: str, name: str) -> str | None:

@@ -31,7 +31,7 @@ def run_bench(
     for path in paths:
         try:
             source = load_picture(path)
-        except (AezError, OSError) as error:
+        except (AezError, OSError, MemoryError) as error:
             skipped[path.name] = _reason(error, path)
             skip(f"{path}: skipped: {skipped[path.name]}")
             tick(count_steps(present, repeats))

@@ -77,7 +77,10 @@ class Stepper:
             grad = jax.value_and_grad(objective, has_aux=True)
             (loss, (bpp, mse)), gradients = grad(values, frozen, batch)
             gradients, norm = clipped(gradients)
-            state = [lr if v is self.optimizer.learning_rate else s for v, s in zip(self.optimizer.variables, state, strict=True)]
+            state = [
+                lr if v is self.optimizer.learning_rate else s
+                for v, s in zip(self.optimizer.variables, state, strict=True)
+            ]
             values, state = self.optimizer.stateless_apply(state, gradients, values)
             return values, state, jnp.stack([loss, bpp, mse, norm])
 

@@ -1,4 +1,7 @@
-"""A trained `photo` run -> weights/: LiteRT graphs, integer scale net, tables, manifest. Needs the TensorFlow backend."""
+"""A trained `photo` run -> weights/: LiteRT graphs, integer scale net, tables, manifest.
+
+Needs the TensorFlow backend.
+"""
 
 import hashlib
 import io
@@ -28,7 +31,9 @@ def to_frequencies(weight: np.ndarray) -> np.ndarray:
     p = weight / weight.sum(-1, keepdims=True)
     f = 1 + np.floor(p * (total - n)).astype(np.int64)
     rest = total - f.sum(-1)
-    np.put_along_axis(f, p.argmax(-1)[..., None], np.take_along_axis(f, p.argmax(-1)[..., None], -1) + rest[..., None], -1)
+    np.put_along_axis(
+        f, p.argmax(-1)[..., None], np.take_along_axis(f, p.argmax(-1)[..., None], -1) + rest[..., None], -1
+    )
     return f.astype(np.uint32)
 
 
@@ -101,16 +106,24 @@ def count_symbols(weights: Model, pictures: list[np.ndarray], knots: int, seed: 
 
 
 def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[np.ndarray]) -> bytes:
-    knots = {n: np.asarray(ops.convert_to_numpy(getattr(model, n))) for n in ("log_gain", "log_gain_inverse", "log_features")}
+    knots = {
+        n: np.asarray(ops.convert_to_numpy(getattr(model, n))) for n in ("log_gain", "log_gain_inverse", "log_features")
+    }
     net = scale_net(model)
     integers = {f: a.astype(np.int32 if f[0] == "b" or f == "offset" else np.int8) for f, a in net._asdict().items()}
     out = io.BytesIO()
-    tables = {"z_tables": z_tables, "r_tables": np.concatenate(r_tables), "r_sizes": np.array([len(t) for t in r_tables])}
+    tables = {
+        "z_tables": z_tables,
+        "r_tables": np.concatenate(r_tables),
+        "r_sizes": np.array([len(t) for t in r_tables]),
+    }
     np.savez_compressed(out, **integers, **knots, **tables)
     return out.getvalue()
 
 
-def build(model: Photo, name: str, number: int, pictures: list[np.ndarray], quality: list) -> tuple[dict, dict[str, bytes]]:
+def build(
+    model: Photo, name: str, number: int, pictures: list[np.ndarray], quality: list
+) -> tuple[dict, dict[str, bytes]]:
     """-> manifest entry and files of a model; the tables are counted on `pictures`."""
     from aecodec.train.graphs import graphs
 

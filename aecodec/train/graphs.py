@@ -1,23 +1,48 @@
 """The networks as LiteRT graphs: what aecodec/model.py runs. Needs the TensorFlow backend."""
 
+import contextlib
+import io
+import tempfile
+
 import numpy as np
 import tensorflow as tf
+from ai_edge_quantizer import qtyping, quantizer
 from keras import ops
 
 from aecodec.train.entropy_model import step_masks
+from aecodec.train.layers import Pointwise
 from aecodec.train.photo import TILE, Photo
 
 
-def lite(function, *specs: tf.TensorSpec, float16: bool = True) -> bytes:
-    """Convert a function of fixed input shapes; its convolutional graphs may be resized when run."""
+def lite(function, *specs: tf.TensorSpec) -> bytes:
+    """Convert a function of fixed input shapes; the graph may be resized when run.
+
+    Pointwise layers get 8-bit weights, one scale per output channel, and quantise their input pixel by pixel when run;
+    the linear bypass and the depthwise layers stay float32.
+    """
     concrete = tf.function(function, input_signature=specs).get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], function)
-    if float16:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16]
-    return converter.convert()
+    graph = tf.lite.TFLiteConverter.from_concrete_functions([concrete], function).convert()
+    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+        file.write(graph)
+        file.flush()
+        work = quantizer.Quantizer(file.name)
+        dense = qtyping.TFLOperationName.FULLY_CONNECTED
+        work.add_dynamic_config(regex=".*", operation_name=dense, num_bits=8)
+        work.update_quantization_recipe(regex=".*linear.*", operation_name=dense, algorithm_key="no_quantize")
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return bytes(work.quantize().quantized_model)
 
 
+@contextlib.contextmanager
+def _as_matmul():
+    Pointwise.as_matmul = True
+    try:
+        yield
+    finally:
+        Pointwise.as_matmul = False
+
+
+@_as_matmul()
 def graphs(model: Photo) -> dict[str, bytes]:
     """name -> .tflite file; signatures in aecodec/model.py."""
     s = model.shape

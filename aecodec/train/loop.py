@@ -100,9 +100,7 @@ class Run:
             self.phase = Phase(**meta["phase"])
             self.crops.seed = self.phase.seed
         else:
-            self.position = replace(
-                self.position, phase_step=self.position.step, phase_seconds=self.position.seconds
-            )
+            self.position = replace(self.position, phase_step=self.position.step, phase_seconds=self.position.seconds)
 
     def _meta(self) -> dict:
         return {
@@ -143,13 +141,16 @@ class Run:
             checkpoint.save_average(self.folder / "average.npz", self.stepper.average, self._meta() | {"val": result})
 
     def train(self, save_minutes: float = 5.0, validate_minutes: float = 10.0) -> bool:
-        """Run the phase to its end. -> False when Ctrl-C or SIGTERM stopped it; the checkpoint is written either way."""
+        """Run the phase to its end. -> False when Ctrl-C or SIGTERM stopped it; a checkpoint is written anyway."""
         stop = []
         old = {s: signal.signal(s, lambda *_: stop.append(1)) for s in (signal.SIGINT, signal.SIGTERM)}
         bar = Progress(
             TextColumn("step {task.fields[step]}"),
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f}% loss {task.fields[loss]:.3f} bpp {task.fields[bpp]:.3f} psnr {task.fields[psnr]:.2f}"),
+            TextColumn(
+                "{task.percentage:>3.0f}% loss {task.fields[loss]:.3f} "
+                "bpp {task.fields[bpp]:.3f} psnr {task.fields[psnr]:.2f}"
+            ),
             TimeRemainingColumn(),
             console=self.console,
             disable=not self.console.is_terminal,

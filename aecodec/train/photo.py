@@ -3,6 +3,8 @@
     x -> analysis -> y -> * gain -> tiles -> hyper-analysis -> z -> round -> scale net -> scale index
                                       |                          |-> mean net <- y_hat (4 steps) -> mu
                                       +-> r = round(y - mu) -> y_hat -> / gain -> synthesis -> x_hat
+
+The gains make one set of weights serve all qualities (Cui et al., 2021).
 """
 
 from dataclasses import asdict, dataclass
@@ -58,7 +60,7 @@ class Shape:
 
 def to_tiles(y, tile: int):
     """(B, H, W, C) -> (B * tiles, tile, tile, C), row-major; H and W are multiples of `tile`."""
-    b, h, w, c = y.shape
+    _, h, w, c = y.shape
     y = ops.reshape(y, (-1, h // tile, tile, w // tile, tile, c))
     return ops.reshape(ops.transpose(y, (0, 1, 3, 2, 4, 5)), (-1, tile, tile, c))
 
@@ -86,9 +88,7 @@ class Photo(keras.Model):
         basis = interleaved(basis, s.latent, 4)
         variance = interleaved(variance[None], s.latent, 4)[0]
         self.analysis = Analysis(basis, s.latent, s.analysis8, s.blocks8, s.width16, s.blocks16, name="analysis")
-        self.synthesis = Synthesis(
-            basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, name="synthesis"
-        )
+        self.synthesis = Synthesis(basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, name="synthesis")
         self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, s.hyper_width, name="hyper_analysis")
         self.scale_net = ScaleNet(s.latent, n, s.scale_width, name="scale_net")
         self.mean_net = MeanNet(s.latent, s.features, s.context, name="mean_net")
@@ -125,7 +125,7 @@ class Photo(keras.Model):
         noise: pair of uniform tensors in -0.5..0.5 shaped like y and z for a rate with gradients, or None for the rate
         of the rounded symbols. Tiles are 256 px, or the whole of a smaller crop.
         """
-        b, height, width, _ = x.shape
+        _, height, width, _ = x.shape
         rows, columns = height // 16, width // 16
         tile = min(TILE, rows)
         per = (rows // tile) * (columns // tile)

@@ -2,8 +2,9 @@
 
     x (B, H, W, 3) in -0.5..0.5 --> y (B, H/16, W/16, M) --> x_hat
 
-The linear bypass, always in float32, maps each 16x16x3 square onto M coefficients, initialised with the principal components of training
-patches; the nets' last layers start at zero. So training starts as a transform codec instead of noise.
+The linear bypass, always in float32, maps each 16x16x3 square onto M coefficients, initialised with the principal
+components of training patches; the nets' last layers start at zero. So training starts as a transform codec instead
+of noise.
 """
 
 import keras
@@ -23,7 +24,11 @@ class Analysis(keras.layers.Layer):
 
     def __init__(self, basis, latent, width8=128, blocks8=4, width16=256, blocks16=2, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.linear = chain(SpaceToDepth(16, dtype="float32"), Pointwise(latent, bias=False, init=constant(basis), dtype="float32"), name="linear")
+        self.linear = chain(
+            SpaceToDepth(16, dtype="float32"),
+            Pointwise(latent, bias=False, init=constant(basis), dtype="float32"),
+            name="linear",
+        )
         self.net = chain(
             SpaceToDepth(8),
             Pointwise(width8),
@@ -48,7 +53,11 @@ class Synthesis(keras.layers.Layer):
     def __init__(self, basis, latent, width16=256, blocks16=2, width8=128, blocks8=4, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.width16, self.width8 = width16, width8
-        self.linear = chain(Pointwise(16 * 16 * 3, bias=False, init=constant(basis.T), dtype="float32"), DepthToSpace(16, dtype="float32"), name="linear")
+        self.linear = chain(
+            Pointwise(16 * 16 * 3, bias=False, init=constant(basis.T), dtype="float32"),
+            DepthToSpace(16, dtype="float32"),
+            name="linear",
+        )
         self.enter = Pointwise(width16)
         self.net16 = chain(*[Block(width16) for _ in range(blocks16)], Pointwise(4 * width8), DepthToSpace(2))
         self.net8 = chain(*[Block(width8) for _ in range(blocks8)])

@@ -27,7 +27,11 @@ class Validation:
         for knot in self.knots:
             q = np.full(self.batch, knot, np.float32)
             parts = [
-                np.asarray(ops.convert_to_numpy(self._measure(ops.convert_to_tensor(self.pixels[i : i + self.batch]), ops.convert_to_tensor(q))))
+                np.asarray(
+                    ops.convert_to_numpy(
+                        self._measure(ops.convert_to_tensor(self.pixels[i : i + self.batch]), ops.convert_to_tensor(q))
+                    )
+                )
                 for i in range(0, len(self.pixels), self.batch)
             ]
             loss, bpp, mse = np.concatenate(parts, axis=1)

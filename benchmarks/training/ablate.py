@@ -1,7 +1,7 @@
 """Compare network shapes at equal steps: python benchmarks/training/ablate.py --data TRAIN --val VAL [NAME ...]
 
-Every run sees the same batches. A row of shapes.json: estimated rate and distortion on the tiles of VAL, milliseconds of a
-training step (median), parameters.
+Every run sees the same batches. A row of shapes.json: estimated rate and distortion on the tiles of VAL, milliseconds
+of a training step (median), parameters.
 """
 
 import argparse

@@ -1,0 +1,80 @@
+"""The command line. Each command is one file, light to import: what it works with is imported when it runs."""
+
+import signal
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from aecodec.cli.bench import bench
+from aecodec.cli.compress import compress
+from aecodec.cli.decompress import decompress
+from aecodec.cli.files import explain, say
+from aecodec.cli.info import info
+from aecodec.cli.train import train
+
+_INTERRUPTED = 130  # 128 and the number of the signal, as shells count
+_TERMINATED = 143
+
+
+class _Commands(TyperGroup):
+    """All commands; what ends one of them early is one line on standard error."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise typer.Exit(_INTERRUPTED) from None
+        except Exception as error:
+            if (line := explain(error)) is None:
+                raise
+            say(line)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich takes as long to load as all the rest of --help
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(compress)
+app.command()(decompress)
+app.command()(info)
+app.command()(bench)
+app.command()(train)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"aecodec {version('aecodec')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _aecodec(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A learned image codec: small files, on a plain CPU, that decode everywhere.
+
+    Exit status: 0 done, 1 something failed, 2 wrong usage.
+    """
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+    app()
+
+
+def _terminate(number: int, frame: object) -> None:
+    """Leave through the exception, so that unfinished files are removed."""
+    raise SystemExit(_TERMINATED)

@@ -1,0 +1,139 @@
+"""The script that made tests/tiny (a frozen model for tests) and tests/golden (files that must decode for ever).
+
+    python tests/make_tiny.py [FOLDER]      writes FOLDER/tiny and FOLDER/golden, by default beside this script
+
+Both were made once. Nothing is ever replaced: a new golden file comes beside the old ones, a change of the format that
+cannot read them is a mistake. A run on another machine gives a model that is as good, but other bytes.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from aecodec import codec
+from aecodec.model import Model
+from aecodec.sidedata import Metadata
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parent / "aecodec" / "bench" / "samples"
+SEED = 20
+STEPS = 60
+MODEL = 0xFFFE
+NOTE = "for tests only: trained for a minute on three small pictures; the files in tests/golden depend on it for ever"
+
+
+def train():
+    """A tiny model, trained for a few steps on the sample pictures."""
+    import keras
+
+    from aecodec.train.backend import Stepper
+    from aecodec.train.data import Crops, load_pictures, picture_files, principal_components
+    from aecodec.train.optimizer import FastMuon
+    from aecodec.train.photo import Photo, Shape
+
+    keras.utils.set_random_seed(SEED)
+    shape = Shape(
+        latent=8, hyper=4, analysis8=8, synthesis8=8, blocks8=1, width16=8, blocks16=1,
+        features=8, context=8, hyper_width=8, scale_width=16, lmbda_low=4e-6, knots=3,
+    )  # fmt: skip
+    crops = Crops(load_pictures(picture_files(SAMPLES)), SEED)
+    model = Photo(shape, *principal_components(crops, 4000))
+    model.build()
+    stepper = Stepper(model, FastMuon())
+    for step in range(STEPS):
+        loss, bpp, mse, _ = stepper.step(crops.batch(step, 4, 128, shape), 4e-3)
+        if step % 10 == 9:
+            print(f"step {step + 1}: loss {loss:.3f}, {bpp:.3f} bpp, mse {mse:.1f}")
+    return model, crops.pictures
+
+
+def pictures() -> dict[str, tuple[np.ndarray, float, Metadata]]:
+    """name -> picture, quality, metadata: one file for each way through the codec."""
+    photo = np.asarray(Image.open(SAMPLES / "kodim15_crop.png").convert("RGB"))
+    other = np.asarray(Image.open(SAMPLES / "kodim05_crop.png").convert("RGB"))
+    rng = np.random.default_rng(SEED)
+    wide = np.concatenate([photo[100:140], other[100:140, :1]], axis=1)  # 257 px: the last tile is one pixel wide
+    ramp = np.add.outer(np.arange(33), 7 * np.arange(17)).astype(np.uint8)
+    noise = rng.integers(0, 256, (48, 48, 3), np.uint8)
+    squares = np.where(rng.random((3, 4, 3)) < 0.5, 0, 255).astype(np.uint8).repeat(16, axis=0).repeat(16, axis=1)
+    meta = Metadata(
+        icc=b"profile " * 40, exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0", xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+    )
+    none = Metadata()
+    return {
+        "rgb-1x1-q50": (photo[:1, :1], 50, none),
+        "rgb-17x33-q1": (photo[60:93, 90:107], 1, none),
+        "rgb-17x33-q50": (photo[60:93, 90:107], 50, none),
+        "rgb-17x33-q100": (photo[60:93, 90:107], 100, none),
+        "rgb-257x40-q33.3": (wide, 33.3, none),
+        "rgb-40x257-q87.5": (np.ascontiguousarray(wide.transpose(1, 0, 2)), 87.5, none),
+        "rgb-noise-48x48-q100": (noise, 100, none),
+        "rgb-squares-64x48-q100": (squares, 100, none),
+        "rgb-metadata-24x16-q50": (other[:16, :24], 50, meta),
+        "rgba-17x33-q50": (np.dstack([photo[:33, :17], ramp]), 50, none),
+        "rgba-opaque-16x16-q75": (np.dstack([photo[:16, :16], np.full((16, 16), 255, np.uint8)]), 75, none),
+        "grey-1x40-q100": (photo[:40, :1, 1], 100, none),
+        "grey-64x48-q50": (photo[80:128, 80:144, 1], 50, none),
+        "grey-alpha-17x33-q1": (np.dstack([photo[:33, :17, 1], ramp]), 1, meta),
+    }
+
+
+def symbol_hashes(data: bytes) -> dict[str, str]:
+    """sha256 of the decoded symbols of all tiles, one after another, each array in C order (row, column, channel).
+
+    z: int8, 4 x 4 x Z. index: uint8, 16 x 16 x M. r: int32 little-endian, 16 x 16 x M. Zero outside the picture.
+    """
+    tiles = codec.decode_symbols(data)
+    parts = {
+        "z": b"".join(z.astype("i1").tobytes() for z, _, _ in tiles),
+        "index": b"".join(index.astype("u1").tobytes() for _, index, _ in tiles),
+        "r": b"".join(r.astype("<i4").tobytes() for _, _, r in tiles),
+    }
+    return {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
+
+
+def main(folder: Path) -> None:
+    tiny, golden = folder / "tiny", folder / "golden"
+    for taken in (tiny, golden):
+        if taken.exists():
+            sys.exit(f"{taken}: exists, and is kept for ever")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    from aecodec.train import export
+
+    model, samples = train()
+    entry, files = export.build(model, "tiny", MODEL, samples, export.straight_quality(model.shape))
+    entry["note"] = NOTE
+    export.write(tiny, "tiny", entry, files)
+    print({name: len(data) for name, data in files.items()}, sum(map(len, files.values())))
+
+    os.environ["AECODEC_WEIGHTS"] = str(tiny)
+    golden.mkdir()
+    weights = Model("tiny", entry, tiny / "tiny")
+    known = {}
+    for name, (image, quality, metadata) in pictures().items():
+        data = codec.encode(image, quality, model=weights, metadata=metadata, threads=1)
+        (golden / f"{name}.aez").write_bytes(data)
+        Image.fromarray(codec.decode(data, threads=1)).save(golden / f"{name}.png", optimize=True)
+        symbols = codec.decode_symbols(data)
+        counts = {
+            "coded": int(sum(np.count_nonzero(index) for _, index, _ in symbols)),
+            "not zero": int(sum(np.count_nonzero(r) for _, _, r in symbols)),
+            "escaped": int(sum(np.count_nonzero(np.abs(r) > weights.tables.reach[i]) for _, i, r in symbols)),
+        }
+        hashes = {
+            kind: hashlib.sha256(part).hexdigest()
+            for kind, part in zip(Metadata._fields, metadata, strict=True)
+            if part
+        }
+        known[name] = {"bytes": len(data), "symbols": counts, "sha256": symbol_hashes(data) | hashes}
+        print(name, len(data), counts, len({*np.concatenate([i.ravel() for _, i, _ in symbols])}))
+    (golden / "hashes.json").write_text(json.dumps(known, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
