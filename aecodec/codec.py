@@ -25,11 +25,10 @@ from aecodec.model import Model, by_id, by_name, models
 from aecodec.sidedata import Metadata
 
 TILE = tiles.TILE * tiles.STRIDE  # pixels
-WINDOW = 64  # latents along the edge of a window of the transforms
+WINDOW = 80  # latents along the edge of the largest window of the transforms
 HALO = 4  # latents: the receptive field of either transform
 BATCH = 8  # tiles that share one run of the scale net
 RESIDUAL_MAX = 60_000  # within the escape code's reach
-_UNCODED = np.float32(-1e9)
 _GREY = np.array([299, 587, 114], np.uint32)  # luma of ITU-R BT.601, in thousandths
 
 
@@ -249,7 +248,7 @@ def tile_symbols(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights
         z[-1][rows:] = 0
         z[-1][:, columns:] = 0
     index = _scale_indexes(np.stack(z), batch, units, weights)
-    rounding = np.where(index > 0, np.float32(0.5), _UNCODED)
+    rounding = weights.rounding[index]
     for one, hyper, add, scale, tile in zip(given, z, rounding, index, batch, strict=True):
         r, _ = weights.code(one, hyper, add)
         r = np.clip(r, -RESIDUAL_MAX, RESIDUAL_MAX).astype(np.int32)

@@ -60,13 +60,14 @@ class Tables:
         return self._z_models[knot]
 
 
-def _groups(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Flat positions of the coded latents, grouped by scale index; bounds (65,) of the groups."""
+def _groups(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Flat positions of the coded latents, grouped by scale index; the index of each; bounds (65,) of the groups."""
     flat = index.reshape(-1)
     where = np.flatnonzero(flat)
+    order = np.argsort(flat[where], kind="stable")  # a radix sort
+    where = where[order]
     kinds = flat[where]
-    where = where[np.argsort(kinds, kind="stable")]
-    return where, np.concatenate([[0], np.cumsum(np.bincount(kinds, minlength=64))])
+    return where, kinds, np.concatenate([[0], np.cumsum(np.bincount(kinds, minlength=64))])
 
 
 def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, knot: int, tables: Tables) -> bytes:
@@ -80,15 +81,17 @@ def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, knot: int, tabl
     for plane, model in zip(planes, tables.z_models(knot), strict=True):
         coder.encode(plane, model)
 
-    where, bounds = _groups(index)
+    where, kinds, bounds = _groups(index)
     values = r.reshape(-1)[where].astype(np.int32)
-    reach = np.repeat(tables.reach, np.diff(bounds))
+    reach = tables.reach[kinds]
+    symbols = values + reach
     escaped = np.abs(values) > reach
-    symbols = np.where(escaped, 2 * reach + 1, values + reach).astype(np.int32)
+    if some := escaped.any():
+        symbols[escaped] = 2 * reach[escaped] + 1
     for i, model in enumerate(tables.r_models):
         if bounds[i] < bounds[i + 1]:
             coder.encode(symbols[bounds[i] : bounds[i + 1]], model)
-    if escaped.any():
+    if some:
         _encode_escapes(coder, values[escaped], reach[escaped], tables.bit)
     data = coder.get_compressed().astype("<u4").tobytes()
     return data.rstrip(b"\0")
@@ -124,12 +127,12 @@ class TileDecoder:
 
     def r(self, index: np.ndarray) -> np.ndarray:
         """index: uint8 (H, W, M) -> int32 of the same shape. Raises CorruptError where the stream does not end here."""
-        where, bounds = _groups(index)
+        where, kinds, bounds = _groups(index)
         symbols = np.empty(len(where), np.int32)
         for i, model in enumerate(self._tables.r_models):
             if bounds[i] < bounds[i + 1]:
                 symbols[bounds[i] : bounds[i + 1]] = self._decode(model, int(bounds[i + 1] - bounds[i]))
-        reach = np.repeat(self._tables.reach, np.diff(bounds))
+        reach = self._tables.reach[kinds]
         values = symbols - reach
         escaped = values > reach
         if escaped.any():

@@ -176,6 +176,14 @@ class Model:
         scale, known = zip(*self._entry["quality"], strict=True)
         return float(np.interp(units, known, scale))
 
+    @property
+    def rounding(self) -> np.ndarray:
+        """What the encoder adds to a residual's magnitude before the floor, for each scale index: float32 (64,).
+
+        0.5 would be to the nearest; less saves more bits than it costs in distortion. Never anything at index 0.
+        """
+        return self._numbers["rounding"]
+
     def z_knot(self, quality: int) -> int:
         """Row of the z tables: the nearest knot."""
         return (quality + 128) >> 8

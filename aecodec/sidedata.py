@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import zstandard
 
-from aecodec.container import EXIF, ICC, XMP, BytesLike, Chunk, Limits
+from aecodec.container import DEFAULT_LIMITS, EXIF, ICC, XMP, BytesLike, Chunk
 from aecodec.errors import CorruptError, LimitError
 
 # First byte of an alpha chunk. From _PLAIN on its two lowest bits above _PLAIN say what was subtracted.
@@ -108,7 +108,7 @@ def pack_metadata(metadata: Metadata) -> list[Chunk]:
     return chunks
 
 
-def unpack_metadata(chunks: Iterable[Chunk], limit: int = Limits.max_metadata) -> Metadata:
+def unpack_metadata(chunks: Iterable[Chunk], limit: int = DEFAULT_LIMITS.max_metadata) -> Metadata:
     """Return the metadata that the chunks hold; chunks with other tags are passed over.
 
     `limit`: bytes of all metadata together, checked before anything is unpacked. Raises CorruptError or LimitError.

@@ -42,10 +42,20 @@ def spans(length: int, window: int, halo: int) -> list[Span]:
     return found
 
 
-def windows(height: int, width: int, window: int, halo: int) -> Iterator[tuple[Span, Span]]:
-    """Pairs (rows, columns) of `spans` that cover a plane."""
-    for rows in spans(height, window, halo):
-        for columns in spans(width, window, halo):
+def fitted(length: int, largest: int, halo: int) -> int:
+    """The smallest window with which as few windows cover 0..length as with the largest.
+
+    >>> fitted(250, 96, 4), len(spans(250, 96, 4)), len(spans(250, 89, 4))
+    (89, 3, 3)
+    """
+    count = max(1, -(-(length - 2 * halo) // (largest - 2 * halo)))
+    return -(-(length + 2 * halo * (count - 1)) // count)
+
+
+def windows(height: int, width: int, largest: int, halo: int) -> Iterator[tuple[Span, Span]]:
+    """Pairs (rows, columns) of `spans` that cover a plane, all of one shape no larger than `largest`."""
+    for rows in spans(height, fitted(height, largest, halo), halo):
+        for columns in spans(width, fitted(width, largest, halo), halo):
             yield rows, columns
 
 

@@ -61,7 +61,9 @@ def measure(rival: Rival, pixels: Any, digest: str, cache: Cache) -> list[Point]
             continue
         try:
             points.append(measure_once(rival, pixels, quality)._replace(encode_s=math.nan, decode_s=math.nan))
-        except Exception as error:  # any codec may fail in any way; the result says so
+        except Exception as error:  # any rival may fail in any way; the result says so
+            if rival.name == SUBJECT:
+                raise
             return Failure(describe(error))
     return points
 

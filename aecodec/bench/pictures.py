@@ -1,5 +1,6 @@
 """Find and read the pictures to be measured: every codec gets the same RGB pixels."""
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +30,7 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in EXTENSIONS and file.is_file())
             if not inside:
-                raise FileNotFoundError(f"{path}: no pictures in this folder")
+                raise FileNotFoundError(errno.ENOENT, "no pictures in this folder", str(path))
             found += inside
         else:
             found.append(path)
@@ -44,7 +45,16 @@ def load_picture(path: Path) -> Source:
     from aecodec.picture import read_picture
 
     pixels, note = to_rgb(read_picture(path).pixels)
-    return Source(path.name, pixels, note)
+    return Source(printable(path.name), pixels, note)
+
+
+def printable(name: str) -> str:
+    """Return a file's name in printable characters.
+
+    >>> printable("a\\nb.png")
+    'a\\\\nb.png'
+    """
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def to_rgb(pixels: np.ndarray) -> tuple[np.ndarray, str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aecodec.bench.measure import count_steps, describe, sweep
-from aecodec.bench.pictures import load_picture
+from aecodec.bench.pictures import load_picture, printable
 from aecodec.bench.report import Json, Measured, build_report
 from aecodec.bench.rivals import Rival
 from aecodec.errors import AezError
@@ -32,8 +32,9 @@ def run_bench(
         try:
             source = load_picture(path)
         except (AezError, OSError, MemoryError) as error:
-            skipped[path.name] = _reason(error, path)
-            skip(f"{path}: skipped: {skipped[path.name]}")
+            reason = _reason(error, path)
+            skipped[printable(path.name)] = reason
+            skip(f"{printable(str(path))}: skipped: {reason}")
             tick(count_steps(present, repeats))
             continue
         height, width, _ = source.pixels.shape

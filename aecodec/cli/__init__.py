@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from aecodec.cli.bench import bench
 from aecodec.cli.compress import compress
 from aecodec.cli.decompress import decompress
+from aecodec.cli.export import export
 from aecodec.cli.files import explain, say
 from aecodec.cli.info import info
 from aecodec.cli.train import train
@@ -46,13 +47,14 @@ app.command()(decompress)
 app.command()(info)
 app.command()(bench)
 app.command()(train)
+app.command()(export)
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from aecodec import __version__
 
-        typer.echo(f"aecodec {version('aecodec')}")
+        typer.echo(f"aecodec {__version__}")
         raise typer.Exit
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from aecodec.cli.files import STANDARD, check_target, say, write_output, write_standard
+
 
 def bench(
     images: Annotated[
@@ -13,14 +15,12 @@ def bench(
     ] = None,
     codecs: Annotated[
         str,
-        typer.Option(
-            help="Codecs to measure, separated by commas: aez, jpeg, jpeg-opt, webp, avif, avif-slow, or all."
-        ),
+        typer.Option(help="Codecs, separated by commas: aez, jpeg, jpeg-opt, webp, avif, avif-slow, or all."),
     ] = "aez,jpeg,jpeg-opt",
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each point after a warm-up; times are medians.")] = 3,
     summary: Annotated[bool, typer.Option("--summary", help="Show the mean alone, not every picture.")] = False,
     json_file: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--json", metavar="FILE", help="Write all measurements as JSON; - for standard output."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing JSON file.")] = False,
@@ -31,7 +31,6 @@ def bench(
     qualities, and is measured on what comes back from the bytes of that file.
     """
     import json
-    import sys
 
     from aecodec.bench.pictures import find_pictures
     from aecodec.bench.rivals import choose
@@ -44,28 +43,55 @@ def bench(
         raise typer.BadParameter(str(error), param_hint="--codecs") from error
     if not rivals:
         raise typer.BadParameter("no codec given", param_hint="--codecs")
-    to_stdout = json_file is not None and str(json_file) == "-"
-    try:
-        paths = find_pictures(images or [])
-        if json_file is not None and not to_stdout:
-            _check_target(json_file, force)  # before the minutes of measuring, not after
-    except OSError as error:
-        _fail(error)
+    paths = find_pictures(images or [])
+    if json_file is not None:
+        _check_json(json_file, force)  # before the minutes of measuring, not after
 
-    with typer.progressbar(length=steps_of_run(paths, rivals, repeats), file=sys.stderr, label="bench") as bar:
-        report = run_bench(paths, rivals, repeats=repeats, tick=bar.update, skip=_say)
+    lines: list[str] = []  # said after the progress bar, which would be drawn over them
+    with _progress(steps_of_run(paths, rivals, repeats)) as bar:
+        report = run_bench(paths, rivals, repeats=repeats, tick=bar.update, skip=lines.append)
+    for name, block in report["mean"]["codecs"].items():
+        if "failed" in block:
+            lines.append(f"{name}: failed {block['failed']}")
+    for line in lines:
+        say(line)
     if not report["pictures"]:
-        _say("no picture was measured")
+        say("no picture was measured")
         raise typer.Exit(1)
 
-    typer.echo(format_report(report, pictures=not summary), nl=False, err=to_stdout)
-    text = json.dumps(report, indent=1, allow_nan=False) + "\n"
-    if to_stdout:
-        typer.echo(text, nl=False)
-    elif json_file is not None:
-        try:
-            _write(json_file, text, force)
-        except OSError as error:
-            _fail(error)
+    table = format_report(report, pictures=not summary)
+    data = (json.dumps(report, indent=1, allow_nan=False) + "\n").encode()
+    if json_file == STANDARD:
+        say(table.rstrip("\n"))
+        write_standard(data)
+    else:
+        write_standard(table.encode())
+        if json_file is not None:
+            write_output(json_file, data, force)
     if not went_well(report):
         raise typer.Exit(1)
+
+
+def _check_json(name: str, force: bool) -> None:
+    """Raise OSError for a file that could not be written in the end."""
+    import errno
+    import os
+
+    check_target(name, force)
+    folder = os.path.dirname(os.path.realpath(name))
+    if name == STANDARD:
+        return
+    if os.path.isdir(name):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "no such folder", name)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+
+
+def _progress(steps: int):  # -> context manager of typer's progress bar
+    """Return a bar on standard error; hidden unless that is a terminal."""
+    import sys
+
+    shown = sys.stderr is not None and sys.stderr.isatty()
+    return typer.progressbar(length=steps, label="bench", file=sys.stderr, hidden=not shown)

@@ -1,18 +1,21 @@
 """What the commands share: names of outputs, files that appear whole or not at all, one line for each failure."""
 
+import errno
+import io
 import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from typing import NamedTuple, NoReturn
+from contextlib import contextmanager, suppress
+from typing import BinaryIO, NamedTuple, NoReturn
 
 import typer
 
-from aecodec.errors import AezError
+from aecodec.errors import AezError, LimitError
 
 STANDARD = "-"  # standard input or output
 _MAX_INPUT = 1 << 31  # bytes
+_EXISTS = "exists, use --force to replace it"
 
 
 class Task(NamedTuple):
@@ -37,12 +40,17 @@ def fail(message: str, code: int = 1) -> NoReturn:
 
 
 def shown(name: str) -> str:
-    """Return a file's name in printable characters; standard input and output by their names.
+    """Return a file's name in printable characters.
 
     >>> shown("a\\nb.png")
     'a\\\\nb.png'
     """
     return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def title(source: str) -> str:
+    """Return how an input is called in messages."""
+    return "standard input" if source == STANDARD else shown(source)
 
 
 def explain(error: BaseException) -> str | None:
@@ -70,7 +78,9 @@ def plan(inputs: list[str], output: str | None, extension: str) -> list[Task]:
     folder = output if output not in (None, STANDARD) and os.path.isdir(output) else None
     if output is not None and folder is None:
         if len(inputs) > 1:
-            raise typer.BadParameter(f"{shown(output)}: expected an existing folder for several inputs", param_hint="-o")
+            raise typer.BadParameter(
+                f"{shown(output)}: expected an existing folder for several inputs", param_hint="-o"
+            )
         if output.endswith(("/", os.sep)):
             raise typer.BadParameter(f"{shown(output)}: no such folder", param_hint="-o")
     targets = []
@@ -94,14 +104,16 @@ def plan(inputs: list[str], output: str | None, extension: str) -> list[Task]:
         problem = ""
         if place is not None and place in sources:
             problem = f"{shown(target)} is an input: name another output with -o"
-        elif places.count(place) > 1:
-            problem = f"{shown(target)} is the output of another input too"
+        elif place is not None and places.count(place) > 1:
+            problem = f"{shown(target)} is the output of another input too: name outputs with -o"
         tasks.append(Task(source, target, problem))
     return tasks
 
 
 def _place(name: str) -> tuple[int, int] | str | None:
-    """What two names of one file have in common. Devices and pipes are no place: nothing in them is replaced."""
+    """What two names of one file have in common; None for devices and pipes, in which nothing is replaced."""
+    if name == STANDARD:
+        return name
     try:
         found = os.stat(name)
     except OSError:
@@ -127,7 +139,162 @@ def run(tasks: Iterable[Task], job: Callable[[Task], None]) -> None:
                 if (line := explain(error)) is None:
                     raise
         failed = True
-        name = shown(task.source) if task.source != STANDARD else "standard input"
+        name = title(task.source)
         say(line if line.startswith(f"{name}: ") else f"{name}: {line}")
     if failed:
         raise typer.Exit(1)
+
+
+def open_input(name: str) -> BinaryIO:
+    """Open a file or standard input for reading, so that one can go back in it: a pipe is read to its end first."""
+    file = _open(name)
+    if file.seekable():
+        return file
+    with file:
+        return io.BytesIO(_read_rest(file))
+
+
+def read_aez(name: str) -> bytes:
+    """Read an .aez file, the header first, so that a file of another kind is not read to its end.
+
+    Raises OSError or DecodeError.
+    """
+    from aecodec.container import HEADER_SIZE, read_header
+
+    with _open(name) as file:
+        head = file.read(HEADER_SIZE)
+        read_header(head)
+        return _read_rest(file, head)
+
+
+def _open(name: str) -> BinaryIO:
+    if name != STANDARD:
+        return open(name, "rb")
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "closed", "standard input")
+    return open(sys.stdin.fileno(), "rb", closefd=False)
+
+
+def _read_rest(file: BinaryIO, head: bytes = b"") -> bytes:
+    parts, size = [head], len(head)
+    while part := file.read(1 << 20):
+        parts.append(part)
+        size += len(part)
+        if size > _MAX_INPUT:
+            raise LimitError(f"file: more than {_MAX_INPUT} bytes, limit {_MAX_INPUT}")
+    return b"".join(parts)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep libraries in C, such as libtiff about a damaged file, from writing to standard error on their own."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def check_target(name: str, force: bool) -> None:
+    """Raise FileExistsError for an output that is not to be replaced, before any work is done for it."""
+    if name != STANDARD and not force and os.path.lexists(name) and not _is_special(name):
+        raise FileExistsError(errno.EEXIST, _EXISTS, name)
+
+
+def write_output(name: str, data: bytes, force: bool) -> None:
+    """Write a file or standard output.
+
+    A file is written under another name in the same folder, brought to the disk and renamed, so that it is whole or
+    not there; it replaces another only with `force`, not even one that has come into being meanwhile. What `name` links
+    to is what is written. Devices and pipes are written directly.
+
+    Raises OSError, with `name`; nothing unfinished is left behind by that or any other exception.
+    """
+    if name == STANDARD:
+        write_standard(data)
+        return
+    path = os.path.realpath(name)
+    unfinished = os.path.join(os.path.dirname(path), f".aecodec-{os.urandom(8).hex()}.tmp")
+    try:
+        if _is_special(path):
+            with open(path, "wb") as file:
+                file.write(data)
+            return
+        try:
+            with open(unfinished, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if force:
+                with suppress(OSError):  # a new file, or a file system without modes
+                    os.chmod(unfinished, stat.S_IMODE(os.stat(path).st_mode))
+                os.replace(unfinished, path)
+            else:
+                _rename_to_new(unfinished, path)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(unfinished)
+    except FileExistsError as error:
+        raise FileExistsError(error.errno, _EXISTS, name) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), name) from None
+
+
+def write_standard(data: bytes) -> None:
+    """Write to standard output. A reader that has gone away or a full disk ends the command."""
+    if sys.stdout is None:
+        fail("standard output: closed")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What is left in the buffer would make Python complain again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"standard output: {(error.strerror or str(error)).lower()}")
+
+
+def _rename_to_new(unfinished: str, path: str) -> None:
+    """Rename unless `path` exists. Renaming itself would replace it; linking does not, where there are links."""
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        with open(path, "xb"):
+            pass  # the name is ours now
+        try:
+            os.replace(unfinished, path)
+        except BaseException:
+            os.unlink(path)
+            raise
+
+
+def _is_special(name: str) -> bool:
+    """Whether this is a device, pipe or socket."""
+    try:
+        mode = os.stat(name).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def report(task: Task, width: int, height: int, channels: int, size: int) -> None:
+    """Say what became of a file: its size, bits per pixel, and how much smaller it is than its raw samples."""
+    say(f"{title(task.source)}: {summary(width, height, channels, size)}")
+
+
+def summary(width: int, height: int, channels: int, size: int) -> str:
+    """Return the line without the name.
+
+    >>> summary(768, 512, 3, 21483)
+    '768x512, 21483 bytes, 0.437 bpp, 54.9:1'
+    """
+    pixels = width * height
+    return f"{width}x{height}, {size} bytes, {8 * size / pixels:.3f} bpp, {pixels * channels / size:.1f}:1"

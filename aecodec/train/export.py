@@ -23,6 +23,7 @@ from aecodec.train.entropy_model import LOG_STEP, SIGMA_MIN
 from aecodec.train.photo import Photo, Shape
 
 REACH_MAX = 255  # K of the widest table
+DEAD_ZONE, DEAD_ZONE_BELOW = 0.42, 0.4  # rounding offset of residuals whose sigma is below, chosen on val
 
 
 def to_frequencies(weight: np.ndarray) -> np.ndarray:
@@ -64,6 +65,14 @@ def residual_tables(counts: np.ndarray) -> list[np.ndarray]:
         c = np.append(inner, counts[index].sum() - inner.sum())
         tables.append(to_frequencies(c + 200 * residual_prior(reach, index) + 1 / len(c)))
     return tables
+
+
+def rounding_offsets() -> np.ndarray:
+    """Dead zone of the encoder's quantiser: float32 (64,), see `Model.rounding`."""
+    sigma = SIGMA_MIN * np.exp(np.arange(SCALES) * LOG_STEP)
+    offset = np.where(sigma < DEAD_ZONE_BELOW, DEAD_ZONE, 0.5).astype(np.float32)
+    offset[0] = -1e9
+    return offset
 
 
 def scale_net(model: Photo) -> ScaleNet:
@@ -117,7 +126,7 @@ def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[np.ndarray]) -> 
         "r_tables": np.concatenate(r_tables),
         "r_sizes": np.array([len(t) for t in r_tables]),
     }
-    np.savez_compressed(out, **integers, **knots, **tables)
+    np.savez_compressed(out, **integers, **knots, **tables, rounding=rounding_offsets())
     return out.getvalue()
 
 

@@ -1,0 +1,54 @@
+"""aecodec compress: pictures to .aez files."""
+
+from typing import Annotated
+
+import typer
+
+
+def compress(
+    inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Pictures; - for standard input.")],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="File, existing folder, or - for standard output; default: beside each input, as .aez.",
+        ),
+    ] = None,
+    quality: Annotated[
+        float,
+        typer.Option(
+            "--quality", "-q", metavar="Q", min=1, max=100, help="1 is the smallest file, 100 the best picture."
+        ),
+    ] = 75,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads", "-t", metavar="N", min=1, help="Threads; default: all. The bytes do not depend on it."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
+) -> None:
+    """Compress pictures to .aez files.
+
+    Reads PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM and GIF with 8 bits per sample. ICC profile, Exif and XMP are kept.
+    """
+    from aecodec.cli.files import Task, check_target, open_input, plan, quiet, report, run, write_output
+
+    if not 1 <= quality <= 100:  # not a number passes the range above
+        raise typer.BadParameter(f"{quality} is not in the range 1 to 100", param_hint="-q")
+
+    def job(task: Task) -> None:
+        from aecodec.codec import encode
+        from aecodec.picture import read_picture
+
+        check_target(task.target, force)
+        with open_input(task.source) as file, quiet():
+            pixels, metadata = read_picture(file)
+        data = encode(pixels, quality, metadata=metadata, threads=threads)
+        write_output(task.target, data, force)
+        height, width = pixels.shape[:2]
+        report(task, width, height, pixels.size // (width * height), len(data))
+
+    run(plan(inputs, output, ".aez"), job)

@@ -1,0 +1,194 @@
+"""What may import what: downwards only, heavy libraries in one place each, nothing heavy without need."""
+
+import ast
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import aecodec
+from aecodec import errors
+
+PACKAGE = Path(aecodec.__file__).parent
+
+# From the bottom to the top: a module imports from lower floors, and from its own folder.
+FLOORS = [
+    {"errors"},
+    {"container", "tiles", "scalenet"},
+    {"entropy", "sidedata"},
+    {"model", "picture"},
+    {"codec"},
+    {"__init__"},
+    {"bench", "train"},
+    {"cli"},
+    {"__main__"},
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+# Libraries that one room alone knows.
+USERS = {
+    "constriction": {"entropy"},
+    "zstandard": {"sidedata"},
+    "ai_edge_litert": {"model"},
+    "ai_edge_quantizer": {"train"},
+    "keras": {"train"},
+    "tensorflow": {"train"},
+    "jax": {"train"},
+    "torch": {"train"},
+    "rich": {"train"},
+    "typer": {"cli"},
+    "PIL": {"picture", "bench", "train"},
+}
+HEAVY = {"tensorflow", "keras", "jax", "torch", "ai_edge_quantizer", "matplotlib", "scipy"}
+
+
+class Import(NamedTuple):
+    module: str  # that imports: "codec", "cli.train"
+    target: str  # what is imported: "aecodec.errors", "numpy"
+    inside: bool  # a function, so that it happens when the function runs
+
+    @property
+    def room(self) -> str:
+        return self.module.split(".")[0]
+
+    @property
+    def target_room(self) -> str | None:
+        """Our own room that is imported, None for a library."""
+        name, *rest = self.target.split(".")
+        if name != "aecodec":
+            return None
+        return rest[0] if rest and rest[0] in FLOOR else "__init__"
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+    tree = ast.parse(path.read_text())
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    late = {id(node) for f in ast.walk(tree) if isinstance(f, functions) for node in ast.walk(f)}
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            names = [node.module]
+            if node.module == "aecodec" or (PACKAGE.parent / node.module.replace(".", "/")).is_dir():
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            yield Import(module, name, id(node) in late)
+
+
+IMPORTS = [found for path in sorted(PACKAGE.rglob("*.py")) for found in imports_of(path)]
+
+
+def test_every_module_has_its_floor():
+    found = {".".join(p.relative_to(PACKAGE).with_suffix("").parts).split(".")[0] for p in PACKAGE.rglob("*.py")}
+    assert found == set(FLOOR), "a new module needs its place in FLOORS"
+
+
+def test_imports_point_downwards():
+    wrong = [
+        f"{i.module} imports {i.target}"
+        for i in IMPORTS
+        if i.target_room is not None and i.target_room != i.room and FLOOR[i.target_room] >= FLOOR[i.room]
+    ]
+    assert wrong == []
+
+
+def test_modules_do_not_import_each_other_in_circles():
+    edges: dict[str, set[str]] = {}
+    for i in IMPORTS:
+        if i.target_room is not None:
+            edges.setdefault(i.module, set()).add(i.target.removeprefix("aecodec").removeprefix(".") or "__init__")
+
+    def visit(module: str, above: tuple[str, ...]):
+        assert module not in above, " -> ".join([*above, module])
+        for target in edges.get(module, ()):
+            visit(target, (*above, module))
+
+    for module in edges:
+        visit(module, ())
+
+
+def test_the_container_needs_the_standard_library_alone():
+    for room in ("container", "errors"):
+        targets = {i.target for i in IMPORTS if i.module == room}
+        ours = {target for target in targets if target.startswith("aecodec")}
+        assert ours <= {"aecodec.errors"} - {f"aecodec.{room}"}
+        assert {target.split(".")[0] for target in targets - ours} <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("library", USERS)
+def test_a_library_has_one_room(library):
+    found = {i.room for i in IMPORTS if i.target.split(".")[0] == library}
+    assert found <= USERS[library]
+
+
+def test_every_other_library_is_numpy():
+    known = set(sys.stdlib_module_names) | set(USERS) | {"aecodec", "numpy"}
+    assert [f"{i.module}: {i.target}" for i in IMPORTS if i.target.split(".")[0] not in known] == []
+
+
+def test_training_is_loaded_inside_two_commands_only():
+    users = [i for i in IMPORTS if i.target_room == "train" and i.room != "train"]
+    assert {i.module for i in users} == {"cli.train", "cli.export"}
+    assert all(i.inside for i in users)
+
+
+def loaded(code: str) -> set[str]:
+    """Names of the top-level modules that a new interpreter has after running `code`."""
+    tail = "\nimport json, sys; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code + tail], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    found = loaded("import aecodec, aecodec.codec, aecodec.model, aecodec.picture")
+    assert not found & (HEAVY | {"typer", "click", "rich", "ai_edge_litert"})
+
+
+@pytest.mark.parametrize("module", sorted(p.stem for p in (PACKAGE / "cli").glob("*.py") if p.stem != "__init__"))
+def test_commands_load_nothing_heavy(module):
+    assert not loaded(f"import aecodec.cli, aecodec.cli.{module}") & (HEAVY | {"ai_edge_litert"})
+
+
+def test_encoding_and_decoding_load_litert_and_no_tensorflow():
+    found = loaded(
+        "import numpy as np, aecodec\n"
+        "data = aecodec.encode(np.zeros((3, 5, 3), np.uint8))\n"
+        "assert aecodec.read_info(data).width == 5\n"
+        "assert aecodec.decode(data).shape == (3, 5, 3)"
+    )
+    assert "ai_edge_litert" in found
+    assert not found & (HEAVY | {"typer"})
+
+
+def test_all_is_what_the_package_offers():
+    assert aecodec.__all__ == sorted(set(aecodec.__all__))
+    public = {n for n, value in vars(aecodec).items() if not n.startswith("_") and not inspect.ismodule(value)}
+    assert set(aecodec.__all__) == public
+    assert {"encode", "decode", "read_info", "read_metadata", "Info", "Limits", "Metadata"} <= public
+
+
+def test_all_names_every_error():
+    tree = {n for n, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
+    assert tree <= set(aecodec.__all__)
+    assert all(getattr(aecodec, name) is getattr(errors, name) for name in tree)
+
+
+def test_errors_are_also_what_python_calls_them():
+    assert issubclass(aecodec.DecodeError, ValueError)
+    assert issubclass(aecodec.EncodeError, ValueError)
+    assert issubclass(aecodec.ModelError, RuntimeError)
+    for error in (aecodec.NotAezError, aecodec.UnsupportedError, aecodec.TruncatedError):
+        assert issubclass(error, aecodec.DecodeError)
+    for error in (aecodec.CorruptError, aecodec.LimitError):
+        assert issubclass(error, aecodec.DecodeError)
+    for error in (aecodec.DecodeError, aecodec.EncodeError, aecodec.ModelError):
+        assert issubclass(error, aecodec.AezError)
