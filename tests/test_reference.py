@@ -1,22 +1,28 @@
-"""The reference decoder, and the one that FORMAT.md prints, against the product: the same symbols from the same bytes."""
+"""The reference decoder and the one that FORMAT.md prints against the product: the same symbols from the same bytes."""
 
+import hashlib
 import json
 import re
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import reference
-from test_golden import GOLDEN, HASHES, NAMES
+import zstandard
+from PIL import Image
 
 import aecodec
-from aecodec import codec, container
+from aecodec import codec, container, sidedata, tiles
 from aecodec.container import Chunk
 from aecodec.errors import CorruptError
-from aecodec.model import Model, by_name
+from aecodec.model import Model, Net, by_name
 
 HERE = Path(__file__).parent
+GOLDEN = HERE / "golden"
+FORMAT = (HERE.parent / "FORMAT.md").read_text("utf-8")
+NAMES = sorted(path.stem for path in GOLDEN.glob("*.aez"))
 
 
 def as_lists(weights: Model) -> reference.Model:
@@ -31,9 +37,14 @@ def photo() -> reference.Model:
 
 
 @pytest.fixture(scope="module")
-def tiny() -> reference.Model:
+def tiny_weights() -> Model:
     entry = json.loads((HERE / "tiny" / "manifest.json").read_text())["models"]["tiny"]
-    return as_lists(Model("tiny", entry, HERE / "tiny" / "tiny"))
+    return Model("tiny", entry, HERE / "tiny" / "tiny")
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_weights) -> reference.Model:
+    return as_lists(tiny_weights)
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -82,8 +93,138 @@ def test_reference_agrees_on_the_golden_files(tiny, monkeypatch, name):
     assert_same(reference.decode_symbols(data, tiny), codec.decode_symbols(data))
 
 
-def test_the_golden_files_hold_escapes():
-    assert sum(HASHES[name]["symbols"]["escaped"] for name in NAMES) > 20
+# The decoder that FORMAT.md prints
+
+
+class Refusal(ValueError):
+    """Raised by `require` in the decoder of FORMAT.md."""
+
+
+def printed_decoder(weights: Model) -> tuple[dict, SimpleNamespace]:
+    """The functions of FORMAT.md, and the model as they expect it."""
+
+    def require(condition):
+        if not condition:
+            raise Refusal
+
+    def run_graph(name, *inputs):
+        return Net((weights.folder / f"{name}.tflite").read_bytes())(*inputs)[-1]
+
+    def unzstd(frame, size):
+        return zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)
+
+    scope = {"require": require, "crc32": zlib.crc32, "np": np, "run_graph": run_graph, "unzstd": unzstd}
+    for block in re.findall(r"^```python\n(.*?)^```", FORMAT, re.DOTALL | re.MULTILINE):
+        exec(block, scope)
+    with np.load(weights.folder / "numbers.npz") as file:
+        arrays = dict(file)
+    model = SimpleNamespace(**{name: array.tolist() for name, array in arrays.items() if array.dtype.kind in "iu"})
+    for name in ("log_gain_inverse", "log_features"):
+        setattr(model, name, arrays[name])
+    rest = iter(model.r_tables)
+    model.r_table = [None, *([next(rest) for _ in range(size)] for size in model.r_sizes)]
+    return scope, model
+
+
+@pytest.fixture(scope="module")
+def printed(tiny_weights):
+    return printed_decoder(tiny_weights)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_format_md_decodes_the_golden_files(printed, tiny, name):
+    scope, model = printed
+    data = (GOLDEN / f"{name}.aez").read_bytes()
+    header, _, bitstreams = reference.read_container(data)
+    place = tiles.tiles(header.height, header.width)
+    for tile, bits, (z, _, r) in zip(place, bitstreams, reference.decode_symbols(data, tiny), strict=True):
+        assert scope["decode_tile"](bits, tile.height, tile.width, header.quality, model) == (z, r)
+    with Image.open(GOLDEN / f"{name}.png") as image:
+        expected = np.atleast_3d(image)
+    found = scope["decode"](data, model)
+    assert found.shape == expected.shape
+    assert np.abs(found.astype(int) - expected).max() <= 1
+    if header.channels in (2, 4):
+        np.testing.assert_array_equal(found[..., -1], expected[..., -1])
+
+
+def rows_below(heading: str) -> list[list[str]]:
+    """The first table after a heading of FORMAT.md, without its head."""
+    lines = iter(FORMAT.split(f"{heading}\n")[1].splitlines())
+    found = []
+    for line in lines:
+        if line.strip().startswith("|"):
+            found.append([cell.strip(" `") for cell in line.strip(" |").split("|")])
+        elif found:
+            break
+    return found[2:]
+
+
+def test_format_md_names_all_numbers_of_a_model(tiny_weights):
+    sizes = {"Z": 4, "C": 16, "M": 8, "Q": 3, "F": 16}
+    with np.load(tiny_weights.folder / "numbers.npz") as file:
+        arrays = dict(file)
+    named, for_encoders = {}, set()
+    for names, kinds, use in rows_below("### 8.1 Model data"):
+        pairs = re.findall(r"(\w+) \((.*?)\)", kinds)
+        named |= dict(zip(names.replace("`", "").split(", "), pairs, strict=True))
+        for_encoders |= {names} if use == "encoders only" else set()
+    assert named.keys() - for_encoders <= arrays.keys() <= named.keys()
+    for name, array in arrays.items():
+        kind, shape = named[name]
+        assert array.dtype == kind
+        if "sum of" not in shape:
+            assert array.shape == tuple(
+                int(np.prod([sizes.get(f) or int(f) for f in e.split()])) for e in shape.split(", ")
+            )
+    assert arrays["r_tables"].shape == (arrays["r_sizes"].sum(),)
+
+
+def test_ids_are_bound_to_files_as_format_md_says():
+    manifest = json.loads((HERE / "tiny" / "manifest.json").read_text())
+    files = manifest["models"]["tiny"]["files"]
+    for file, digest in files.items():
+        assert hashlib.sha256((HERE / "tiny" / "tiny" / file).read_bytes()).hexdigest() == digest
+    joined = hashlib.sha256("".join(sorted(files.values())).encode("ascii")).hexdigest()
+    assert manifest["ids"] == {"0xfffe": joined}
+
+
+@pytest.mark.parametrize("group", range(4))
+def test_steps_of_the_prediction_are_those_of_format_md(tiny_weights, group):
+    """A change of r shows in its own place, and elsewhere only in places of later steps."""
+    table = np.array([line[1:] for line in rows_below("9. Pixels")], int)
+    row, column, channel = np.indices((16, 16, 8))
+    step = table[channel // 2, row % 2 * 2 + column % 2]
+    rng = np.random.default_rng(group)
+    z, r = rng.integers(-9, 10, (4, 4, 4)), rng.integers(-3, 4, (16, 16, 8)).astype(np.float32)
+    _, before = tiny_weights.code(r, z)
+    for i, j in np.ndindex(2, 2):
+        at = 6 + i, 8 + j, 2 * group
+        changed = r.copy()
+        changed[at] += 50
+        _, after = tiny_weights.code(changed, z)
+        assert after[at] - before[at] == pytest.approx(50, abs=1e-3)
+        moved = after != before
+        moved[at] = False
+        assert moved.any() == (step[at] < 3)
+        assert (step[moved] > step[at]).all()
+
+
+@pytest.mark.parametrize("coding", range(5))
+def test_format_md_decodes_alpha(printed, coding):
+    """Every way to store a plane, made here by the rules of section 5.1."""
+    scope, _ = printed
+    alpha = np.random.default_rng(coding).integers(0, 256, (5, 7), np.uint8)
+    rest = alpha.copy()
+    if coding in (2, 4):
+        rest = np.diff(rest, axis=1, prepend=np.uint8(0))
+    if coding in (3, 4):
+        rest = np.diff(rest, axis=0, prepend=np.uint8(0))
+    data = bytes([coding]) + zstandard.ZstdCompressor().compress(rest.tobytes())
+    if coding == 0:
+        alpha[:], data = 77, b"\0\x4d"
+    np.testing.assert_array_equal(sidedata.decode_alpha(data, 5, 7), alpha)
+    np.testing.assert_array_equal(scope["decode_alpha"](data, 5, 7)[..., 0], alpha)
 
 
 # Damage behind right checksums: both decoders must agree on refusing, or on the symbols
@@ -105,7 +246,7 @@ CHANGES = {
     "five bytes more": lambda bits: bits + b"\x01\0\0\0\x01",
     "a hundred bytes more": lambda bits: bits + bytes(99) + b"\x01",
     "first bit": lambda bits: bytes([bits[0] ^ 1]) + bits[1:],
-    "a bit in the middle": lambda bits: bits[: len(bits) // 2] + bytes([bits[len(bits) // 2] ^ 16]) + bits[len(bits) // 2 + 1 :],
+    "last bit": lambda bits: bits[:-1] + bytes([bits[-1] ^ 128]),
     "reversed": lambda bits: bits[::-1],
 }
 

@@ -141,19 +141,20 @@ def build(
     files = {f"{n}.tflite": data for n, data in graphs(model).items()}
     first = [to_frequencies(residual_prior(k, i)) for i, k in enumerate(reaches(), start=1)]
 
-    def entry(numbers: bytes) -> dict:
-        found = files | {"numbers.npz": numbers}
-        hashes = {f: hashlib.sha256(data).hexdigest() for f, data in found.items()}
+    def entry(files: dict[str, bytes]) -> dict:
+        hashes = {f: hashlib.sha256(data).hexdigest() for f, data in files.items()}
         return {"id": number, "quality": quality, "shape": model.shape.as_dict(), "files": hashes}
 
     with tempfile.TemporaryDirectory() as folder:
-        numbers = _numbers(model, to_frequencies(prior + 1e-7), first)
-        for file, data in (files | {"numbers.npz": numbers}).items():
+        files["numbers.npz"] = _numbers(model, to_frequencies(prior + 1e-7), first)
+        for file, data in files.items():
             (Path(folder) / file).write_bytes(data)
-        z_counts, r_counts = count_symbols(Model(name, entry(numbers), Path(folder)), pictures, knots)
+        weights = Model(name, entry(files), Path(folder))
+        self_test = weights.self_test()
+        z_counts, r_counts = count_symbols(weights, pictures, knots)
     z_tables = to_frequencies(z_counts + 30 * prior + 1e-3)
-    numbers = _numbers(model, z_tables, residual_tables(r_counts))
-    return entry(numbers), files | {"numbers.npz": numbers}
+    files |= {"numbers.npz": _numbers(model, z_tables, residual_tables(r_counts))}
+    return entry(files) | {"self_test": self_test}, files
 
 
 def load_trained(path: Path) -> tuple[Photo, dict]:

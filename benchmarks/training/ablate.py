@@ -21,7 +21,10 @@ from aecodec.train.photo import Photo, Shape  # noqa: E402
 from aecodec.train.validation import Validation  # noqa: E402
 
 SHAPES = {
-    "analysis8 128, 2x2 down": {},
+    "as chosen": {},
+    "latent 320": {"latent": 320},
+    "analysis8 160": {"analysis8": 160},
+    "3 blocks at 1/8, 3 at 1/16": {"blocks8": 3, "blocks16": 3},
     "context 192": {"context": 192},
 }
 

@@ -1,0 +1,569 @@
+"""The command line through its real entry point: files, names, messages and exit codes."""
+
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+
+from aecodec.cli import files
+from aecodec.codec import Info
+
+TESTS = Path(__file__).parent
+GOLDEN = TESTS / "golden"
+SAMPLES = TESTS.parent / "aecodec" / "bench" / "samples"
+LINE = r"\d+x\d+, \d+ bytes, \d+\.\d{3} bpp, \d+\.\d:1"
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory) -> Path:
+    """The small model of the tests, installed under the name of the one that users have."""
+    folder = tmp_path_factory.mktemp("weights")
+    shutil.copytree(TESTS / "tiny" / "tiny", folder / "photo")
+    manifest = (TESTS / "tiny" / "manifest.json").read_text().replace('"tiny": {', '"photo": {')
+    (folder / "manifest.json").write_text(manifest)
+    return folder
+
+
+@pytest.fixture
+def command(weights, tmp_path, monkeypatch):
+    """Arguments and options for subprocess, to run aecodec in an empty folder with the small model."""
+    environment = {
+        **os.environ,
+        "AECODEC_WEIGHTS": str(weights),
+        "PYTHONPATH": str(TESTS.parent),
+        "PYTHONIOENCODING": "utf-8",
+    }
+
+    def make(*arguments: str | Path) -> dict:
+        return {
+            "args": [sys.executable, "-m", "aecodec", *map(str, arguments)],
+            "cwd": tmp_path,
+            "env": environment,
+        }
+
+    return make
+
+
+@pytest.fixture
+def aecodec(command):
+    """Run aecodec to its end. Nothing may ever end in a traceback, and no unfinished file may stay."""
+
+    def run(*arguments, code: int = 0, **options) -> subprocess.CompletedProcess:
+        call = command(*arguments)
+        done = subprocess.run(**call, capture_output="stdout" not in options, timeout=60, **options)
+        errors = (done.stderr or b"").decode()
+        assert done.returncode == code, errors
+        assert "Traceback" not in errors
+        assert not [path for path in call["cwd"].rglob("*") if path.suffix == ".tmp"]
+        done.lines = errors.splitlines()
+        return done
+
+    return run
+
+
+def picture(path: Path, *shape: int) -> np.ndarray:
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    pixels = np.empty(shape, np.uint8)
+    pixels.reshape(*shape[:2], -1)[:] = (2 * x + y)[..., None]
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# ---- what it is for -------------------------------------------------------------------------------------------------
+
+
+def test_compress_info_and_decompress_beside_the_input(aecodec, tmp_path):
+    picture(tmp_path / "photo.png", 30, 50, 3)
+    done = aecodec("compress", "photo.png")
+    size = (tmp_path / "photo.aez").stat().st_size
+    assert done.stdout == b""
+    assert done.lines == [f"photo.png: 50x30, {size} bytes, {8 * size / 1500:.3f} bpp, {4500 / size:.1f}:1"]
+
+    done = aecodec("info", "photo.aez")
+    assert done.lines == []
+    assert done.stdout.decode().splitlines()[0] == f"photo.aez: {files.summary(50, 30, 3, size)}"
+    assert "  colours  RGB\n" in done.stdout.decode()
+
+    (tmp_path / "photo.png").unlink()
+    done = aecodec("decompress", "photo.aez")
+    assert len(done.lines) == 1
+    assert re.fullmatch(f"photo.aez: {LINE}", done.lines[0])
+    with Image.open(tmp_path / "photo.png") as image:
+        assert (image.format, image.mode, image.size) == ("PNG", "RGB", (50, 30))
+
+
+def test_several_inputs_of_all_kinds_of_pixels_into_a_folder_and_back(aecodec, tmp_path):
+    kinds = {"grey": (9, 8), "greyalpha": (9, 8, 2), "rgb": (9, 8, 3), "rgba": (9, 8, 4)}
+    (tmp_path / "in").mkdir()
+    (tmp_path / "aez").mkdir()
+    pixels = {name: picture(tmp_path / "in" / f"{name}.png", *shape) for name, shape in kinds.items()}
+    names = [f"in/{name}.png" for name in kinds]
+    done = aecodec("compress", *names, "-o", "aez", "-q", "99.5", "-t", "1")
+    assert [line.split(":")[0] for line in done.lines] == names
+    done = aecodec("decompress", *[f"aez/{name}.aez" for name in kinds], "--output", "aez/")
+    assert len(done.lines) == len(kinds)
+    for name, before in pixels.items():
+        with Image.open(tmp_path / "aez" / f"{name}.png") as image:
+            after = np.asarray(image)
+        assert after.shape == before.shape
+        if before.shape[2:] in [(2,), (4,)]:
+            assert (after[..., -1] == before[..., -1]).all()
+
+
+def test_quality_makes_the_difference(aecodec, tmp_path):
+    shutil.copy(SAMPLES / "kodim05_crop.png", tmp_path)
+    sizes = []
+    for quality in ("1", "50", "100"):
+        aecodec("compress", "kodim05_crop.png", "-q", quality, "--force")
+        sizes.append((tmp_path / "kodim05_crop.aez").stat().st_size)
+    assert sizes[0] < sizes[1] < sizes[2]
+
+
+def test_pipes(aecodec, tmp_path):
+    png = picture(tmp_path / "a.png", 20, 10, 3)
+    compressed = aecodec("compress", "-", input=(tmp_path / "a.png").read_bytes())
+    assert re.fullmatch(f"standard input: {LINE}", compressed.lines[0])
+    assert aecodec("compress", "a.png", "-o", "-").stdout == compressed.stdout
+    decompressed = aecodec("decompress", "-", "-o", "-", input=compressed.stdout)
+    with Image.open(io.BytesIO(decompressed.stdout)) as image:
+        assert (image.format, image.size) == ("PNG", png.shape[1::-1])
+    found = json.loads(aecodec("info", "-", "--json", input=compressed.stdout).stdout)
+    assert (found["file"], found["width"], found["height"]) == ("-", 10, 20)
+    assert sorted(contents(tmp_path)) == ["a.png"]
+    with open(tmp_path / "a.png", "rb") as file:  # a file as standard input
+        assert aecodec("compress", "-", "-o", "b.aez", stdin=file).stdout == b""
+    assert (tmp_path / "b.aez").read_bytes() == compressed.stdout
+
+
+def test_info_as_json_lines(aecodec):
+    names = ["rgb-metadata-24x16-q50.aez", "grey-alpha-17x33-q1.aez"]
+    done = aecodec("info", "--json", *[GOLDEN / name for name in names])
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert set(first) == {"file", "bpp", *Info.__dataclass_fields__}
+    assert first["file"] == str(GOLDEN / names[0])
+    assert (first["width"], first["height"], first["channels"], first["model"]) == (24, 16, 3, "photo")
+    assert set(first["chunks"]) == {"iccp", "exif", "xmp"}
+    assert first["bpp"] == pytest.approx(8 * first["size"] / (24 * 16))
+    assert (second["width"], second["channels"], set(second["chunks"])) == (17, 2, {"ALPH"})
+
+
+def test_metadata_goes_through_and_what_is_lost_is_said(aecodec, tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (20, 10)).save(tmp_path / "a.jpg", exif=exif, icc_profile=b"profile")
+    aecodec("compress", "a.jpg")
+    for name in ("b.webp", "b.png", "b.jpeg"):
+        assert len(aecodec("decompress", "a.aez", "-o", name).lines) == 1
+        with Image.open(tmp_path / name) as image:
+            assert (image.size, image.info["icc_profile"], image.getexif()[274]) == ((20, 10), b"profile", 6)
+    lines = aecodec("decompress", "a.aez", "-o", "b.bmp").lines
+    assert lines[1:] == ["a.aez: left out, because BMP cannot hold it: icc, exif"]
+    with Image.open(tmp_path / "b.bmp") as image:
+        assert image.size == (20, 10)
+
+
+def test_the_weights_that_users_have(tmp_path):
+    """With the shipped model: a picture that looks like its input, much smaller."""
+    source = SAMPLES / "kodim15_crop.png"
+    environment = {k: v for k, v in os.environ.items() if k != "AECODEC_WEIGHTS"}
+    environment["PYTHONPATH"] = str(TESTS.parent)
+    for arguments in (["compress", source, "-o", "a.aez"], ["decompress", "a.aez"]):
+        call = [sys.executable, "-m", "aecodec", *arguments]
+        done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, timeout=60, text=True)
+        assert done.returncode == 0, done.stderr
+    with Image.open(source) as before, Image.open(tmp_path / "a.png") as after:
+        difference = np.asarray(before.convert("RGB")).astype(float) - np.asarray(after)
+    assert 10 * np.log10(255**2 / (difference**2).mean()) > 30
+    assert (tmp_path / "a.aez").stat().st_size < source.stat().st_size / 5
+
+
+# ---- help, versions, wrong usage ------------------------------------------------------------------------------------
+
+
+def test_help_is_quick_and_names_the_commands(aecodec):
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        text = aecodec("--help").stdout.decode()
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.4
+    for name in ("compress", "decompress", "info", "bench", "train", "export"):
+        assert f"\n  {name} " in text
+
+
+@pytest.mark.parametrize("name", ["compress", "decompress", "info"])
+def test_every_option_has_help(aecodec, name):
+    text = aecodec(name, "-h").stdout.decode()
+    for option in re.findall(r"^  (?:-\w, )?(--[\w-]+)", text, re.MULTILINE):
+        assert re.search(rf"{option}\b.*?[A-Z1].+\.", text, re.DOTALL), option
+
+
+def test_version(aecodec):
+    assert re.fullmatch(r"aecodec \d+\.\d+\.\d+\n", aecodec("--version").stdout.decode())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compress"], "Missing argument 'IN'"),
+        (["compress", "a.png", "-q", "0"], "-q"),
+        (["compress", "a.png", "-q", "100.5"], "-q"),
+        (["compress", "a.png", "-q", "nan"], "-q"),
+        (["compress", "a.png", "-q", "high"], "-q"),
+        (["compress", "a.png", "-t", "0"], "-t"),
+        (["compress", "a.png", "--speed", "9"], "--speed"),
+        (["compress", "a.png", "b.png", "-o", "c.aez"], "c.aez: expected an existing folder for several inputs"),
+        (["compress", "a.png", "b.png", "-o", "-"], "-: expected an existing folder for several inputs"),
+        (["compress", "a.png", "-o", "none/"], "none/: no such folder"),
+        (["compress", "-", "-o", "."], "expected the name of a file for standard input"),
+        (["decompress", "a.aez", "-q", "5"], "-q"),
+        (["explode", "a.png"], "explode"),
+    ],
+)
+def test_wrong_usage_is_code_2_and_does_nothing(aecodec, tmp_path, arguments, message):
+    picture(tmp_path / "a.png", 2, 2)
+    done = aecodec(*arguments, code=2)
+    assert done.stdout == b""
+    assert message in done.lines[-1]
+    assert sorted(contents(tmp_path)) == ["a.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+def test_a_terminal_gets_no_binary_data(aecodec, tmp_path):
+    picture(tmp_path / "a.png", 2, 2)
+    master, terminal = os.openpty()
+    done = aecodec("compress", "a.png", "-o", "-", code=2, stdout=terminal, stderr=subprocess.PIPE)
+    os.close(master)
+    os.close(terminal)
+    assert "standard output is a terminal" in done.lines[-1]
+
+
+# ---- bad input ------------------------------------------------------------------------------------------------------
+
+
+def test_bad_pictures_are_a_line_each_and_do_not_stop_the_others(aecodec, tmp_path):
+    picture(tmp_path / "first.png", 3, 4, 3)
+    picture(tmp_path / "last.png", 3, 4)
+    Image.new("CMYK", (8, 8)).save(tmp_path / "cmyk.jpg")
+    Image.new("I;16", (8, 8)).save(tmp_path / "deep.png")
+    damaged = io.BytesIO()
+    Image.effect_noise((40, 40), 50).save(damaged, "TIFF", compression="tiff_lzw")
+    (tmp_path / "damaged.tif").write_bytes(damaged.getvalue()[:8] + b"\xff" * 100 + damaged.getvalue()[108:])
+    (tmp_path / "cut.png").write_bytes((tmp_path / "first.png").read_bytes()[:-20])
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "folder").mkdir()
+    bad = {
+        "cmyk.jpg": "CMYK colours, expected RGB",
+        "deep.png": "more than 8 bits per sample, expected 8",
+        "damaged.tif": "damaged picture: ",  # libtiff would add lines of its own
+        "cut.png": "damaged picture: ",
+        "empty.png": "empty file, expected a picture",
+        "notes.txt": "no picture: expected PNG",
+        "folder": "is a directory",
+        "missing.png": "no such file or directory",
+        "fo\nlder.png": "no such file or directory",
+    }
+    before = {path.name for path in tmp_path.iterdir()}
+    done = aecodec("compress", "first.png", *bad, "last.png", code=1)
+    assert len(done.lines) == len(bad) + 2
+    for line, (name, message) in zip(done.lines[1:-1], bad.items(), strict=True):
+        assert line.startswith(f"{name.encode('unicode_escape').decode()}: {message}")
+    assert {path.name for path in tmp_path.iterdir()} - before == {"first.aez", "last.aez"}
+
+
+def test_bad_aez_files_are_a_line_each_and_leave_nothing(aecodec, tmp_path):
+    good = (GOLDEN / "rgb-17x33-q50.aez").read_bytes()
+    picture(tmp_path / "picture.aez.png", 4, 4)
+    (tmp_path / "picture.aez.png").rename(tmp_path / "picture.aez")
+    (tmp_path / "folder.aez").mkdir()
+    bad = {
+        "picture.aez": "file: starts with 89 50 4e 47",
+        "folder.aez": "is a directory",
+        "missing.aez": "no such file or directory",
+        "/dev/zero": "file: starts with 00 00",
+    }
+    cases = {
+        "empty": b"",
+        "magic": good[:6],
+        "header": good[:26],
+        "cut": good[:-1],
+        "longer": good + b"\0",
+        "flipped": good[:-1] + bytes([good[-1] ^ 1]),
+    }
+    for name, data in cases.items():
+        (tmp_path / f"{name}.aez").write_bytes(data)
+        bad[f"{name}.aez"] = ""
+    if not os.path.exists("/dev/zero"):
+        del bad["/dev/zero"]
+    (tmp_path / "out").mkdir()
+    for command in (["decompress", "-o", "out"], ["info"]):
+        expected = {k: v for k, v in bad.items() if command[0] == "decompress" or k != "flipped.aez"}
+        done = aecodec(*command, *expected, code=1)
+        assert len(done.lines) == len(expected)
+        for line, (name, message) in zip(done.lines, expected.items(), strict=True):
+            assert line.startswith(f"{name}: {message}")
+    assert contents(tmp_path / "out") == {}
+
+
+def test_info_shows_a_cut_file_and_says_so(aecodec, tmp_path):
+    (tmp_path / "a.aez").write_bytes((GOLDEN / "rgb-17x33-q50.aez").read_bytes()[:-1])
+    done = aecodec("info", "a.aez", code=1)
+    assert done.stdout.startswith(b"a.aez: 17x33, 56 bytes")
+    assert done.lines == ["a.aez: file: 55 bytes, expected 56"]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.bmp", "a.ico", "a.xyz"])
+def test_an_output_that_cannot_hold_the_picture(aecodec, tmp_path, name):
+    done = aecodec("decompress", GOLDEN / "rgba-17x33-q50.aez", "-o", name, code=1)
+    assert len(done.lines) == 1
+    assert "expected .png" in done.lines[0]
+    assert contents(tmp_path) == {}
+
+
+def test_an_unknown_model_is_one_line(command, tmp_path):
+    call = command("decompress", GOLDEN / "rgb-17x33-q50.aez", "-o", "a.png")
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "manifest.json").write_text('{"models": {}}')
+    call["env"]["AECODEC_WEIGHTS"] = str(tmp_path / "none")
+    done = subprocess.run(**call, capture_output=True, timeout=60, text=True)
+    assert done.returncode == 1
+    assert re.search("model 0xfffe: ", done.stderr)
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "a.png").exists()
+
+
+# ---- outputs --------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_replaced_without_force(aecodec, tmp_path):
+    picture(tmp_path / "a.png", 5, 5)
+    (tmp_path / "a.aez").write_bytes(b"precious")
+    done = aecodec("compress", "a.png", code=1)
+    assert done.lines == ["a.png: a.aez: exists, use --force to replace it"]
+    assert (tmp_path / "a.aez").read_bytes() == b"precious"
+    aecodec("compress", "a.png", "--force")
+    assert (tmp_path / "a.aez").read_bytes()[1:4] == b"AEZ"
+
+
+def test_inputs_are_never_replaced_and_no_output_is_written_twice(aecodec, tmp_path):
+    for name in ("a.png", "a.bmp", "b.png", "c.png"):
+        picture(tmp_path / name, 3, 3)
+    (tmp_path / "b.aez").write_bytes((GOLDEN / "rgb-17x33-q50.aez").read_bytes())
+    before = contents(tmp_path)
+    done = aecodec("compress", "a.png", "a.bmp", "b.png", "b.aez", "./c.png", "c.png", "--force", code=1)
+    assert done.lines == [
+        "a.png: a.aez is the output of another input too: name outputs with -o",
+        "a.bmp: a.aez is the output of another input too: name outputs with -o",
+        "b.png: b.aez is an input: name another output with -o",
+        "b.aez: b.aez is an input: name another output with -o",
+        "./c.png: ./c.aez is the output of another input too: name outputs with -o",
+        "c.png: c.aez is the output of another input too: name outputs with -o",
+    ]
+    assert contents(tmp_path) == before
+    os.link(tmp_path / "a.png", tmp_path / "same.aez")
+    done = aecodec("compress", "a.png", "-o", "same.aez", "--force", code=1)
+    assert "same.aez is an input" in done.lines[0]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_one_line(aecodec, tmp_path):
+    picture(tmp_path / "a.png", 5, 5)
+    done = aecodec("compress", "a.png", "-o", "/dev/full", code=1)
+    assert done.lines == ["a.png: /dev/full: no space left on device"]
+    for arguments in (["compress", "a.png", "-o", "-"], ["info", GOLDEN / "rgb-17x33-q50.aez"]):
+        with open("/dev/full", "wb") as full:
+            done = aecodec(*arguments, code=1, stdout=full, stderr=subprocess.PIPE)
+        assert done.lines == ["standard output: no space left on device"]
+
+
+def test_a_limit_on_the_size_of_files_leaves_no_part_of_one(aecodec, tmp_path):
+    resource = pytest.importorskip("resource")
+    picture(tmp_path / "a.png", 200, 200, 3)
+    (tmp_path / "b.png").write_bytes(b"old")
+    aecodec("compress", "a.png")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))  # noqa: E731
+    done = aecodec("decompress", "a.aez", "-o", "b.png", "--force", code=1, preexec_fn=limit)
+    assert done.lines == ["a.aez: b.png: file too large"]
+    assert (tmp_path / "b.png").read_bytes() == b"old"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_an_unwritable_folder_is_one_line(aecodec, tmp_path):
+    picture(tmp_path / "a.png", 5, 5)
+    for folder in ("/proc", "none"):
+        done = aecodec("compress", "a.png", "-o", f"{folder}/a.aez", code=1)
+        assert len(done.lines) == 1
+        assert done.lines[0].startswith(f"a.png: {folder}/a.aez: ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
+def test_a_reader_that_goes_away_is_one_line(command, tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    call = command("info", GOLDEN / "rgb-17x33-q50.aez")
+    done = subprocess.run(**call, stdout=write, stderr=subprocess.PIPE, timeout=60, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "standard output: broken pipe\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
+def test_closed_standard_streams(command, tmp_path, closed):
+    picture(tmp_path / "a.png", 5, 5)
+    call = command("compress", "-" if closed == "<&-" else "a.png", "-o", "-" if closed == ">&-" else "a.aez")
+    call["args"] = ["sh", "-c", f'exec "$@" {closed}', "sh", *call["args"]]
+    done = subprocess.run(**call, capture_output=True, timeout=60, text=True)
+    expected = {">&-": "standard output: closed\n", "2>&-": "", "<&-": "standard input: closed\n"}
+    assert done.stderr == expected[closed]
+    assert done.returncode == (0 if closed == "2>&-" else 1)
+    assert (tmp_path / "a.aez").exists() == (closed == "2>&-")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
+@pytest.mark.parametrize(
+    ("number", "code", "message"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "")]
+)
+def test_signals_end_it_without_a_traceback(command, tmp_path, number, code, message):
+    call = command("compress", "-", "-o", "a.aez")
+    process = subprocess.Popen(**call, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    (tmp_path / "a.png").write_bytes(b"")
+    time.sleep(0.2)
+    while "pipe_read" not in (waiting := _waits_in(process.pid)) and waiting:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.decode()) == (code, message)
+    assert not (tmp_path / "a.aez").exists()
+
+
+def _waits_in(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/wchan").read_text()
+    except OSError:
+        return ""
+
+
+# ---- the parts, where a process of its own would not show more ------------------------------------------------------
+
+
+def test_names_of_outputs(tmp_path):
+    folder = str(tmp_path)
+    plan = lambda inputs, output=None: [t.target for t in files.plan(inputs, output, ".aez")]  # noqa: E731
+    assert plan(["a.png", "b/c.d.jpg", "e", ".hidden"]) == ["a.aez", "b/c.d.aez", "e.aez", ".hidden.aez"]
+    assert plan(["-"], "x") == ["x"]
+    assert plan(["b/a.png", "c.webp"], folder) == [f"{folder}/a.aez", f"{folder}/c.aez"]
+    with pytest.raises(typer.BadParameter):
+        plan(["a.png"], "none/")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_appears_whole_with_the_usual_mode(tmp_path, force):
+    target = tmp_path / "a"
+    mask = os.umask(0o027)
+    try:
+        files.write_output(str(target), b"data", force)
+    finally:
+        os.umask(mask)
+    assert contents(tmp_path) == {"a": b"data"}
+    if os.name != "nt":
+        assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+def test_force_keeps_mode_and_links(tmp_path):
+    (tmp_path / "folder").mkdir()
+    real = tmp_path / "folder" / "real"
+    real.write_bytes(b"old")
+    real.chmod(0o600)
+    link = tmp_path / "link"
+    link.symlink_to(real)
+    with pytest.raises(FileExistsError, match="use --force"):
+        files.write_output(str(link), b"new", False)
+    files.write_output(str(link), b"new", True)
+    assert link.is_symlink()
+    assert contents(tmp_path / "folder") == {"real": b"new"}
+    assert stat.S_IMODE(real.stat().st_mode) == 0o600
+
+
+def test_an_exception_on_the_way_leaves_nothing(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(TypeError):
+        files.write_output(str(tmp_path / "a"), "text, not bytes", True)
+    with pytest.raises(IsADirectoryError):
+        files.write_output(str(tmp_path), b"data", True)
+    with pytest.raises(FileExistsError):
+        files.write_output(str(tmp_path), b"data", False)
+    assert contents(tmp_path) == {"a": b"old"}
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["with links", "without, as on FAT"])
+def test_of_many_writers_one_wins(tmp_path, monkeypatch, links):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    outcomes = []
+
+    def write(number: int) -> None:
+        try:
+            files.write_output(str(tmp_path / "a"), bytes([number]) * 1000, False)
+            outcomes.append(number)
+        except FileExistsError as error:
+            outcomes.append(str(error.filename))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [winner] = [outcome for outcome in outcomes if isinstance(outcome, int)]
+    assert outcomes.count(str(tmp_path / "a")) == 7
+    assert contents(tmp_path) == {"a": bytes([winner]) * 1000}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_written_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    found = []
+    reader = threading.Thread(target=lambda: found.append(pipe.read_bytes()))
+    reader.start()
+    files.check_target(str(pipe), False)
+    files.write_output(str(pipe), b"data", False)
+    reader.join(10)
+    assert found == [b"data"]
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "out of memory"),
+        (OSError(28, "No space left on device"), "no space left on device"),
+        (PermissionError(13, "Permission denied", "a.png"), "a.png: permission denied"),
+        (OSError("odd"), "odd"),
+        (ZeroDivisionError(), None),
+        (ValueError("ours"), None),
+    ],
+)
+def test_what_is_a_line_and_what_is_a_mistake_of_ours(error, line):
+    assert files.explain(error) == line
