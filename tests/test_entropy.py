@@ -107,15 +107,25 @@ def test_round_trip_and_bytes(seed, height, width, wild, knot):
 
 @pytest.mark.parametrize(
     ("values", "data"),
-    [([-63], ""), ([-62], "00 00 00 01"), ([-61], "00 00 00 02"), ([63], "00 00 00 80"), ([-62, -62], "00 00 01 01")],
+    [
+        ([-63], ""),
+        ([-63] * 50, ""),
+        ([-62], "00 00 80"),
+        ([-61], "00 00 00 01"),
+        ([-60], "00 00 80 01"),
+        ([63], "00 00 00 80"),
+        ([-62, -62], "00 40 80"),
+    ],
 )
 def test_bytes_worked_out_by_hand(values, data):
-    """Symbol n has n * 2^16 below it, so its range starts n * 2^16 * (2^40 - 1) above 0; the last one's near 2^63."""
-    f = np.full((1, 1, 127), 1 << 16, np.uint32)
-    f[0, 0, 125:] = (1 << 23) - 125 * (1 << 16), 1 << 23
+    """Symbol n has n * 2^15 below it, so its range starts at n * 2^15 * (2^40 - 1); that of the last one near 2^63."""
+    f = np.full((1, 1, 127), 1 << 15, np.uint32)
+    f[0, 0, 125:] = (1 << 23) - 125 * (1 << 15), 1 << 23
+    tables = Tables(f, TABLES.r)
     z = np.array(values).reshape(1, -1, 1)
     nothing = np.zeros((1, 1, M), np.uint8)
-    assert encode_tile(z, nothing, nothing, 0, Tables(f, TABLES.r)) == bytes.fromhex(data)
+    assert encode_tile(z, nothing, nothing, 0, tables) == bytes.fromhex(data)
+    np.testing.assert_array_equal(TileDecoder(bytes.fromhex(data), 0, tables).z(*z.shape[:2]), z)
 
 
 def test_where_the_index_is_zero_nothing_is_coded():
@@ -144,14 +154,14 @@ def test_escape_code_at_its_ends(kind, sign):
 
 
 def test_escape_code_costs_what_it_says():
-    """2 n + 1 bits and a sign for a value of n bits after the leading one; one bit less where n is 15."""
+    """n + 1 bits, n bits and a sign for a value of n bits after the leading one; one bit less where n is 15."""
     z, index = np.zeros((1, 1, Z), int), np.full((16, 16, M), 30, np.uint8)
     reach, count = int(TABLES.reach[30]), index.size
     escape = -np.log2(TABLES.r[29][-1] / TOTAL)
     for n in (0, 7, 15):
-        data = encode_tile(z, np.full(index.shape, reach + (1 << n)), index, 0, TABLES)
+        data = encode_tile(z, np.full(index.shape, -reach - (1 << n)), index, 0, TABLES)
         expected = count * (escape + (2 * n + 2 if n < 15 else 2 * n + 1))
-        assert 8 * len(data) == pytest.approx(expected, rel=0.001, abs=150)
+        assert 8 * len(data) == pytest.approx(expected, rel=0.001, abs=100)
 
 
 @pytest.mark.parametrize("value", [-1, 1])
@@ -204,24 +214,20 @@ def test_the_greatest_and_the_least_frequency(symbol):
 # Zero bytes at the end, damage
 
 
-def test_zero_bytes_at_the_end_are_dropped():
-    lengths = set()
-    for seed in range(40):
-        z, r, index = symbols(seed, 1 + seed % 3, 1, 0.1)
-        data = encode_tile(z, r, index, 0, TABLES)
-        assert not data.endswith(b"\0")
-        lengths.add(len(data) % 4)
-        padded = data + bytes(-len(data) % 4)
+@pytest.mark.parametrize("seed", range(10))
+def test_zero_bytes_at_the_end_are_dropped(seed):
+    z, r, index = symbols(seed, 1 + seed, 3, 0.1)
+    data = encode_tile(z, r, index, 0, TABLES)
+    assert not data.endswith(b"\0")
+    for padded in (data, data + bytes(-len(data) % 4)):
         np.testing.assert_array_equal(decode(padded, z.shape, index, 0)[1], r)
-    assert lengths >= {0, 3}
 
 
 def checked(data: bytes, shape, index) -> bool:
     """Whether the data decode; assert that nothing but symbols in their ranges or CorruptError comes of them."""
     try:
         z, r = decode(data, shape, index, 0)
-    except CorruptError as e:
-        assert str(e).startswith("bitstream: ")
+    except CorruptError:
         return False
     assert z.shape == shape
     assert r.shape == index.shape
@@ -260,7 +266,7 @@ def test_data_after_the_last_symbol_are_refused(more):
 def test_data_beyond_the_last_symbol_of_a_table_are_refused():
     """The coder divides its range by 2^24 and leaves a rest, which no symbol uses."""
     z, _, index = symbols(2, 4, 5, 0)
-    with pytest.raises(CorruptError, match="^bitstream: "):
+    with pytest.raises(CorruptError, match=r"^bitstream: "):
         decode(b"\xff" * 40, z.shape, index, 0)
 
 

@@ -210,6 +210,18 @@ def test_steps_of_the_prediction_are_those_of_format_md(tiny_weights, group):
         assert (step[moved] > step[at]).all()
 
 
+def test_a_pixel_depends_on_no_latent_beyond_the_reach_that_format_md_states():
+    weights = by_name("photo")
+    plane = np.random.default_rng(0).normal(0, 0.1, (11, 11, weights.latent)).astype(np.float32)
+    features = weights.features(1000)
+    before = weights.synthesis(plane, features).astype(int)
+    plane[5, 5] += 3
+    moved = (weights.synthesis(plane, features) != before).any(axis=-1).nonzero()
+    assert [(at.min() >= 16, at.max() < 10 * 16) for at in moved] == [(True, True)] * 2
+    assert "no latent further than 4 latents" in FORMAT
+    assert codec.HALO == 4
+
+
 @pytest.mark.parametrize("coding", range(5))
 def test_format_md_decodes_alpha(printed, coding):
     """Every way to store a plane, made here by the rules of section 5.1."""

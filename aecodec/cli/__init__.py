@@ -1,5 +1,6 @@
 """The command line. Each command is one file, light to import: what it works with is imported when it runs."""
 
+import os
 import signal
 from typing import Annotated, Any
 
@@ -72,6 +73,11 @@ def _aecodec(
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    for number in range(3):  # a standard stream that is closed would lend its number to the next file that is opened
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
     app()

@@ -5,6 +5,7 @@ import io
 import os
 import stat
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, NamedTuple, NoReturn
@@ -78,10 +79,8 @@ def plan(inputs: list[str], output: str | None, extension: str) -> list[Task]:
     folder = output if output not in (None, STANDARD) and os.path.isdir(output) else None
     if output is not None and folder is None:
         if len(inputs) > 1:
-            raise typer.BadParameter(
-                f"{shown(output)}: expected an existing folder for several inputs", param_hint="-o"
-            )
-        if output.endswith(("/", os.sep)):
+            raise typer.BadParameter(f"{shown(output)}: expected a folder for several inputs", param_hint="-o")
+        if not output or output.endswith(("/", os.sep)):
             raise typer.BadParameter(f"{shown(output)}: no such folder", param_hint="-o")
     targets = []
     for source in inputs:
@@ -91,20 +90,21 @@ def plan(inputs: list[str], output: str | None, extension: str) -> list[Task]:
             stem = os.path.splitext(os.path.basename(source))[0]
             targets.append(os.path.join(folder, stem + extension))
         elif output is not None or source == STANDARD:
-            targets.append(output or STANDARD)
+            targets.append(STANDARD if output is None else output)
         else:
             targets.append(os.path.splitext(source)[0] + extension)
     if STANDARD in targets and sys.stdout is not None and sys.stdout.isatty():
         raise typer.BadParameter("standard output is a terminal, expected a file or a pipe", param_hint="-o")
 
     places = [_place(target) for target in targets]
+    uses = Counter(places)
     sources = {_place(source) for source in inputs if source != STANDARD}
     tasks = []
     for source, target, place in zip(inputs, targets, places, strict=True):
         problem = ""
         if place is not None and place in sources:
             problem = f"{shown(target)} is an input: name another output with -o"
-        elif place is not None and places.count(place) > 1:
+        elif place is not None and uses[place] > 1:
             problem = f"{shown(target)} is the output of another input too: name outputs with -o"
         tasks.append(Task(source, target, problem))
     return tasks

@@ -5,7 +5,8 @@ Both are .npz files without pickles: arrays in the order of the model's variable
 
 import json
 import os
-import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +29,22 @@ def _write(path: Path, arrays: dict, meta: dict) -> None:
         part.unlink(missing_ok=True)
 
 
-def read_meta(path: Path) -> dict:
-    """The JSON beside the arrays. Raises ModelError when the file is missing or damaged."""
+@contextmanager
+def _opened(path: Path) -> Iterator:
+    """The arrays of a file by name, read on access. Raises ModelError when the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as f:
-            return json.loads(str(f["meta"]))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as e:
-        raise ModelError(f"{path}: not a checkpoint: {e}") from None
+            yield f
+    except ModelError:
+        raise
+    except Exception as e:  # damaged bytes make zipfile and NumPy raise almost anything
+        raise ModelError(f"{path}: not a checkpoint: {str(e) or type(e).__name__}") from None
+
+
+def read_meta(path: Path) -> dict:
+    """The JSON beside the arrays. Raises ModelError when the file is missing or damaged."""
+    with _opened(path) as f:
+        return json.loads(str(f["meta"]))
 
 
 def _numbered(prefix: str, arrays, dtype=None) -> dict:
@@ -59,9 +69,12 @@ def save(path: Path, stepper, meta: dict) -> None:
 
 
 def load(path: Path, stepper) -> dict:
-    """Fill the stepper from `save` or `save_average`; a bare average becomes weights and average, without optimizer."""
+    """Fill the stepper from `save` or `save_average`; a bare average becomes weights and average, without optimizer.
+
+    Raises ModelError when the file is missing, damaged or of other shapes.
+    """
     meta = read_meta(path)
-    with np.load(path, allow_pickle=False) as f:
+    with _opened(path) as f:
         complete = "w0000" in f
         _assign(f, "w" if complete else "a", stepper.model.trainable_variables, path)
         if complete:
@@ -77,8 +90,8 @@ def save_average(path: Path, average: list[np.ndarray], meta: dict) -> None:
 
 
 def load_average(path: Path, model) -> dict:
-    """Assign the moving average to the model's weights; returns meta."""
+    """Assign the moving average to the model's weights; returns meta. Raises ModelError as `load` does."""
     meta = read_meta(path)
-    with np.load(path, allow_pickle=False) as f:
+    with _opened(path) as f:
         _assign(f, "a", model.trainable_variables, path)
     return meta

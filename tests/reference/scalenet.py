@@ -23,15 +23,15 @@ class ScaleNet(NamedTuple):
         f = quality - 256 * knot
         return [a * (256 - f) + b * f + 128 >> 8 for a, b in zip(self.offset[knot], self.offset[knot + 1], strict=True)]
 
-    def run(self, z: Plane, quality: int) -> Plane:
-        """z: 4x4 hyper-latents -> 16x16 scale indexes in 0..63."""
+    def run(self, z: Plane, quality: int, height: int = GRID, width: int = GRID) -> Plane:
+        """z: 4x4 hyper-latents -> 16x16 scale indexes in 0..63; zero but for the first height x width of the 4x4."""
         at = range(GRID)
         entered = [[_requantise(_affine(z[i][j], self.w_in, self.b_in), 2) for j in at] for i in at]
         offsets = self.offsets(quality)
         latents = len(offsets)
-        index = [[[] for _ in range(4 * GRID)] for _ in range(4 * GRID)]
-        for i in at:
-            for j in at:
+        index = [[[0] * latents for _ in range(4 * GRID)] for _ in range(4 * GRID)]
+        for i in range(height):
+            for j in range(width):
                 sums = list(self.b_dw)
                 for di in range(3):
                     for dj in range(3):

@@ -35,14 +35,15 @@ def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model
     """Decode one tile of which height x width latents lie inside the picture."""
     coder = RangeDecoder(data)
     tables = model.z_tables[(quality + 128) // 256]
+    rows, columns = -(-height // 4), -(-width // 4)
     z = _zeros(GRID, len(tables))
     for c, frequencies in enumerate(tables):
         table = cumulative(frequencies)
-        for i in range(-(-height // 4)):
-            for j in range(-(-width // 4)):
+        for i in range(rows):
+            for j in range(columns):
                 z[i][j][c] = coder.decode(table) - 63
 
-    index = model.scale_net.run(z, quality)
+    index = model.scale_net.run(z, quality, rows, columns)
     latents = len(index[0][0])
     groups = [[] for _ in range(64)]
     for i in range(4 * GRID):

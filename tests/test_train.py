@@ -1,0 +1,593 @@
+"""Training on real pictures with a tiny shape: backends, exact resume, interruption, damage, export."""
+
+import hashlib
+import importlib.util
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import train_steps
+from PIL import Image
+
+import aecodec
+from aecodec import codec
+from aecodec.errors import ModelError
+from aecodec.model import Model
+from aecodec.train.data import Crops, batches, load_pictures, picture_files, tiles_of
+
+keras = pytest.importorskip("keras")
+pytest.importorskip("tensorflow")
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("these tests run on the TensorFlow backend, others in processes", allow_module_level=True)
+
+from aecodec.train import checkpoint, export, loop
+from aecodec.train.loop import Phase, Run
+from aecodec.train.photo import Shape
+
+# Keras variables know nothing of NumPy 2's `copy`.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+HERE = Path(__file__).parent
+SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
+SHAPE = Shape(**train_steps.TINY)
+PHASE = Phase(steps=10, batch=2, crop=64, rate=0.05)  # the warm-up keeps it at 0.0025 or less
+FINISH = Phase()  # no budget: go on with the phase in the checkpoint
+
+
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as f:
+        return {name: f[name] for name in f if name != "meta"}
+
+
+def rows(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def new_run(folder: Path, phase: Phase, *, resume: bool = False, val: bool = False) -> Run:
+    keras.utils.set_random_seed(7)
+    return Run(folder, SAMPLES, SAMPLES if val else None, SHAPE, phase, resume)
+
+
+def interrupt_after(run: Run, steps: int, number: int = signal.SIGINT) -> None:
+    """The user presses Ctrl-C while step number `steps` runs."""
+    step = run.stepper.step
+
+    def stepping(batch, lr):
+        if run.position.step == steps - 1:
+            signal.raise_signal(number)
+        return step(batch, lr)
+
+    run.stepper.step = stepping
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory) -> Path:
+    """A run of ten steps, validated at its end."""
+    folder = tmp_path_factory.mktemp("straight")
+    assert new_run(folder, PHASE, val=True).train() is True
+    return folder
+
+
+# Backends
+
+
+def steps_on(backend: str, start: Path, result: Path) -> None:
+    flags = {"XLA_FLAGS": "--xla_backend_optimization_level=0", "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    path = os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, str(HERE / "train_steps.py"), str(start), str(result)],
+        env=os.environ | flags | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def tensorflow_steps(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("steps")
+    train_steps.main(folder / "start.npz", folder / "tensorflow.npz")
+    return folder
+
+
+def check_steps(found: dict[str, np.ndarray]) -> None:
+    """What holds on any backend: the loss falls, and the third step from a checkpoint is the third step."""
+    loss, bpp, mse, norm = found["metrics"].T
+    assert loss[0] > loss[1] > loss[2]
+    assert np.isfinite(found["metrics"]).all()
+    assert (bpp > 0).all()
+    assert (mse > 0).all()
+    assert (norm > 1).all()
+    np.testing.assert_array_equal(found["metrics"][2], found["metrics"][3])
+    for name in [n for n in found if n[0] == "t" and n[1:].isdigit()]:
+        np.testing.assert_array_equal(found[name], found["u" + name[1:]], err_msg=name)
+
+
+def test_steps_on_tensorflow(tensorflow_steps):
+    found = arrays(tensorflow_steps / "tensorflow.npz")
+    assert found["backend"] == "tensorflow"
+    check_steps(found)
+    start = arrays(tensorflow_steps / "start.npz")
+    assert all((found[name] != start[name]).any() for name in start)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_steps_on_another_backend_agree_with_tensorflow(tensorflow_steps, backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    steps_on(backend, tensorflow_steps / "start.npz", tensorflow_steps / f"{backend}.npz")
+    expected, found = arrays(tensorflow_steps / "tensorflow.npz"), arrays(tensorflow_steps / f"{backend}.npz")
+    assert found["backend"] == backend
+    check_steps(found)
+    # The first loss and gradient come from the same weights. Then the optimizer rounds to bfloat16, so that a step is
+    # alike to about 1 %; the loss it leads to differs far less.
+    np.testing.assert_allclose(found["metrics"][0], expected["metrics"][0], rtol=2e-6)
+    np.testing.assert_allclose(found["metrics"][1:, :3], expected["metrics"][1:, :3], rtol=5e-4)
+    np.testing.assert_allclose(found["metrics"][1:, 3], expected["metrics"][1:, 3], rtol=1e-2)
+    change = expected["metrics"][0, 0] - expected["metrics"][2, 0]
+    assert found["metrics"][0, 0] - found["metrics"][2, 0] == pytest.approx(change, rel=0.05)
+
+
+# The loop
+
+
+def test_a_run_leaves_checkpoint_average_and_log(straight):
+    assert {p.name for p in straight.iterdir()} == {"checkpoint.npz", "average.npz", "log.jsonl"}
+    meta = checkpoint.read_meta(straight / "checkpoint.npz")
+    assert meta["shape"] == SHAPE.as_dict()
+    assert meta["position"]["step"] == 10
+    assert meta["phase"]["steps"] == 10
+    (row,) = [row for row in rows(straight) if "val" in row]
+    assert set(row["val"]["knots"]) == {"0", "2", "4", "6", "8"}
+    bpp = [row["val"]["knots"][k]["bpp"] for k in "02468"]
+    assert bpp == sorted(bpp)
+    assert meta["best"] == row["val"]["loss"]
+    average = arrays(straight / "average.npz")
+    assert {a.dtype for a in average.values()} == {np.dtype(np.float16)}
+    assert (straight / "average.npz").stat().st_size < 0.4 * (straight / "checkpoint.npz").stat().st_size
+
+
+def test_an_interrupted_run_resumes_exactly(straight, tmp_path):
+    """Ctrl-C at step 6, then on to the end: the same as without a break, to the last bit."""
+    first = new_run(tmp_path, PHASE)
+    interrupt_after(first, 6)
+    before = signal.getsignal(signal.SIGINT)
+    assert first.train() is False
+    assert signal.getsignal(signal.SIGINT) is before
+    assert checkpoint.read_meta(tmp_path / "checkpoint.npz")["position"]["step"] == 6
+
+    second = new_run(tmp_path, FINISH, resume=True)
+    assert second.position.step == 6
+    assert second.phase == PHASE
+    assert second.train() is True
+    expected, found = arrays(straight / "checkpoint.npz"), arrays(tmp_path / "checkpoint.npz")
+    assert expected.keys() == found.keys()
+    for name in expected:
+        assert expected[name].dtype == found[name].dtype
+        np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
+    assert checkpoint.read_meta(tmp_path / "checkpoint.npz")["position"]["step"] == 10
+
+
+def test_sigterm_stops_like_ctrl_c(tmp_path):
+    run = new_run(tmp_path, PHASE)
+    interrupt_after(run, 1, signal.SIGTERM)
+    assert run.train() is False
+    assert checkpoint.read_meta(tmp_path / "checkpoint.npz")["position"]["step"] == 1
+    with pytest.raises(FileExistsError, match=r"checkpoint\.npz: exists; continue with --resume"):
+        new_run(tmp_path, PHASE)
+
+
+@pytest.fixture(scope="module")
+def continued(straight, tmp_path_factory) -> Run:
+    """What another machine continues from: the average alone."""
+    folder = tmp_path_factory.mktemp("continued")
+    shutil.copy(straight / "average.npz", folder)
+    return new_run(folder, replace(PHASE, steps=3), resume=True)
+
+
+def test_the_average_alone_restarts_with_a_warm_up(straight, continued):
+    expected = arrays(straight / "average.npz")
+    for i, (v, a) in enumerate(zip(continued.model.trainable_variables, continued.stepper.average, strict=True)):
+        np.testing.assert_array_equal(np.asarray(v), expected[f"a{i:04d}"].astype(np.float32))
+        np.testing.assert_array_equal(a, np.asarray(v))
+    p = continued.position
+    assert (p.step, p.phase_step, p.warm_step) == (10, 10, 10)
+    rates = []
+    step = continued.stepper.step
+    continued.stepper.step = lambda batch, lr: (rates.append(lr), step(batch, lr))[1]
+    assert continued.train() is True
+    continued.stepper.step = step
+    assert rates[0] == pytest.approx(PHASE.rate / loop.WARM_UP)
+    assert len(rates) == 3
+    assert checkpoint.read_meta(continued.path)["position"]["step"] == 13
+
+
+def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(continued):
+    continued.save()
+    before = continued.path.read_bytes()
+    variable = continued.model.log_gain
+    kept = np.asarray(variable).copy()
+    variable.assign(np.full_like(kept, np.nan))
+    continued.position.phase_step = continued.position.step
+    with pytest.raises(FloatingPointError, match=r"^step \d+: loss is not finite; the last checkpoint stands$"):
+        continued.train()
+    variable.assign(kept)
+    assert continued.path.read_bytes() == before
+    assert [p.name for p in continued.folder.glob("*.part")] == []
+
+
+def test_learning_rate_over_a_phase():
+    phase = Phase(steps=1000, rate=1.0, decay=0.5)
+    assert phase.learning_rate(0.0, 0) == pytest.approx(1 / 200)
+    assert phase.learning_rate(0.1, 99) == pytest.approx(0.5)
+    assert phase.learning_rate(0.3, 300) == 1.0
+    assert phase.learning_rate(0.5, 500) == 1.0
+    assert phase.learning_rate(0.75, 750) == pytest.approx(0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi / 2)))
+    assert phase.learning_rate(1.0, 1000) == pytest.approx(0.01)
+    assert replace(phase, decay=0.0).learning_rate(1.0, 1000) == 1.0
+
+
+def test_the_average_forgets_the_start():
+    assert loop.average_decay(8) == pytest.approx(1 / 6)
+    assert loop.average_decay(8 * 1000) == 0.99
+
+
+def test_bfloat16_unless_float32_is_asked_for(monkeypatch):
+    policy = keras.mixed_precision.global_policy()
+    try:
+        monkeypatch.setenv("AECODEC_FLOAT32", "1")
+        loop.set_precision()
+        assert keras.mixed_precision.global_policy().name == policy.name
+        monkeypatch.delenv("AECODEC_FLOAT32")
+        loop.set_precision()
+        assert keras.mixed_precision.global_policy().name == "mixed_bfloat16"
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+
+
+# Checkpoints
+
+
+def test_damaged_checkpoints_are_model_errors(continued, tmp_path):
+    """Whatever happens to the bytes: a ModelError with the path, or the same arrays (a flipped time stamp)."""
+    path = tmp_path / "checkpoint.npz"
+    stepper = continued.stepper
+    checkpoint.save(path, stepper, {"position": {}})
+    data, expected = path.read_bytes(), arrays(path)
+    rng = np.random.default_rng(0)
+    damaged = [data[:size] for size in (0, 1, 10, 1000, len(data) // 2, len(data) - 1)]
+    for at in (0, 8, 30, 60, len(data) - 10, *rng.integers(0, len(data), 25)):
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << int(rng.integers(8))
+        damaged.append(bytes(flipped))
+    refused = 0
+    for content in [*damaged, b"PK\x03\x04", b"hello", b"\x93NUMPY\x01\0"]:
+        path.write_bytes(content)
+        try:
+            checkpoint.load(path, stepper)
+        except ModelError as error:
+            refused += 1
+            text = str(error)
+            assert text.startswith(f"{path}: ")  # noqa: PT017
+            assert "\n" not in text  # noqa: PT017
+        else:
+            assert all((expected[name] == a).all() for name, a in arrays(path).items())
+    assert refused > 25
+    path.write_bytes(data)
+    assert checkpoint.load(path, stepper) == {"position": {}, "complete": True}
+
+
+def test_what_is_no_checkpoint_is_a_model_error(continued, tmp_path):
+    for path in (tmp_path / "missing.npz", tmp_path):
+        with pytest.raises(ModelError, match="not a checkpoint"):
+            checkpoint.read_meta(path)
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    with pytest.raises(ModelError, match=r"other\.npz: not a checkpoint: .*meta"):
+        checkpoint.load(tmp_path / "other.npz", continued.stepper)
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    with pytest.raises(ModelError, match=r"array\.npy: not a checkpoint"):
+        checkpoint.read_meta(tmp_path / "array.npy")
+
+
+def test_weights_of_another_shape_are_a_model_error(continued, straight, tmp_path):
+    found = arrays(straight / "checkpoint.npz") | {"meta": np.array("{}")}
+    wrong = tmp_path / "wrong.npz"
+    np.savez(wrong, **found | {"w0003": np.zeros((2, 2), np.float32)})
+    with pytest.raises(ModelError, match=r"wrong\.npz: .*: found \(2, 2\), expected \("):
+        checkpoint.load(wrong, continued.stepper)
+    del found["a0003"]
+    np.savez(wrong, **found)
+    with pytest.raises(ModelError, match=r"wrong\.npz: "):
+        checkpoint.load(wrong, continued.stepper)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(continued, tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    checkpoint.save(path, continued.stepper, {"number": 1})
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        checkpoint.save(path, continued.stepper, {"number": object()})
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+# Data
+
+
+def test_batches_depend_on_seed_and_step_alone():
+    crops = Crops(load_pictures(picture_files(SAMPLES)), seed=3)
+    expected = crops.batch(5, 4, 64, SHAPE)
+    feed = batches(crops, 4, 4, 64, SHAPE)
+    next(feed)
+    for found, again in zip(next(feed), expected, strict=True):
+        np.testing.assert_array_equal(found, again)
+    feed.close()
+    pixels, q, y, z = expected
+    assert (pixels.shape, pixels.dtype) == ((4, 64, 64, 3), np.uint8)
+    assert (y.shape, z.shape) == ((4, 4, 4, 8), (4, 1, 1, 4))
+    assert np.abs(y).max() <= 0.5
+    assert [int(v) for v in q // 2] == [0, 1, 2, 3]  # one of each quarter of the axis
+    assert any((a != b).any() for a, b in zip(crops.batch(6, 4, 64, SHAPE), expected, strict=True))
+
+
+def test_crops_are_parts_of_the_pictures():
+    picture = np.arange(80 * 90 * 3, dtype=np.uint32).reshape(80, 90, 3) % 251
+    picture = picture.astype(np.uint8)
+    views = [v for p in (picture, picture[:, ::-1]) for v in (p, p.transpose(1, 0, 2))]
+    windows = [np.lib.stride_tricks.sliding_window_view(v, (64, 64, 3)) for v in views]
+    for crop in Crops([picture]).pixels(np.random.default_rng(0), 6, 64):
+        assert any((w == crop).all((-1, -2, -3)).any() for w in windows)
+
+
+def test_validation_tiles_cover_each_picture():
+    pictures = [np.full((520, 300, 3), 1, np.uint8), np.full((256, 256, 3), 2, np.uint8)]
+    assert tiles_of(pictures).mean((1, 2, 3)).tolist() == [1, 1, 2]
+    with pytest.raises(ValueError, match=r"^no picture has 256 pixels along both edges$"):
+        tiles_of([np.zeros((255, 900, 3), np.uint8)])
+
+
+def test_a_folder_without_pictures(tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(FileNotFoundError, match=r": no pictures here$"):
+        picture_files(tmp_path)
+
+
+def test_pictures_that_are_too_small_are_an_error_and_no_standstill():
+    crops = Crops([np.zeros((100, 100, 3), np.uint8)])
+    outcome = []
+
+    def ask():
+        try:
+            next(batches(crops, 0, 1, 128, SHAPE))
+        except ValueError as error:
+            outcome.append(str(error))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert outcome == ["no picture has 128 pixels along both edges"]
+
+
+# Export
+
+
+@pytest.fixture(scope="module")
+def exported(straight, tmp_path_factory) -> tuple[Path, Model]:
+    from aecodec.cli.export import export as command
+
+    folder = tmp_path_factory.mktemp("weights")
+    command(straight, SAMPLES, out=folder, name="tiny", number=None, pictures=3, sources=None)
+    entry = json.loads((folder / "manifest.json").read_text())["models"]["tiny"]
+    return folder, Model("tiny", entry, folder / "tiny")
+
+
+@pytest.fixture(scope="module")
+def trained(straight):
+    model, _ = export.load_trained(straight / "average.npz")
+    return model
+
+
+def test_the_command_writes_weights_with_their_hashes(exported, straight):
+    folder, weights = exported
+    manifest = json.loads((folder / "manifest.json").read_text())
+    entry = manifest["models"]["tiny"]
+    assert entry["id"] == 0x8000
+    assert entry["shape"] == SHAPE.as_dict()
+    assert entry["training"]["position"]["step"] == 10
+    for file, digest in entry["files"].items():
+        assert hashlib.sha256((folder / "tiny" / file).read_bytes()).hexdigest() == digest
+    assert set(manifest["ids"]) == {"0x8000"}
+    assert weights.self_test() == entry["self_test"]
+
+
+def test_exported_weights_code_pictures(exported, monkeypatch):
+    folder, weights = exported
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(folder))
+    with Image.open(SAMPLES / "kodim20_crop.png") as f:
+        image = np.asarray(f.convert("RGB"))[:100, :150]
+    sizes = []
+    for quality in (1, 50, 100):
+        data = aecodec.encode(image, quality, model="tiny")
+        found = aecodec.decode(data)
+        assert found.shape == image.shape
+        assert np.mean(np.abs(found.astype(float) - image)) < 30
+        sizes.append(len(data))
+    assert sizes == sorted(sizes)
+    assert aecodec.read_info(data).model_id == weights.id
+
+
+def test_tables_cover_every_symbol(exported):
+    _, weights = exported
+    assert weights.tables.z.shape == (9, 4, 127)
+    assert len(weights.tables.r) == 63
+    for table in [*weights.tables.z.reshape(-1, 127), *weights.tables.r]:
+        assert table.min() >= 1
+        assert int(table.sum(dtype=np.int64)) == 1 << 24
+
+
+def test_the_integer_scale_net_is_the_trained_one(exported, trained):
+    """Exactly at the knots; between them the offsets are rounded to 2^-10 of an index, which seldom shows."""
+    _, weights = exported
+    z = np.random.default_rng(4).integers(-63, 64, (20, 4, 4, SHAPE.hyper))
+    z[0], z[1] = -63, 63
+    for quality in (0, 256, 1024, 2048, 1100, 77):
+        q = np.full(len(z), quality / 256, np.float32)
+        expected = np.asarray(trained.scale_net(z.astype(np.float32), q))
+        found = weights.scale_net.run(z, quality)
+        assert (found.shape, found.dtype) == (expected.shape, np.uint8)
+        if quality % 256 == 0:
+            np.testing.assert_array_equal(found, expected)
+        else:
+            assert np.mean(found != expected) < 0.005
+            assert np.abs(found - expected).max() <= 1
+
+
+def test_gains_of_the_file_are_the_trained_ones(exported, trained):
+    _, weights = exported
+    for quality, low, share in ((0, 0, 0.0), (640, 2, 0.5), (2048, 7, 1.0)):
+        for found, knots in (
+            (weights.gain(quality), trained.log_gain),
+            (weights.inverse_gain(quality), trained.log_gain_inverse),
+            (weights.features(quality).ravel(), trained.log_features),
+        ):
+            knots = np.asarray(knots, np.float64)
+            expected = np.exp((1 - share) * knots[low] + share * knots[low + 1])
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def relative(found: np.ndarray, expected: np.ndarray) -> float:
+    """Root mean square of the difference, as a share of the expected values' own."""
+    return float(np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2)))
+
+
+def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained):
+    """Up to the 8 bits of the pointwise layers; the linear maps, which carry most of a picture, are float32."""
+    from aecodec.train.entropy_model import step_masks
+
+    _, weights = exported
+    with Image.open(SAMPLES / "kodim15_crop.png") as f:
+        pixels = np.asarray(f.convert("RGB"))
+    x = pixels.astype(np.float32) / 255 - 0.5
+    y = np.asarray(trained.analysis(x[None]))
+    assert relative(weights.analysis(pixels), y[0]) < 0.01
+
+    quality = 1024
+    gain = weights.gain(quality)
+    z = np.clip(np.rint(np.asarray(trained.hyper_analysis(y * gain))), -63, 63)
+    found = weights.hyper_analysis(y[0] * gain)
+    assert np.abs(found - z[0]).max() <= 1
+    assert np.mean(found != z[0]) < 0.1
+
+    features = weights.features(quality)
+    x_hat = np.asarray(trained.synthesis(y, features))[0]
+    expected = np.floor(np.clip(x_hat * 255 + 128, 0, 255))
+    assert np.abs(weights.synthesis(y[0], features) - expected).max() <= 2
+
+    r = np.random.default_rng(0).integers(-3, 4, y.shape).astype(np.float32)
+    _, y_hat = trained.mean_net(z, residual=lambda mean, mask: r, masks=step_masks(16, 16, SHAPE.latent))
+    residuals, found = weights.code(r[0], z[0])
+    np.testing.assert_array_equal(residuals, r[0])
+    assert relative(found, np.asarray(y_hat)[0]) < 0.02
+
+
+def test_the_coded_means_are_those_that_decoding_finds(exported):
+    """Encoding and decoding run the same graph, in two modes."""
+    _, weights = exported
+    rng = np.random.default_rng(1)
+    y = rng.normal(0, 8, (16, 16, SHAPE.latent)).astype(np.float32)
+    z = rng.integers(-9, 10, (4, 4, SHAPE.hyper))
+    r, y_hat = weights.code(y, z, np.full(y.shape, 0.5, np.float32))
+    np.testing.assert_array_equal(r, np.rint(r))
+    assert np.abs(y_hat - y).max() <= 0.5 + 1e-3
+    again, decoded = weights.code(r, z)
+    np.testing.assert_array_equal(again, r)
+    np.testing.assert_allclose(decoded, y_hat, atol=1e-4)
+    nothing, means = weights.code(y, z, np.full(y.shape, -1e9, np.float32))
+    assert not nothing.any()
+    np.testing.assert_array_equal(means, weights.code(np.zeros_like(y), z)[1])
+
+
+def test_estimated_bits_of_training_are_near_the_files(exported, trained, monkeypatch):
+    """Validation's rate of rounded symbols against real tiles, on a picture of one tile at whole knots."""
+    folder, weights = exported
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(folder))
+    with Image.open(SAMPLES / "kodim15_crop.png") as f:
+        pixels = np.asarray(f.convert("RGB"))
+    for knot in (4, 8):
+        _, bpp, _ = (np.asarray(v) for v in trained.loss_terms(pixels[None], np.full(1, knot, np.float32)))
+        scale = weights.quality_scale(256 * knot)
+        real = 8 * (len(codec.encode(pixels, scale, model="tiny")) - 37) / pixels[..., 0].size
+        assert real == pytest.approx(float(bpp[0]), rel=0.25)
+
+
+def test_an_id_is_never_given_to_other_weights(tmp_path):
+    source = HERE / "tiny"
+    entry = json.loads((source / "manifest.json").read_text())["models"]["tiny"]
+    files = {name: (source / "tiny" / name).read_bytes() for name in entry["files"]}
+    assert export.next_id(tmp_path) == 0x8000
+    entry["id"] = 0x8000
+    for _ in range(2):  # the same weights once more are no other weights
+        export.write(tmp_path, "tiny", entry, files)
+    assert export.next_id(tmp_path) == 0x8001
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+
+    other = files | {"numbers.npz": b"other"}
+    changed = entry | {"files": entry["files"] | {"numbers.npz": hashlib.sha256(b"other").hexdigest()}}
+    for name in ("tiny", "another"):
+        with pytest.raises(ModelError, match=r"^model id 0x8000 belongs to other weights: choose another$"):
+            export.write(tmp_path, name, changed, other)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+    export.write(tmp_path, "tiny", changed | {"id": 0x8001}, other)  # replaces the model, not its id's history
+    assert export.next_id(tmp_path) == 0x8002
+    with pytest.raises(ModelError, match="0x8001 belongs to other weights"):
+        export.write(tmp_path, "tiny", entry | {"id": 0x8001}, files)
+    export.write(tmp_path, "tiny", entry, files)
+
+
+def test_frequencies_sum_to_two_to_the_24():
+    rng = np.random.default_rng(0)
+    weight = rng.random((5, 511)) ** 20
+    weight[0] = 0
+    weight[0, 3] = 1.0
+    found = export.to_frequencies(weight)
+    assert found.dtype == np.uint32
+    assert found.min() == 1
+    assert (found.sum(1, dtype=np.int64) == 1 << 24).all()
+    assert found[0, 3] == (1 << 24) - 510
+    np.testing.assert_allclose(found[1:] / 2**24, weight[1:] / weight[1:].sum(1, keepdims=True), atol=511 / 2**24)
+
+
+# The command
+
+
+@pytest.mark.slow
+def test_ctrl_c_on_the_command_line(tmp_path):
+    """The real flagship: it takes its time to build."""
+    command = [sys.executable, "-m", "aecodec", "train", "photo", "--data", str(SAMPLES), "--out", str(tmp_path)]
+    budget = ["--steps", "100000", "--batch", "1", "--crop", "64"]
+    with subprocess.Popen([*command, *budget], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            end = time.monotonic() + 400
+            while not (tmp_path / "log.jsonl").exists() and time.monotonic() < end:
+                assert process.poll() is None, process.stderr.read()
+                time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1].endswith(f"interrupted; continue with --resume --out {tmp_path}")
+    assert checkpoint.read_meta(tmp_path / "checkpoint.npz")["position"]["step"] >= 100
