@@ -30,9 +30,9 @@ pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("these tests run on the TensorFlow backend, others in processes", allow_module_level=True)
 
-from aecodec.train import checkpoint, export, loop
-from aecodec.train.loop import Phase, Run
-from aecodec.train.photo import Shape
+from aecodec.train import checkpoint, export, loop  # noqa: E402
+from aecodec.train.loop import Phase, Run  # noqa: E402
+from aecodec.train.photo import Shape  # noqa: E402
 
 # Keras variables know nothing of NumPy 2's `copy`.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -58,13 +58,13 @@ def new_run(folder: Path, phase: Phase, *, resume: bool = False, val: bool = Fal
     return Run(folder, SAMPLES, SAMPLES if val else None, SHAPE, phase, resume)
 
 
-def interrupt_after(run: Run, steps: int, number: int = signal.SIGINT) -> None:
-    """The user presses Ctrl-C while step number `steps` runs."""
+def interrupt(run: Run, signals: dict[int, int]) -> None:
+    """While step number k runs, `signals[k]` arrives."""
     step = run.stepper.step
 
     def stepping(batch, lr):
-        if run.position.step == steps - 1:
-            signal.raise_signal(number)
+        if (number := run.position.step + 1) in signals:
+            signal.raise_signal(signals[number])
         return step(batch, lr)
 
     run.stepper.step = stepping
@@ -159,33 +159,28 @@ def test_a_run_leaves_checkpoint_average_and_log(straight):
 
 
 def test_an_interrupted_run_resumes_exactly(straight, tmp_path):
-    """Ctrl-C at step 6, then on to the end: the same as without a break, to the last bit."""
+    """Ctrl-C at step 6, SIGTERM at step 7, then on to the end: the same as without a break, to the last bit."""
+    path = tmp_path / "checkpoint.npz"
     first = new_run(tmp_path, PHASE)
-    interrupt_after(first, 6)
-    before = signal.getsignal(signal.SIGINT)
-    assert first.train() is False
-    assert signal.getsignal(signal.SIGINT) is before
-    assert checkpoint.read_meta(tmp_path / "checkpoint.npz")["position"]["step"] == 6
+    interrupt(first, {6: signal.SIGINT, 7: signal.SIGTERM})
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    for step in (6, 7):
+        assert first.train() is False
+        assert checkpoint.read_meta(path)["position"]["step"] == step
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
+    with pytest.raises(FileExistsError, match=r"checkpoint\.npz: exists; continue with --resume"):
+        new_run(tmp_path, PHASE)
     second = new_run(tmp_path, FINISH, resume=True)
-    assert second.position.step == 6
+    assert second.position.step == 7
     assert second.phase == PHASE
     assert second.train() is True
-    expected, found = arrays(straight / "checkpoint.npz"), arrays(tmp_path / "checkpoint.npz")
+    assert checkpoint.read_meta(path)["position"]["step"] == 10
+    expected, found = arrays(straight / "checkpoint.npz"), arrays(path)
     assert expected.keys() == found.keys()
     for name in expected:
         assert expected[name].dtype == found[name].dtype
         np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
-    assert checkpoint.read_meta(tmp_path / "checkpoint.npz")["position"]["step"] == 10
-
-
-def test_sigterm_stops_like_ctrl_c(tmp_path):
-    run = new_run(tmp_path, PHASE)
-    interrupt_after(run, 1, signal.SIGTERM)
-    assert run.train() is False
-    assert checkpoint.read_meta(tmp_path / "checkpoint.npz")["position"]["step"] == 1
-    with pytest.raises(FileExistsError, match=r"checkpoint\.npz: exists; continue with --resume"):
-        new_run(tmp_path, PHASE)
 
 
 @pytest.fixture(scope="module")
@@ -217,14 +212,14 @@ def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(continued):
     continued.save()
     before = continued.path.read_bytes()
     variable = continued.model.log_gain
-    kept = np.asarray(variable).copy()
-    variable.assign(np.full_like(kept, np.nan))
+    variable.assign(np.full(variable.shape, np.nan))
     continued.position.phase_step = continued.position.step
     with pytest.raises(FloatingPointError, match=r"^step \d+: loss is not finite; the last checkpoint stands$"):
         continued.train()
-    variable.assign(kept)
     assert continued.path.read_bytes() == before
-    assert [p.name for p in continued.folder.glob("*.part")] == []
+    assert list(continued.folder.glob("*.part")) == []
+    checkpoint.load(continued.path, continued.stepper)
+    assert np.isfinite(np.asarray(variable)).all()
 
 
 def test_learning_rate_over_a_phase():
@@ -279,8 +274,8 @@ def test_damaged_checkpoints_are_model_errors(continued, tmp_path):
         except ModelError as error:
             refused += 1
             text = str(error)
-            assert text.startswith(f"{path}: ")  # noqa: PT017
-            assert "\n" not in text  # noqa: PT017
+            assert text.startswith(f"{path}: ")
+            assert "\n" not in text
         else:
             assert all((expected[name] == a).all() for name, a in arrays(path).items())
     assert refused > 25
@@ -486,8 +481,8 @@ def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained)
     gain = weights.gain(quality)
     z = np.clip(np.rint(np.asarray(trained.hyper_analysis(y * gain))), -63, 63)
     found = weights.hyper_analysis(y[0] * gain)
-    assert np.abs(found - z[0]).max() <= 1
-    assert np.mean(found != z[0]) < 0.1
+    assert relative(found, z[0]) < 0.05
+    assert np.abs(found - z[0]).max() <= 2
 
     features = weights.features(quality)
     x_hat = np.asarray(trained.synthesis(y, features))[0]
@@ -525,7 +520,8 @@ def test_estimated_bits_of_training_are_near_the_files(exported, trained, monkey
     with Image.open(SAMPLES / "kodim15_crop.png") as f:
         pixels = np.asarray(f.convert("RGB"))
     for knot in (4, 8):
-        _, bpp, _ = (np.asarray(v) for v in trained.loss_terms(pixels[None], np.full(1, knot, np.float32)))
+        q = keras.ops.convert_to_tensor(np.full(1, knot, np.float32))
+        _, bpp, _ = (np.asarray(v) for v in trained.loss_terms(pixels[None], q))
         scale = weights.quality_scale(256 * knot)
         real = 8 * (len(codec.encode(pixels, scale, model="tiny")) - 37) / pixels[..., 0].size
         assert real == pytest.approx(float(bpp[0]), rel=0.25)

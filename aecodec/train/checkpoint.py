@@ -33,7 +33,7 @@ def _write(path: Path, arrays: dict, meta: dict) -> None:
 def _opened(path: Path) -> Iterator:
     """The arrays of a file by name, read on access. Raises ModelError when the file is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as f:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as f:
             yield f
     except ModelError:
         raise

@@ -9,7 +9,7 @@ import tensorflow as tf
 from ai_edge_quantizer import qtyping, quantizer
 from keras import ops
 
-from aecodec.train.entropy_model import step_masks
+from aecodec.train.entropy_model import ORDER, MeanNet
 from aecodec.train.layers import Pointwise
 from aecodec.train.photo import TILE, Photo
 
@@ -42,13 +42,44 @@ def _as_matmul():
         Pointwise.as_matmul = False
 
 
+def _four_steps(net: MeanNet, given, z, rounding, encoding):
+    """`net` without masks: 2x2 squares are folded into channels, where what a step codes lies in four slices.
+
+    So each step computes the means of its own quarter only. -> r, y_hat.
+    """
+    width = net.latent // 4
+    features = net.hyper(z)
+    base, given, rounding = (ops.space_to_depth(t, 2) for t in (net.first(features), given, rounding))
+    r, y_hat = ([ops.zeros_like(base[..., :width])] * 16 for _ in range(2))
+    for step in range(4):
+        if step:
+            known = net.reach[step - 1](ops.depth_to_space(ops.concatenate(y_hat, axis=-1), 2))
+            *first, last = net.steps[step - 1].layers
+            hidden = ops.concatenate([known, features], axis=-1)
+            for layer in first:
+                hidden = layer(hidden)
+            hidden = ops.split(ops.space_to_depth(hidden, 2), 4, axis=-1)
+        for group in range(4):
+            position = ORDER[group].index(step)
+            columns = slice(group * width, (group + 1) * width)
+            place = 4 * position + group
+            part = slice(place * width, (place + 1) * width)
+            mean = base[..., part]
+            if step:
+                mean = mean + ops.matmul(hidden[position], last.w[:, columns]) + last.b[columns]
+            v = given[..., part] - encoding * mean
+            add = rounding[..., part]
+            r[place] = ops.relu(ops.floor(v + add)) - ops.relu(ops.floor(add - v))
+            y_hat[place] = mean + r[place]
+    return tuple(ops.depth_to_space(ops.concatenate(t, axis=-1), 2) for t in (r, y_hat))
+
+
 @_as_matmul()
 def graphs(model: Photo) -> dict[str, bytes]:
     """name -> .tflite file; signatures in aecodec/model.py."""
     s = model.shape
     latent = tf.TensorSpec((1, TILE, TILE, s.latent), tf.float32)
     z = tf.TensorSpec((1, TILE // 4, TILE // 4, s.hyper), tf.float32)
-    masks = step_masks(TILE, TILE, s.latent)
 
     def analysis(pixels):
         return model.analysis(ops.cast(pixels, "float32") * np.float32(1 / 255) - 0.5)
@@ -57,16 +88,8 @@ def graphs(model: Photo) -> dict[str, bytes]:
         return model.hyper_analysis(y)
 
     def code(given, z, rounding, encoding):
-        found = []
-
-        def residual(mean, mask):
-            v = given - encoding * mean
-            r = ops.relu(ops.floor(v + rounding)) - ops.relu(ops.floor(rounding - v))
-            found.append(r * mask)
-            return r
-
-        _, y_hat = model.mean_net(z, residual=residual, masks=masks)
-        return {"a_r": sum(found), "b_y_hat": y_hat}
+        r, y_hat = _four_steps(model.mean_net, given, z, rounding, encoding)
+        return {"a_r": r, "b_y_hat": y_hat}
 
     def synthesis(y_hat, features):
         x = model.synthesis(y_hat, features)
