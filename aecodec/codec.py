@@ -178,8 +178,8 @@ def _planes(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, int]:
     """-> RGB (H, W, 3), alpha (H, W) or None, number of channels."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         raise TypeError(f"image: {getattr(image, 'dtype', type(image).__name__)}, expected a uint8 array")
-    channels = 1 if image.ndim == 2 else image.shape[-1]
-    if image.ndim not in (2, 3) or channels not in (1, 2, 3, 4) or (image.ndim == 3 and channels == 1):
+    channels = 1 if image.ndim == 2 else image.shape[2] if image.ndim == 3 and image.shape[2] > 1 else 0
+    if channels not in (1, 2, 3, 4):
         raise ValueError(f"image: shape {image.shape}, expected (H, W) or (H, W, 2..4)")
     if 0 in image.shape:
         raise EncodeError(f"image: {image.shape[1]}x{image.shape[0]}, expected at least 1x1")

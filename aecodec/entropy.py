@@ -18,6 +18,7 @@ from aecodec.errors import CorruptError, ModelError
 
 PRECISION = 24  # frequencies of a table sum to 2^24
 Z_MAX = 63
+SCALES = 64
 ESCAPE_BITS = 16  # an escaped value lies less than 2^16 - 1 beyond the table
 _TOTAL = 1 << PRECISION
 
@@ -40,7 +41,7 @@ class Tables:
         for table in [*z.reshape(-1, z.shape[-1]), *r]:
             if table.dtype != np.uint32 or table.min() < 1 or int(table.sum(dtype=np.uint64)) != _TOTAL:
                 raise ModelError("tables: expected uint32 frequencies, none zero, that sum to 2^24")
-        if z.shape[-1] != 2 * Z_MAX + 1 or any(len(t) % 2 for t in r):
+        if z.shape[-1] != 2 * Z_MAX + 1 or len(r) != SCALES - 1 or any(len(t) % 2 for t in r):
             raise ModelError("tables: unexpected number of symbols")
         self.reach = np.array([0] + [(len(t) - 2) // 2 for t in r], np.int32)  # K of each scale index
         self._z_models: dict[int, list] = {}

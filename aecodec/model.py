@@ -120,7 +120,7 @@ class Model:
         try:
             data = (self.folder / file).read_bytes()
         except OSError as e:
-            raise ModelError(f"{self.folder / file}: {e.strerror}") from None
+            raise ModelError(f"{self.folder / file}: {(e.strerror or str(e)).lower()}") from None
         found, expected = hashlib.sha256(data).hexdigest(), self._entry["files"].get(file)
         if found != expected:
             raise ModelError(f"{self.folder / file}: sha256 {found[:16]}, expected {str(expected)[:16]}")
@@ -236,8 +236,10 @@ class Model:
 def _manifest(folder: Path) -> dict[str, Model]:
     try:
         entries = json.loads((folder / "manifest.json").read_text())["models"]
-    except (OSError, ValueError, KeyError) as e:
-        raise ModelError(f"{folder / 'manifest.json'}: {e}") from None
+    except OSError as e:
+        raise ModelError(f"{folder / 'manifest.json'}: {(e.strerror or str(e)).lower()}") from None
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(f"{folder / 'manifest.json'}: not a manifest of models") from None
     return {name: Model(name, entry, folder / name) for name, entry in entries.items()}
 
 

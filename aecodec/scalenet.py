@@ -34,7 +34,7 @@ class ScaleNet(NamedTuple):
         bounds = (
             np.abs(self.w_in).sum(0) * Z_MAX + np.abs(self.b_in),
             np.abs(self.w_dw).sum((0, 1)) * 255 + np.abs(self.b_dw),
-            np.abs(self.w_out).sum(0) * 255 + np.abs(self.offset).max(),
+            np.abs(self.w_out).sum(0) * 255 + np.abs(self.offset.astype(np.int64)).max(),
         )
         if any(b.max() >= _EXACT for b in bounds):
             raise ModelError("scale net: a sum may reach 2^24")

@@ -70,14 +70,20 @@ def batches(crops: Crops, first: int, count: int, size: int, shape):
 
     def work():
         step = first
-        while not stop.is_set():
-            queue.put(crops.batch(step, count, size, shape))
-            step += 1
+        try:
+            while not stop.is_set():
+                queue.put(crops.batch(step, count, size, shape))
+                step += 1
+        except Exception as error:  # raised again where the batch is wanted
+            queue.put(error)
 
     Thread(target=work, daemon=True).start()
     try:
         while True:
-            yield queue.get()
+            found = queue.get()
+            if isinstance(found, Exception):
+                raise found
+            yield found
     finally:
         stop.set()
         while not queue.empty():

@@ -20,6 +20,7 @@ from aecodec.train.layers import (
     f32,
     floor_ste,
     round_ste,
+    round_up_ste,
 )
 
 Z_MAX = 63  # hyper-latents are clipped to -63..63
@@ -105,7 +106,7 @@ class ScaleNet(keras.layers.Layer):
         """z_hat (N, h, w, Z) integers, q (N,) knots -> index (N, 4h, 4w, M) integers in 0..63."""
 
         def requantise(acc, shift):
-            return clip_inward(round_ste(acc * 2.0**-shift), 0, 255)
+            return clip_inward(round_up_ste(acc * 2.0**-shift), 0, 255)
 
         p = self.integers()
         first, second, third = self.SHIFTS
@@ -113,7 +114,7 @@ class ScaleNet(keras.layers.Layer):
         h = requantise(ops.depthwise_conv(h, p["w_dw"], padding="same") + p["b_dw"], second)
         acc = ops.conv(h, ops.expand_dims(p["w_out"], (0, 1)))
         acc = ops.depth_to_space(acc, 4, data_format="channels_last") + at_knots(p["offset"], q)
-        return clip_inward(round_ste(acc * 2.0**-third), 0, SCALES - 1)
+        return clip_inward(round_up_ste(acc * 2.0**-third), 0, SCALES - 1)
 
 
 def sigma_of(index):

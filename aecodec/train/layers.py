@@ -101,6 +101,11 @@ def round_ste(x):
     return x + ops.stop_gradient(ops.round(x) - x)
 
 
+def round_up_ste(x):
+    """floor(x + 0.5), the rounding of the exact integer net; the gradient passes straight through."""
+    return x + ops.stop_gradient(ops.floor(x + 0.5) - x)
+
+
 def clip_inward(x, low: float, high: float):
     """Clip; outside the range only gradients that lead back inside pass, so that nothing gets stuck there."""
 

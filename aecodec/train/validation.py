@@ -6,10 +6,11 @@ from keras import ops
 
 
 class Validation:
-    """pixels: (N, S, S, 3) uint8, as `tiles_of` gives them; N is cut to whole batches where it has to be."""
+    """points: so many knots, evenly over the axis. pixels: (N, S, S, 3) uint8, as `tiles_of` gives them; N is cut to whole batches where it has to be."""
 
-    def __init__(self, model, pixels: np.ndarray, knots: tuple[int, ...] = (0, 2, 4, 6, 8), batch: int = 8):
-        self.model, self.knots, self.batch = model, knots, min(batch, len(pixels))
+    def __init__(self, model, pixels: np.ndarray, points: int = 5, batch: int = 8):
+        self.model, self.batch = model, min(batch, len(pixels))
+        self.knots = sorted({round(k) for k in np.linspace(0, model.shape.knots - 1, points)})
         self.pixels = pixels[: len(pixels) // self.batch * self.batch]
 
         def measure(pixels, q):
