@@ -310,5 +310,6 @@ def test_tables_of_z_with_another_number_of_symbols_are_refused():
 
 def test_reach_of_a_table():
     """4 symbols are -1, 0, 1 and the escape; index 0 reaches nowhere."""
-    tables = Tables(TABLES.z, [np.full(4, TOTAL // 4, np.uint32), np.full(512, TOTAL // 512, np.uint32)])
-    assert tables.reach.tolist() == [0, 1, 255]
+    narrow, wide = np.full(4, TOTAL // 4, np.uint32), np.full(512, TOTAL // 512, np.uint32)
+    tables = Tables(TABLES.z, [narrow] * 62 + [wide])
+    assert tables.reach.tolist() == [0] + [1] * 62 + [255]

@@ -1,1 +1,1 @@
-"""Everything in Keras: networks, losses, data, the training loop, export. Only the commands train and export import it."""
+"""Everything in Keras: networks, losses, data, the loop, export. Only the commands train and export import it."""

@@ -6,7 +6,11 @@ from keras import ops
 
 
 class Validation:
-    """points: so many knots, evenly over the axis. pixels: (N, S, S, 3) uint8, as `tiles_of` gives them; N is cut to whole batches where it has to be."""
+    """Measures a model.
+
+    pixels: (N, S, S, 3) uint8, as `tiles_of` gives them; N is cut to whole batches where it has to be. points: so many
+    knots, evenly over the axis.
+    """
 
     def __init__(self, model, pixels: np.ndarray, points: int = 5, batch: int = 8):
         self.model, self.batch = model, min(batch, len(pixels))
