@@ -32,6 +32,8 @@ def spans(length: int, window: int, halo: int) -> list[Span]:
     """
     if length <= window:
         return [Span(0, length, 0, length)]
+    if window <= 2 * halo:
+        raise ValueError(f"window: {window}, expected more than twice the halo of {halo}")
     found, kept = [], 0
     while kept < length:
         start = min(max(kept - halo, 0), length - window)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import aecodec
-from aecodec import codec, container, tiles
+from aecodec import codec, container, tiles, transforms
 from aecodec.container import Header
 from aecodec.errors import (
     CorruptError,
@@ -27,6 +27,9 @@ from aecodec.errors import (
     UnsupportedError,
 )
 from aecodec.model import by_name
+from aecodec.tilecoder import tile_symbols
+from aecodec.transforms import analyse
+from aecodec.workers import Workers
 
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
 
@@ -175,7 +178,7 @@ def test_no_threads_at_all(threads):
 
 def test_threads_count_on_systems_without_affinity(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    with codec.Workers(1) as one, codec.Workers(None) as all_of_them:
+    with Workers(1) as one, Workers(None) as all_of_them:
         assert one.count == 1
         assert all_of_them.count == os.cpu_count()
 
@@ -197,8 +200,8 @@ def test_windows_decode_like_the_whole(monkeypatch, window):
     image = picture(272, 420)
     data = aecodec.encode(image, 60)
     whole = aecodec.decode(data)
-    monkeypatch.setattr(codec, "WINDOW", window)
-    assert len(list(tiles.windows(17, 27, window, codec.HALO))) > 1
+    monkeypatch.setattr(transforms, "WINDOW", window)
+    assert len(list(tiles.windows(17, 27, window, transforms.HALO))) > 1
     assert levels(aecodec.decode(data), whole) <= 1
 
 
@@ -207,7 +210,7 @@ def test_windows_encode_like_the_whole(monkeypatch):
     image = picture(272, 420)
     data = aecodec.encode(image, 60)
     whole = aecodec.decode(data)
-    monkeypatch.setattr(codec, "WINDOW", 16)
+    monkeypatch.setattr(transforms, "WINDOW", 16)
     windowed = aecodec.encode(image, 60)
     monkeypatch.undo()
     assert len(windowed) == pytest.approx(len(data), rel=0.002)
@@ -223,7 +226,7 @@ def test_the_synthesis_reaches_no_further_than_the_halo():
     before = weights.synthesis(y, features).astype(int)
     y[6, 6] += 20
     changed = (weights.synthesis(y, features) != before).any(-1)
-    near = slice((6 - codec.HALO) * 16, (7 + codec.HALO) * 16)
+    near = slice((6 - transforms.HALO) * 16, (7 + transforms.HALO) * 16)
     assert changed[96:112, 96:112].any()
     changed[near, near] = False
     assert not changed.any()
@@ -235,7 +238,7 @@ def test_the_analysis_reaches_no_further_than_the_halo():
     before = weights.analysis(image)
     image[96:112, 96:112] = 255 - image[96:112, 96:112]
     changed = (weights.analysis(image) != before).any(-1)
-    near = slice(6 - codec.HALO, 7 + codec.HALO)
+    near = slice(6 - transforms.HALO, 7 + transforms.HALO)
     assert changed[6, 6]
     changed[near, near] = False
     assert not changed.any()
@@ -273,9 +276,9 @@ def test_real_bits_are_the_estimated_bits_within_two_percent(quality):
     image = picture(256, 300)
     weights = by_name("photo")
     units = weights.quality_units(quality)
-    with codec.Workers(1) as workers:
-        y = codec.analyse(image, weights, workers)
-    symbols = list(codec.tile_symbols(y, tiles.tiles(256, 300), units, weights))
+    with Workers(1) as workers:
+        y = analyse(image, weights, workers)
+    symbols = list(tile_symbols(y, tiles.tiles(256, 300), units, weights))
     estimated = sum(estimated_bits(z, index, r, units) for z, index, r in symbols) / 8
     file = container.read(aecodec.encode(image, quality))
     real = sum(len(tile) for tile in file.tiles)
@@ -323,10 +326,10 @@ def test_the_decoder_reads_the_symbols_that_the_encoder_wrote():
     image = picture(40, 300)
     weights = by_name("photo")
     units = weights.quality_units(80)
-    with codec.Workers(1) as workers:
-        y = codec.analyse(image, weights, workers)
+    with Workers(1) as workers:
+        y = analyse(image, weights, workers)
     place = tiles.tiles(40, 300)
-    written = list(codec.tile_symbols(y, place, units, weights))
+    written = list(tile_symbols(y, place, units, weights))
     read = codec.decode_symbols(aecodec.encode(image, 80))
     for (z, index, r), (z_read, index_read, r_read), tile in zip(written, read, place, strict=True):
         rows, columns = tile.hyper

@@ -18,10 +18,11 @@ PACKAGE = Path(aecodec.__file__).parent
 
 # From the bottom to the top: a module imports from lower floors, and from its own folder.
 FLOORS = [
-    {"errors"},
+    {"errors", "workers"},
     {"container", "tiles", "scalenet"},
     {"entropy", "sidedata"},
     {"model", "picture"},
+    {"transforms", "tilecoder"},
     {"codec"},
     {"__init__"},
     {"bench", "train"},

@@ -14,7 +14,7 @@ import zstandard
 from PIL import Image
 
 import aecodec
-from aecodec import codec, container, sidedata, tiles
+from aecodec import codec, container, sidedata, tiles, transforms
 from aecodec.container import Chunk
 from aecodec.errors import CorruptError
 from aecodec.model import Model, Net, by_name
@@ -219,7 +219,7 @@ def test_a_pixel_depends_on_no_latent_beyond_the_reach_that_format_md_states():
     moved = (weights.synthesis(plane, features) != before).any(axis=-1).nonzero()
     assert [(at.min() >= 16, at.max() < 10 * 16) for at in moved] == [(True, True)] * 2
     assert "no latent further than 4 latents" in FORMAT
-    assert codec.HALO == 4
+    assert transforms.HALO == 4
 
 
 @pytest.mark.parametrize("coding", range(5))

@@ -13,14 +13,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecodec import codec, tiles
+from aecodec import tiles
 from aecodec.entropy import PRECISION, Z_MAX
 from aecodec.errors import ModelError
 from aecodec.model import DEVELOPMENT, Model
 from aecodec.scalenet import SCALES, ScaleNet
+from aecodec.tilecoder import tile_symbols
 from aecodec.train import checkpoint
 from aecodec.train.entropy_model import LOG_STEP, SIGMA_MIN
 from aecodec.train.photo import Photo, Shape
+from aecodec.transforms import analyse
+from aecodec.workers import Workers
 
 REACH_MAX = 255  # K of the widest table
 DEAD_ZONE, DEAD_ZONE_BELOW = 0.42, 0.4  # rounding offset of residuals whose sigma is below, chosen on val
@@ -96,14 +99,14 @@ def count_symbols(weights: Model, pictures: list[np.ndarray], knots: int, seed: 
     rng = np.random.default_rng(seed)
     z_counts = np.zeros((knots, weights.tables.z.shape[1], 2 * Z_MAX + 1))
     r_counts = np.zeros((SCALES, 2 * REACH_MAX + 2))
-    with codec.Workers(None) as workers:
+    with Workers(None) as workers:
         for picture in pictures:
-            y = codec.analyse(picture, weights, workers)
+            y = analyse(picture, weights, workers)
             place = tiles.tiles(*picture.shape[:2])
             for knot in range(knots):
                 units = int(np.clip(knot * 256 + rng.integers(-128, 128), 0, (knots - 1) * 256))
                 row = z_counts[weights.z_knot(units)]
-                for z, index, r in codec.tile_symbols(y, place, units, weights):
+                for z, index, r in tile_symbols(y, place, units, weights):
                     for c in range(z.shape[-1]):
                         row[c] += np.bincount(z[..., c].ravel() + Z_MAX, minlength=2 * Z_MAX + 1)
                     beyond = np.abs(r) > REACH_MAX
