@@ -77,7 +77,7 @@ def parse(batch, header: Header, weights: Model):
 def decode_tiles(
     bitstreams: Sequence, place: list[tiles.Tile], header: Header, weights: Model, workers: Workers
 ) -> np.ndarray:
-    """A bitstream for each tile of `place` -> y_hat (h, w, M) at unit gain. Raises CorruptError with the tile's number."""
+    """A bitstream for each tile of `place` -> y_hat (h, w, M) at unit gain. Raises CorruptError, with the tile."""
     inverse = weights.inverse_gain(header.quality)
     h, w = tiles.latent_size(header.height), tiles.latent_size(header.width)
     y_hat = np.empty((h, w, weights.latent), np.float32)

@@ -106,7 +106,7 @@ def main(folder: Path) -> None:
     from aecodec.train import export
 
     model, samples = train()
-    entry, files = export.build(model, "tiny", MODEL, samples, export.straight_quality(model.shape))
+    entry, files = export.build(model, "tiny", MODEL, samples, export.quality_scale(model.shape))
     entry["note"] = NOTE
     export.write(tiny, "tiny", entry, files)
     print({name: len(data) for name, data in files.items()}, sum(map(len, files.values())))

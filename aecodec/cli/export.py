@@ -35,7 +35,7 @@ def export(
         files = picture_files(data)
         chosen = load_pictures(files[:: max(1, len(files) // pictures)][:pictures])
         number = exporting.next_id(out) if number is None else number
-        entry, found = exporting.build(model, name, number, chosen, exporting.straight_quality(model.shape))
+        entry, found = exporting.build(model, name, number, chosen, exporting.quality_scale(model.shape))
         entry["training"] = {k: meta[k] for k in ("phase", "position", "val") if k in meta}
         if sources:
             found["data.csv"] = sources.read_bytes()
