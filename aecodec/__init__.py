@@ -5,6 +5,8 @@
 >>> data = aecodec.encode(np.full((64, 64, 3), 200, np.uint8), quality=75)
 >>> aecodec.decode(data).shape
 (64, 64, 3)
+
+After `aecodec.register()`, or `import aecodec.pillow`, Pillow opens and saves .aez files.
 """
 
 from aecodec.codec import Info, decode, encode, read_info, read_metadata
@@ -41,4 +43,18 @@ __all__ = [
     "encode",
     "read_info",
     "read_metadata",
+    "register",
 ]
+
+
+def register() -> None:
+    """Make Pillow open and save .aez files, as `import aecodec.pillow` does; without it, nothing here loads Pillow.
+
+    >>> register()
+    >>> from PIL import Image
+    >>> Image.registered_extensions()[".aez"]
+    'AEZ'
+    """
+    from aecodec import pillow
+
+    pillow.register()

@@ -24,6 +24,7 @@ FLOORS = [
     {"model", "picture"},
     {"transforms", "tilecoder"},
     {"codec"},
+    {"pillow"},
     {"__init__"},
     {"bench", "train"},
     {"cli"},
@@ -43,7 +44,7 @@ USERS = {
     "torch": {"train"},
     "rich": {"train"},
     "typer": {"cli"},
-    "PIL": {"picture", "bench", "train"},
+    "PIL": {"picture", "pillow", "bench", "train"},
 }
 HEAVY = {"tensorflow", "keras", "jax", "torch", "ai_edge_quantizer", "matplotlib", "scipy"}
 
@@ -154,6 +155,11 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not found & (HEAVY | {"typer", "click", "rich", "ai_edge_litert"})
 
 
+def test_importing_the_package_leaves_pillow_alone():
+    assert "PIL" not in loaded("import aecodec")
+    assert "PIL" in loaded("import aecodec; aecodec.register()")
+
+
 @pytest.mark.parametrize("module", sorted(p.stem for p in (PACKAGE / "cli").glob("*.py") if p.stem != "__init__"))
 def test_commands_load_nothing_heavy(module):
     assert not loaded(f"import aecodec.cli, aecodec.cli.{module}") & (HEAVY | {"ai_edge_litert"})
@@ -174,7 +180,7 @@ def test_all_is_what_the_package_offers():
     assert aecodec.__all__ == sorted(set(aecodec.__all__))
     public = {n for n, value in vars(aecodec).items() if not n.startswith("_") and not inspect.ismodule(value)}
     assert set(aecodec.__all__) == public
-    assert {"encode", "decode", "read_info", "read_metadata", "Info", "Limits", "Metadata"} <= public
+    assert {"encode", "decode", "read_info", "read_metadata", "Info", "Limits", "Metadata", "register"} <= public
 
 
 def test_all_names_every_error():

@@ -1,0 +1,431 @@
+"""The Pillow plugin, in the manner of Pillow's tests of its own: files of a frozen model against pixels kept as PNG."""
+
+import io
+import os
+import pickle
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+
+import aecodec
+import aecodec.pillow
+from aecodec.container import Chunk, Header, write
+from aecodec.pillow import AezImageFile
+
+TESTS = Path(__file__).parent
+GOLDEN = TESTS / "golden"
+NAMES = sorted(path.stem for path in GOLDEN.glob("*.aez"))
+PLAIN, WITH_METADATA = GOLDEN / "rgb-17x33-q50.aez", GOLDEN / "rgb-metadata-24x16-q50.aez"
+# As tests/make_tiny.py wrote them.
+ICC, EXIF, XMP = b"profile " * 40, b"II*\0\x08\0\0\0\0\0\0\0\0\0", b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory) -> Path:
+    """The small model of the tests, installed under the name of the one that users have."""
+    folder = tmp_path_factory.mktemp("weights")
+    shutil.copytree(TESTS / "tiny" / "tiny", folder / "photo")
+    manifest = (TESTS / "tiny" / "manifest.json").read_text().replace('"tiny": {', '"photo": {')
+    (folder / "manifest.json").write_text(manifest)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def small_model(weights, monkeypatch):
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(weights))
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = (24, 17)) -> Image.Image:
+    ramp = Image.linear_gradient("L").resize(size)
+    bands = [ramp, ramp.rotate(180), Image.radial_gradient("L").resize(size), ImageOps.mirror(ramp)]
+    return Image.merge(mode, bands[: len(mode)]) if mode in ("LA", "RGB", "RGBA") else ramp.convert(mode)
+
+
+def saved(image: Image.Image, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "AEZ", **options)
+    return file.getvalue()
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+class Watched(io.BytesIO):
+    """A file that counts the bytes that were read from it."""
+
+    count = 0
+
+    def read(self, size=-1, /):
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+def run(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+# Registration
+
+
+def test_the_plugin_is_registered():
+    aecodec.register()
+    aecodec.register()  # does no harm
+    assert Image.ID.count("AEZ") == 1
+    assert Image.registered_extensions()[".aez"] == "AEZ"
+    assert Image.MIME["AEZ"] == "image/x-aez"
+    assert "AEZ" in Image.OPEN
+    assert "AEZ" in Image.SAVE
+
+
+@pytest.mark.parametrize("line", ["import aecodec; aecodec.register()", "import aecodec.pillow"])
+def test_either_way_registers_in_a_new_process(line):
+    run(f"{line}\nfrom PIL import Image\nassert Image.open({str(PLAIN)!r}).format == 'AEZ'")
+
+
+# Opening
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_read(name):
+    with Image.open(GOLDEN / f"{name}.aez") as image, Image.open(GOLDEN / f"{name}.png") as expected:
+        assert (image.format, image.mode, image.size) == ("AEZ", expected.mode, expected.size)
+        assert image.get_format_mimetype() == "image/x-aez"
+        assert image.info["quality"] == pytest.approx(float(name.rsplit("-q")[-1]), abs=0.1)
+        assert image.load()[0, 0] == image.getpixel((0, 0))
+        np.testing.assert_array_equal(np.asarray(image), aecodec.decode((GOLDEN / f"{name}.aez").read_bytes()))
+        assert np.abs(np.asarray(image).astype(int) - np.asarray(expected)).max() <= 1
+
+
+def test_open_reads_header_index_and_metadata_only():
+    tile = bytes(1_000_000)
+    chunks = [Chunk(b"ALPH", tile), Chunk(b"exif", b"\0" + EXIF), Chunk(b"xmp ", b"\0" + XMP)]
+    file = Watched(write(Header(0xFFFE, 200, 100, 4, 1024, 256), [tile], chunks))
+    with Image.open(file) as image:
+        assert (image.mode, image.size) == ("RGBA", (200, 100))
+        assert (image.info["exif"], image.info["xmp"]) == (EXIF, XMP)
+    assert file.count < 10_000
+
+
+def test_open_and_verify_load_no_litert():
+    run(
+        "import sys, aecodec.pillow\nfrom PIL import Image\n"
+        f"image = Image.open({str(WITH_METADATA)!r})\n"
+        "assert image.size == (24, 16) and image.info['quality'] and image.getexif() is not None\n"
+        "image.verify()\n"
+        "assert 'ai_edge_litert' not in sys.modules"
+    )
+
+
+def test_info():
+    with Image.open(WITH_METADATA) as image:
+        assert (image.info["icc_profile"], image.info["exif"], image.info["xmp"]) == (ICC, EXIF, XMP)
+    with Image.open(PLAIN) as image:
+        assert set(image.info) == {"quality"}
+
+
+def test_path_is_closed_after_loading():
+    with Image.open(PLAIN) as image:
+        file = image.fp
+        assert not file.closed
+        image.load()
+        assert file.closed
+        image.load()
+
+
+def test_file_object_stays_open():
+    with open(PLAIN, "rb") as file:
+        Image.open(file).load()
+        assert not file.closed
+
+
+@pytest.mark.parametrize("kind", [str, Path, lambda path: os.fsencode(path)])
+def test_kinds_of_paths(tmp_path, kind):
+    target = kind(tmp_path / "a.aez")
+    picture().save(target)
+    with Image.open(target) as image:
+        assert image.size == (24, 17)
+
+
+def test_stream_that_cannot_seek():
+    with Image.open(io.BytesIO(PLAIN.read_bytes())) as expected:
+        reader, writer = os.pipe()
+        with open(reader, "rb") as end, open(writer, "wb") as start:
+            start.write(PLAIN.read_bytes())
+            start.close()
+            with Image.open(end) as image:
+                assert image.tobytes() == expected.tobytes()
+
+
+def test_parser():
+    data = PLAIN.read_bytes()
+    parser = ImageFile.Parser()
+    for at in range(0, len(data), 7):
+        parser.feed(data[at : at + 7])
+    assert parser.close().tobytes() == opened(data).tobytes()
+
+
+def test_loaded_picture_is_like_any_other():
+    with Image.open(PLAIN) as image:
+        copy = pickle.loads(pickle.dumps(image))
+        assert copy.tobytes() == image.copy().tobytes() == image.tobytes()
+        image.putpixel((0, 0), (1, 2, 3))
+        assert image.getpixel((0, 0)) == (1, 2, 3)
+        image.thumbnail((8, 8))
+        assert image.size == (4, 8)
+
+
+def test_formats_restrict_and_select():
+    with Image.open(PLAIN, formats=["aez"]) as image:
+        assert image.format == "AEZ"
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(PLAIN, formats=["PNG"])
+
+
+# Saving
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_modes_are_kept(mode):
+    data = saved(picture(mode), quality=60)
+    assert data == aecodec.encode(np.asarray(picture(mode)), 60)
+    with opened(data) as image:
+        assert image.mode == mode
+        np.testing.assert_array_equal(np.asarray(image), aecodec.decode(data))
+        if mode.endswith("A"):
+            assert image.getchannel("A").tobytes() == picture(mode).getchannel("A").tobytes()
+
+
+def test_palettes_and_bits_are_converted():
+    palette = picture().quantize(8)
+    clear = palette.copy()
+    clear.info["transparency"] = 0
+    bits = picture("1")
+    masked = bits.copy()
+    masked.info["transparency"] = 0
+    for image, mode in [(palette, "RGB"), (clear, "RGBA"), (bits, "L"), (masked, "LA")]:
+        assert saved(image) == aecodec.encode(np.asarray(image.convert(mode)))
+        assert opened(saved(image)).mode == mode
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "LAB", "I", "I;16", "F", "PA", "La", "RGBa", "RGBX"])
+def test_other_modes_are_refused(tmp_path, mode):
+    target = tmp_path / "a.aez"
+    with pytest.raises(OSError, match=f"^cannot write mode {mode} as AEZ$"):
+        Image.new(mode, (8, 8)).save(target)
+    assert not target.exists()
+
+
+def test_empty_picture_is_refused():
+    with pytest.raises(ValueError, match="image: 0x5, expected at least 1x1"):
+        saved(Image.new("RGB", (0, 5)))
+
+
+def test_quality():
+    image = picture()
+    assert saved(image) == saved(image, quality=75) == saved(image, quality=Fraction(75))
+    assert (
+        saved(image, quality=33.5) == saved(image, quality=np.float32(33.5)) == aecodec.encode(np.asarray(image), 33.5)
+    )
+    assert opened(saved(image, quality=33.5)).info["quality"] == pytest.approx(33.5, abs=0.1)
+    assert saved(opened(saved(image, quality=10))) == saved(opened(saved(image, quality=10)), quality=75)
+
+
+@pytest.mark.parametrize("quality", [0, 0.9, 101, -1, float("nan"), "75", "keep", None, True, 1j])
+def test_quality_out_of_range(tmp_path, quality):
+    target = tmp_path / "a.aez"
+    with pytest.raises(ValueError, match=r"^quality: .*, expected a number from 1 to 100$"):
+        picture().save(target, quality=quality)
+    assert not target.exists()
+
+
+def test_icc_profile_comes_from_the_option_then_from_info():
+    image = picture()
+    assert opened(saved(image, icc_profile=ICC)).info["icc_profile"] == ICC
+    image.info["icc_profile"] = b"of the picture"
+    assert opened(saved(image)).info["icc_profile"] == b"of the picture"
+    assert opened(saved(image, icc_profile=ICC)).info["icc_profile"] == ICC
+    for none in (None, b"", ""):
+        assert "icc_profile" not in opened(saved(image, icc_profile=none)).info
+
+
+def test_exif_and_xmp_are_written_if_given_as_by_pillow():
+    with Image.open(WITH_METADATA) as image:
+        again = opened(saved(image))
+        assert set(again.info) == {"quality", "icc_profile"}
+        again = opened(saved(image, exif=image.info["exif"], xmp=image.info["xmp"]))
+        assert (again.info["exif"], again.info["xmp"]) == (EXIF, XMP)
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        assert set(Image.open(file).info) == {"icc_profile"}  # the rule in Pillow
+
+
+def test_exif():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    exif[ExifTags.Base.Make] = "maker"
+    for given in (exif, exif.tobytes(), exif.tobytes().removeprefix(b"Exif\0\0")):
+        image = opened(saved(picture(), exif=given))
+        assert image.info["exif"] == exif.tobytes().removeprefix(b"Exif\0\0")
+        assert dict(image.getexif()) == {ExifTags.Base.Orientation: 6, ExifTags.Base.Make: "maker"}
+        assert image.size == (24, 17)
+        assert ImageOps.exif_transpose(image).size == (17, 24)
+
+
+def test_xmp():
+    for given in (XMP, XMP.decode()):
+        assert opened(saved(picture(), xmp=given)).info["xmp"] == XMP
+    assert "xmp" not in opened(saved(picture(), xmp=None, exif=None)).info
+
+
+def test_encoderinfo_of_the_picture_counts():
+    image = picture()
+    image.encoderinfo = {"xmp": XMP}
+    assert opened(saved(image)).info["xmp"] == XMP
+
+
+def test_saving_over_itself(tmp_path):
+    target = Path(shutil.copy(PLAIN, tmp_path / "a.aez"))
+    with Image.open(target) as image:
+        image.save(target, quality=100)
+    with Image.open(target) as image:
+        assert image.info["quality"] == 100
+        image.load()
+
+
+# Bad files
+
+
+def test_not_an_aez_file():
+    with pytest.raises(SyntaxError, match=r"^not an AEZ file$"):
+        AezImageFile(PLAIN.with_suffix(".png"))
+
+
+def test_png_named_aez_opens_as_png(tmp_path):
+    target = shutil.copy(PLAIN.with_suffix(".png"), tmp_path / "a.aez")
+    with Image.open(target) as image:
+        assert image.format == "PNG"
+
+
+@pytest.mark.parametrize("data", [b"", b"\x89AEZ", b"hello, this is a text"])
+def test_unidentified(data):
+    with pytest.raises(UnidentifiedImageError):
+        opened(data)
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+def test_truncated_at_every_length(monkeypatch, lenient):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", lenient)
+    data = WITH_METADATA.read_bytes()
+    for length in range(len(data)):
+        with pytest.raises(OSError, match=r"cannot identify|expected|cut off|goes on after the end"):
+            opened(data[:length]).load()
+
+
+def test_every_flipped_bit_is_found():
+    data = WITH_METADATA.read_bytes()
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(OSError):  # noqa: PT011 (as many messages as places)
+            opened(bytes(damaged)).load()
+
+
+def test_truncated_pixels_open_and_do_not_load():
+    with opened(PLAIN.read_bytes()[:-1]) as image:
+        assert image.size == (17, 33)
+        for _ in range(2):
+            with pytest.raises(OSError, match=r"^file: 55 bytes, expected 56$"):
+                image.load()
+
+
+def header(version: int = 1, model: int = 0xFFFE, width: int = 17, height: int = 33) -> bytes:
+    """FORMAT.md: signature, version, channels, model, quality, width, height, tile, CRC-32; little-endian."""
+    head = b"\x89AEZ\r\n" + struct.pack("<BBHHIIH", version, 3, model, 512, width, height, 256)
+    return head + struct.pack("<I", zlib.crc32(head))
+
+
+def test_later_versions_and_models_say_so():
+    with pytest.raises(OSError, match="format version 2, expected 1"):
+        opened(header(version=2))
+    with opened(header(model=9) + PLAIN.read_bytes()[26:]) as image:
+        assert image.size == (17, 33)
+        assert "quality" not in image.info
+        with pytest.raises(OSError, match="model 0x0009: not known to this version"):
+            image.load()
+
+
+def test_missing_weights(monkeypatch, tmp_path):
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(tmp_path))
+    with pytest.raises(OSError, match=r"manifest\.json: no such file"):
+        Image.open(PLAIN)
+    with pytest.raises(OSError, match=r"manifest\.json: no such file"):
+        saved(picture())
+
+
+def test_bomb(monkeypatch):
+    with pytest.raises(Image.DecompressionBombError, match=r"\(\d+ pixels\) exceeds limit"):
+        opened(header(width=0x7FFFFFFF, height=0x7FFFFFFF))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 17 * 33 // 2)
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(PLAIN)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 17 * 33 - 1)
+    with pytest.warns(Image.DecompressionBombWarning), Image.open(PLAIN) as image:
+        image.load()
+
+
+def test_without_pillows_limit_there_is_none(monkeypatch):
+    wide = write(Header(0xFFFE, 30_000, 10_000, 3, 512, 256), [b""] * 40 * 118)
+    with pytest.raises(Image.DecompressionBombError):
+        opened(header(width=30_000, height=10_000))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert opened(wide).size == (30_000, 10_000)
+    opened(wide).verify()
+    with pytest.raises(OSError, match="header: 4194304 tiles, limit 65536"):
+        opened(header(width=1 << 19, height=1 << 19))
+
+
+def test_verify():
+    with Image.open(PLAIN) as image:
+        image.verify()
+        with pytest.raises(RuntimeError, match="must be called directly after open"):
+            image.verify()
+    data = bytearray(PLAIN.read_bytes())
+    data[-1] ^= 1
+    with opened(bytes(data)) as image, pytest.raises(OSError, match=r"^tile 0: checksum"):
+        image.verify()
+
+
+def test_file_that_changes_between_open_and_load(tmp_path):
+    target = shutil.copy(PLAIN, tmp_path / "a.aez")
+    with Image.open(target) as image:
+        shutil.copy(WITH_METADATA, target)
+        with pytest.raises(OSError, match="another picture than when it was opened"):
+            image.load()
+
+
+# Through other libraries
+
+
+def test_matplotlib_reads():
+    image = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed")
+    np.testing.assert_array_equal(image.imread(str(PLAIN)), aecodec.decode(PLAIN.read_bytes()))
+
+
+def test_imageio_reads_and_writes(tmp_path):
+    imageio = pytest.importorskip("imageio.v3", reason="imageio is not installed")
+    np.testing.assert_array_equal(imageio.imread(PLAIN), aecodec.decode(PLAIN.read_bytes()))
+    assert imageio.improps(PLAIN, plugin="pillow").shape == (33, 17, 3)
+    pixels = np.asarray(picture())
+    imageio.imwrite(tmp_path / "a.aez", pixels, plugin="pillow", quality=60)
+    assert (tmp_path / "a.aez").read_bytes() == aecodec.encode(pixels, 60)
