@@ -11,6 +11,7 @@ After `aecodec.register()`, or `import aecodec.pillow`, Pillow opens and saves .
 
 from aecodec.codec import Info, decode, encode, read_info, read_metadata
 from aecodec.container import Limits
+from aecodec.damage import Salvaged, salvage
 from aecodec.errors import (
     AezError,
     CorruptError,
@@ -37,6 +38,7 @@ __all__ = [
     "Metadata",
     "ModelError",
     "NotAezError",
+    "Salvaged",
     "TruncatedError",
     "UnsupportedError",
     "decode",
@@ -44,6 +46,7 @@ __all__ = [
     "read_info",
     "read_metadata",
     "register",
+    "salvage",
 ]
 
 

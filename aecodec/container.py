@@ -199,12 +199,9 @@ def read(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Container:
     """
     view = _view(data)
     index = read_index(view, limits)
-    if view.nbytes != index.size:
-        error = TruncatedError if view.nbytes < index.size else CorruptError
-        raise error(f"file: {view.nbytes} bytes, expected {index.size}")
+    check_size(view, index)
     tiles = tuple(read_tile(view, index, number) for number in range(len(index.tiles)))
-    chunks = tuple(_read_chunk(view, tag, span) for tag, span in index.chunks)
-    return Container(index.header, tiles, chunks)
+    return Container(index.header, tiles, read_chunks(view, index))
 
 
 def salvage(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Salvage:
@@ -319,6 +316,27 @@ def read_tile(data: BytesLike, index: Index, number: int) -> memoryview:
     b'right'
     """
     return _take(_view(data), index.tiles[number], f"tile {number}")
+
+
+def read_chunks(data: BytesLike, index: Index, tags: Sequence[bytes] | None = None) -> tuple[Chunk, ...]:
+    """Return the chunks with these tags, None for all; no tile is looked at.
+
+    Raises TruncatedError or CorruptError, with the chunk's tag.
+
+    >>> data = write(Header(1, 3, 2, 3, 1024, 256), [b"bits"], [Chunk(ICC, b"profile")])
+    >>> read_chunks(data, read_index(data), [ICC])
+    (Chunk(tag=b'iccp', data=b'profile'),)
+    """
+    view = _view(data)
+    return tuple(_read_chunk(view, tag, span) for tag, span in index.chunks if tags is None or tag in tags)
+
+
+def check_size(data: BytesLike, index: Index) -> None:
+    """Raise TruncatedError or CorruptError if the file does not end where the index says."""
+    found = _view(data).nbytes
+    if found != index.size:
+        error = TruncatedError if found < index.size else CorruptError
+        raise error(f"file: {found} bytes, expected {index.size}")
 
 
 def _read_chunk(view: memoryview, tag: bytes, span: Span) -> Chunk:

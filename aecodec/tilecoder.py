@@ -1,11 +1,11 @@
 """Latents of a picture <-> the bitstreams of its tiles: hyperprior, scale indexes, residuals, means."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from aecodec import tiles
-from aecodec.container import Header
+from aecodec.container import BytesLike, Header
 from aecodec.entropy import TileDecoder, encode_tile
 from aecodec.errors import CorruptError
 from aecodec.model import Model
@@ -13,6 +13,8 @@ from aecodec.workers import Workers
 
 BATCH = 8  # tiles that share one run of the scale net
 RESIDUAL_MAX = 60_000  # within the escape code's reach
+
+Numbered = tuple[int, tiles.Tile, BytesLike]  # a tile's number in the picture, its place, its bitstream
 
 
 def _scale_indexes(z: np.ndarray, place: Sequence[tiles.Tile], units: int, weights: Model) -> np.ndarray:
@@ -56,8 +58,8 @@ def encode_tiles(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Mo
     return [data for batch in workers.map(run, workers.batches(place, BATCH)) for data in batch]
 
 
-def parse(batch, header: Header, weights: Model):
-    """Parse (number, Tile, bitstream) triples, exactly -> z (4, 4, Z), scale indexes and r (16, 16, M) of each."""
+def parse(batch: Sequence[Numbered], header: Header, weights: Model):
+    """Parse tiles, exactly -> z (4, 4, Z), scale indexes and r (16, 16, M) of each."""
     knot = weights.z_knot(header.quality)
     coders, z = [], np.zeros((len(batch), 4, 4, weights.tables.z.shape[1]), np.int32)
     for (number, tile, data), hyper in zip(batch, z, strict=True):
@@ -74,20 +76,30 @@ def parse(batch, header: Header, weights: Model):
         yield hyper, scale, r
 
 
-def decode_tiles(
-    bitstreams: Sequence, place: list[tiles.Tile], header: Header, weights: Model, workers: Workers
-) -> np.ndarray:
-    """A bitstream for each tile of `place` -> y_hat (h, w, M) at unit gain. Raises CorruptError, with the tile."""
+def tile_latents(batch: Sequence[Numbered], header: Header, weights: Model) -> Iterator[np.ndarray]:
+    """y_hat (tile.height, tile.width, M) of each tile, at unit gain. Raises CorruptError with the tile's number."""
     inverse = weights.inverse_gain(header.quality)
-    h, w = tiles.latent_size(header.height), tiles.latent_size(header.width)
-    y_hat = np.empty((h, w, weights.latent), np.float32)
+    for (_, tile, _), (z, _, r) in zip(batch, parse(batch, header, weights), strict=True):
+        _, found = weights.code(r.astype(np.float32), z)
+        yield found[: tile.height, : tile.width] * inverse
+
+
+def decode_tiles(
+    numbered: Sequence[Numbered], window: tiles.Tile, header: Header, weights: Model, workers: Workers
+) -> np.ndarray:
+    """All tiles that meet a window -> y_hat (h, w, M) of the window, at unit gain.
+
+    Raises CorruptError with the tile's number.
+    """
+    y_hat = np.empty((window.height, window.width, weights.latent), np.float32)
 
     def run(batch):
-        for (_, tile, _), (z, _, r) in zip(batch, parse(batch, header, weights), strict=True):
-            _, found = weights.code(r.astype(np.float32), z)
-            np.multiply(found[: tile.height, : tile.width], inverse, out=y_hat[tile.inside])
+        for (_, tile, _), found in zip(batch, tile_latents(batch, header, weights), strict=True):
+            above, aside = max(window.top - tile.top, 0), max(window.left - tile.left, 0)
+            top, left = max(tile.top - window.top, 0), max(tile.left - window.left, 0)
+            part = y_hat[top : top + tile.height - above, left : left + tile.width - aside]
+            part[:] = found[above : above + part.shape[0], aside : aside + part.shape[1]]
 
-    numbered = list(zip(range(len(place)), place, bitstreams, strict=True))
     workers.map(run, workers.batches(numbered, BATCH))
     return y_hat
 

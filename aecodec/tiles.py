@@ -3,7 +3,8 @@
 Nothing here depends on the number of threads, so neither do the bytes of a file.
 """
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,39 @@ import numpy as np
 STRIDE = 16  # pixels along the edge of a latent
 TILE = 16  # latents along the edge of a tile
 HYPER = 4  # latents along the edge of a hyper-latent
+
+
+class Region(NamedTuple):
+    """A rectangle of pixels; x and y are those of its upper left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+
+def checked_region(region: Sequence[int], width: int, height: int) -> Region:
+    """Return x, y, width, height as a Region that lies inside a picture of width x height pixels.
+
+    Raises TypeError for what is no integer, ValueError for a region that has no pixels or reaches outside.
+
+    >>> checked_region((700, 0, 69, 10), 768, 512)
+    Traceback (most recent call last):
+    ValueError: region: 69x10 at 700,0, expected at least 1x1 inside the picture of 768x512
+    """
+    numbers = [operator.index(number) for number in region]
+    if len(numbers) != 4:
+        raise ValueError(f"region: {len(numbers)} numbers, expected x, y, width and height")
+    found = Region(*numbers)
+    inside = 0 <= found.x <= width - found.width and 0 <= found.y <= height - found.height
+    if not inside or found.width < 1 or found.height < 1:
+        place = f"region: {found.width}x{found.height} at {found.x},{found.y}"
+        raise ValueError(f"{place}, expected at least 1x1 inside the picture of {width}x{height}")
+    return found
 
 
 class Span(NamedTuple):
@@ -76,7 +110,7 @@ def pad_window(image: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
 
 
 class Tile(NamedTuple):
-    """A tile's place among the latents, and the size of the part that lies inside the picture."""
+    """A tile's place among the latents, and the size of its part inside the picture; or another rectangle of them."""
 
     top: int
     left: int
@@ -91,6 +125,11 @@ class Tile(NamedTuple):
     @property
     def inside(self) -> tuple[slice, slice]:
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+    def meets(self, other: "Tile") -> bool:
+        """Whether the two have latents in common."""
+        down = self.top < other.top + other.height and other.top < self.top + self.height
+        return down and self.left < other.left + other.width and other.left < self.left + self.width
 
 
 def tiles(height: int, width: int) -> list[Tile]:

@@ -28,6 +28,21 @@ def analyse(pixels: np.ndarray, weights: Model, workers: Workers) -> np.ndarray:
     return y
 
 
+def needed(area: tiles.Region, height: int, width: int) -> tiles.Tile:
+    """The latents that pixels of a picture of height x width depend on.
+
+    >>> needed(tiles.Region(x=100, y=700, width=20, height=68), 768, 512)
+    Tile(top=39, left=2, height=9, width=10)
+    """
+
+    def reach(start: int, size: int, length: int) -> tuple[int, int]:
+        first = max(start // tiles.STRIDE - HALO, 0)
+        return first, min(tiles.latent_size(start + size) + HALO, tiles.latent_size(length)) - first
+
+    (top, rows), (left, columns) = reach(area.y, area.height, height), reach(area.x, area.width, width)
+    return tiles.Tile(top, left, rows, columns)
+
+
 def synthesise(y_hat: np.ndarray, size: tuple[int, int], quality: int, weights: Model, workers: Workers) -> np.ndarray:
     """y_hat (h, w, M) at unit gain -> pixels uint8 (H, W, 3) of `size` (H, W); quality in 1/256 of a knot."""
     height, width = size

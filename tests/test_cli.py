@@ -18,6 +18,7 @@ import pytest
 import typer
 from PIL import Image
 
+from aecodec import codec, container
 from aecodec.cli import app, files
 from aecodec.codec import Info
 
@@ -194,6 +195,177 @@ def test_the_weights_that_users_have(tmp_path):
     assert (tmp_path / "a.aez").stat().st_size < source.stat().st_size / 5
 
 
+# ---- regions, damaged files, checks ----------------------------------------------------------------------------------
+
+
+def large(path: Path) -> np.ndarray:
+    """A photograph with alpha and an ICC profile, of 12 tiles."""
+    with Image.open(SAMPLES / "kodim15_crop.png") as image:
+        rgb = np.pad(np.asarray(image.convert("RGB")), ((0, 274), (0, 524), (0, 0)), mode="reflect")
+    pixels = np.dstack([rgb, np.arange(530 * 780).reshape(530, 780).astype(np.uint8)])
+    Image.fromarray(pixels).save(path, icc_profile=b"profile")
+    return pixels
+
+
+def spoil(path: Path, *, tiles: tuple[int, ...] = (), chunks: tuple[bytes, ...] = ()) -> None:
+    """Flip a bit in each of these parts of a file."""
+    data = bytearray(path.read_bytes())
+    index = container.read_index(data)
+    for span in [index.tiles[number] for number in tiles] + [dict(index.chunks)[tag] for tag in chunks]:
+        data[span.offset] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_region_is_the_crop(aecodec, tmp_path):
+    large(tmp_path / "a.png")
+    aecodec("compress", "a.png")
+    aecodec("decompress", "a.aez", "-o", "whole.png")
+    done = aecodec("decompress", "a.aez", "--region", "300,200,100,80", "-o", "part.png")
+    assert done.lines == ["a.aez: 100x80 at 300,200 of 780x530"]
+    with Image.open(tmp_path / "whole.png") as whole, Image.open(tmp_path / "part.png") as part:
+        assert (part.mode, part.size, part.info["icc_profile"]) == ("RGBA", (100, 80), b"profile")
+        assert np.abs(np.asarray(part).astype(int) - np.asarray(whole)[200:280, 300:400]).max() <= 1
+    spoil(tmp_path / "a.aez", tiles=(3,))
+    assert aecodec("decompress", "a.aez", "--region", "0,0,9,9", "-o", "-").stdout[1:4] == b"PNG"
+    aecodec("decompress", "a.aez", "--region", "700,0,9,9", "-o", "-", code=1)
+
+
+@pytest.mark.parametrize("region", ["17,0,1,1", "0,33,1,1", "-1,0,2,2", "0,0,18,33", "3,3,0,2"])
+def test_a_region_outside_the_picture_is_wrong_usage(aecodec, tmp_path, region):
+    x, y, width, height = region.split(",")
+    done = aecodec("decompress", GOLDEN / "rgb-17x33-q50.aez", "--region", region, "-o", "a.png", code=2)
+    place = f"region: {width}x{height} at {x},{y}"
+    assert done.lines == [f"{GOLDEN / 'rgb-17x33-q50.aez'}: {place}, expected at least 1x1 inside the picture of 17x33"]
+    assert contents(tmp_path) == {}
+
+
+def test_a_region_outside_one_picture_does_not_stop_the_others(aecodec, tmp_path):
+    (tmp_path / "out").mkdir()
+    names = [GOLDEN / f"rgb-{name}.aez" for name in ("1x1-q50", "17x33-q50")]
+    (tmp_path / "bad.aez").write_bytes(b"not one")
+    done = aecodec("decompress", *names, "bad.aez", "--region", "5,5,10,20", "-o", "out", code=2)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["rgb-17x33-q50.png"]
+    assert len(done.lines) == 3
+
+
+def test_salvage_writes_what_is_sound_and_names_the_rest(aecodec, tmp_path):
+    large(tmp_path / "a.png")
+    aecodec("compress", "a.png", "-o", "a.aez")
+    aecodec("decompress", "a.aez", "-o", "whole.png")
+    spoil(tmp_path / "a.aez", tiles=(5,))
+    done = aecodec("decompress", "a.aez", "-o", "none.png", code=1)
+    assert len(done.lines) == 1
+    assert not (tmp_path / "none.png").exists()
+
+    done = aecodec("decompress", "a.aez", "--salvage", "-o", "saved.png", code=1)
+    assert re.fullmatch(f"a.aez: {LINE}", done.lines[0])
+    assert len(done.lines) == 2
+    assert re.fullmatch(r"a.aez: tile 5: checksum .+; filled 256x256 pixels at 256,256", done.lines[1])
+    with Image.open(tmp_path / "whole.png") as whole, Image.open(tmp_path / "saved.png") as saved:
+        assert saved.info["icc_profile"] == b"profile"
+        difference = np.abs(np.asarray(saved).astype(int) - np.asarray(whole)).max(-1)
+    assert difference[256:512, 256:512].mean() > 5
+    difference[192:530, 192:576] = 0
+    assert difference.max() <= 1
+
+    spoil(tmp_path / "a.aez", tiles=(0,), chunks=(container.ALPHA, container.ICC))
+    data = (tmp_path / "a.aez").read_bytes()
+    done = aecodec("decompress", "-", "--salvage", input=data, code=1)
+    starts = [line.split(": ")[1] for line in done.lines[1:]]
+    assert sorted(starts) == ["chunk ALPH", "chunk iccp", "tile 0", "tile 5"]
+    with Image.open(io.BytesIO(done.stdout)) as saved:
+        assert (np.asarray(saved)[..., 3] == 255).all()
+        assert "icc_profile" not in saved.info
+
+
+def test_salvage_of_sound_and_of_hopeless_files(aecodec, tmp_path):
+    good = GOLDEN / "rgb-metadata-24x16-q50.aez"
+    plain = aecodec("decompress", good, "-o", "-")
+    done = aecodec("decompress", good, "-o", "-", "--salvage")
+    assert (done.stdout, done.lines) == (plain.stdout, plain.lines)
+    shutil.copy(good, tmp_path / "tile.aez")
+    spoil(tmp_path / "tile.aez", tiles=(0,))
+    (tmp_path / "index.aez").write_bytes(good.read_bytes()[:30])
+    (tmp_path / "other.aez").write_bytes(b"something else")
+    before = contents(tmp_path)
+    done = aecodec("decompress", "--salvage", "tile.aez", "index.aez", "other.aez", code=1)
+    starts = "tile.aez: file: 1 of 1 tiles damaged", "index.aez: index: ", "other.aez: file: starts with"
+    assert len(done.lines) == len(starts)
+    assert all(line.startswith(start) for line, start in zip(done.lines, starts, strict=True))
+    assert contents(tmp_path) == before
+
+
+def test_verify_is_a_line_for_each_file(aecodec, tmp_path):
+    data = (GOLDEN / "rgb-metadata-24x16-q50.aez").read_bytes()
+    for name in ("good", "tile", "chunk", "cut", "longer"):
+        (tmp_path / f"{name}.aez").write_bytes(data)
+    done = aecodec("verify", "good.aez", "cut.aez")
+    assert (done.stdout, done.lines) == (b"good.aez: ok\ncut.aez: ok\n", [])
+    spoil(tmp_path / "tile.aez", tiles=(0,))
+    spoil(tmp_path / "chunk.aez", chunks=(container.EXIF,))
+    (tmp_path / "cut.aez").write_bytes(data[:-1])
+    (tmp_path / "longer.aez").write_bytes(data + b"!")
+    bad = {
+        "tile.aez": "tile 0: checksum 0x",
+        "chunk.aez": "chunk exif: checksum 0x",
+        "cut.aez": f"file: {len(data) - 1} bytes, expected {len(data)}",
+        "longer.aez": f"file: {len(data) + 1} bytes, expected {len(data)}",
+        "missing.aez": "no such file or directory",
+    }
+    before = contents(tmp_path)
+    done = aecodec("verify", *bad, "good.aez", code=1)
+    assert done.stdout == b"good.aez: ok\n"
+    assert len(done.lines) == len(bad)
+    assert all(line.startswith(f"{k}: {v}") for line, (k, v) in zip(done.lines, bad.items(), strict=True))
+    assert aecodec("verify", "-", input=data).stdout == b"standard input: ok\n"
+    assert contents(tmp_path) == before
+
+
+def test_verify_needs_no_model(command, tmp_path):
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "manifest.json").write_text('{"models": {}}')
+    call = command("verify", GOLDEN / "rgb-17x33-q50.aez")
+    call["env"]["AECODEC_WEIGHTS"] = str(tmp_path / "none")
+    done = subprocess.run(**call, capture_output=True, timeout=60, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("shape", [(30, 50), (30, 50, 2), (30, 50, 3), (30, 50, 4)])
+def test_compress_with_verify_reports_the_psnr(aecodec, tmp_path, shape):
+    before = picture(tmp_path / "a.png", *shape)
+    plain = aecodec("compress", "a.png", "-o", "plain.aez")
+    done = aecodec("compress", "a.png", "--verify")
+    assert (tmp_path / "a.aez").read_bytes() == (tmp_path / "plain.aez").read_bytes()
+    found = re.fullmatch(r"(.+), (\d+\.\d\d) dB", done.lines[0])
+    assert [found[1]] == plain.lines
+    with Image.open(io.BytesIO(aecodec("decompress", "a.aez", "-o", "-").stdout)) as image:
+        after = np.asarray(image)
+    if shape[2:] in [(2,), (4,)]:
+        before, after = before[..., :-1], after[..., :-1]
+    error = np.mean((before.astype(float) - after) ** 2)
+    assert float(found[2]) == pytest.approx(10 * np.log10(255**2 / error), abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda pixels: 255 - pixels, "another alpha plane"),
+        (lambda pixels: pixels[:-1], "shape (19, 20, 4), expected (20, 20, 4)"),
+    ],
+)
+def test_what_does_not_verify_is_not_written(tmp_path, monkeypatch, capsys, weights, change, message):
+    """A result that differs from the picture, as a broken encoder would make it."""
+    encode = codec.encode
+    picture(tmp_path / "a.png", 20, 20, 4)
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(weights))
+    monkeypatch.setattr(codec, "encode", lambda pixels, *args, **kwargs: encode(change(pixels), *args, **kwargs))
+    with pytest.raises(SystemExit) as left:
+        app(["compress", str(tmp_path / "a.png"), "--verify"], prog_name="aecodec")
+    assert left.value.code == 1
+    assert capsys.readouterr().err == f"{tmp_path / 'a.png'}: result: decodes to {message}\n"
+    assert sorted(contents(tmp_path)) == ["a.png"]
+
+
 # ---- help, versions, wrong usage ------------------------------------------------------------------------------------
 
 
@@ -204,11 +376,11 @@ def test_help_is_quick_and_names_the_commands(aecodec):
         text = aecodec("--help").stdout.decode()
         times.append(time.perf_counter() - start)
     assert min(times) < 0.4
-    for name in ("compress", "decompress", "info", "bench", "train", "export"):
+    for name in ("compress", "decompress", "info", "verify", "bench", "train", "export"):
         assert f"\n  {name} " in text
 
 
-@pytest.mark.parametrize("name", ["compress", "decompress", "info"])
+@pytest.mark.parametrize("name", ["compress", "decompress", "info", "verify"])
 def test_every_option_has_help(aecodec, name):
     text = aecodec(name, "-h").stdout.decode()
     for option in re.findall(r"^  (?:-\w, )?(--[\w-]+)", text, re.MULTILINE):
@@ -235,6 +407,11 @@ def test_version(aecodec):
         (["compress", "a.png", "-o", "none/"], "none/: no such folder"),
         (["compress", "-", "-o", "."], "expected the name of a file for standard input"),
         (["decompress", "a.aez", "-q", "5"], "-q"),
+        (["decompress", "a.aez", "--region", "1,2,3"], "--region: '1,2,3', expected four whole numbers X,Y,W,H"),
+        (["decompress", "a.aez", "--region", "1,2,3,4.5"], "--region: '1,2,3,4.5', expected four whole numbers"),
+        (["decompress", "a.aez", "--region", ""], "--region: '', expected four whole numbers"),
+        (["decompress", "a.aez", "--region", "0,0,1,1", "--salvage"], "--salvage: not together with --region"),
+        (["verify"], "Missing argument 'IN'"),
         (["explode", "a.png"], "explode"),
     ],
 )

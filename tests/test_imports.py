@@ -24,7 +24,7 @@ FLOORS = [
     {"model", "picture"},
     {"transforms", "tilecoder"},
     {"codec"},
-    {"pillow"},
+    {"damage", "pillow"},
     {"__init__"},
     {"bench", "train"},
     {"cli"},

@@ -14,6 +14,7 @@ from aecodec.cli.export import export
 from aecodec.cli.files import explain, say
 from aecodec.cli.info import info
 from aecodec.cli.train import train
+from aecodec.cli.verify import verify
 
 _INTERRUPTED = 130  # 128 and the number of the signal, as shells count
 _TERMINATED = 143
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command()(compress)
 app.command()(decompress)
 app.command()(info)
+app.command()(verify)
 app.command()(bench)
 app.command()(train)
 app.command()(export)

@@ -29,12 +29,16 @@ def compress(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Decode each result before it is written, and report its PSNR.")
+    ] = False,
 ) -> None:
     """Compress pictures to .aez files.
 
     Reads PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM and GIF with 8 bits per sample. ICC profile, Exif and XMP are kept.
     """
     from aecodec.cli.files import Task, check_target, open_input, plan, quiet, report, run, write_output
+    from aecodec.cli.verify import check_result
 
     if not 1 <= quality <= 100:  # not a number passes the range above
         raise typer.BadParameter(f"{quality} is not in the range 1 to 100", param_hint="-q")
@@ -47,8 +51,9 @@ def compress(
         with open_input(task.source) as file, quiet():
             pixels, metadata = read_picture(file)
         data = encode(pixels, quality, metadata=metadata, threads=threads)
+        more = f", {check_result(data, pixels, metadata, threads)}" if verify else ""
         write_output(task.target, data, force)
         height, width = pixels.shape[:2]
-        report(task, width, height, pixels.size // (width * height), len(data))
+        report(task, width, height, pixels.size // (width * height), len(data), more)
 
     run(plan(inputs, output, ".aez"), job)

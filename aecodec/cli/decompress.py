@@ -17,6 +17,21 @@ def decompress(
             "Default: beside each input, as .png.",
         ),
     ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            "--region",
+            metavar="X,Y,W,H",
+            help="Only these pixels: W by H from column X, row Y, as they are stored. Takes time for them alone.",
+        ),
+    ] = None,
+    salvage: Annotated[
+        bool,
+        typer.Option(
+            "--salvage",
+            help="Write what can be had of a damaged file, name what is damaged and exit with status 1.",
+        ),
+    ] = False,
     threads: Annotated[
         int | None, typer.Option("--threads", "-t", metavar="N", min=1, help="Threads; default: all.")
     ] = None,
@@ -28,19 +43,54 @@ def decompress(
     """
     from aecodec.cli.files import STANDARD, Task, check_target, plan, read_aez, report, run, say, title, write_output
 
-    def job(task: Task) -> None:
-        from aecodec.codec import decode, read_metadata
-        from aecodec.picture import format_of, pack_picture
+    if region is not None and salvage:
+        raise typer.BadParameter("not together with --region", param_hint="--salvage")
+    wanted = None if region is None else _numbers(region)
 
+    def job(task: Task) -> int:
+        from aecodec import container
+        from aecodec.codec import decode, read_metadata
+        from aecodec.damage import salvage as rescue
+        from aecodec.picture import format_of, pack_picture
+        from aecodec.tiles import checked_region
+
+        name = title(task.source)
         check_target(task.target, force)
         kind = "PNG" if task.target == STANDARD else format_of(task.target)
         data = read_aez(task.source)
-        pixels = decode(data, threads=threads)
-        packed = pack_picture(pixels, read_metadata(data), kind)
+        header = container.read_header(data)
+        damage: tuple[str, ...] = ()
+        if wanted is not None:
+            try:
+                checked_region(wanted, header.width, header.height)
+            except ValueError as error:
+                say(f"{name}: {error}")
+                return 2
+        if salvage:
+            pixels, metadata, _, damage = rescue(data, threads=threads)
+        else:
+            pixels, metadata = decode(data, region=wanted, threads=threads), read_metadata(data)
+        packed = pack_picture(pixels, metadata, kind)
         write_output(task.target, packed.data, force)
-        height, width = pixels.shape[:2]
-        report(task, width, height, pixels.size // (width * height), len(data))
+        if wanted is None:
+            report(task, header.width, header.height, header.channels, len(data))
+        else:
+            say(f"{name}: {wanted[2]}x{wanted[3]} at {wanted[0]},{wanted[1]} of {header.width}x{header.height}")
+        for line in damage:
+            say(f"{name}: {line}")
         if packed.lost:
-            say(f"{title(task.source)}: left out, because {kind} cannot hold it: {', '.join(packed.lost)}")
+            say(f"{name}: left out, because {kind} cannot hold it: {', '.join(packed.lost)}")
+        return 1 if damage else 0
 
     run(plan(inputs, output, ".png"), job)
+
+
+def _numbers(region: str) -> list[int]:
+    """Four whole numbers. Raises typer.BadParameter."""
+    try:
+        numbers = [int(number) for number in region.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 4:
+        raise typer.BadParameter(f"{region!r}, expected four whole numbers X,Y,W,H", param_hint="--region")
+    return numbers

@@ -123,26 +123,27 @@ def _place(name: str) -> tuple[int, int] | str | None:
     return found.st_dev, found.st_ino
 
 
-def run(tasks: Iterable[Task], job: Callable[[Task], None]) -> None:
+def run(tasks: Iterable[Task], job: Callable[[Task], int | None]) -> None:
     """Do the job for each task. One that fails says so in a line and does not stop the others.
 
-    Raises typer.Exit(1) at the end if any failed.
+    A job may return an exit code instead, if it has said itself what is wrong. Raises typer.Exit at the end if any
+    failed, with the highest code.
     """
-    failed = False
+    worst = 0
     for task in tasks:
         line: str | None = task.problem
         if not line:
             try:
-                job(task)
+                worst = max(worst, job(task) or 0)
                 continue
             except Exception as error:
                 if (line := explain(error)) is None:
                     raise
-        failed = True
+        worst = max(worst, 1)
         name = title(task.source)
         say(line if line.startswith(f"{name}: ") else f"{name}: {line}")
-    if failed:
-        raise typer.Exit(1)
+    if worst:
+        raise typer.Exit(worst)
 
 
 def open_input(name: str) -> BinaryIO:
@@ -285,9 +286,9 @@ def _is_special(name: str) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def report(task: Task, width: int, height: int, channels: int, size: int) -> None:
+def report(task: Task, width: int, height: int, channels: int, size: int, more: str = "") -> None:
     """Say what became of a file: its size, bits per pixel, and how much smaller it is than its raw samples."""
-    say(f"{title(task.source)}: {summary(width, height, channels, size)}")
+    say(f"{title(task.source)}: {summary(width, height, channels, size)}{more}")
 
 
 def summary(width: int, height: int, channels: int, size: int) -> str:
