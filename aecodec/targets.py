@@ -29,8 +29,7 @@ _SHARE = 8  # a sample is this part of the tiles,
 _SAMPLE = 16  # but not more of them
 _ROWS = 256  # pixels are compared in bands of this many rows, so that large pictures need little extra memory
 
-# What guesses from magnitudes are off by on photographs, measured. They save measurements, no more.
-_BITS_PER_GUESS = 1.0
+# What the guess from magnitudes misses on photographs, measured. It saves measurements, no more.
 _DB_ABOVE_GUESS = (4.2, 4.8, 5.4, 6.1, 6.6, 7.0, 6.7, 5.6, 4.1)  # at equal steps along the quality axis
 _LOSSLESS = 200.0  # dB, for arithmetic: more than any pixels but equal ones have
 
@@ -179,7 +178,7 @@ def _at_every_quality(
     """value(some latents y (n, M) of these tiles, gain (M,)) at each knot, and between them on straight lines."""
     positions = sum(tile.height * tile.width for tile in place)
     every = max(7, positions // 2048) | 1  # odd, so that it does not keep to a few columns
-    some = np.concatenate([y[tile.inside].reshape(-1, y.shape[-1]) for tile in place])[::every]
+    some = np.concatenate([y[tile.inside].reshape(-1, y.shape[-1])[::every] for tile in place])
     knots = np.arange(weights.last_knot + 1) * 256
     return np.interp(np.arange(knots[-1] + 1), knots, [value(some, weights.gain(int(k))) for k in knots])
 
@@ -188,7 +187,7 @@ def _guess_bits(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> Curve
     """Logarithm of the bits per position that values of such magnitudes take."""
 
     def bits(some: np.ndarray, gain: np.ndarray) -> float:
-        return math.log(_BITS_PER_GUESS * float(np.log2(1 + np.square(2 * gain * some)).sum()) / len(some) + 1e-3)
+        return math.log(float(np.log2(1 + np.square(2 * gain * some)).sum()) / len(some) + 1e-3)
 
     return _at_every_quality(y, place, weights, bits)
 
