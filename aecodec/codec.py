@@ -10,6 +10,8 @@
 The only module that sees all the rooms below it.
 """
 
+import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,13 +23,14 @@ from aecodec.container import DEFAULT_LIMITS, Header, Limits
 from aecodec.errors import CorruptError, EncodeError, UnsupportedError
 from aecodec.model import Model, by_id, by_name, models
 from aecodec.sidedata import Metadata
+from aecodec.targets import fit_psnr, fit_size
 from aecodec.tilecoder import decode_tiles, encode_tiles, parse
 from aecodec.tiles import Region
-from aecodec.transforms import analyse, needed, synthesise
+from aecodec.transforms import analyse, luma, needed, synthesise
 from aecodec.workers import Workers
 
 TILE = tiles.TILE * tiles.STRIDE  # pixels
-_GREY = np.array([299, 587, 114], np.uint32)  # luma of ITU-R BT.601, in thousandths
+DEFAULT_QUALITY = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,11 @@ class Info:
 def encode(
     image: np.ndarray,
     /,
-    quality: float = 75,
+    quality: float | None = None,
     *,
+    target_size: int | None = None,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
     model: str | Model = "photo",
     metadata: Metadata = Metadata(),  # noqa: B008 (immutable)
     threads: int | None = None,
@@ -59,28 +65,59 @@ def encode(
     """Compress a picture.
 
     image: uint8, (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB or (H, W, 4) RGB and alpha; alpha is lossless.
-    quality: 1 (smallest) to 100 (best). threads: None for all that the process may use; the bytes are always the same.
-    model: a name, or a loaded Model.
-    Raises TypeError and ValueError for arguments out of range, ModelError.
+    One of these says how well, quality 75 if none does:
+    quality: 1 (smallest) to 100 (best).
+    target_size: bytes that the whole file has at most; at least 97 % of them are used unless quality 100 needs less.
+    target_bpp: the same in bits per pixel.
+    target_psnr: dB that the decoded colours (the grey) have at least, and at most 0.1 dB more unless quality 1 has.
+    In tiny pictures the steps of the quality may be too coarse for these margins; the bounds hold nevertheless.
+    model: a name, or a loaded Model. threads: None for all that the process may use; the bytes are always the same.
+    Raises EncodeError where a target cannot be met, TypeError and ValueError for arguments out of range, ModelError.
 
     >>> import numpy as np
     >>> image = np.zeros((40, 60, 3), np.uint8)
     >>> decode(encode(image, quality=50)).shape
     (40, 60, 3)
+    >>> len(encode(image, target_size=500)) <= 500
+    True
     """
     pixels, alpha, channels = _planes(image)
-    if not 1 <= quality <= 100:
-        raise ValueError(f"quality: {quality}, expected 1 to 100")
+    _check_aim(quality, target_size, target_bpp, target_psnr)
     weights = model if isinstance(model, Model) else by_name(model)
-    units = weights.quality_units(quality)
     height, width = pixels.shape[:2]
-    with Workers(threads) as workers:
-        y = analyse(pixels, weights, workers)
-        bitstreams = encode_tiles(y, tiles.tiles(height, width), units, weights, workers)
     chunks = sidedata.pack_metadata(metadata)
     if alpha is not None:
         chunks.append(container.Chunk(container.ALPHA, sidedata.encode_alpha(alpha)))
-    return container.write(Header(weights.id, width, height, channels, units, TILE), bitstreams, chunks)
+
+    def write(units: int, bitstreams: Sequence[bytes]) -> bytes:
+        return container.write(Header(weights.id, width, height, channels, units, TILE), bitstreams, chunks)
+
+    with Workers(threads) as workers:
+        y, place = analyse(pixels, weights, workers), tiles.tiles(height, width)
+        if target_psnr is not None:
+            return fit_psnr(pixels, channels < 3, y, place, target_psnr, write, weights, workers)
+        if target_bpp is not None:
+            target_size = math.floor(min(target_bpp, 1e6) * height * width / 8)
+        if target_size is not None:
+            return fit_size(y, place, height * width, target_size, write, weights, workers)
+        units = weights.quality_units(DEFAULT_QUALITY if quality is None else quality)
+        return write(units, encode_tiles(y, place, units, weights, workers))
+
+
+def _check_aim(
+    quality: float | None, target_size: int | None, target_bpp: float | None, target_psnr: float | None
+) -> None:
+    targets = {"target_size": target_size, "target_bpp": target_bpp, "target_psnr": target_psnr}
+    given = {name: value for name, value in {"quality": quality, **targets}.items() if value is not None}
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)}: expected one of them at most")
+    if quality is not None and not 1 <= quality <= 100:
+        raise ValueError(f"quality: {quality}, expected 1 to 100")
+    if target_size is not None and operator.index(target_size) < 1:
+        raise ValueError(f"target_size: {target_size}, expected 1 or more")
+    for name in ("target_bpp", "target_psnr"):
+        if name in given and not 0 < given[name] < math.inf:
+            raise ValueError(f"{name}: {given[name]}, expected a number above 0")
 
 
 def decode(
@@ -176,7 +213,7 @@ def checked_model(header: Header) -> Model:
 def put_together(pixels: np.ndarray, alpha: np.ndarray | None, channels: int) -> np.ndarray:
     """RGB (H, W, 3), alpha (H, W) or None -> the picture as its user has it, in C order."""
     if channels < 3:
-        pixels = ((pixels @ _GREY + 500) // 1000).astype(np.uint8)
+        pixels = luma(pixels)
     return np.ascontiguousarray(pixels) if alpha is None else np.dstack([pixels, alpha])
 
 

@@ -52,6 +52,12 @@ class Tables:
         return [None, *map(_categorical, self.r)]
 
     @cached_property
+    def entropies(self) -> np.ndarray:
+        """Bits that a residual of each scale index takes if its table is right: float64 (64,)."""
+        shares = [table / _TOTAL for table in self.r]
+        return np.array([0.0] + [-(p @ np.log2(p)) for p in shares])
+
+    @cached_property
     def bit(self):
         return _categorical(np.array([_TOTAL // 2] * 2))
 
@@ -96,6 +102,13 @@ def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, knot: int, tabl
         _encode_escapes(coder, values[escaped], reach[escaped], tables.bit)
     data = coder.get_compressed().astype("<u4").tobytes()
     return data.rstrip(b"\0")
+
+
+def expected_bits(z: np.ndarray, index: np.ndarray, knot: int, tables: Tables) -> float:
+    """What `encode_tile` is expected to need for z (h, w, Z) and whatever r belongs to index (H, W, M), in bits."""
+    frequencies = tables.z[knot][np.arange(z.shape[-1]), z.reshape(-1, z.shape[-1]) + Z_MAX]
+    counts = np.bincount(index.reshape(-1), minlength=SCALES)
+    return float(counts @ tables.entropies + PRECISION * frequencies.size - np.log2(frequencies).sum())
 
 
 def _encode_escapes(coder, values: np.ndarray, reach: np.ndarray, bit) -> None:

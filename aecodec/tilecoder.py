@@ -6,7 +6,7 @@ import numpy as np
 
 from aecodec import tiles
 from aecodec.container import BytesLike, Header
-from aecodec.entropy import TileDecoder, encode_tile
+from aecodec.entropy import TileDecoder, encode_tile, expected_bits
 from aecodec.errors import CorruptError
 from aecodec.model import Model
 from aecodec.workers import Workers
@@ -26,8 +26,8 @@ def _scale_indexes(z: np.ndarray, place: Sequence[tiles.Tile], units: int, weigh
     return index
 
 
-def tile_symbols(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model):
-    """What the entropy coder gets: z (h, w, Z), scale indexes and r (H, W, M) of each tile, inside the picture."""
+def _hyper(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model):
+    """-> y at the quality's gain (N, 16, 16, M), z (N, 4, 4, Z) and scale indexes of each tile, zero outside."""
     gain = weights.gain(units)
     given = np.zeros((len(batch), tiles.TILE, tiles.TILE, weights.latent), np.float32)
     z = []
@@ -37,25 +37,67 @@ def tile_symbols(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights
         z.append(weights.hyper_analysis(one))
         z[-1][rows:] = 0
         z[-1][:, columns:] = 0
-    index = _scale_indexes(np.stack(z), batch, units, weights)
+    hyper = np.stack(z)
+    return given, hyper, _scale_indexes(hyper, batch, units, weights)
+
+
+def _coded(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model):
+    """Yield what `tile_symbols` yields, and y_hat (H, W, M) as the decoder gets it, at the quality's gain."""
+    given, z, index = _hyper(y, batch, units, weights)
     rounding = weights.rounding[index]
     for one, hyper, add, scale, tile in zip(given, z, rounding, index, batch, strict=True):
-        r, _ = weights.code(one, hyper, add)
-        r = np.clip(r, -RESIDUAL_MAX, RESIDUAL_MAX).astype(np.int32)
+        r, y_hat = weights.code(one, hyper, add)
+        if max(r.max(), -r.min()) > RESIDUAL_MAX:
+            r = np.clip(r, -RESIDUAL_MAX, RESIDUAL_MAX)
+            _, y_hat = weights.code(r, hyper)
         inside = slice(tile.height), slice(tile.width)
-        yield hyper[: tile.hyper[0], : tile.hyper[1]], scale[inside], r[inside]
+        yield hyper[: tile.hyper[0], : tile.hyper[1]], scale[inside], r.astype(np.int32)[inside], y_hat[inside]
 
 
-def encode_tiles(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers) -> list[bytes]:
-    """y (h, w, M) at unit gain -> a bitstream for each tile of `place`; units: quality in 1/256 of a knot."""
+def tile_symbols(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model):
+    """What the entropy coder gets: z (h, w, Z), scale indexes and r (H, W, M) of each tile, inside the picture."""
+    for z, index, r, _ in _coded(y, batch, units, weights):
+        yield z, index, r
+
+
+def encode_tiles(
+    y: np.ndarray,
+    place: list[tiles.Tile],
+    units: int,
+    weights: Model,
+    workers: Workers,
+    y_hat: np.ndarray | None = None,
+) -> list[bytes]:
+    """y (h, w, M) at unit gain -> a bitstream for each tile of `place`; units: quality in 1/256 of a knot.
+
+    y_hat: if given, float32 (h, w, M), is filled with what `decode_tiles` makes of these bitstreams.
+    """
+    knot, inverse = weights.z_knot(units), weights.inverse_gain(units)
+
+    def run(batch):
+        found = []
+        for tile, (z, index, r, decoded) in zip(batch, _coded(y, batch, units, weights), strict=True):
+            found.append(encode_tile(z, r, index, knot, weights.tables))
+            if y_hat is not None:
+                np.multiply(decoded, inverse, out=y_hat[tile.inside])
+        return found
+
+    return [data for batch in workers.map(run, workers.batches(place, BATCH)) for data in batch]
+
+
+def estimate_tiles(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers) -> float:
+    """Bytes that the bitstreams of `place` are expected to take, from their hyperprior alone; within about a tenth."""
     knot = weights.z_knot(units)
 
     def run(batch):
-        return [
-            encode_tile(z, r, index, knot, weights.tables) for z, index, r in tile_symbols(y, batch, units, weights)
-        ]
+        _, z, index = _hyper(y, batch, units, weights)
+        bits = 0.0
+        for hyper, scale, tile in zip(z, index, batch, strict=True):
+            rows, columns = tile.hyper
+            bits += expected_bits(hyper[:rows, :columns], scale, knot, weights.tables)
+        return bits / 8
 
-    return [data for batch in workers.map(run, workers.batches(place, BATCH)) for data in batch]
+    return sum(workers.map(run, workers.batches(place, BATCH)))
 
 
 def parse(batch: Sequence[Numbered], header: Header, weights: Model):

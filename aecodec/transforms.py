@@ -8,6 +8,7 @@ from aecodec.workers import Workers
 
 WINDOW = 80  # latents along the edge of the largest window
 HALO = 4  # latents: the receptive field of either transform
+_GREY = np.array([299, 587, 114], np.uint32)  # luma of ITU-R BT.601, in thousandths
 
 
 def analyse(pixels: np.ndarray, weights: Model, workers: Workers) -> np.ndarray:
@@ -60,3 +61,8 @@ def synthesise(y_hat: np.ndarray, size: tuple[int, int], quality: int, weights: 
 
     workers.map(run, tiles.windows(*y_hat.shape[:2], WINDOW, HALO))
     return pixels
+
+
+def luma(pixels: np.ndarray) -> np.ndarray:
+    """What a grey picture is of the pixels (..., 3) that the synthesis gives: uint8 (...)."""
+    return ((pixels @ _GREY + 500) // 1000).astype(np.uint8)

@@ -23,6 +23,7 @@ FLOORS = [
     {"entropy", "sidedata"},
     {"model", "picture"},
     {"transforms", "tilecoder"},
+    {"targets"},
     {"codec"},
     {"damage", "pillow"},
     {"__init__"},

@@ -17,11 +17,27 @@ def compress(
         ),
     ] = None,
     quality: Annotated[
-        float,
+        float | None,
         typer.Option(
-            "--quality", "-q", metavar="Q", min=1, max=100, help="1 is the smallest file, 100 the best picture."
+            "--quality",
+            "-q",
+            metavar="Q",
+            min=1,
+            max=100,
+            help="1 is the smallest file, 100 the best picture; default: 75.",
         ),
-    ] = 75,
+    ] = None,
+    target_size: Annotated[
+        int | None,
+        typer.Option(metavar="BYTES", min=1, help="Best quality whose file has at most so many bytes; instead of -q."),
+    ] = None,
+    target_bpp: Annotated[
+        float | None, typer.Option(metavar="B", min=0, help="The same in bits per pixel; instead of -q.")
+    ] = None,
+    target_psnr: Annotated[
+        float | None,
+        typer.Option(metavar="DB", min=0, help="Smallest file whose picture has at least so many dB; instead of -q."),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -40,8 +56,15 @@ def compress(
     from aecodec.cli.files import Task, check_target, open_input, plan, quiet, report, run, write_output
     from aecodec.cli.verify import check_result
 
-    if not 1 <= quality <= 100:  # not a number passes the range above
+    if quality is not None and not 1 <= quality <= 100:  # not a number passes the range above
         raise typer.BadParameter(f"{quality} is not in the range 1 to 100", param_hint="-q")
+    aims = {"-q": quality, "--target-size": target_size, "--target-bpp": target_bpp, "--target-psnr": target_psnr}
+    given = [name for name, value in aims.items() if value is not None]
+    if len(given) > 1:
+        raise typer.BadParameter(f"{' and '.join(given)}: expected one of them at most")
+    for name in ("--target-bpp", "--target-psnr"):
+        if aims[name] is not None and not 0 < aims[name] < float("inf"):
+            raise typer.BadParameter(f"{aims[name]} is not a number above 0", param_hint=name)
 
     def job(task: Task) -> None:
         from aecodec.codec import encode
@@ -50,7 +73,15 @@ def compress(
         check_target(task.target, force)
         with open_input(task.source) as file, quiet():
             pixels, metadata = read_picture(file)
-        data = encode(pixels, quality, metadata=metadata, threads=threads)
+        data = encode(
+            pixels,
+            quality,
+            target_size=target_size,
+            target_bpp=target_bpp,
+            target_psnr=target_psnr,
+            metadata=metadata,
+            threads=threads,
+        )
         more = f", {check_result(data, pixels, metadata, threads)}" if verify else ""
         write_output(task.target, data, force)
         height, width = pixels.shape[:2]

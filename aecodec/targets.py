@@ -1,0 +1,243 @@
+"""Search for the quality that meets a size or a PSNR.
+
+    y --> guess: the latents' magnitudes at every quality --> sample of tiles --> all tiles, for real --> file
+                       a curve over all units  . . . . . . corrected by  . . . . what is measured
+
+Quality acts on y alone, so the analysis is over when the search begins. What the file will hold is measured, never
+estimated: guesses and samples only say where to measure. Size and PSNR all but rise with the quality; where they do
+not, the search still ends, as every measurement narrows what is left to search.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from aecodec import tiles
+from aecodec.errors import EncodeError
+from aecodec.model import Model
+from aecodec.tilecoder import encode_tiles, estimate_tiles
+from aecodec.transforms import HALO, luma, synthesise
+from aecodec.workers import Workers
+
+USED = 0.97  # of the size that is asked for; where steps of the quality are coarser, as much as there is
+EXCESS = 0.1  # dB above the PSNR that is asked for; the same
+_PATIENCE = 5  # measurements that follow the curve before every other one halves what is left
+_CROWD = 5  # tiles, from which on the size of a sample of them is estimated, not that of all
+_MANY = 32  # tiles, from which on a sample of them has the PSNR of the picture, more or less
+_SHARE = 8  # a sample is this part of the tiles,
+_SAMPLE = 16  # but not more of them
+_ROWS = 256  # pixels are compared in bands of this many rows, so that large pictures need little extra memory
+
+# What the guess from magnitudes misses on photographs, measured. It saves measurements, no more.
+_DB_ABOVE_GUESS = (4.2, 4.8, 5.4, 6.1, 6.6, 7.0, 6.7, 5.6, 4.1)  # at equal steps along the quality axis
+_LOSSLESS = 200.0  # dB, for arithmetic: more than any pixels but equal ones have
+
+Write = Callable[[int, Sequence[bytes]], bytes]  # units, bitstreams -> the whole file
+Curve = np.ndarray  # float64: a value for each quality in units from 0 on
+
+
+def fit_size(
+    y: np.ndarray,
+    place: list[tiles.Tile],
+    pixels: int,
+    limit: int,
+    write: Write,
+    weights: Model,
+    workers: Workers,
+) -> bytes:
+    """Return the file of at most `limit` bytes that uses at least 97 % of them, or the largest that is found to fit.
+
+    y: float32 (h, w, M) at unit gain, of so many pixels. Raises EncodeError that says what the smallest size is.
+    """
+    best, smallest = b"", 0
+
+    def whole(units: int) -> float:
+        nonlocal best, smallest
+        data = write(units, encode_tiles(y, place, units, weights, workers))
+        if len(best) < len(data) <= limit:
+            best = data
+        smallest = min(smallest or len(data), len(data))
+        return math.log(len(data))
+
+    overhead = len(write(0, [b""] * len(place))) + 3 * len(place)  # a length has two bytes, bitstreams end in words
+    some = _spread(place, max(_CROWD - 1, len(place) // _SHARE)) if len(place) >= _CROWD else place
+    curve, positions = _guess_bits(y, place, weights), sum(tile.height * tile.width for tile in place)
+    shift = curve - _guess_bits(y, some, weights) if some is not place else np.zeros_like(curve)
+    sampled = sum(tile.height * tile.width for tile in some)
+
+    def sample(units: int) -> float:
+        size = estimate_tiles(y, some, units, weights, workers) * positions / sampled
+        return math.log(overhead + size * math.exp(shift[units]))
+
+    top = math.log(min(max(limit, 1), 1 << 62))
+    aim = top + math.log((1 + USED) / 2)
+    curve = np.log(overhead + positions * np.exp(curve) / 8)
+    curve = _search(sample, curve, (aim - 0.1, aim + 0.1), aim, tries=3)
+    _search(whole, curve, (top + math.log(USED), top), aim)
+    if not best:
+        bpp = math.ceil(8000 * smallest / pixels) / 1000
+        raise EncodeError(f"target size: {limit} bytes, expected at least {smallest} bytes or {bpp:.3f} bpp")
+    return best
+
+
+def fit_psnr(
+    pixels: np.ndarray,
+    grey: bool,
+    y: np.ndarray,
+    place: list[tiles.Tile],
+    target: float,
+    write: Write,
+    weights: Model,
+    workers: Workers,
+) -> bytes:
+    """Return the file whose decoded picture has at least `target` dB, and at most 0.1 dB more if that can be.
+
+    pixels: uint8 (H, W, 3); y: float32 (h, w, M), their latents at unit gain. With `grey` the PSNR is that of the luma,
+    which is what the decoder returns. Raises EncodeError that says what can be reached.
+    """
+    y_hat = np.empty_like(y)
+    most, reached, best = -math.inf, math.inf, None
+
+    def whole(units: int) -> float:
+        nonlocal most, reached, best
+        bitstreams = encode_tiles(y, place, units, weights, workers, y_hat)
+        found = synthesise(y_hat, pixels.shape[:2], units, weights, workers)
+        value = _psnr(_squares(found, pixels, grey), pixels[..., 0].size * (1 if grey else 3))
+        most = max(most, value)
+        if value >= target and (best is None or value < reached):
+            reached, best = value, (units, bitstreams)
+        return value
+
+    curve = _guess_psnr(y, place, weights)
+    window, aim = (target, target + EXCESS), target + EXCESS / 2
+    inner = [tile for tile in place if tile.height == tile.width == tiles.TILE]
+    if len(inner) >= _MANY:
+        some = _spread(inner, len(place) // _SHARE)
+        shift = curve - _guess_psnr(y, some, weights)
+
+        def sample(units: int) -> float:
+            encode_tiles(y, some, units, weights, workers, y_hat)
+            return _sample_psnr(pixels, grey, y_hat, some, units, weights, workers) + shift[units]
+
+        curve = _search(sample, curve, (aim - 0.3, aim + 0.3), aim, tries=2)
+    _search(whole, curve, window, aim)
+    if best is None:
+        most = math.floor(100 * most) / 100
+        raise EncodeError(f"target PSNR: {target:g} dB, expected at most {most:.2f} dB, which quality 100 has")
+    return write(*best)
+
+
+def _search(
+    measure: Callable[[int], float], curve: Curve, window: tuple[float, float], aim: float, tries: int | None = None
+) -> Curve:
+    """Measure where the curve comes nearest to `aim`, correct the curve, and again, until a value lies in the window.
+
+    Ends without one after so many `tries`, or where neighbouring units lie on both sides of the window. Returns the
+    corrected curve.
+    """
+    known: dict[int, float] = {}
+    below, above, corrected = -1, len(curve), curve
+    while above - below > 1 and (tries is None or len(known) < tries):
+        if len(known) > _PATIENCE and len(known) % 2:
+            units = (below + above) // 2
+        else:
+            units = below + 1 + int(np.abs(corrected[below + 1 : above] - aim).argmin())
+        known[units] = value = measure(units)
+        corrected = _corrected(curve, known, aim)
+        if window[0] <= value <= window[1]:
+            break
+        if value < window[0]:
+            below = units
+        else:
+            above = units
+    return corrected
+
+
+def _corrected(curve: Curve, known: dict[int, float], aim: float) -> Curve:
+    """Lay the curve through the measured value nearest to `aim`, and tilt it to the second nearest."""
+    (at, value), *others = sorted(known.items(), key=lambda item: abs(item[1] - aim))
+    tilt = 0.0
+    if others:
+        other, second = others[0]
+        slope = (curve[other] - curve[at]) / (other - at)
+        measured = (second - value) / (other - at)
+        tilt = float(np.clip(measured, 0.3 * slope, 3 * slope)) - slope  # it must go on rising
+    return curve + (value - curve[at]) + tilt * (np.arange(len(curve)) - at)
+
+
+def _spread(place: list[tiles.Tile], count: int) -> list[tiles.Tile]:
+    """So many tiles, but not more than a sample may have, from all over the picture."""
+    count = min(count, _SAMPLE, len(place))
+    return [place[(2 * i + 1) * len(place) // (2 * count)] for i in range(count)]
+
+
+def _at_every_quality(
+    y: np.ndarray, place: list[tiles.Tile], weights: Model, value: Callable[[np.ndarray, np.ndarray], float]
+) -> Curve:
+    """value(some latents y (n, M) of these tiles, gain (M,)) at each knot, and between them on straight lines."""
+    positions = sum(tile.height * tile.width for tile in place)
+    every = max(7, positions // 2048) | 1  # odd, so that it does not keep to a few columns
+    some = np.concatenate([y[tile.inside].reshape(-1, y.shape[-1])[::every] for tile in place])
+    knots = np.arange(weights.last_knot + 1) * 256
+    return np.interp(np.arange(knots[-1] + 1), knots, [value(some, weights.gain(int(k))) for k in knots])
+
+
+def _guess_bits(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> Curve:
+    """Logarithm of the bits per position that values of such magnitudes take."""
+
+    def bits(some: np.ndarray, gain: np.ndarray) -> float:
+        return math.log(float(np.log2(1 + np.square(2 * gain * some)).sum()) / len(some) + 1e-3)
+
+    return _at_every_quality(y, place, weights, bits)
+
+
+def _guess_psnr(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> Curve:
+    """PSNR if latents were rounded as they are and pixels were their rotation."""
+
+    def psnr(some: np.ndarray, gain: np.ndarray) -> float:
+        scaled = np.abs(some * gain)
+        error = np.square((scaled - np.floor(scaled + 0.4)) / gain)
+        return -10 * math.log10(float(error.sum()) / (len(some) * 3 * tiles.STRIDE**2) + 1e-9)
+
+    curve = _at_every_quality(y, place, weights, psnr)
+    steps = np.linspace(0, len(_DB_ABOVE_GUESS) - 1, len(curve))
+    return curve + np.interp(steps, range(len(_DB_ABOVE_GUESS)), _DB_ABOVE_GUESS)
+
+
+def _sample_psnr(
+    pixels: np.ndarray,
+    grey: bool,
+    y_hat: np.ndarray,
+    some: list[tiles.Tile],
+    units: int,
+    weights: Model,
+    workers: Workers,
+) -> float:
+    """PSNR of the middle of these whole tiles, each synthesised alone."""
+    features = weights.features(units)
+    keep = slice(HALO * tiles.STRIDE, (tiles.TILE - HALO) * tiles.STRIDE)
+
+    def squares(tile: tiles.Tile) -> int:
+        found = weights.synthesis(np.ascontiguousarray(y_hat[tile.inside]), features)
+        top, left = tile.top * tiles.STRIDE, tile.left * tiles.STRIDE
+        part = pixels[top + keep.start : top + keep.stop, left + keep.start : left + keep.stop]
+        return _squares(found[keep, keep], part, grey)
+
+    values = len(some) * (keep.stop - keep.start) ** 2 * (1 if grey else 3)
+    return _psnr(sum(workers.map(squares, some)), values)
+
+
+def _squares(found: np.ndarray, pixels: np.ndarray, grey: bool) -> int:
+    """Sum of squared differences of two pictures uint8 (H, W, 3); with `grey` of their lumas."""
+    total = 0
+    for top in range(0, len(pixels), _ROWS):
+        band, other = found[top : top + _ROWS], pixels[top : top + _ROWS]
+        if grey:
+            band, other = luma(band), other[..., 0]
+        total += int(np.square(np.subtract(band, other, dtype=np.int32)).sum(dtype=np.int64))
+    return total
+
+
+def _psnr(squares: int, values: int) -> float:
+    return 10 * math.log10(255**2 * values / squares) if squares else _LOSSLESS
