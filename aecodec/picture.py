@@ -31,7 +31,8 @@ _FORMATS = {
     ".ppm": "PPM",
     ".pgm": "PPM",
 }
-_ICONS = ("ICO", "ICNS")  # Pillow writes them by making the picture smaller
+# Pillow writes icons by making the picture smaller; ours is what pictures are decompressed from.
+_NOT_WRITTEN = ("ICO", "ICNS", "AEZ")
 _HOLDS_ALPHA = ("PNG", "WEBP", "AVIF", "TIFF", "TGA", "QOI", "DDS", "JPEG2000")
 _HOLDS_METADATA = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF")
 
@@ -126,7 +127,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
     found = _FORMATS.get(extension)
     if found is None:
         found = Image.registered_extensions().get(extension)  # imports all of Pillow's plugins
-        if found not in Image.SAVE or found in _ICONS:
+        if found not in Image.SAVE or found in _NOT_WRITTEN:
             raise EncodeError(f"extension {extension}: cannot be written, expected {' '.join(filter(None, _FORMATS))}")
     return found
 

@@ -148,7 +148,9 @@ def test_the_encoder_knows_what_the_decoder_gets(quality):
         y_hat = np.empty_like(y)
         bitstreams = encode_tiles(y, place, units, weights, workers, y_hat)
         header = Header(weights.id, 227, 250, 3, units, 256)
-        np.testing.assert_array_equal(decode_tiles(bitstreams, place, header, weights, workers), y_hat)
+        numbered = list(zip(range(len(place)), place, bitstreams, strict=True))
+        whole = tiles.Tile(0, 0, *y.shape[:2])
+        np.testing.assert_array_equal(decode_tiles(numbered, whole, header, weights, workers), y_hat)
         expected = estimate_tiles(y, place, units, weights, workers)
     assert expected == pytest.approx(sum(map(len, bitstreams)), rel=0.2)
 
