@@ -15,10 +15,9 @@ import constriction
 import numpy as np
 
 from aecodec.errors import CorruptError, ModelError
+from aecodec.scalenet import SCALES, Z_MAX
 
 PRECISION = 24  # frequencies of a table sum to 2^24
-Z_MAX = 63
-SCALES = 64
 ESCAPE_BITS = 16  # an escaped value lies less than 2^16 - 1 beyond the table
 _TOTAL = 1 << PRECISION
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from aecodec.entropy import Tables
 from aecodec.errors import ModelError, UnsupportedError
-from aecodec.scalenet import ScaleNet
+from aecodec.scalenet import Z_MAX, ScaleNet
 
 NETS = ("analysis", "hyper_analysis", "code", "synthesis")
 DEVELOPMENT = 0x8000  # ids from here on are development weights: later versions may refuse their files
@@ -212,7 +212,7 @@ class Model:
     def hyper_analysis(self, y: np.ndarray) -> np.ndarray:
         """y (16, 16, M) at the quality's gain -> z_hat int32 (4, 4, Z) in -63..63."""
         z = self._nets["hyper_analysis"](y[None])[0][0]
-        return np.clip(np.rint(z), -63, 63).astype(np.int32)
+        return np.clip(np.rint(z), -Z_MAX, Z_MAX).astype(np.int32)
 
     def code(self, given: np.ndarray, z: np.ndarray, rounding: np.ndarray | None = None):
         """Run the four steps of the means over one tile.

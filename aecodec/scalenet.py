@@ -10,8 +10,8 @@ import numpy as np
 
 from aecodec.errors import ModelError
 
-Z_MAX = 63
-SCALES = 64
+Z_MAX = 63  # hyper-latents are clipped to -63..63
+SCALES = 64  # scale indexes are 0..63
 SHIFTS = (2, 6, 10)
 _EXACT = 1 << 24
 

@@ -28,16 +28,6 @@ SAMPLES = TESTS.parent / "aecodec" / "bench" / "samples"
 LINE = r"\d+x\d+, \d+ bytes, \d+\.\d{3} bpp, \d+\.\d:1"
 
 
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory) -> Path:
-    """The small model of the tests, installed under the name of the one that users have."""
-    folder = tmp_path_factory.mktemp("weights")
-    shutil.copytree(TESTS / "tiny" / "tiny", folder / "photo")
-    manifest = (TESTS / "tiny" / "manifest.json").read_text().replace('"tiny": {', '"photo": {')
-    (folder / "manifest.json").write_text(manifest)
-    return folder
-
-
 @pytest.fixture
 def command(weights, tmp_path, monkeypatch):
     """Arguments and options for subprocess, to run aecodec in an empty folder with the small model."""

@@ -28,16 +28,6 @@ PLAIN, WITH_METADATA = GOLDEN / "rgb-17x33-q50.aez", GOLDEN / "rgb-metadata-24x1
 ICC, EXIF, XMP = b"profile " * 40, b"II*\0\x08\0\0\0\0\0\0\0\0\0", b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
 
 
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory) -> Path:
-    """The small model of the tests, installed under the name of the one that users have."""
-    folder = tmp_path_factory.mktemp("weights")
-    shutil.copytree(TESTS / "tiny" / "tiny", folder / "photo")
-    manifest = (TESTS / "tiny" / "manifest.json").read_text().replace('"tiny": {', '"photo": {')
-    (folder / "manifest.json").write_text(manifest)
-    return folder
-
-
 @pytest.fixture(autouse=True)
 def small_model(weights, monkeypatch):
     monkeypatch.setenv("AECODEC_WEIGHTS", str(weights))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from mirrored import HEIGHT, WIDTH, picture
 
 import aecodec
 from aecodec import container
@@ -14,28 +14,11 @@ from aecodec.container import ALPHA, EXIF, ICC, Chunk
 from aecodec.errors import CorruptError, LimitError, NotAezError, TruncatedError, UnsupportedError
 
 HERE = Path(__file__).parent
-SAMPLE = Path(aecodec.__file__).parent / "bench" / "samples" / "kodim15_crop.png"
-WIDTH, HEIGHT, MARGIN = 780, 530, 64  # 4 x 3 tiles, those at the border cut off
+MARGIN = 64
 METADATA = aecodec.Metadata(icc=b"profile", exif=b"II*\0" * 20, xmp=b"<x/>")
 
 
-def picture(channels: int = 3) -> np.ndarray:
-    """A photograph, mirrored at its edges, so that no two tiles are the same; alpha falls to the right."""
-    with Image.open(SAMPLE) as image:
-        rgb = np.asarray(image.convert("RGB"))
-    rgb = np.pad(rgb, ((0, HEIGHT - 256), (0, WIDTH - 256), (0, 0)), mode="reflect")
-    rgb = rgb // 2 + np.linspace(0, 120, HEIGHT, dtype=np.uint8)[:, None, None]
-    alpha = np.broadcast_to(np.linspace(255, 0, WIDTH).astype(np.uint8), (HEIGHT, WIDTH))
-    colours = rgb[..., :1] if channels < 3 else rgb
-    planes = np.dstack([colours, alpha]) if channels % 2 == 0 else colours
-    return np.ascontiguousarray(planes[..., 0] if channels == 1 else planes)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def tiny_weights():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AECODEC_WEIGHTS", str(HERE / "tiny"))
-        yield
+pytestmark = pytest.mark.usefixtures("tiny_weights")
 
 
 @pytest.fixture(scope="module")

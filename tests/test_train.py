@@ -587,3 +587,9 @@ def test_ctrl_c_on_the_command_line(tmp_path):
     assert "Traceback" not in errors
     assert errors.splitlines()[-1].endswith(f"interrupted; continue with --resume --out {tmp_path}")
     assert checkpoint.read_meta(tmp_path / "checkpoint.npz")["position"]["step"] >= 100
+
+
+@pytest.mark.parametrize("meta", [{}, {"shape": {"no such field": 1}}, {"shape": 3}])
+def test_meta_of_another_version_is_a_model_error(meta):
+    with pytest.raises(ModelError, match=r"^a\.npz: no shape that this version knows$"):
+        checkpoint.part_of(meta, "shape", Shape, Path("a.npz"))

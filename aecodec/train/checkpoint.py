@@ -47,6 +47,14 @@ def read_meta(path: Path) -> dict:
         return json.loads(str(f["meta"]))
 
 
+def part_of(meta: dict, key: str, kind: type, path: Path):
+    """The dataclass `kind` that lies in meta under `key`. Raises ModelError when it is not as this version has it."""
+    try:
+        return kind(**meta[key])
+    except (KeyError, TypeError):
+        raise ModelError(f"{path}: no {key} that this version knows") from None
+
+
 def _numbered(prefix: str, arrays, dtype=None) -> dict:
     return {f"{prefix}{i:04d}": np.asarray(ops.convert_to_numpy(a), dtype) for i, a in enumerate(arrays)}
 

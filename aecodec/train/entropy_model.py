@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from aecodec.scalenet import SCALES
 from aecodec.train.layers import (
     Block,
     DepthToSpace,
@@ -23,8 +24,6 @@ from aecodec.train.layers import (
     round_up_ste,
 )
 
-Z_MAX = 63  # hyper-latents are clipped to -63..63
-SCALES = 64  # rows of the CDF table
 SIGMA_MIN, SIGMA_MAX = 0.11, 256.0
 LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (SCALES - 1)
 # Quadtree order: the step at which channel group g codes position p of each 2x2 square (after Lu et al., 2022).

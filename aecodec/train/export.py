@@ -170,7 +170,7 @@ def load_trained(path: Path) -> tuple[Photo, dict]:
         raise ModelError(f"export runs on the TensorFlow backend, not on {keras.backend.backend()}")
     keras.mixed_precision.set_global_policy("float32")
     meta = checkpoint.read_meta(path)
-    model = Photo(Shape(**meta["shape"]))
+    model = Photo(checkpoint.part_of(meta, "shape", Shape, path))
     model.build()
     checkpoint.load_average(path, model)
     return model, meta
@@ -189,7 +189,9 @@ def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None
     (folder / name).mkdir(parents=True, exist_ok=True)
     for file, data in files.items():
         (folder / name / file).write_bytes(data)
-    path.write_text(json.dumps(manifest, indent=1) + "\n")
+    part = path.with_name(path.name + ".part")  # until the manifest is replaced, new files count as damaged
+    part.write_text(json.dumps(manifest, indent=1) + "\n")
+    part.replace(path)
 
 
 def next_id(folder: Path) -> int:

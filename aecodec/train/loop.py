@@ -78,7 +78,7 @@ class Run:
             if not self.path.exists() and (self.folder / "average.npz").exists():
                 self.path = self.folder / "average.npz"
             meta = checkpoint.read_meta(self.path)
-            shape = Shape(**meta["shape"])
+            shape = checkpoint.part_of(meta, "shape", Shape, self.path)
         elif self.path.exists():
             raise FileExistsError(f"{self.path}: exists; continue with --resume or choose another --out")
         pictures = load_pictures(picture_files(data), phase.crop)
@@ -93,11 +93,12 @@ class Run:
         self.validation = Validation(self.model, tiles_of(load_pictures(picture_files(val)))) if val else None
 
     def _continue(self, meta: dict) -> None:
-        self.position, self.best = Position(**meta["position"]), meta["best"]
+        self.position = checkpoint.part_of(meta, "position", Position, self.path)
+        self.best = meta.get("best", math.inf)
         if not meta["complete"]:
             self.position.warm_step = self.position.step
         if self.phase.steps is None and self.phase.minutes is None:  # finish the phase that was interrupted
-            self.phase = Phase(**meta["phase"])
+            self.phase = checkpoint.part_of(meta, "phase", Phase, self.path)
             self.crops.seed = self.phase.seed
         else:
             self.position = replace(self.position, phase_step=self.position.step, phase_seconds=self.position.seconds)

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from aecodec.scalenet import Z_MAX
 from aecodec.train.entropy_model import (
-    Z_MAX,
     HyperAnalysis,
     HyperRate,
     MeanNet,
