@@ -3,8 +3,8 @@
     x (B, H, W, 3) in -0.5..0.5 --> overlap --> y (B, H/16, W/16, M) --> overlap --> x_hat
 
 The overlap makes a lapped transform of it. The linear bypass, always in float32, maps each 16x16x3 square onto M
-coefficients, initialised with the principal components of training patches; the nets' last layers start at zero. So training starts as a transform codec instead
-of noise.
+coefficients, initialised with the principal components of training patches; the nets' last layers start at zero. So
+training starts as a transform codec instead of noise.
 """
 
 import keras
