@@ -1,6 +1,9 @@
-"""What several test modules stand on: the tiny model under the name of the default one."""
+"""What several test modules stand on: the tiny model under the name of the default one, and the command line."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,3 +27,40 @@ def tiny_weights():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AECODEC_WEIGHTS", str(TINY))
         yield
+
+
+@pytest.fixture
+def command(weights, tmp_path, monkeypatch):
+    """Arguments and options for subprocess, to run aecodec in an empty folder with the small model."""
+    environment = {
+        **os.environ,
+        "AECODEC_WEIGHTS": str(weights),
+        "PYTHONPATH": str(TINY.parent.parent),
+        "PYTHONIOENCODING": "utf-8",
+    }
+
+    def make(*arguments: str | Path) -> dict:
+        return {
+            "args": [sys.executable, "-m", "aecodec", *map(str, arguments)],
+            "cwd": tmp_path,
+            "env": environment,
+        }
+
+    return make
+
+
+@pytest.fixture
+def aecodec(command):
+    """Run aecodec to its end. Nothing may ever end in a traceback, and no unfinished file may stay."""
+
+    def run(*arguments, code: int = 0, **options) -> subprocess.CompletedProcess:
+        call = command(*arguments)
+        done = subprocess.run(**call, capture_output="stdout" not in options, timeout=60, **options)
+        errors = (done.stderr or b"").decode()
+        assert done.returncode == code, errors
+        assert "Traceback" not in errors
+        assert not [path for path in call["cwd"].rglob("*") if path.suffix == ".tmp"]
+        done.lines = errors.splitlines()
+        return done
+
+    return run

@@ -20,7 +20,7 @@ def export(
     ] = None,
 ) -> None:
     """Write weights: LiteRT graphs, integer scale net, tables, manifest."""
-    from aecodec.cli.files import fail
+    from aecodec.cli.messages import fail
 
     try:
         from aecodec.train import export as exporting

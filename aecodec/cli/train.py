@@ -26,7 +26,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Seed of crops, qualities and noise.")] = 0,
 ) -> None:
     """Train a model; Ctrl-C writes a last checkpoint, --resume continues it exactly."""
-    from aecodec.cli.files import fail
+    from aecodec.cli.messages import fail
 
     if name != "photo":
         fail(f"unknown model {name!r}: there is photo", code=2)
