@@ -45,7 +45,7 @@ def batch(
         os.makedirs(out_dir, exist_ok=True)
         check_folder(out_dir, out_dir)
     tally = Tally(tasks)
-    work = _Batch(job, tally, force, skip_existing, makes_folders=out_dir is not None)
+    work = _Batch(job, tally, force, skip_existing)
     if len(tasks) == 1:
         work.run(tasks, 1)
     else:
@@ -64,7 +64,6 @@ class _Batch:
     tally: Tally
     force: bool
     skip_existing: bool
-    makes_folders: bool
     update: "Update | None" = None  # of a progress bar
     full: bool = False  # the disk
 
@@ -102,7 +101,7 @@ class _Batch:
             self._fail(task, result)
             return
         try:
-            if self.makes_folders:
+            if task.makes_folders:
                 os.makedirs(os.path.dirname(task.target) or os.curdir, exist_ok=True)
             write_output(task.target, result.data, self.force)
         except OSError as error:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import typer
 
-from aecodec.cli.messages import STANDARD, explain
+from aecodec.cli.messages import STANDARD
 
 AEZ = frozenset({".aez"})
 _MAGIC = re.compile(r"[*?\[]")
@@ -90,7 +90,7 @@ def _in_folder(folder: str, place: str, extensions: Collection[str], recursive: 
     for path, below, entries in _folders(folder, recursive):
         if isinstance(entries, OSError):
             none = False
-            yield Found(path, problem=explain(entries) or "")
+            yield Found(path, problem=(entries.strerror or str(entries)).lower())
             continue
         for entry in entries:
             if entry.folder:

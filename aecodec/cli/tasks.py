@@ -14,11 +14,15 @@ from aecodec.cli.messages import STANDARD, explain, say_of, shown
 
 
 class Task(NamedTuple):
-    """One input and where its result goes; `problem` says why it must not be tried."""
+    """One input and where its result goes; `problem` says why it must not be tried.
+
+    In a folder of results `makes_folders`, so that the result can have its place there.
+    """
 
     source: str
     target: str
     problem: str = ""
+    makes_folders: bool = False
 
 
 def plan(
@@ -46,7 +50,7 @@ def plan(
     tasks: dict[tuple, Task] = {}  # by where they read and write
     for (name, _, problem), target in zip(found, targets, strict=True):
         key = (name, problem) if problem else (_place(name) or name, _place(target) or target)
-        tasks.setdefault(key, Task(name, target, problem))
+        tasks.setdefault(key, Task(name, target, problem, folder is not None))
     sound = {key: task for key, task in tasks.items() if not task.problem}
     sources, uses = {source for source, _ in sound}, Counter(target for _, target in sound)
     for (source, target), task in sound.items():
