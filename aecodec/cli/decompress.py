@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aecodec.cli.options import Force, Jobs, OutDir, Recursive, SkipExisting, Threads, check_existing
+from aecodec.cli.options import AezFiles, Force, Jobs, OutDir, Recursive, SkipExisting, Threads, check_existing
 
 if TYPE_CHECKING:
     from aecodec.cli.jobs import Failed, Made
@@ -13,13 +13,7 @@ if TYPE_CHECKING:
 
 
 def decompress(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="IN",
-            help="Files in .aez format, folders of them, patterns such as '*.aez' in quotes, or - for standard input.",
-        ),
-    ],
+    inputs: AezFiles,
     output: Annotated[
         str | None,
         typer.Option(

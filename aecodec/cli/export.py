@@ -12,24 +12,15 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder of the weights.")] = Path("weights"),
     name: Annotated[str, typer.Option(help="Name of the model.")] = "photo",
     number: Annotated[
-        int | None, typer.Option("--id", help="Model id 0..65535. Default: the next free development id.")
+        int | None, typer.Option("--id", help="Model id 0..65535; without it the next free development id.")
     ] = None,
     pictures: Annotated[int, typer.Option(min=1, help="Number of pictures to count symbols on.")] = 100,
     sources: Annotated[
-        Path | None,
-        typer.Option(help="CSV file with source and licence of the pictures, kept beside the weights. Default: none."),
+        Path | None, typer.Option(help="CSV file with source and licence of the pictures, kept beside the weights.")
     ] = None,
 ) -> None:
-    """Turn a training run into weights: LiteRT graphs, integer scale net, tables, manifest.
-
-    Needs the extra 'train'. AECODEC_WEIGHTS=FOLDER makes the other commands use weights that are not installed.
-
-    \b
-    Examples:
-      aecodec export runs/photo --data pictures
-      aecodec export runs/photo --data pictures --out weights --name photo --id 1 --sources data.csv
-    """
-    from aecodec.cli.messages import fail
+    """Write weights: LiteRT graphs, integer scale net, tables, manifest."""
+    from aecodec.cli.files import fail
 
     try:
         from aecodec.train import export as exporting

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aecodec.cli.options import Recursive
+from aecodec.cli.options import AezFiles, Recursive
 
 if TYPE_CHECKING:
     from aecodec.codec import Info
@@ -13,13 +13,7 @@ _CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 
 
 def info(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="IN",
-            help="Files in .aez format, folders of them, patterns such as '*.aez' in quotes, or - for standard input.",
-        ),
-    ],
+    inputs: AezFiles,
     recursive: Recursive = False,
     as_json: Annotated[
         bool,

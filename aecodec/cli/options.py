@@ -4,6 +4,13 @@ from typing import Annotated
 
 import typer
 
+AezFiles = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IN",
+        help="Files in .aez format, folders of them, patterns such as '*.aez' in quotes, or - for standard input.",
+    ),
+]
 Recursive = Annotated[
     bool, typer.Option("--recursive", "-r", help="Look into the folders inside of folders too. Default: not.")
 ]

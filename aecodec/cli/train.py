@@ -10,16 +10,12 @@ def train(
     name: Annotated[str, typer.Argument(help="Model to train: photo.")],
     data: Annotated[Path, typer.Option(help="Folder of training pictures (any format that Pillow reads).")],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint, moving average, log.")] = Path("runs/photo"),
-    val: Annotated[Path | None, typer.Option(help="Folder of pictures to validate on. Default: none.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Minutes of training in this phase. Default: as --steps says.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps in this phase. Instead of --minutes.")] = None,
+    val: Annotated[Path | None, typer.Option(help="Folder of pictures to validate on.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Minutes of training in this phase.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps in this phase, instead of minutes.")] = None,
     resume: Annotated[
         bool,
-        typer.Option(
-            "--resume", help="Continue the newest checkpoint; without a budget, finish its phase. Default: not."
-        ),
+        typer.Option("--resume", help="Continue the newest checkpoint; without a budget, finish its phase."),
     ] = False,
     crop: Annotated[int, typer.Option(min=64, help="Edge of the crops in pixels, a multiple of 64.")] = 128,
     batch: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 16,
@@ -29,17 +25,8 @@ def train(
     ] = 0.6,
     seed: Annotated[int, typer.Option(min=0, help="Seed of crops, qualities and noise.")] = 0,
 ) -> None:
-    """Train a model; Ctrl-C writes a last checkpoint, --resume continues it exactly.
-
-    Needs the extra 'train'. Shows loss, bits per pixel, PSNR and time left; `aecodec export` makes weights of a run.
-
-    \b
-    Examples:
-      aecodec train photo --data pictures --minutes 600
-      aecodec train photo --data pictures --val others --steps 20000 --out runs/long
-      aecodec train photo --data pictures --out runs/long --resume
-    """
-    from aecodec.cli.messages import fail
+    """Train a model; Ctrl-C writes a last checkpoint, --resume continues it exactly."""
+    from aecodec.cli.files import fail
 
     if name != "photo":
         fail(f"unknown model {name!r}: there is photo", code=2)

@@ -1,10 +1,8 @@
 """aecodec verify: whether .aez files are what was written. Also what `compress --verify` does."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from aecodec.cli.options import Recursive
+from aecodec.cli.options import AezFiles, Recursive
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,13 +11,7 @@ if TYPE_CHECKING:
 
 
 def verify(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="IN",
-            help="Files in .aez format, folders of them, patterns such as '*.aez' in quotes, or - for standard input.",
-        ),
-    ],
+    inputs: AezFiles,
     recursive: Recursive = False,
 ) -> None:
     """Check every checksum of .aez files, without decoding pixels.
