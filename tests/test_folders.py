@@ -340,7 +340,7 @@ def test_a_disk_that_fills_up_keeps_what_is_finished(mounted, tmp_path, jobs):
     lines, code, listing = mounted("size=8k", "compress", "in", "--out-dir", "out", "-q", "100", "-j", jobs)
     assert code == 1
     full = [line for line in lines if line.endswith(": no space left on device")]
-    assert 1 <= len(full) <= int(jobs)
+    assert 1 <= len(full) <= (1 if jobs == "1" else 3)  # those that were made meanwhile
     assert re.search(rf"^(\d) of 6 files .*, {6 - len(full) - len(listing)} not tried, {len(full)} failed: ", lines[-1])
     assert 1 <= len(listing) <= 4
     sizes = {line.split()[-1]: int(line.split()[4]) for line in listing}

@@ -112,7 +112,7 @@ def compress(
     check_existing(force, skip_existing)
 
     tasks = plan(inputs, find(inputs, EXTENSIONS, recursive), output, out_dir, ".aez")
-    jobs = min(jobs, len(tasks))
+    jobs = max(1, min(jobs, len(tasks)))
     job = _Compress(quality, target_size, target_bpp, target_psnr, share_of_threads(threads, jobs), verify)
     batch(tasks, job, force=force, skip_existing=skip_existing, jobs=jobs, out_dir=out_dir)
 

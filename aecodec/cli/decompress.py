@@ -84,7 +84,7 @@ def decompress(
     tasks = plan(inputs, find(inputs, AEZ, recursive), output, out_dir, extension)
     if kind is not None and output not in (None, STANDARD) and any(task.target == output for task in tasks):
         raise typer.BadParameter(f"not together with the name of a file, {output}", param_hint="--format")
-    jobs = min(jobs, len(tasks))
+    jobs = max(1, min(jobs, len(tasks)))
     job = _Decompress(extension, None if region is None else _numbers(region), salvage, share_of_threads(threads, jobs))
     batch(tasks, job, force=force, skip_existing=skip_existing, jobs=jobs, out_dir=out_dir)
 
