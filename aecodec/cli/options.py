@@ -19,8 +19,8 @@ OutDir = Annotated[
     typer.Option(
         "--out-dir",
         metavar="DIR",
-        help="Write into this folder, which is made if need be. What comes from a folder or pattern keeps its place "
-        "below it: photos/2024/a.png goes to DIR/2024/a with the new extension. Default: beside each input.",
+        help="Write into this folder, which is made if need be. What is found in a folder or by a pattern keeps its "
+        "place below it: of the folder photos, photos/2024/a goes to DIR/2024/a. Default: beside each input.",
     ),
 ]
 Jobs = Annotated[
