@@ -43,7 +43,7 @@ USERS = {
     "tensorflow": {"train"},
     "jax": {"train"},
     "torch": {"train"},
-    "rich": {"train"},
+    "rich": {"train", "cli"},
     "typer": {"cli"},
     "PIL": {"picture", "pillow", "bench", "train"},
 }

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from aecodec.cli.files import STANDARD, check_target, say, write_output, write_standard
+from aecodec.cli.files import check_target, write_output, write_standard
+from aecodec.cli.messages import STANDARD, say
 
 
 def bench(
