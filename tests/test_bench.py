@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -409,7 +410,7 @@ def test_large_pictures_can_be_cut(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "x.png")
     source = load_picture(tmp_path / "x.png", 10)
     np.testing.assert_array_equal(source.pixels, pixels[10:20, 5:15])
-    assert source.note == "centre of 20x30"
+    assert source.note == "the centre of 20x30"
     assert load_picture(tmp_path / "x.png", 30).note == ""
 
 
@@ -466,8 +467,8 @@ def test_command_skips_and_names_an_unreadable_picture(tmp_path: Path) -> None:
         (["--codecs", "gif"], "'gif' is not known"),
         (["--codecs", ","], "no codec given"),
         (["--metrics", "vmaf"], "'vmaf' is not known"),
-        (["--repeats", "-1"], "range"),
-        (["--jobs", "0"], "range"),
+        (["--repeats", "-1"], "--repeats"),
+        (["--jobs", "0"], "--jobs"),
         (["--at-bpp", "0"], "found '0', expected numbers from 0.001 to 1000"),
         (["--at-psnr", "30,x"], "found 'x'"),
         (["--quality", "nan"], "found 'nan'"),
@@ -483,6 +484,16 @@ def test_command_refuses_wrong_options_as_usage(arguments: list[str], reason: st
     done = CliRunner().invoke(app, ["bench", *arguments], env={"COLUMNS": "200"})
     assert done.exit_code == 2
     assert reason in " ".join(done.stderr.split())
+
+
+def test_help_names_every_codec_and_metric() -> None:
+    from typer.testing import CliRunner
+
+    from aecodec.bench.metrics import METRICS
+    from aecodec.cli import app
+
+    words = set(re.findall(r"[\w-]+", CliRunner().invoke(app, ["bench", "--help"]).stdout))
+    assert set(RIVALS) | set(METRICS) <= words
 
 
 @pytest.mark.parametrize("target", ["absent/report.json", "."])

@@ -29,7 +29,7 @@ def test_the_commands_run(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     for command in commands:
         call = [sys.executable, "-m", *shlex.split(command)]
-        done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, f"{command}: {done.stderr}"
     assert (tmp_path / "photo.aez").stat().st_size < SAMPLE.stat().st_size / 5
 

@@ -47,8 +47,8 @@ def load_picture(path: Path, largest: int | None = None) -> Source:
 
     pixels, note = to_rgb(read_picture(path).pixels)
     if largest is not None and max(pixels.shape[:2]) > largest:
+        note = ", ".join(filter(None, (note, f"the centre of {pixels.shape[1]}x{pixels.shape[0]}")))
         pixels = centre(pixels, largest, largest)
-        note = ", ".join(filter(None, (note, f"centre of {pixels.shape[1]}x{pixels.shape[0]}")))
     return Source(printable(path.name), pixels, note)
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -81,6 +82,7 @@ def draw_speed(stem: str, speed: Json, deltas: Mapping[str, Json | None], anchor
 
 
 def _figure(panels: int) -> tuple[Any, list[Any]]:
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not a word on how it finds its fonts
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -40,7 +40,7 @@ class Compare {
 
   fill() {
     const names = Object.keys(this.codecs);
-    const wanted = { left: names.find((name) => name === "jpeg") ?? names[1] ?? "original", right: names[0] };
+    const wanted = { left: names.slice(1).find((name) => name === "jpeg") ?? names[1] ?? "original", right: names[0] };
     for (const side of ["left", "right"]) {
       const select = this.nodes[side], before = select.value;
       select.replaceChildren(...[...names, "original"].map((name) => new Option(name, name)));
