@@ -492,7 +492,11 @@ def test_help_names_every_codec_and_metric() -> None:
     from aecodec.bench.metrics import METRICS
     from aecodec.cli import app
 
-    words = set(re.findall(r"[\w-]+", CliRunner().invoke(app, ["bench", "--help"]).stdout))
+    words = set(
+        re.findall(
+            r"[\w-]+", CliRunner().invoke(app, ["bench", "--help"], terminal_width=500, max_content_width=500).stdout
+        )
+    )
     assert set(RIVALS) | set(METRICS) <= words
 
 

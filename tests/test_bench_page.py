@@ -139,8 +139,10 @@ def line(page) -> int:
 
 def canvas(page, side: str) -> np.ndarray:
     values, width, height = page.evaluate(
-        """side => { const c = document.getElementById('canvas-' + side);
-        return [Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data), c.width, c.height]; }""",
+        """side => { const { width, height } = document.getElementById('canvas-' + side);
+        const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+        copy.drawImage(document.getElementById('canvas-' + side), 0, 0);
+        return [Array.from(copy.getImageData(0, 0, width, height).data), width, height]; }""",
         side,
     )
     return np.array(values, np.uint8).reshape(height, width, 4)[..., :3]
