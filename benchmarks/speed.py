@@ -62,7 +62,7 @@ def library(files: list[Path], names: list[str], rounds: int) -> dict[str, Any]:
         table[name] = {
             "settings": f"{RIVALS[name].about}, quality {speed.quality:g}",
             "bpp": round(points[name].bpp, 4),
-            "psnr": round(points[name].psnr, 3),
+            "psnr": None if RIVALS[name].lossless else round(points[name].psnr, 3),
             "encode_mps": {str(cores): round(value, 2) for cores, value in speed.encode_mps.items()},
             "decode_mps": {str(cores): round(value, 2) for cores, value in speed.decode_mps.items()},
             "encode_mb": speed.encode_mb,
