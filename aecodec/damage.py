@@ -1,6 +1,6 @@
 """What can be had of a damaged file: sound tiles as they are, flat colour for the others, and a list of what is wrong.
 
-Damage to a tile reaches its own pixels and the synthesis halo around them, 64 pixels, and no further: tiles are coded
+Damage to a tile reaches its own pixels and the synthesis halo around them, 72 pixels, and no further: tiles are coded
 each for itself. Header and index must be sound; without them nothing else can be found.
 """
 

@@ -1,11 +1,13 @@
 """Weights and tables from disk, and the networks that run them. The only user of LiteRT.
 
     weights/manifest.json          names, ids, sha256 of every file
-    weights/<name>/analysis.tflite        pixels uint8 (1, h, w, 3) -> y (1, h/16, w/16, M)
+    weights/<name>/analysis.tflite        pixels (1, h, w, 3) -> y (1, h/16, w/16, M)
     weights/<name>/hyper_analysis.tflite  y * gain (1, 16, 16, M) -> z (1, 4, 4, Z), not rounded
     weights/<name>/code.tflite            a tile's means in four steps; codes residuals or takes them, see `Model.code`
-    weights/<name>/synthesis.tflite       y_hat (1, h, w, M), features -> pixels uint8 (1, 16h, 16w, 3)
-    weights/<name>/numbers.npz            scale net, gains, tables
+    weights/<name>/synthesis.tflite       y_hat (1, h, w, M), features -> pixels (1, 16h, 16w, 3)
+    weights/<name>/numbers.npz            scale net, gains, tables, overlaps
+
+Pixels are uint8, or float32 0..255 where the model has overlaps (aecodec/lapped.py).
 
 Nothing is loaded before it is needed, and nothing is believed that the manifest's hashes do not cover.
 """
@@ -23,6 +25,7 @@ import numpy as np
 
 from aecodec.entropy import Tables
 from aecodec.errors import ModelError, UnsupportedError
+from aecodec.lapped import overlap
 from aecodec.scalenet import Z_MAX, ScaleNet
 
 NETS = ("analysis", "hyper_analysis", "code", "synthesis")
@@ -207,6 +210,8 @@ class Model:
 
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
         """pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
+        if "overlap_pre" in self._numbers:
+            pixels = overlap(pixels.astype(np.float32), self._numbers["overlap_pre"])
         return self._nets["analysis"](pixels[None])[0][0]
 
     def hyper_analysis(self, y: np.ndarray) -> np.ndarray:
@@ -229,7 +234,11 @@ class Model:
 
     def synthesis(self, y_hat: np.ndarray, features: np.ndarray) -> np.ndarray:
         """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
-        return self._nets["synthesis"](y_hat[None], features)[0][0]
+        x = self._nets["synthesis"](y_hat[None], features)[0][0]
+        if "overlap_post" in self._numbers:
+            x = overlap(x, self._numbers["overlap_post"])
+            return np.clip(x, 0, 255, out=x).astype(np.uint8)
+        return x
 
 
 @cache

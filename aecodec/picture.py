@@ -31,6 +31,7 @@ _FORMATS = {
     ".ppm": "PPM",
     ".pgm": "PPM",
 }
+EXTENSIONS = frozenset(_FORMATS) - {""} | {".gif", ".jpe", ".jfif", ".pnm"}  # of files that are taken for pictures
 # Pillow writes icons by making the picture smaller; ours is what pictures are decompressed from.
 _NOT_WRITTEN = ("ICO", "ICNS", "AEZ")
 _HOLDS_ALPHA = ("PNG", "WEBP", "AVIF", "TIFF", "TGA", "QOI", "DDS", "JPEG2000")

@@ -7,7 +7,7 @@ from aecodec.model import Model
 from aecodec.workers import Workers
 
 WINDOW = 80  # latents along the edge of the largest window
-HALO = 4  # latents: the receptive field of either transform
+HALO = 5  # latents: the receptive field of either transform, overlap included
 _GREY = np.array([299, 587, 114], np.uint32)  # luma of ITU-R BT.601, in thousandths
 
 
@@ -33,7 +33,7 @@ def needed(area: tiles.Region, height: int, width: int) -> tiles.Tile:
     """The latents that pixels of a picture of height x width depend on.
 
     >>> needed(tiles.Region(x=100, y=700, width=20, height=68), 768, 512)
-    Tile(top=39, left=2, height=9, width=10)
+    Tile(top=38, left=1, height=10, width=12)
     """
 
     def reach(start: int, size: int, length: int) -> tuple[int, int]:

@@ -5,14 +5,18 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 
+def usable_threads() -> int:
+    """Return how many threads this process may keep busy."""
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
+
+
 class Workers:
     """Runs a function over items on so many threads, results in order; on one thread without any pool."""
 
     def __init__(self, threads: int | None):
         if threads is not None and threads < 1:
             raise ValueError(f"threads: {threads}, expected 1 or more")
-        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        self.count = threads or usable or 1
+        self.count = threads or usable_threads()
         self._pool = ThreadPoolExecutor(self.count) if self.count > 1 else None
 
     def map(self, function: Callable, items: Iterable) -> list:

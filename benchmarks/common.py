@@ -1,8 +1,10 @@
-"""What the benchmark scripts share: where results go, and large pictures made of small ones."""
+"""What the benchmark scripts share: where results go, large pictures made of small ones, commands that are measured."""
 
 import json
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,3 +61,16 @@ def command_line(*arguments: str) -> list[str]:
     script = Path(sys.executable).with_name("aecodec")
     start = [str(script)] if script.exists() else [sys.executable, "-c", "from aecodec.cli import main; main()"]
     return [*start, *arguments]
+
+
+def run_measured(command: Sequence[str]) -> tuple[float, float]:
+    """Run a command to its end -> seconds, and peak resident memory in MB (10^6 bytes) of its largest process."""
+    start = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    errors = child.stderr.read().decode(errors="replace")
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        sys.exit(f"{' '.join(command)}: exit code {child.returncode}\n{errors}")
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return time.perf_counter() - start, round(peak / 1e6, 1)

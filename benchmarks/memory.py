@@ -5,25 +5,19 @@ of a child counts from the size of the parent it was started by.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from common import RESULTS, command_line, conditions, mosaic, write_json
+from common import RESULTS, command_line, conditions, mosaic, run_measured, write_json
 
 WIDTH, HEIGHT = 6000, 4000
 
 
 def peak_mb(command: list[str]) -> float:
-    """Run a command to its end and return its peak resident memory in MB (10^6 bytes)."""
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        sys.exit(f"{command[-1]}: exit code {child.returncode}")
-    return round(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)
+    """Run a command to its end and return its peak resident memory in MB."""
+    return run_measured(command)[1]
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
-"""What several test modules stand on: the tiny model under the name of the default one."""
+"""What several test modules stand on: the tiny model under the name of the default one, and the command line."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +35,81 @@ def tiny_weights():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AECODEC_WEIGHTS", str(TINY))
         yield
+
+
+@pytest.fixture
+def command(weights, tmp_path, monkeypatch):
+    """Arguments and options for subprocess, to run aecodec in an empty folder with the small model."""
+    environment = {
+        **os.environ,
+        "AECODEC_WEIGHTS": str(weights),
+        "PYTHONPATH": str(TINY.parent.parent),
+        "PYTHONIOENCODING": "utf-8",
+    }
+
+    def make(*arguments: str | Path) -> dict:
+        return {
+            "args": [sys.executable, "-m", "aecodec", *map(str, arguments)],
+            "cwd": tmp_path,
+            "env": environment,
+        }
+
+    return make
+
+
+@pytest.fixture
+def aecodec(command):
+    """Run aecodec to its end. Nothing may ever end in a traceback, and no unfinished file may stay."""
+
+    def run(*arguments, code: int = 0, **options) -> subprocess.CompletedProcess:
+        call = command(*arguments)
+        done = subprocess.run(**call, capture_output=not {"stdout", "stderr"} & options.keys(), timeout=60, **options)
+        errors = (done.stderr or b"").decode()
+        assert done.returncode == code, errors
+        assert "Traceback" not in errors
+        assert not [path for path in call["cwd"].rglob("*") if path.suffix == ".tmp"]
+        done.lines = errors.splitlines()
+        return done
+
+    return run
+
+
+@pytest.fixture
+def wrong(capsys):
+    """Give wrong arguments to the command line, in this process, and return the last line that it says."""
+    from aecodec.cli import app
+
+    def run(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as left:
+            app(arguments, prog_name="aecodec")
+        assert left.value.code == 2
+        out, errors = capsys.readouterr()
+        assert out == ""
+        return errors.splitlines()[-1]
+
+    return run
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Run a line with the shell in a folder, as a user does after `pip install`: with the weights that come with it."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    starts = {"aecodec": '-c "from aecodec.cli import main; main()"', "python": ""}
+    for name, arguments in starts.items():
+        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
+        (tools / name).chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if name != "AECODEC_WEIGHTS"}
+    environment |= {
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(TINY.parent.parent),
+        "LC_ALL": "C.UTF-8",
+    }
+
+    def run(line: str, folder: Path) -> tuple[int, str]:
+        """-> exit status, what standard output and standard error got."""
+        call = ["sh", "-c", f"({line}) 2>&1"]
+        done = subprocess.run(call, cwd=folder, env=environment, capture_output=True, timeout=600)
+        return done.returncode, done.stdout.decode()
+
+    return run

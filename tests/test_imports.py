@@ -19,7 +19,7 @@ PACKAGE = Path(aecodec.__file__).parent
 # From the bottom to the top: a module imports from lower floors, and from its own folder.
 FLOORS = [
     {"errors", "workers"},
-    {"container", "tiles", "scalenet"},
+    {"container", "tiles", "scalenet", "lapped"},
     {"entropy", "sidedata"},
     {"model", "picture"},
     {"transforms", "tilecoder"},
@@ -43,7 +43,7 @@ USERS = {
     "tensorflow": {"train"},
     "jax": {"train"},
     "torch": {"train"},
-    "rich": {"train"},
+    "rich": {"train", "cli"},
     "typer": {"cli"},
     "imagecodecs": {"bench"},
     "pillow_heif": {"bench"},

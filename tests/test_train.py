@@ -22,6 +22,7 @@ from PIL import Image
 import aecodec
 from aecodec import codec
 from aecodec.errors import ModelError
+from aecodec.lapped import overlap
 from aecodec.model import Model
 from aecodec.train.data import Crops, batches, load_pictures, picture_files, tiles_of
 
@@ -33,6 +34,7 @@ if keras.backend.backend() != "tensorflow":
 from aecodec.train import checkpoint, export, loop  # noqa: E402
 from aecodec.train.loop import Phase, Run  # noqa: E402
 from aecodec.train.photo import Shape  # noqa: E402
+from aecodec.train.transforms import Overlap  # noqa: E402
 
 # Keras variables know nothing of NumPy 2's `copy`.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -474,7 +476,7 @@ def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained)
     with Image.open(SAMPLES / "kodim15_crop.png") as f:
         pixels = np.asarray(f.convert("RGB"))
     x = pixels.astype(np.float32) / 255 - 0.5
-    y = np.asarray(trained.analysis(x[None]))
+    y = np.asarray(trained.analysis(trained.pre(x[None])))
     assert relative(weights.analysis(pixels), y[0]) < 0.01
 
     quality = 1024
@@ -485,7 +487,7 @@ def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained)
     assert np.abs(found - z[0]).max() <= 2
 
     features = weights.features(quality)
-    x_hat = np.asarray(trained.synthesis(y, features))[0]
+    x_hat = np.asarray(trained.post(trained.synthesis(y, features)))[0]
     expected = np.floor(np.clip(x_hat * 255 + 128, 0, 255))
     assert np.abs(weights.synthesis(y[0], features) - expected).max() <= 2
 
@@ -494,6 +496,16 @@ def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained)
     residuals, found = weights.code(r[0], z[0])
     np.testing.assert_array_equal(residuals, r[0])
     assert relative(found, np.asarray(y_hat)[0]) < 0.02
+
+
+def test_the_overlap_in_training_is_the_codecs():
+    layer = Overlap()
+    layer.build()
+    layer.v.assign(np.random.default_rng(3).standard_normal((8, 8)))
+    x = np.random.default_rng(4).uniform(-0.5, 0.5, (2, 48, 80, 3)).astype(np.float32)
+    found = np.asarray(layer(x))
+    for one, expected in zip(found, x, strict=True):
+        np.testing.assert_allclose(one, overlap(expected, np.asarray(layer.matrix())), atol=1e-5)
 
 
 def test_the_coded_means_are_those_that_decoding_finds(exported):

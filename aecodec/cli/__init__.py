@@ -11,8 +11,8 @@ from aecodec.cli.bench import bench
 from aecodec.cli.compress import compress
 from aecodec.cli.decompress import decompress
 from aecodec.cli.export import export
-from aecodec.cli.files import explain, say
 from aecodec.cli.info import info
+from aecodec.cli.messages import explain, say
 from aecodec.cli.train import train
 from aecodec.cli.verify import verify
 
@@ -39,10 +39,9 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # rich takes as long to load as all the rest of --help
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None},
 )
 app.command()(compress)
 app.command()(decompress)
@@ -56,20 +55,43 @@ app.command()(export)
 def _show_version(wanted: bool) -> None:
     if wanted:
         from aecodec import __version__
+        from aecodec.container import VERSION
+        from aecodec.model import models
 
         typer.echo(f"aecodec {__version__}")
+        typer.echo(f"format {VERSION}")
+        for model in models().values():
+            typer.echo(f"model {model.name}, id {model.id}")
         raise typer.Exit
 
 
 @app.callback()
 def _aecodec(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the versions of the program and of the format that it writes, and the installed models with the "
+            "ids that files carry.",
+        ),
     ] = False,
 ) -> None:
     """A learned image codec: small files, on a plain CPU, that decode everywhere.
 
     Exit status: 0 done, 1 something failed, 2 wrong usage.
+
+    \b
+    Examples:
+      aecodec compress photo.png                 photo.aez
+      aecodec decompress photo.aez               photo.png
+      aecodec COMMAND --help                     all about a command
+
+    \b
+    Environment:
+      AECODEC_WEIGHTS    folder of other weights than the installed ones
+      NO_COLOR           if set, the progress bar has no colours
     """
 
 
@@ -82,7 +104,7 @@ def main() -> None:
             os.open(os.devnull, os.O_RDWR)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
-    app()
+    app(prog_name="aecodec")
 
 
 def _terminate(number: int, frame: object) -> None:

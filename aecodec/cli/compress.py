@@ -1,21 +1,35 @@
 """aecodec compress: pictures to .aez files."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aecodec.cli.options import Force, Jobs, OutDir, Recursive, SkipExisting, Threads, check_existing
+
+if TYPE_CHECKING:
+    from aecodec.cli.jobs import Made
+    from aecodec.cli.tasks import Task
+
 
 def compress(
-    inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Pictures; - for standard input.")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN",
+            help="Pictures, folders of pictures, patterns such as '*.png' in quotes, or - for standard input.",
+        ),
+    ],
     output: Annotated[
         str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="OUT",
-            help="File, existing folder, or - for standard output; default: beside each input, as .aez.",
+            help="File, existing folder, or - for standard output. Default: beside each input, as .aez.",
         ),
     ] = None,
+    out_dir: OutDir = None,
     quality: Annotated[
         float | None,
         typer.Option(
@@ -24,37 +38,67 @@ def compress(
             metavar="Q",
             min=1,
             max=100,
-            help="1 is the smallest file, 100 the best picture; default: 75.",
+            help="From 1, the smallest file, to 100, the best picture; 62.5 is a quality too. Default: 75.",
         ),
     ] = None,
     target_size: Annotated[
         int | None,
-        typer.Option(metavar="BYTES", min=1, help="Best quality whose file has at most so many bytes; instead of -q."),
+        typer.Option(
+            metavar="BYTES",
+            min=1,
+            help="Instead of -q: the best picture in at most so many bytes, of which at least 97 % are used.",
+        ),
     ] = None,
     target_bpp: Annotated[
-        float | None, typer.Option(metavar="B", min=0, help="The same in bits per pixel; instead of -q.")
+        float | None,
+        typer.Option(
+            metavar="B",
+            min=0,
+            help="Instead of -q: the same in bits per pixel, above 0. 0.5 to 2 are usual; RGB itself has 24.",
+        ),
     ] = None,
     target_psnr: Annotated[
         float | None,
-        typer.Option(metavar="DB", min=0, help="Smallest file whose picture has at least so many dB; instead of -q."),
-    ] = None,
-    threads: Annotated[
-        int | None,
         typer.Option(
-            "--threads", "-t", metavar="N", min=1, help="Threads; default: all. The bytes do not depend on it."
+            metavar="DB",
+            min=0,
+            help="Instead of -q: the smallest file whose picture has a PSNR of at least so many dB, and at most 0.1 dB "
+            "more. 28 to 42 are usual; what is out of reach is an error.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
+    recursive: Recursive = False,
+    jobs: Jobs = 1,
+    threads: Threads = None,
+    force: Force = False,
+    skip_existing: SkipExisting = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Decode each result before it is written, and report its PSNR.")
+        bool,
+        typer.Option(
+            "--verify",
+            help="Decode each result before it is written and report its PSNR; what does not decode to the picture is "
+            "not written. Default: not.",
+        ),
     ] = False,
 ) -> None:
     """Compress pictures to .aez files.
 
-    Reads PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM and GIF with 8 bits per sample. ICC profile, Exif and XMP are kept.
+    Reads PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM and GIF with 8 bits per sample. ICC profile, Exif and XMP are kept. Says
+    a line for each file on standard error; several files have a progress bar there if it is a terminal. A file that
+    fails does not stop the others.
+
+    \b
+    Examples:
+      aecodec compress photo.png                          photo.aez, at quality 75
+      aecodec compress photo.png -o small.aez -q 40
+      aecodec compress photo.png -o a.aez --target-size 50000
+      aecodec compress photos -r --out-dir packed -j 2    a whole tree
+      aecodec compress 'photos/*.jpg' --skip-existing     the rest of an earlier run
+      magick photo.heic png:- | aecodec compress - -o photo.aez
     """
-    from aecodec.cli.files import Task, check_target, open_input, plan, quiet, report, run, write_output
-    from aecodec.cli.verify import check_result
+    from aecodec.cli.batch import batch, share_of_threads
+    from aecodec.cli.find import find
+    from aecodec.cli.tasks import plan
+    from aecodec.picture import EXTENSIONS
 
     if quality is not None and not 1 <= quality <= 100:  # not a number passes the range above
         raise typer.BadParameter(f"{quality} is not in the range 1 to 100", param_hint="-q")
@@ -65,26 +109,46 @@ def compress(
     for name in ("--target-bpp", "--target-psnr"):
         if aims[name] is not None and not 0 < aims[name] < float("inf"):
             raise typer.BadParameter(f"{aims[name]} is not a number above 0", param_hint=name)
+    check_existing(force, skip_existing)
 
-    def job(task: Task) -> None:
+    tasks = plan(inputs, find(inputs, EXTENSIONS, recursive), output, out_dir, ".aez")
+    jobs = max(1, min(jobs, len(tasks)))
+    job = _Compress(quality, target_size, target_bpp, target_psnr, share_of_threads(threads, jobs), verify)
+    batch(tasks, job, force=force, skip_existing=skip_existing, jobs=jobs, out_dir=out_dir)
+
+
+@dataclass(frozen=True)
+class _Compress:
+    """The job, so that it can be sent to another process."""
+
+    quality: float | None
+    target_size: int | None
+    target_bpp: float | None
+    target_psnr: float | None
+    threads: int
+    verify: bool
+
+    def __call__(self, task: "Task") -> "Made":
+        from aecodec.cli.files import open_input, quiet
+        from aecodec.cli.jobs import Made
+        from aecodec.cli.messages import summary
+        from aecodec.cli.verify import check_result
         from aecodec.codec import encode
         from aecodec.picture import read_picture
 
-        check_target(task.target, force)
         with open_input(task.source) as file, quiet():
             pixels, metadata = read_picture(file)
         data = encode(
             pixels,
-            quality,
-            target_size=target_size,
-            target_bpp=target_bpp,
-            target_psnr=target_psnr,
+            self.quality,
+            target_size=self.target_size,
+            target_bpp=self.target_bpp,
+            target_psnr=self.target_psnr,
             metadata=metadata,
-            threads=threads,
+            threads=self.threads,
         )
-        more = f", {check_result(data, pixels, metadata, threads)}" if verify else ""
-        write_output(task.target, data, force)
         height, width = pixels.shape[:2]
-        report(task, width, height, pixels.size // (width * height), len(data), more)
-
-    run(plan(inputs, output, ".aez"), job)
+        report = summary(width, height, pixels.size // (width * height), len(data))
+        if self.verify:
+            report += f", {check_result(data, pixels, metadata, self.threads)}"
+        return Made(data, report, width * height)

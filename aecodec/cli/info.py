@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aecodec.cli.options import AezFiles, Recursive
+
 if TYPE_CHECKING:
     from aecodec.codec import Info
 
@@ -11,13 +13,28 @@ _CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 
 
 def info(
-    inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Files in .aez format; - for standard input.")],
+    inputs: AezFiles,
+    recursive: Recursive = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object per file, each on a line of its own.")
+        bool,
+        typer.Option("--json", help="One JSON object per file, each on a line of its own. Default: lines for people."),
     ] = False,
 ) -> None:
-    """Show what .aez files contain."""
-    from aecodec.cli.files import STANDARD, Task, read_aez, run, title, write_standard
+    """Show what .aez files contain.
+
+    Reads header and index alone: size, colours, model, quality, tiles, and the alpha and metadata chunks with their
+    stored bytes. Quality is on the scale of `compress -q`.
+
+    \b
+    Examples:
+      aecodec info photo.aez
+      aecodec info --json photo.aez | jq .bpp
+      aecodec info -r packed
+    """
+    from aecodec.cli.files import read_aez, write_standard
+    from aecodec.cli.find import AEZ, find
+    from aecodec.cli.messages import STANDARD, title
+    from aecodec.cli.tasks import Task, run
 
     def job(task: Task) -> None:
         import json
@@ -35,7 +52,7 @@ def info(
             error = TruncatedError if len(data) < found.size else CorruptError
             raise error(f"file: {len(data)} bytes, expected {found.size}")
 
-    run([Task(source, STANDARD) for source in inputs], job)
+    run([Task(name, STANDARD, problem) for name, _, problem in find(inputs, AEZ, recursive)], job)
 
 
 def _fields(source: str, found: "Info") -> dict[str, object]:
@@ -45,7 +62,7 @@ def _fields(source: str, found: "Info") -> dict[str, object]:
 
 
 def _describe(name: str, found: "Info") -> str:
-    from aecodec.cli.files import summary
+    from aecodec.cli.messages import summary
 
     quality = "unknown" if found.quality is None else f"{found.quality:g}"
     chunks = ", ".join(f"{tag} {size} bytes" for tag, size in found.chunks.items()) or "none"

@@ -1,8 +1,8 @@
 """aecodec verify: whether .aez files are what was written. Also what `compress --verify` does."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from aecodec.cli.options import AezFiles, Recursive
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,13 +11,26 @@ if TYPE_CHECKING:
 
 
 def verify(
-    inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Files in .aez format; - for standard input.")],
+    inputs: AezFiles,
+    recursive: Recursive = False,
 ) -> None:
     """Check every checksum of .aez files, without decoding pixels.
 
     A line for each file: "ok" on standard output, or what is wrong on standard error; then the exit status is 1.
+    Header, index, tiles, alpha and metadata have a checksum each, and the size of the file must be right. What a file
+    decodes to is what `compress --verify` looks at.
+
+    \b
+    Examples:
+      aecodec verify photo.aez
+      aecodec verify -r packed
+      aecodec verify -r packed > /dev/null                only what is damaged
+      ssh host cat photo.aez | aecodec verify -
     """
-    from aecodec.cli.files import STANDARD, Task, read_aez, run, title, write_standard
+    from aecodec.cli.files import read_aez, write_standard
+    from aecodec.cli.find import AEZ, find
+    from aecodec.cli.messages import STANDARD, title
+    from aecodec.cli.tasks import Task, run
 
     def job(task: Task) -> None:
         import sys
@@ -28,7 +41,7 @@ def verify(
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         write_standard(f"{title(task.source)}: ok\n".encode(encoding, "backslashreplace"))
 
-    run([Task(source, STANDARD) for source in inputs], job)
+    run([Task(name, STANDARD, problem) for name, _, problem in find(inputs, AEZ, recursive)], job)
 
 
 def check_result(data: bytes, pixels: "np.ndarray", metadata: "Metadata", threads: int | None) -> str:

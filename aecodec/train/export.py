@@ -127,13 +127,14 @@ def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[np.ndarray]) -> 
     }
     net = scale_net(model)
     integers = {f: a.astype(np.int32 if f[0] == "b" or f == "offset" else np.int8) for f, a in net._asdict().items()}
+    overlaps = {f"overlap_{n}": ops.convert_to_numpy(getattr(model, n).matrix()) for n in ("pre", "post")}
     out = io.BytesIO()
     tables = {
         "z_tables": z_tables,
         "r_tables": np.concatenate(r_tables),
         "r_sizes": np.array([len(t) for t in r_tables]),
     }
-    np.savez_compressed(out, **integers, **knots, **tables, rounding=rounding_offsets())
+    np.savez_compressed(out, **integers, **knots, **overlaps, **tables, rounding=rounding_offsets())
     return out.getvalue()
 
 

@@ -82,7 +82,7 @@ def graphs(model: Photo) -> dict[str, bytes]:
     z = tf.TensorSpec((1, TILE // 4, TILE // 4, s.hyper), tf.float32)
 
     def analysis(pixels):
-        return model.analysis(ops.cast(pixels, "float32") * np.float32(1 / 255) - 0.5)
+        return model.analysis(pixels * np.float32(1 / 255) - 0.5)
 
     def hyper_analysis(y):
         return model.hyper_analysis(y)
@@ -92,13 +92,12 @@ def graphs(model: Photo) -> dict[str, bytes]:
         return {"a_r": r, "b_y_hat": y_hat}
 
     def synthesis(y_hat, features):
-        x = model.synthesis(y_hat, features)
-        return ops.cast(ops.floor(ops.clip(x * 255.0 + 128.0, 0.0, 255.0)), "uint8")
+        return model.synthesis(y_hat, features) * 255.0 + 128.0
 
     one = tf.TensorSpec((1, 1, 1, 1), tf.float32)
     features = tf.TensorSpec((1, 1, 1, s.width16 + s.synthesis8), tf.float32)
     return {
-        "analysis": lite(analysis, tf.TensorSpec((1, 256, 256, 3), tf.uint8)),
+        "analysis": lite(analysis, tf.TensorSpec((1, 256, 256, 3), tf.float32)),
         "hyper_analysis": lite(hyper_analysis, latent),
         "code": lite(code, latent, z, latent, one),
         "synthesis": lite(synthesis, latent, features),

@@ -1,8 +1,8 @@
 """The flagship network `photo`: transforms, gains over the quality axis and entropy model as one trainable model.
 
-    x -> analysis -> y -> * gain -> tiles -> hyper-analysis -> z -> round -> scale net -> scale index
+    x -> overlap -> analysis -> y -> * gain -> tiles -> hyper-analysis -> z -> round -> scale net -> scale index
                                       |                          |-> mean net <- y_hat (4 steps) -> mu
-                                      +-> r = round(y - mu) -> y_hat -> / gain -> synthesis -> x_hat
+                                      +-> r = round(y - mu) -> y_hat -> / gain -> synthesis -> overlap -> x_hat
 
 The gains make one set of weights serve all qualities (Cui et al., 2021).
 """
@@ -25,7 +25,7 @@ from aecodec.train.entropy_model import (
     step_masks,
 )
 from aecodec.train.layers import at_knots, clip_inward, constant, round_ste
-from aecodec.train.transforms import Analysis, Synthesis, interleaved
+from aecodec.train.transforms import Analysis, Overlap, Synthesis, interleaved
 
 TILE = 16  # latents along the edge of a tile
 
@@ -87,6 +87,7 @@ class Photo(keras.Model):
             basis, variance = np.zeros((768, s.latent), "float32"), np.ones(s.latent, "float32")
         basis = interleaved(basis, s.latent, 4)
         variance = interleaved(variance[None], s.latent, 4)[0]
+        self.pre, self.post = Overlap(name="pre"), Overlap(name="post")
         self.analysis = Analysis(basis, s.latent, s.analysis8, s.blocks8, s.width16, s.blocks16, name="analysis")
         self.synthesis = Synthesis(basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, name="synthesis")
         self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, s.hyper_width, name="hyper_analysis")
@@ -109,6 +110,8 @@ class Photo(keras.Model):
     def build(self, _=None):
         s = self.shape
         latent = (None, TILE, TILE, s.latent)
+        self.pre.build()
+        self.post.build()
         self.analysis.build((None, 256, 256, 3))
         self.synthesis.build(latent)
         self.hyper_analysis.build(latent)
@@ -132,7 +135,7 @@ class Photo(keras.Model):
         q_tile = ops.repeat(q, per) if per > 1 else q
         masks = step_masks(tile, tile, self.shape.latent)
 
-        y = to_tiles(self.analysis(x), tile) * ops.exp(at_knots(self.log_gain, q_tile))
+        y = to_tiles(self.analysis(self.pre(x)), tile) * ops.exp(at_knots(self.log_gain, q_tile))
         z = clip_inward(self.hyper_analysis(y), -Z_MAX, Z_MAX)
         z_hat = round_ste(z)
         index = self.scale_net(z_hat, q_tile)
@@ -153,7 +156,7 @@ class Photo(keras.Model):
             bits_z = self.hyper_rate(z + to_tiles(noise_z, tile // 4), knot)
 
         y_hat = from_tiles(y_hat * ops.exp(at_knots(self.log_gain_inverse, q_tile)), rows, columns)
-        x_hat = self.synthesis(y_hat, ops.exp(at_knots(self.log_features, q)))
+        x_hat = self.post(self.synthesis(y_hat, ops.exp(at_knots(self.log_features, q))))
 
         def total(bits):
             return ops.sum(ops.reshape(bits, (-1, per * int(np.prod(bits.shape[1:])))), axis=1)

@@ -1,10 +1,10 @@
 """The analysis and synthesis transforms: a linear map beside a convolutional net.
 
-    x (B, H, W, 3) in -0.5..0.5 --> y (B, H/16, W/16, M) --> x_hat
+    x (B, H, W, 3) in -0.5..0.5 --> overlap --> y (B, H/16, W/16, M) --> overlap --> x_hat
 
-The linear bypass, always in float32, maps each 16x16x3 square onto M coefficients, initialised with the principal
-components of training patches; the nets' last layers start at zero. So training starts as a transform codec instead
-of noise.
+The overlap makes a lapped transform of it. The linear bypass, always in float32, maps each 16x16x3 square onto M
+coefficients, initialised with the principal components of training patches; the nets' last layers start at zero. So
+training starts as a transform codec instead of noise.
 """
 
 import keras
@@ -13,10 +13,51 @@ from keras import ops
 
 from aecodec.train.layers import Block, DepthToSpace, Pointwise, SpaceToDepth, chain, constant, f32
 
+LAP = 8  # pixels that a square's overlap reaches into its neighbour
+
 
 def interleaved(basis: np.ndarray, channels: int, groups: int) -> np.ndarray:
     """The first `channels` columns, dealt out over the context's channel groups like cards."""
     return basis[:, np.concatenate([np.arange(g, channels, groups) for g in range(groups)])]
+
+
+class Overlap(keras.layers.Layer):
+    """Filter pixels (B, H, W, C) across the borders of 16x16 squares, along rows and then along columns.
+
+    A time-domain lapped transform (Tran, Liang and Tu, 2003): of the 16 pixels around a border, the part that mirrors
+    onto itself stays and the part that changes sign goes through a trained matrix. At the picture's edge nothing
+    changes. The nets see the filtered pixels, and what they give is filtered back.
+    """
+
+    RATE = 0.25  # its gradient sums over all pixels and would fill the clipped norm
+
+    def __init__(self, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+
+    def build(self, _=None):
+        self.v = self.add_weight(name="overlap", shape=(LAP, LAP), initializer="zeros")
+
+    def matrix(self):
+        """(8, 8): what the sign-changing half of a segment is multiplied by, as a row."""
+        return ops.eye(LAP, dtype="float32") + self.RATE * f32(self.v)
+
+    def _along_rows(self, x, segment):
+        *_, w, c = x.shape
+        if w == 2 * LAP:
+            return x
+        left, inner, right = ops.split(x, [LAP, w - LAP], axis=2)  # its gradient is far faster than that of slices
+        inner = ops.reshape(ops.matmul(ops.reshape(inner, (-1, 2 * LAP * c)), segment), (-1, *inner.shape[1:]))
+        return ops.concatenate([left, inner, right], axis=2)
+
+    def call(self, x):
+        v, one, mirror = self.matrix(), ops.eye(LAP, dtype="float32"), ops.flip(ops.eye(LAP, dtype="float32"), 1)
+        top = ops.concatenate([one + ops.flip(ops.flip(v, 0), 1), mirror - ops.flip(v, 0)], 1)
+        bottom = ops.concatenate([mirror - ops.flip(v, 1), one + v], 1)
+        segment = ops.reshape(ops.concatenate([top, bottom], 0) / 2, (2 * LAP, 1, 2 * LAP, 1))
+        colours = ops.reshape(ops.eye(x.shape[-1], dtype="float32"), (1, x.shape[-1], 1, x.shape[-1]))
+        segment = ops.reshape(segment * colours, (2 * LAP * x.shape[-1], -1))
+        x = ops.transpose(self._along_rows(x, segment), (0, 2, 1, 3))
+        return ops.transpose(self._along_rows(x, segment), (0, 2, 1, 3))
 
 
 class Analysis(keras.layers.Layer):
