@@ -1,6 +1,6 @@
 """`aecodec bench`: aez beside the other codecs on the user's own pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -104,7 +104,7 @@ def bench(
 
     cache = _open_cache(fresh)
     lines: list[str] = []  # said after the progress bar, which would be drawn over them
-    with _kept(), _progress(steps_of_run(paths, rivals, aim, repeats), "bench") as bar:
+    with _kept(), _progress(steps_of_run(paths, rivals, aim, repeats), "points") as tick:
         run = run_bench(
             paths,
             rivals,
@@ -114,7 +114,7 @@ def bench(
             repeats=repeats,
             jobs=jobs,
             largest=largest,
-            tick=bar.update,
+            tick=tick,
             skip=lines.append,
         )
     report = run.report
@@ -202,10 +202,10 @@ def _page(run: Any, cache: Any, aim: Any, largest: int | None) -> bytes:
     from aecodec.bench.page import build_page
 
     comparisons = []
-    with _kept(), _progress(len(run.measured) * len(run.rivals), "pictures of the page") as bar:
+    with _kept(), _progress(len(run.measured) * len(run.rivals), "pictures of the page") as tick:
         for one in run.measured:
             found = build_comparison(
-                one, run.rivals, run.metrics, cache, aim=aim, largest=largest, tick=lambda: bar.update(1)
+                one, run.rivals, run.metrics, cache, aim=aim, largest=largest, tick=lambda: tick(1)
             )
             if found is not None:
                 comparisons.append(found)
@@ -248,13 +248,20 @@ def _check_output(name: str, force: bool) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "no such folder", name)
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
 
 
-def _progress(steps: int, label: str):  # -> context manager of typer's progress bar
-    """Return a bar on standard error, with the time that is left; hidden unless that is a terminal."""
-    import sys
+@contextmanager
+def _progress(steps: int, label: str) -> Iterator[Callable[[int], None]]:
+    """Show how much is done and the time that is left, on a terminal; give what counts the steps."""
+    from aecodec.cli.progress import bar
 
-    shown = sys.stderr is not None and sys.stderr.isatty()
-    return typer.progressbar(length=steps, label=label, show_eta=True, file=sys.stderr, hidden=not shown)
+    done = 0
+    with bar() as update:
+
+        def tick(count: int) -> None:
+            nonlocal done
+            done += count
+            if update is not None:
+                update(done / max(steps, 1), f"{label}: {done} of {steps}")
+
+        yield tick
