@@ -1,8 +1,8 @@
-"""Speed of library calls on a 12 MP picture, and of the command line -> results/speed.json.
+"""Speed and memory of library calls on a 12 MP picture, and of the command line -> results/speed.json.
 
-All codecs run in one process that may use two cores, turn by turn, so that their ratios hold even where the machine
-is not quiet: quote the ratios. Each rival runs at the quality whose PSNR on the first picture is nearest to that of
-aez at quality 75.
+All codecs run in one process that may use two cores, turn by turn, first on one core, then on both, so that their
+ratios hold even where the machine is not quiet: quote the ratios. Each rival runs at the quality whose PSNR on the
+first picture is nearest to that of aez at quality 75.
 """
 
 import argparse
@@ -11,67 +11,63 @@ import statistics
 import subprocess
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from common import RESULTS, command_line, conditions, mosaic, write_json
 
-from aecodec.bench.measure import Failure, describe, measure_once
+from aecodec.bench.measure import Failure, Point, describe, measure_once
 from aecodec.bench.pictures import find_pictures, load_picture
-from aecodec.bench.rivals import RIVALS, SUBJECT
+from aecodec.bench.rivals import RIVALS, SUBJECT, choose
+from aecodec.bench.speed import count_ticks, measure_speeds
 
 WIDTH, HEIGHT = 4000, 3000
 QUALITY = 75
-THREADS = 2
-CODECS = (SUBJECT, "avif", "webp", "jpeg")
+CORES = 2
+CODECS = f"{SUBJECT},jpeg,webp,avif,heic,jxl"
 
 
-def library(files: list[Path], rounds: int) -> dict[str, Any]:
-    """Return bpp, PSNR and MP/s of each codec on the mosaic: medians of `rounds` turns after a warm-up turn."""
-    import aecodec
-
-    aez = RIVALS[SUBJECT]
-    rivals = {name: RIVALS[name] for name in CODECS}
-    rivals[SUBJECT] = type(aez)(
-        aez.name,
-        aez.about,
-        partial(aecodec.encode, threads=THREADS),
-        partial(aecodec.decode, threads=THREADS),
-        aez.qualities,
-    )
+def library(files: list[Path], names: list[str], rounds: int) -> dict[str, Any]:
+    """Return bpp, PSNR, MP/s by cores and peak memory of each codec on the mosaic: medians of `rounds` turns."""
     sample = load_picture(files[0]).pixels
-    level = measure_once(rivals[SUBJECT], sample, QUALITY).psnr
+    level = measure_once(RIVALS[SUBJECT], sample, QUALITY).psnr
     pixels = mosaic(files, WIDTH, HEIGHT)
+    table: dict[str, Any] = {}
+    entrants, points = [], {}
+    for rival in choose(names):
+        if reason := rival.missing():
+            table[rival.name] = {"not_measured": reason}
+            continue
 
-    qualities, failures = {SUBJECT: QUALITY}, {}
-    for name, rival in rivals.items():
-        reason = rival.missing()
-        if reason is None and name != SUBJECT:
-            qualities[name] = min(rival.qualities, key=lambda q: abs(measure_once(rival, sample, q).psnr - level))
-        elif reason is not None:
-            failures[name] = Failure(f"not measured: {reason}")
-    points: dict[str, list] = {name: [] for name in qualities}
-    for turn in range(rounds + 1):
-        for name in qualities:
-            if name in failures:
-                continue
-            try:
-                points[name].append(measure_once(rivals[name], pixels, qualities[name]))
-            except Exception as error:  # any codec may fail in any way; the result says so
-                failures[name] = Failure(describe(error))
-            print(f"turn {turn}: {name}", flush=True)
-    table: dict[str, Any] = {name: {"failed": failure.reason} for name, failure in failures.items()}
-    for name in qualities:
-        if name not in failures:
-            first, timed = points[name][0], points[name][1:]
-            table[name] = {
-                "settings": f"{rivals[name].about}, quality {qualities[name]}",
-                "bpp": round(first.bpp, 4),
-                "psnr": round(first.psnr, 3),
-                "encode_mps": round(statistics.median(point.encode_mps for point in timed), 2),
-                "decode_mps": round(statistics.median(point.decode_mps for point in timed), 2),
-            }
+        def far(quality: float, rival=rival) -> float:
+            return abs(measure_once(rival, sample, quality).psnr - level)
+
+        try:
+            quality = QUALITY if rival.name == SUBJECT else min(rival.qualities, key=far)
+            points[rival.name]: Point = measure_once(rival, pixels, quality)
+            entrants.append((rival, quality))
+        except Exception as error:  # any codec may fail in any way; the result says so
+            table[rival.name] = {"failed": describe(error)}
+    total, done = count_ticks(len(entrants), rounds), 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        print(f"{done} of {total}", flush=True)
+
+    for name, speed in measure_speeds(pixels, entrants, repeats=rounds, tick=tick).items():
+        if isinstance(speed, Failure):
+            table[name] = {"failed": speed.reason}
+            continue
+        table[name] = {
+            "settings": f"{RIVALS[name].about}, quality {speed.quality:g}",
+            "bpp": round(points[name].bpp, 4),
+            "psnr": None if RIVALS[name].lossless else round(points[name].psnr, 3),
+            "encode_mps": {str(cores): round(value, 2) for cores, value in speed.encode_mps.items()},
+            "decode_mps": {str(cores): round(value, 2) for cores, value in speed.decode_mps.items()},
+            "encode_mb": speed.encode_mb,
+            "decode_mb": speed.decode_mb,
+        }
     return table
 
 
@@ -96,22 +92,23 @@ def shell(file: Path, rounds: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="pictures or folders, for the mosaic")
+    parser.add_argument("--codecs", default=CODECS, help="as in aecodec bench (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="turns after the warm-up (default: 5)")
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     files = find_pictures(arguments.images)
-    codecs = library(files, arguments.rounds)
+    codecs = library(files, arguments.codecs.split(","), arguments.rounds)
     result = conditions() | {
         "picture": {"width": WIDTH, "height": HEIGHT, "made of": len(files)},
-        "threads": THREADS,
         "rounds": arguments.rounds,
         "codecs": codecs,
     }
-    if "encode_mps" in codecs[SUBJECT] and "encode_mps" in codecs["avif"]:
-        for kind in ("encode", "decode"):
-            ratio = codecs[SUBJECT][f"{kind}_mps"] / codecs["avif"][f"{kind}_mps"]
-            result[f"{kind}_speed_over_avif"] = round(ratio, 2)
+    aez, avif = codecs.get(SUBJECT, {}), codecs.get("avif", {})
+    for way in ("encode", "decode"):
+        if f"{way}_mps" in aez and f"{way}_mps" in avif:
+            pairs = zip(aez[f"{way}_mps"].items(), avif[f"{way}_mps"].values(), strict=True)
+            result[f"{way}_speed_over_avif"] = {cores: round(ours / theirs, 2) for (cores, ours), theirs in pairs}
     result["shell_seconds"] = shell(files[0], max(arguments.rounds, 7))
     write_json(RESULTS / "speed.json", result)
     for name, row in codecs.items():

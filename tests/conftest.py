@@ -11,6 +11,14 @@ import pytest
 TINY = Path(__file__).parent / "tiny"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_user(tmp_path_factory):
+    """The bench neither finds nor keeps anything outside the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory) -> Path:
     """The small model of the tests, installed under the name of the one that users have."""
@@ -101,7 +109,7 @@ def shell(tmp_path):
     def run(line: str, folder: Path) -> tuple[int, str]:
         """-> exit status, what standard output and standard error got."""
         call = ["sh", "-c", f"({line}) 2>&1"]
-        done = subprocess.run(call, cwd=folder, env=environment, capture_output=True, timeout=120)
+        done = subprocess.run(call, cwd=folder, env=environment, capture_output=True, timeout=600)
         return done.returncode, done.stdout.decode()
 
     return run

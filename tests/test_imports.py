@@ -45,9 +45,16 @@ USERS = {
     "torch": {"train"},
     "rich": {"train", "cli"},
     "typer": {"cli"},
+    "imagecodecs": {"bench"},
+    "pillow_heif": {"bench"},
+    "ssimulacra2": {"bench"},
+    "matplotlib": {"bench"},
     "PIL": {"picture", "pillow", "bench", "train"},
 }
-HEAVY = {"tensorflow", "keras", "jax", "torch", "ai_edge_quantizer", "matplotlib", "scipy"}
+HEAVY = {
+    *("tensorflow", "keras", "jax", "torch", "ai_edge_quantizer", "matplotlib", "scipy"),
+    *("imagecodecs", "pillow_heif", "ssimulacra2"),
+}
 
 
 class Import(NamedTuple):

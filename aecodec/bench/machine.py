@@ -1,26 +1,48 @@
 """What a measurement depends on besides the pictures: processor and versions of the libraries. No names, no paths."""
 
-import os
+import hashlib
 import platform
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("aecodec", "numpy", "pillow", "constriction", "zstandard", "ai-edge-litert")
+from aecodec.bench.libraries import usable_cores
+
+_PACKAGES = (
+    "aecodec",
+    "numpy",
+    "pillow",
+    "constriction",
+    "zstandard",
+    "ai-edge-litert",
+    "imagecodecs",
+    "pillow-heif",
+    "ssimulacra2",
+)
+_INSIDE_PILLOW = {
+    "libjpeg_turbo": "libjpeg-turbo",
+    "webp": "libwebp",
+    "avif": "libavif",
+    "jpg_2000": "openjpeg",
+    "zlib": "zlib",
+}
+_INSIDE_IMAGECODECS = ("libjxl", "jxrlib")
 
 
 def describe_machine() -> dict[str, str | int]:
     """Return processor, the number of cores that this process may use, system and Python version."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
         "processor": _processor(),
-        "cores": cores,
+        "cores": usable_cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of the packages and of the codec libraries inside Pillow; what is absent is left out."""
+    """Return the versions of the packages and of the codec libraries inside them; what is absent is left out.
+
+    "aecodec files" is a hash of this package's own code and of its weights, which change more often than its version.
+    """
     from PIL import features
 
     versions = {}
@@ -29,7 +51,8 @@ def library_versions() -> dict[str, str]:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    for feature, library in (("libjpeg_turbo", "libjpeg-turbo"), ("webp", "libwebp"), ("avif", "libavif")):
+    versions["aecodec files"] = _own_files()
+    for feature, library in _INSIDE_PILLOW.items():
         if features.check(feature):
             versions[library] = str(features.version(feature))
     if features.check("avif"):
@@ -37,7 +60,28 @@ def library_versions() -> dict[str, str]:
 
         found = {codec: AvifImagePlugin.get_codec_version(codec) for codec in ("aom", "dav1d")}
         versions |= {codec: version for codec, version in found.items() if version}
+    if "imagecodecs" in versions:
+        import imagecodecs
+
+        known = imagecodecs.version(dict)
+        versions |= {library: known[library] for library in _INSIDE_IMAGECODECS if library in known}
+    if "pillow-heif" in versions:
+        import pillow_heif
+
+        versions["libheif"] = pillow_heif.libheif_version()
+        if encoder := pillow_heif.libheif_info()["HEIF"]:
+            versions["x265"] = encoder.partition("(")[2].rstrip(")") or encoder
     return versions
+
+
+def _own_files() -> str:
+    import aecodec
+    from aecodec.model import weights_folder
+
+    digest = hashlib.sha256((weights_folder() / "manifest.json").read_bytes())  # holds the hashes of the weights
+    for path in sorted(Path(aecodec.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _processor() -> str:

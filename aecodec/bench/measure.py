@@ -1,39 +1,31 @@
-"""Run codecs over their qualities on one picture: real bytes, decoded from those bytes, timed.
-
-    warm-up of every rival -> round 1: rival A at all qualities, rival B at all qualities -> round 2 ... -> medians
-
-The rounds alternate the rivals, so that a busy moment of the machine does not fall on one of them alone.
-"""
+"""One codec on one picture: real bytes, decoded from those bytes, compared with the source; and means over pictures."""
 
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.bench.metrics import psnr
+from aecodec.bench.metrics import METRICS, Metric
 from aecodec.bench.rivals import Rival
+
+_PSNR = (METRICS["psnr"],)
 
 
 class Point(NamedTuple):
-    """One quality of one codec on one picture, or the mean over pictures."""
+    """One file of one codec, or the mean over pictures."""
 
-    quality: int
+    quality: float
     pixels: float
     size: float  # bytes of the file
     bpp: float
-    psnr: float  # dB over the 8-bit RGB values, inf when lossless
-    encode_s: float  # seconds, median
-    decode_s: float
+    values: dict[str, float]  # by the name of the metric, without those that the picture is too small for
+    reached: bool = True  # False: the codec cannot do what was asked for, this is as near as it gets
 
     @property
-    def encode_mps(self) -> float:
-        return self.pixels / self.encode_s / 1e6
-
-    @property
-    def decode_mps(self) -> float:
-        return self.pixels / self.decode_s / 1e6
+    def psnr(self) -> float:
+        """dB over the 8-bit RGB values, inf when lossless."""
+        return self.values["psnr"]
 
 
 class Failure(NamedTuple):
@@ -45,65 +37,36 @@ class Failure(NamedTuple):
 Sweep = dict[str, list[Point] | Failure]  # by the name of the rival
 
 
-def measure_once(rival: Rival, pixels: np.ndarray, quality: int) -> Point:
-    """Encode `pixels`, uint8 (H, W, 3), decode the bytes and compare.
-
-    Raises whatever the codec raises, and ValueError when it gives back a picture of another shape or no bytes.
-    """
-    start = time.perf_counter()
-    data = rival.encode(pixels, quality)
-    middle = time.perf_counter()
+def decode_checked(rival: Rival, data: bytes, pixels: np.ndarray) -> np.ndarray:
+    """Decode a file that was made of `pixels`; raises ValueError when it comes back with another shape."""
     decoded = rival.decode(data)
-    end = time.perf_counter()
     if decoded.shape != pixels.shape:
-        raise ValueError(f"quality {quality}: decoded to shape {decoded.shape}, expected {pixels.shape}")
-    count = pixels.shape[0] * pixels.shape[1]
-    bpp = 8 * len(data) / count
-    return Point(quality, count, len(data), bpp, psnr(pixels, decoded), middle - start, end - middle)
+        raise ValueError(f"decoded to shape {decoded.shape}, expected {pixels.shape}")
+    return decoded
 
 
-def sweep(
-    pixels: np.ndarray, rivals: Sequence[Rival], *, repeats: int = 3, tick: Callable[[], None] = lambda: None
-) -> Sweep:
-    """Measure every rival at each of its qualities, `repeats` times after one warm-up; times are medians.
+def measure_once(rival: Rival, pixels: np.ndarray, quality: float, metrics: Sequence[Metric] = _PSNR) -> Point:
+    """Encode `pixels`, uint8 (H, W, 3), decode the bytes and compare, by those of `metrics` that fit the picture.
 
-    A rival that raises is given a Failure and left out of the remaining rounds; the others go on. `tick` is called
-    after each of the points counted by `count_steps`, at once for those that a failure takes away.
+    Raises whatever the codec raises, and ValueError when it gives back a picture of another shape.
     """
-    if repeats < 1:
-        raise ValueError(f"repeats: found {repeats}, expected at least 1")
-    runs: dict[str, list[list[Point]]] = {rival.name: [[] for _ in rival.qualities] for rival in rivals}
-    failures: dict[str, Failure] = {}
-    for round_number in range(repeats + 1):
-        for rival in rivals:
-            warm_up = round_number == 0
-            left = 1 if warm_up else len(rival.qualities)
-            try:
-                if warm_up:
-                    measure_once(rival, pixels, rival.qualities[len(rival.qualities) // 2])
-                    left = 0
-                    tick()
-                elif rival.name not in failures:
-                    for quality, measured in zip(rival.qualities, runs[rival.name], strict=True):
-                        measured.append(measure_once(rival, pixels, quality))
-                        left -= 1
-                        tick()
-            except Exception as error:  # a codec may raise anything at all; the others still get their measurement
-                failures[rival.name] = Failure(describe(error))
-            for _ in range(left):
-                tick()
-    return {name: failures.get(name) or [_median(point) for point in measured] for name, measured in runs.items()}
+    data = rival.encode(pixels, quality)
+    decoded = decode_checked(rival, data, pixels)
+    height, width, _ = pixels.shape
+    values = {metric.name: metric.measure(pixels, decoded) for metric in fitting(metrics, height, width)}
+    return Point(quality, height * width, len(data), 8 * len(data) / (height * width), values)
 
 
-def count_steps(rivals: Sequence[Rival], repeats: int) -> int:
-    """Return how many times `sweep` calls `tick`."""
-    return sum(1 + repeats * len(rival.qualities) for rival in rivals)
+def fitting(metrics: Sequence[Metric], height: int, width: int) -> list[Metric]:
+    """Return the metrics that a picture is large enough for."""
+    return [metric for metric in metrics if metric.least <= min(height, width)]
 
 
 def mean_sweep(sweeps: Sequence[Sweep]) -> Sweep:
-    """Return the mean over pictures of size, bpp, PSNR and times at each quality.
+    """Return the mean over pictures of size, bpp and metrics, point by point.
 
-    A mean stands for all the pictures or is not given: a rival that failed on some of them is a Failure here too.
+    A mean stands for all the pictures or is not given: a rival that failed on some of them is a Failure here too, a
+    metric that some are too small for is left out, and what some could not reach is not reached.
     """
     means: Sweep = {}
     for name in sweeps[0] if sweeps else ():
@@ -123,11 +86,7 @@ def describe(error: Exception) -> str:
 
 
 def _mean(points: Sequence[Point]) -> Point:
-    return Point(points[0].quality, *(statistics.fmean(column) for column in list(zip(*points, strict=True))[1:]))
-
-
-def _median(measured: list[Point]) -> Point:
-    return measured[0]._replace(
-        encode_s=statistics.median(point.encode_s for point in measured),
-        decode_s=statistics.median(point.decode_s for point in measured),
-    )
+    quality, pixels, size, bpp = (statistics.fmean(column) for column in list(zip(*points, strict=True))[:4])
+    known = [name for name in points[0].values if all(name in point.values for point in points)]
+    values = {name: statistics.fmean(point.values[name] for point in points) for name in known}
+    return Point(quality, pixels, size, bpp, values, all(point.reached for point in points))

@@ -1,12 +1,21 @@
-"""Distortion, rate, and the one number that compares two rate-distortion curves (BD-rate)."""
+"""How near a decoded picture is to its source: one table of metrics, each a number for two uint8 (H, W, 3) arrays."""
 
+import importlib.util
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
 
 import numpy as np
 
 _ROWS = 256  # pictures are compared in bands of this many rows, so that large ones need little extra memory
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, full range, as JPEG defines Y
+_SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of MS-SSIM (Wang, Simoncelli and Bovik, 2003)
+_WINDOW = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)  # 11 taps, standard deviation 1.5
+_TAPS = (_WINDOW / _WINDOW.sum()).astype(np.float32)
+_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+
+Measure = Callable[[np.ndarray, np.ndarray], float]
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -19,8 +28,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     >>> round(psnr(a, a + 1), 2)
     48.13
     """
-    if a.shape != b.shape or a.dtype != np.uint8 or b.dtype != np.uint8:
-        raise ValueError(f"psnr: found {a.dtype} {a.shape} and {b.dtype} {b.shape}, expected uint8 arrays of one shape")
+    _check(a, b)
     squares = 0.0
     for top in range(0, a.shape[0], _ROWS):
         band = np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16).astype(np.float64).ravel()
@@ -28,123 +36,131 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return math.inf if squares == 0 else 10 * math.log10(255**2 * a.size / squares)
 
 
-class Pchip:
-    """Monotone piecewise cubic through points with strictly increasing x (Fritsch and Carlson, 1980).
+def psnr_y(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the PSNR in dB of the luma of two uint8 (H, W, 3) arrays; luma (BT.601, full range) is not rounded.
 
-    The slopes are Butland's weighted harmonic means with three-point ends, as in SciPy's PchipInterpolator. At least
-    two points.
-
-    >>> line = Pchip([0, 1, 3], [0, 2, 6])
-    >>> float(line(2.0)), float(line.integrate(0, 3))
-    (4.0, 9.0)
+    >>> a = np.zeros((4, 4, 3), np.uint8)
+    >>> round(psnr_y(a, a + 1), 2)
+    48.13
     """
-
-    def __init__(self, x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> None:
-        self.x = np.asarray(x, np.float64)
-        self.y = np.asarray(y, np.float64)
-        if self.x.ndim != 1 or self.x.shape != self.y.shape or self.x.size < 2 or np.any(np.diff(self.x) <= 0):
-            raise ValueError("pchip: expected two or more points with strictly increasing x")
-        self.slopes = _slopes(np.diff(self.x), np.diff(self.y) / np.diff(self.x))
-
-    def __call__(self, at: float | np.ndarray) -> np.ndarray:
-        """Return the curve at `at`; outside the points the last cubic is continued."""
-        at = np.asarray(at, np.float64)
-        piece = np.clip(np.searchsorted(self.x, at, side="right") - 1, 0, self.x.size - 2)
-        value, slope, square, cube = self._cubic(piece)
-        t = at - self.x[piece]
-        return value + t * (slope + t * (square + t * cube))
-
-    def integrate(self, low: float, high: float) -> float:
-        """Return the exact integral from `low` to `high`, both within the points."""
-        cuts = np.concatenate(([low], self.x[(self.x > low) & (self.x < high)], [high]))
-        piece = np.clip(np.searchsorted(self.x, cuts[:-1], side="right") - 1, 0, self.x.size - 2)
-        value, slope, square, cube = self._cubic(piece)
-        total = 0.0
-        for end, sign in ((cuts[1:], 1), (cuts[:-1], -1)):
-            t = end - self.x[piece]
-            total += sign * float(np.sum(t * (value + t * (slope / 2 + t * (square / 3 + t * cube / 4)))))
-        return total
-
-    def _cubic(self, piece: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return the coefficients of 1, t, t^2, t^3 of the pieces, t counted from the left end."""
-        step = self.x[piece + 1] - self.x[piece]
-        chord = (self.y[piece + 1] - self.y[piece]) / step
-        left, right = self.slopes[piece], self.slopes[piece + 1]
-        return self.y[piece], left, (3 * chord - 2 * left - right) / step, (left + right - 2 * chord) / step**2
+    _check(a, b)
+    squares = 0.0
+    for top in range(0, a.shape[0], _ROWS):
+        band = np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16) @ np.array(_LUMA)
+        squares += float(band.ravel() @ band.ravel())
+    return math.inf if squares == 0 else 10 * math.log10(255**2 * a.shape[0] * a.shape[1] / squares)
 
 
-def _slopes(steps: np.ndarray, chords: np.ndarray) -> np.ndarray:
-    if chords.size == 1:
-        return np.repeat(chords, 2)
-    inner = np.zeros(chords.size - 1)
-    same_sign = chords[:-1] * chords[1:] > 0
-    w1 = (2 * steps[1:] + steps[:-1])[same_sign]
-    w2 = (steps[1:] + 2 * steps[:-1])[same_sign]
-    inner[same_sign] = (w1 + w2) / (w1 / chords[:-1][same_sign] + w2 / chords[1:][same_sign])
-    first = _end_slope(steps[0], steps[1], chords[0], chords[1])
-    last = _end_slope(steps[-1], steps[-2], chords[-1], chords[-2])
-    return np.concatenate(([first], inner, [last]))
+def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the multi-scale structural similarity of two uint8 (H, W, 3) arrays, the mean of the three channels.
 
-
-def _end_slope(step: float, next_step: float, chord: float, next_chord: float) -> float:
-    """Three-point estimate, limited so that the curve keeps its shape."""
-    slope = ((2 * step + next_step) * chord - step * next_chord) / (step + next_step)
-    if slope * chord <= 0:
-        return 0.0
-    if chord * next_chord <= 0 and abs(slope) > 3 * abs(chord):
-        return 3 * chord
-    return slope
-
-
-class Curve:
-    """A rate-distortion curve: the logarithm of the rate as a function of the PSNR, in either unit of rate.
-
-    Points whose PSNR is not finite (lossless) are left out; of points with equal PSNR the cheapest counts.
-
-    >>> curve = Curve([1000, 2000, 4000], [30.0, 33.0, 36.0])
-    >>> round(curve.rate_at(33.0)), curve.rate_at(29.9)
-    (2000, None)
+    Five scales, 11x11 Gaussian windows that lie inside the picture (Wang, Simoncelli and Bovik, 2003), each RGB channel
+    on its own, as papers on learned compression do it; a scale that is negative counts as zero. Both sides need
+    at least 176 pixels.
     """
+    _check(a, b)
+    return sum(_ms_ssim(a[..., i].astype(np.float32), b[..., i].astype(np.float32)) for i in range(3)) / 3
 
-    def __init__(self, rates: Sequence[float], psnrs: Sequence[float]) -> None:
-        best: dict[float, float] = {}
-        for rate, level in zip(rates, psnrs, strict=True):
-            if math.isfinite(level) and rate > 0:
-                best[level] = min(rate, best.get(level, math.inf))
-        self.psnrs = sorted(best)
-        self.log_rate = Pchip(self.psnrs, [math.log(best[p]) for p in self.psnrs]) if len(best) > 1 else None
 
-    def rate_at(self, level: float) -> float | None:
-        """Return the interpolated rate at a PSNR of `level` dB, or None outside the curve."""
-        if self.log_rate is None or not self.psnrs[0] <= level <= self.psnrs[-1]:
+def _ms_ssim(x: np.ndarray, y: np.ndarray) -> float:
+    result = 1.0
+    for scale, exponent in enumerate(_SCALES):
+        if scale:
+            x, y = _halve(x), _halve(y)
+        mean_x, mean_y = _blur(x), _blur(y)
+        product = mean_x * mean_y
+        squares = mean_x**2 + mean_y**2
+        similarity = (2 * (_blur(x * y) - product) + _C2) / (_blur(x * x + y * y) - squares + _C2)
+        if scale == len(_SCALES) - 1:
+            similarity *= (2 * product + _C1) / (squares + _C1)
+        result *= max(float(similarity.mean(dtype=np.float64)), 0.0) ** exponent
+    return result
+
+
+def _blur(plane: np.ndarray) -> np.ndarray:
+    """Return the plane under the Gaussian window, where the window lies inside it."""
+    for _ in range(2):  # along the first axis, twice turned
+        count = plane.shape[0] - 10
+        total = _TAPS[5] * plane[5 : 5 + count]
+        for i in range(5):
+            total += _TAPS[i] * (plane[i : i + count] + plane[10 - i : 10 - i + count])
+        plane = total.T
+    return plane
+
+
+def _halve(plane: np.ndarray) -> np.ndarray:
+    """Return the means of 2x2 squares; odd sides repeat their last line."""
+    plane = np.pad(plane, [(0, side % 2) for side in plane.shape], mode="edge")
+    return (plane[::2, ::2] + plane[1::2, ::2] + plane[::2, 1::2] + plane[1::2, 1::2]) / 4
+
+
+def ssimulacra2(a: np.ndarray, b: np.ndarray) -> float:
+    """Return SSIMULACRA 2 (Sneyers, 2023): 100 is no difference, 70 high quality, 50 medium, 30 low, below 0 bad.
+
+    Through the package `ssimulacra2`, a port to Python whose Gaussian windows are cut off where the C++ original
+    approximates them by recursion: close to it, not equal.
+    """
+    from PIL import Image
+    from ssimulacra2 import compute_ssimulacra2
+
+    _check(a, b)
+    files = [BytesIO(), BytesIO()]
+    for pixels, file in zip((a, b), files, strict=True):
+        Image.fromarray(pixels).save(file, "PPM")
+    return float(compute_ssimulacra2(*files))
+
+
+def _check(a: np.ndarray, b: np.ndarray) -> None:
+    if a.shape != b.shape or a.dtype != np.uint8 or b.dtype != np.uint8:
+        raise ValueError(f"found {a.dtype} {a.shape} and {b.dtype} {b.shape}, expected uint8 arrays of one shape")
+
+
+def _same(value: float) -> float:
+    return value
+
+
+def _as_decibels(similarity: float) -> float:
+    return math.inf if similarity >= 1 else -10 * math.log10(1 - similarity)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: larger is better."""
+
+    name: str  # how --metrics and the report call it
+    title: str  # how the table and the plots do
+    unit: str  # of its level
+    measure: Measure
+    level: Callable[[float], float] = field(default=_same)  # its value on the axis of plots and BD-rates
+    least: int = 1  # pixels that the shorter side of a picture needs
+    package: str | None = None  # what has to be installed
+
+    def missing(self) -> str | None:
+        """Return why it cannot be measured here, or None."""
+        if self.package is None or importlib.util.find_spec(self.package):
             return None
-        return math.exp(float(self.log_rate(level)))
+        return f"needs the package {self.package}, pip install 'aecodec[bench]'"
 
 
-class BdRate(NamedTuple):
-    """The mean difference of rate at equal PSNR, and the range of PSNR it was taken over."""
+_TABLE = (
+    Metric("psnr", "PSNR-RGB", "dB", psnr),
+    Metric("psnr-y", "PSNR-Y", "dB", psnr_y),
+    Metric("ms-ssim", "MS-SSIM", "dB", ms_ssim, _as_decibels, least=176),
+    Metric("ssimulacra2", "SSIMULACRA 2", "", ssimulacra2, least=8, package="ssimulacra2"),
+)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
+DEFAULT_METRICS = ("psnr", "psnr-y", "ms-ssim")  # ssimulacra2 takes more than a second per megapixel
 
-    percent: float  # negative: fewer bits than the anchor
-    low: float  # dB
-    high: float  # dB
 
+def choose_metrics(names: Sequence[str]) -> list[Metric]:
+    """Return the metrics called `names` and PSNR, in the order of the table; "all" stands for every one.
 
-def bd_rate(anchor: Curve, test: Curve) -> BdRate | None:
-    """Return the Bjontegaard delta rate of `test` against `anchor`, or None where the curves do not overlap.
+    Raises ValueError for a name that is not in the table.
 
-    The logarithms of both rates are interpolated by PCHIP and averaged over the overlap of the two PSNR ranges
-    (Bjontegaard, VCEG-M33, 2001, with PCHIP in place of one cubic as in JVET's common test conditions).
-
-    >>> anchor = Curve([1.0, 2.0, 4.0], [30.0, 33.0, 36.0])
-    >>> result = bd_rate(anchor, Curve([0.5, 1.0, 2.0], [30.0, 33.0, 36.0]))
-    >>> round(result.percent, 6), result.low, result.high
-    (-50.0, 30.0, 36.0)
+    >>> [metric.name for metric in choose_metrics(["ms-ssim"])]
+    ['psnr', 'ms-ssim']
     """
-    if anchor.log_rate is None or test.log_rate is None:
-        return None
-    low = max(anchor.psnrs[0], test.psnrs[0])
-    high = min(anchor.psnrs[-1], test.psnrs[-1])
-    if low >= high:
-        return None
-    difference = (test.log_rate.integrate(low, high) - anchor.log_rate.integrate(low, high)) / (high - low)
-    return BdRate(100 * math.expm1(difference), low, high)
+    unknown = [name for name in names if name not in METRICS and name != "all"]
+    if unknown:
+        raise ValueError(f"metric {unknown[0]!r} is not known, expected {', '.join(METRICS)} or all")
+    return [metric for metric in _TABLE if metric.name == "psnr" or metric.name in names or "all" in names]

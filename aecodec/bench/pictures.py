@@ -37,15 +37,30 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def load_picture(path: Path) -> Source:
+def load_picture(path: Path, largest: int | None = None) -> Source:
     """Read a picture as RGB: grey is repeated over the three channels, alpha is dropped.
 
-    Raises EncodeError or OSError when it cannot be read.
+    If it is larger than `largest` pixels on a side, the centre is cut out. Raises EncodeError or OSError when it cannot
+    be read.
     """
     from aecodec.picture import read_picture
 
     pixels, note = to_rgb(read_picture(path).pixels)
+    if largest is not None and max(pixels.shape[:2]) > largest:
+        note = ", ".join(filter(None, (note, f"the centre of {pixels.shape[1]}x{pixels.shape[0]}")))
+        pixels = centre(pixels, largest, largest)
     return Source(printable(path.name), pixels, note)
+
+
+def centre(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return a copy of the centre of a picture, (H, W, 3), at most so high and wide.
+
+    >>> centre(np.zeros((9, 4, 3), np.uint8), 5, 5).shape
+    (5, 4, 3)
+    """
+    height, width = min(height, pixels.shape[0]), min(width, pixels.shape[1])
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return pixels[top : top + height, left : left + width].copy()
 
 
 def printable(name: str) -> str:

@@ -2,48 +2,63 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from aecodec.bench.aims import Aim, Kind
+from aecodec.bench.curves import Curve, bd_rate
 from aecodec.bench.machine import describe_machine, library_versions
 from aecodec.bench.measure import Failure, Point, Sweep, mean_sweep
-from aecodec.bench.metrics import Curve, bd_rate
+from aecodec.bench.metrics import METRICS, Metric
 from aecodec.bench.rivals import ANCHOR, SUBJECT, Rival
+from aecodec.bench.speed import Speed
 
 Json = dict[str, Any]
+_FEWEST = 4  # points of a curve that a BD-rate is given for
 
 
 class Measured(NamedTuple):
     """One picture with all its measurements."""
 
+    path: Path
     name: str
     width: int
     height: int
     note: str  # see pictures.Source
+    digest: str
     sweep: Sweep
 
 
 def build_report(
     measured: Sequence[Measured],
     rivals: Sequence[Rival],
+    metrics: Sequence[Metric],
     *,
-    repeats: int,
+    aim: Aim = Aim(),  # noqa: B008 (immutable)
+    repeats: int = 0,
     not_measured: Mapping[str, str] | None = None,
     skipped: Mapping[str, str] | None = None,
 ) -> Json:
-    """Return the report of a run: `rivals` are those that ran; the mappings give reasons by codec and by picture."""
+    """Return the report of a run: `rivals` and `metrics` are those that ran; the mappings give reasons by name."""
+    pictures = [
+        {"name": one.name, "width": one.width, "height": one.height, "note": one.note, "sha256": one.digest}
+        | {"too_small_for": [m.name for m in metrics if m.least > min(one.height, one.width)]}
+        | compare(one.sweep)
+        for one in measured
+    ]
     return {
-        "report": 1,
+        "report": 2,
+        "mode": {"kind": aim.kind.value, "values": list(aim.values)},
         "repeats": repeats,
         "machine": describe_machine(),
         "versions": library_versions(),
         "anchor": ANCHOR,
+        "metrics": {metric.name: {"title": metric.title, "unit": metric.unit} for metric in metrics},
         "codecs": {rival.name: rival.about for rival in rivals},
+        "lossless": [rival.name for rival in rivals if rival.lossless],
         "not_measured": dict(not_measured or {}),
         "skipped": dict(skipped or {}),
-        "pictures": [
-            {"name": one.name, "width": one.width, "height": one.height, "note": one.note, **compare(one.sweep)}
-            for one in measured
-        ],
+        "pictures": pictures,
         "mean": compare(mean_sweep([one.sweep for one in measured])),
     }
 
@@ -55,7 +70,6 @@ def compare(sweep: Sweep) -> Json:
     """
     points = {name: column for name, column in sweep.items() if not isinstance(column, Failure)}
     size = {name: Curve([p.size for p in column], [p.psnr for p in column]) for name, column in points.items()}
-    rate = {name: Curve([p.bpp for p in column], [p.psnr for p in column]) for name, column in points.items()}
     codecs: Json = {}
     for name, column in sweep.items():
         if isinstance(column, Failure):
@@ -63,23 +77,76 @@ def compare(sweep: Sweep) -> Json:
             continue
         others = [other for other in points if other != name and SUBJECT in (name, other)]
         codecs[name] = {"points": [_point(point, {other: size[other] for other in others}) for point in column]}
-    deltas: Json = {}
-    for name in rate:
-        if ANCHOR in rate and name != ANCHOR:
-            delta = bd_rate(rate[ANCHOR], rate[name])
-            deltas[name] = delta and {key: round(value, 3) for key, value in delta._asdict().items()}
-    return {"codecs": codecs, "bd_rate": deltas}
+    return {"codecs": codecs, "bd_rate": bd_rates(points)}
+
+
+def bd_rates(points: Mapping[str, Sequence[Point]]) -> Json:
+    """Return the BD-rates against the anchor, by metric and codec; None where curves do not overlap.
+
+    Codecs with fewer than four points have none, as Bjontegaard's method wants four.
+    """
+    result: Json = {}
+    long = {name: column for name, column in points.items() if len(column) >= _FEWEST}
+    for metric in METRICS.values():
+        known = {name: column for name, column in long.items() if all(metric.name in point.values for point in column)}
+        curves = {
+            name: Curve([p.bpp for p in column], [metric.level(p.values[metric.name]) for p in column])
+            for name, column in known.items()
+        }
+        if ANCHOR not in curves:
+            continue
+        result[metric.name] = {}
+        for name, curve in curves.items():
+            if name != ANCHOR:
+                delta = bd_rate(curves[ANCHOR], curve)
+                result[metric.name][name] = delta and {key: round(value, 3) for key, value in delta._asdict().items()}
+    return result
+
+
+def speed_block(one: Measured, level: float | None, repeats: int, speeds: Mapping[str, Speed | Failure]) -> Json:
+    """Return the part of the report on speeds and memory, all measured on one picture."""
+    codecs: Json = {}
+    for name, speed in speeds.items():
+        if isinstance(speed, Failure):
+            codecs[name] = {"failed": speed.reason}
+            continue
+        codecs[name] = {
+            "quality": speed.quality,
+            "encode_mps": {str(cores): round(value, 3) for cores, value in speed.encode_mps.items()},
+            "decode_mps": {str(cores): round(value, 3) for cores, value in speed.decode_mps.items()},
+            "encode_mb": speed.encode_mb,
+            "decode_mb": speed.decode_mb,
+        }
+    near = None if level is None or not math.isfinite(level) else round(level, 2)
+    head = {"picture": one.name, "width": one.width, "height": one.height, "near_psnr": near, "repeats": repeats}
+    return head | {"codecs": codecs}
+
+
+def shown_level(metric: str, value: float | None) -> float | None:
+    """Return a metric's value in a report on the axis of its plots: MS-SSIM in dB; None for a lossless point.
+
+    >>> round(shown_level("ms-ssim", 0.99), 6)
+    20.0
+    """
+    if value is None:
+        return None
+    level = METRICS[metric].level(value)
+    return level if math.isfinite(level) else None
+
+
+def is_sweep(report: Json) -> bool:
+    """Return whether the points of a report make curves."""
+    return report["mode"]["kind"] == Kind.SWEEP.value
 
 
 def _point(point: Point, others: Mapping[str, Curve]) -> Json:
     at_this_psnr = {name: curve.rate_at(point.psnr) for name, curve in others.items()}
-    result: Json = {
-        "quality": point.quality,
+    values = {name: round(value, 5) if math.isfinite(value) else None for name, value in point.values.items()}
+    return {  # a metric that is None: lossless
+        "quality": round(point.quality, 3),
         "bytes": round(point.size, 1),
         "bpp": round(point.bpp, 5),
-        "psnr": round(point.psnr, 4) if math.isfinite(point.psnr) else None,  # None: lossless
+        **values,
+        "reached": point.reached,
         "bytes_at_this_psnr": {name: size and round(size, 1) for name, size in at_this_psnr.items()},
     }
-    if math.isfinite(point.encode_s):  # a point read from a cache has no times
-        result |= {"encode_mps": round(point.encode_mps, 3), "decode_mps": round(point.decode_mps, 3)}
-    return result

@@ -4,19 +4,20 @@ A rival turns uint8 (H, W, 3) pixels and a quality into the bytes of a complete 
 Everything goes through what a user can install; what cannot be used here says so in `missing`.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 
-Encode = Callable[[np.ndarray, int], bytes]
+from aecodec.bench import libraries
+
+Encode = Callable[[np.ndarray, float], bytes]
 Decode = Callable[[bytes], np.ndarray]
 
 STEPS_OF_5 = tuple(range(5, 96, 5))
+_ONE = (80,)  # lossless: a quality says nothing, but to WebP how hard it tries; 80 is Pillow's default
 
 
 def _always() -> str | None:
@@ -31,82 +32,132 @@ class Rival:
     about: str  # settings and tuning, for the report
     encode: Encode
     decode: Decode
-    qualities: tuple[int, ...]  # the sweep, rising
+    qualities: tuple[float, ...]  # the sweep, rising
     missing: Callable[[], str | None] = field(default=_always)  # why it cannot be measured here, or None
+    versions: tuple[str, ...] = ()  # of machine.library_versions, that its bytes and pixels depend on
+    span: tuple[float, float] = (1, 99)  # qualities that a search for a size or a PSNR may take
+    step: float = 1  # between them
+    lossless: bool = False  # a point of reference, without a quality
+    mime: str | None = None  # of its files, if browsers show them
 
     def __post_init__(self) -> None:
         if list(self.qualities) != sorted(set(self.qualities)):
             raise ValueError(f"{self.name}: qualities must rise")
 
 
-def _encode_aez(pixels: np.ndarray, quality: int) -> bytes:
-    import aecodec  # loads the nets on first use, not when the table is made
-
-    return aecodec.encode(pixels, quality)
-
-
-def _decode_aez(data: bytes) -> np.ndarray:
-    import aecodec
-
-    return aecodec.decode(data)
-
-
-def _encode_pillow(pixels: np.ndarray, quality: int, *, format: str, **settings: Any) -> bytes:
-    from PIL import Image
-
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, format, quality=quality, **settings)
-    return file.getvalue()
-
-
-def _decode_pillow(data: bytes, *, format: str) -> np.ndarray:
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the file is our own, large or not
-        with Image.open(BytesIO(data), formats=[format]) as image:
-            return np.asarray(image.convert("RGB"))
-
-
-def _missing_pillow(feature: str, name: str) -> str | None:
-    from PIL import features
-
-    return None if features.check(feature) else f"this Pillow is built without {name}"
-
-
-def _pillow(name: str, about: str, format: str, feature: str, qualities: tuple[int, ...], **settings: Any) -> Rival:
+def _pillow(
+    name: str,
+    about: str,
+    format: str,
+    feature: str,
+    library: str,
+    qualities: tuple[int, ...] = STEPS_OF_5,
+    *,
+    reference: bool = False,
+    **settings: Any,
+) -> Rival:
     return Rival(
         name,
         about,
-        partial(_encode_pillow, format=format, **settings),
-        partial(_decode_pillow, format=format),
+        partial(libraries.encode_pillow, format=format, **settings),
+        partial(libraries.decode_pillow, format=format),
         qualities,
-        partial(_missing_pillow, feature, format),
+        partial(libraries.missing_pillow, feature, format),
+        ("pillow", *library.split()),
+        span=(80, 80) if reference else (1, 99),
+        lossless=reference,
+        mime=f"image/{format.lower()}",
+    )
+
+
+def _imagecodecs(
+    name: str, about: str, codec: str, library: str, qualities: tuple[int, ...] = STEPS_OF_5, **settings: Any
+) -> Rival:
+    return Rival(
+        name,
+        about,
+        partial(libraries.encode_imagecodecs, codec=codec, **settings),
+        partial(libraries.decode_imagecodecs, codec=codec),
+        qualities,
+        partial(libraries.missing_imagecodecs, codec),
+        ("imagecodecs", library),
+        span=(80, 80) if "lossless" in settings else (1, 99),
+        lossless="lossless" in settings,
+    )
+
+
+def _heif(name: str, about: str, **settings: str) -> Rival:
+    return Rival(
+        name,
+        about,
+        partial(libraries.encode_heif, **settings),
+        libraries.decode_heif,
+        STEPS_OF_5,
+        libraries.missing_heif,
+        ("pillow-heif", "libheif", "x265"),
     )
 
 
 _TABLE = (
-    Rival("aez", "aecodec, model photo", _encode_aez, _decode_aez, (1, 10, 25, 40, 55, 70, 85, 95, 100)),
-    _pillow("jpeg", "Pillow default: 4:2:0, baseline", "JPEG", "jpg", STEPS_OF_5),
-    _pillow("jpeg-opt", "4:2:0, optimised, progressive", "JPEG", "jpg", STEPS_OF_5, optimize=True, progressive=True),
-    _pillow("webp", "method 6, 4:2:0, default tuning", "WEBP", "webp", STEPS_OF_5, method=6),
-    _pillow("avif", "speed 6, 4:2:0, default (perceptual) tuning", "AVIF", "avif", STEPS_OF_5, speed=6),
+    Rival(
+        "aez",
+        "aecodec, model photo, trained for the squared error (PSNR)",
+        libraries.encode_aez,
+        libraries.decode_aez,
+        (1, 10, 25, 40, 55, 70, 85, 95, 100),
+        versions=("aecodec", "ai-edge-litert", "aecodec files"),
+        span=(1, 100),
+        step=0.25,
+    ),
+    _pillow("jpeg", "Pillow default: 4:2:0, baseline", "JPEG", "jpg", "libjpeg-turbo"),
+    _pillow(
+        "jpeg-opt", "4:2:0, optimised, progressive", "JPEG", "jpg", "libjpeg-turbo", optimize=True, progressive=True
+    ),
+    _pillow(
+        "jpeg-444",
+        "4:4:4, optimised, progressive",
+        "JPEG",
+        "jpg",
+        "libjpeg-turbo",
+        optimize=True,
+        progressive=True,
+        subsampling=0,
+    ),
+    Rival(
+        "jpeg2000",
+        "irreversible 9/7 with colour transform; its quality is the PSNR in dB that is asked for",
+        libraries.encode_jpeg2000,
+        partial(libraries.decode_pillow, format="JPEG2000"),
+        tuple(range(22, 49, 2)),
+        partial(libraries.missing_pillow, "jpg_2000", "JPEG 2000"),
+        ("pillow", "openjpeg"),
+        span=(15, 60),
+    ),
+    _pillow("webp", "method 6, 4:2:0, default (perceptual) tuning", "WEBP", "webp", "libwebp", method=6),
+    _pillow("avif", "speed 6, 4:2:0, default (perceptual) tuning", "AVIF", "avif", "libavif aom dav1d", speed=6),
     _pillow(
         "avif-slow",
         "speed 4, 4:4:4, tune=psnr",
         "AVIF",
         "avif",
-        STEPS_OF_5,
+        "libavif aom dav1d",
         speed=4,
         subsampling="4:4:4",
         advanced={"tune": "psnr"},
     ),
+    _heif("heic", "x265 preset slow, 4:2:0, default (SSIM) tuning", chroma="420"),
+    _heif("heic-psnr", "x265 preset slow, 4:4:4, tune=psnr", chroma="444", tune="psnr"),
+    _imagecodecs("jxl", "effort 7, not tuned for PSNR", "jpegxl", "libjxl", effort=7),
+    _imagecodecs("jpegxr", "default: 4:4:4, no tuning", "jpegxr", "jxrlib", scale=0.01),
+    _pillow("png", "lossless, optimised", "PNG", "zlib", "", _ONE, reference=True, optimize=True),
+    _pillow("webp-ll", "lossless, default effort", "WEBP", "webp", "libwebp", _ONE, reference=True, lossless=True),
+    _imagecodecs("jxl-ll", "lossless, effort 7", "jpegxl", "libjxl", _ONE, effort=7, lossless=True),
 )
 
 RIVALS: dict[str, Rival] = {rival.name: rival for rival in _TABLE}
 SUBJECT = "aez"  # the codec that the others are compared with
 ANCHOR = "jpeg"  # BD-rates are given against it
-DEFAULT = ("aez", "jpeg", "jpeg-opt")
+DEFAULT = ("aez", "jpeg", "jpeg-opt", "webp", "avif")
 
 
 def choose(names: Sequence[str]) -> list[Rival]:

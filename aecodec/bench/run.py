@@ -1,58 +1,198 @@
 """One run of the bench: read the pictures one after the other, measure, report."""
 
+import multiprocessing
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
-from aecodec.bench.measure import count_steps, describe, sweep
-from aecodec.bench.pictures import load_picture, printable
-from aecodec.bench.report import Json, Measured, build_report
+import numpy as np
+
+from aecodec.bench.aims import Aim
+from aecodec.bench.cache import Cache, Known, digest_of
+from aecodec.bench.measure import Failure, Point, Sweep, describe, fitting
+from aecodec.bench.metrics import Metric
+from aecodec.bench.pictures import Source, load_picture, printable
+from aecodec.bench.report import Json, Measured, build_report, speed_block
 from aecodec.bench.rivals import Rival
+from aecodec.bench.speed import count_ticks, measure_speeds
 from aecodec.errors import AezError
+
+Tick = Callable[[int], None]
+
+
+class Run(NamedTuple):
+    """What a run of the bench gives: the report, and what it was made of."""
+
+    report: Json
+    measured: list[Measured]
+    rivals: list[Rival]  # that could be used
+    metrics: list[Metric]
 
 
 def run_bench(
     paths: Sequence[Path],
     rivals: Sequence[Rival],
+    metrics: Sequence[Metric],
+    cache: Cache,
     *,
+    aim: Aim = Aim(),  # noqa: B008 (immutable)
     repeats: int = 3,
-    tick: Callable[[int], None] = lambda steps: None,
+    jobs: int = 1,
+    largest: int | None = None,
+    tick: Tick = lambda steps: None,
     skip: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
-) -> Json:
-    """Measure picture files with all the rivals that can run here and return the report.
+) -> Run:
+    """Measure picture files with all the rivals and metrics that can be used here.
 
+    `jobs` processes share the pictures and rivals; speeds are measured afterwards by one process alone, on the largest
+    picture, `repeats` times (0: not at all). Of pictures larger than `largest` pixels on a side the centre is measured.
     A picture that cannot be read is given to `skip` as one line, named in the report, and left out. `tick` is called
     with the number of steps done, of `steps_of_run` altogether.
     """
-    reasons = {rival.name: rival.missing() for rival in rivals}
-    present = [rival for rival in rivals if reasons[rival.name] is None]
+    present, not_measured = _present(rivals)
+    usable, without = _present(metrics)
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_at_once) if jobs > 1 else None
     measured: list[Measured] = []
+    pending: list[dict[str, Future]] = []
     skipped: dict[str, str] = {}
-    for path in paths:
-        try:
-            source = load_picture(path)
-        except (AezError, OSError, MemoryError) as error:
-            reason = _reason(error, path)
-            skipped[printable(path.name)] = reason
-            skip(f"{printable(str(path))}: skipped: {reason}")
-            tick(count_steps(present, repeats))
-            continue
-        height, width, _ = source.pixels.shape
-        result = sweep(source.pixels, present, repeats=repeats, tick=lambda: tick(1))
-        measured.append(Measured(source.name, width, height, source.note, result))
-    not_measured = {name: reason for name, reason in reasons.items() if reason}
-    return build_report(measured, present, repeats=repeats, not_measured=not_measured, skipped=skipped)
+    try:
+        for path in paths:
+            try:
+                source = load_picture(path, largest)
+            except (AezError, OSError, MemoryError) as error:
+                reason = _reason(error, path)
+                skipped[printable(path.name)] = reason
+                skip(f"{printable(str(path))}: skipped: {reason}")
+                tick(sum(len(aim.targets(rival)) for rival in present))
+                continue
+            height, width, _ = source.pixels.shape
+            sweep: Sweep = {}
+            digest = digest_of(source.pixels)
+            if pool is None:
+                known = cache.of(digest)
+                sweep = {rival.name: measure(rival, source.pixels, aim, usable, known, tick) for rival in present}
+            else:
+                futures = {}
+                for rival in present:
+                    future = pool.submit(_task, path, largest, rival, aim, usable, cache)
+                    steps = len(aim.targets(rival))
+                    future.add_done_callback(lambda _, steps=steps: tick(steps))
+                    futures[rival.name] = future
+                pending.append(futures)
+            measured.append(Measured(path, source.name, width, height, source.note, digest, sweep))
+        for one, futures in zip(measured, pending, strict=False):
+            one.sweep.update({name: _result(future) for name, future in futures.items()})
+    finally:
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+    report = build_report(
+        measured, present, usable, aim=aim, not_measured=not_measured | without, skipped=skipped, repeats=repeats
+    )
+    steps = count_ticks(len(present), repeats) if repeats else 0
+    if repeats and measured:
+        report["speed"] = speed_of(measured, present, repeats, largest, lambda: tick(1))
+    else:
+        tick(steps)
+    return Run(report, measured, present, usable)
 
 
-def steps_of_run(paths: Sequence[Path], rivals: Sequence[Rival], repeats: int) -> int:
+def measure(
+    rival: Rival,
+    pixels: np.ndarray,
+    aim: Aim,
+    metrics: Sequence[Metric],
+    known: Known,
+    tick: Tick = lambda steps: None,
+) -> list[Point] | Failure:
+    """Return a codec's points on one picture, those that are known already and those that are measured now."""
+    fit = fitting(metrics, *pixels.shape[:2])
+    names = [metric.name for metric in fit]
+    points: list[Point] = []
+    targets = aim.targets(rival)
+    for target in targets:
+        key = aim.key(target)
+        point = known.get(rival, key, names)
+        if point is None:
+            try:
+                point = aim.measure(rival, pixels, target, fit)
+            except Exception as error:  # a codec may raise anything at all; the others still get their measurement
+                tick(len(targets) - len(points))
+                return Failure(f"{key}: {describe(error)}")
+            known.put(rival, key, point)
+        points.append(point)
+        tick(1)
+    return points
+
+
+def speed_of(
+    measured: Sequence[Measured],
+    rivals: Sequence[Rival],
+    repeats: int,
+    largest: int | None,
+    tick: Callable[[], None],
+) -> Json:
+    """Time the rivals on the largest picture, each where its PSNR is nearest to that of the first at its middle."""
+    one = max(measured, key=lambda one: one.width * one.height)
+    columns = {name: column for name, column in one.sweep.items() if not isinstance(column, Failure)}
+    lossy = [rival.name for rival in rivals if rival.name in columns and not rival.lossless]
+    entrants, level = [], None
+    if lossy:
+        level = min(columns[lossy[0]], key=lambda point: abs(point.quality - 75)).psnr
+    for rival in rivals:
+        if rival.name in columns:
+            points = columns[rival.name]
+            point = points[0] if level is None else min(points, key=lambda point: abs(point.psnr - level))
+            entrants.append((rival, point.quality))
+        else:
+            for _ in range(count_ticks(1, repeats)):
+                tick()
+    source: Source = load_picture(one.path, largest)
+    speeds = measure_speeds(source.pixels, entrants, repeats=repeats, tick=tick)
+    return speed_block(one, level, repeats, speeds)
+
+
+def steps_of_run(paths: Sequence[Path], rivals: Sequence[Rival], aim: Aim, repeats: int) -> int:
     """Return the number of steps that run_bench counts with `tick`."""
-    return len(paths) * count_steps([rival for rival in rivals if rival.missing() is None], repeats)
+    present, _ = _present(rivals)
+    points = len(paths) * sum(len(aim.targets(rival)) for rival in present)
+    return points + (count_ticks(len(present), repeats) if repeats else 0)
 
 
 def went_well(report: Json) -> bool:
     """Return whether a report holds measurements of every picture by every codec that ran."""
-    blocks = [picture["codecs"].values() for picture in report["pictures"]]
-    return bool(blocks) and not report["skipped"] and not any("failed" in codec for block in blocks for codec in block)
+    blocks = [picture["codecs"] for picture in report["pictures"]]
+    blocks.append(report.get("speed", {}).get("codecs", {}))
+    failed = any("failed" in codec for block in blocks for codec in block.values())
+    return bool(report["pictures"]) and not report["skipped"] and not failed
+
+
+def _end_at_once() -> None:
+    """Let Ctrl-C end a worker without a word; the process that started it says why."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+
+
+def _result(future: Future) -> list[Point] | Failure:
+    try:
+        return future.result()
+    except Exception as error:  # a codec that takes its whole process with it
+        return Failure(describe(error))
+
+
+def _task(
+    path: Path, largest: int | None, rival: Rival, aim: Aim, metrics: Sequence[Metric], cache: Cache
+) -> list[Point] | Failure:
+    pixels = load_picture(path, largest).pixels
+    return measure(rival, pixels, aim, metrics, cache.of(digest_of(pixels)))
+
+
+def _present(table: Sequence) -> tuple[list, dict[str, str]]:
+    """Return the codecs or metrics that can be used here, and why the others cannot."""
+    reasons = {one.name: one.missing() for one in table}
+    return [one for one in table if reasons[one.name] is None], {name: why for name, why in reasons.items() if why}
 
 
 def _reason(error: Exception, path: Path) -> str:

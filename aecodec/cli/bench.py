@@ -1,12 +1,17 @@
 """`aecodec bench`: aez beside the other codecs on the user's own pictures."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from aecodec.cli.files import check_target, write_output, write_standard
 from aecodec.cli.messages import STANDARD, say
+
+_QUICK_PICTURES, _QUICK_POINTS, _QUICK_SIDE = 3, 5, 512
+_MODES = "One of --quality, --at-bpp and --at-psnr replaces the sweep over all qualities."
 
 
 def bench(
@@ -16,41 +21,103 @@ def bench(
     ] = None,
     codecs: Annotated[
         str,
-        typer.Option(help="Codecs, separated by commas: aez, jpeg, jpeg-opt, webp, avif, avif-slow, or all."),
-    ] = "aez,jpeg,jpeg-opt",
-    repeats: Annotated[int, typer.Option(min=1, help="Runs of each point after a warm-up; times are medians.")] = 3,
+        typer.Option(
+            help="Codecs, separated by commas, or all: aez, jpeg, jpeg-opt, jpeg-444, jpeg2000, webp, avif, avif-slow, "
+            "heic, heic-psnr, jxl, jpegxr, png, webp-ll, jxl-ll."
+        ),
+    ] = "aez,jpeg,jpeg-opt,webp,avif",
+    metrics: Annotated[
+        str, typer.Option(help="Metrics besides psnr: psnr-y, ms-ssim, ssimulacra2 (slow), or all.")
+    ] = "psnr-y,ms-ssim",
+    quality: Annotated[str | None, typer.Option(metavar="Q,...", help=f"Measure at these qualities. {_MODES}")] = None,
+    at_bpp: Annotated[
+        str | None, typer.Option(metavar="BPP,...", help="Measure the best files of at most so many bits per pixel.")
+    ] = None,
+    at_psnr: Annotated[
+        str | None, typer.Option(metavar="DB,...", help="Measure the smallest files of at least this PSNR-RGB.")
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help=f"A first look in under a minute: {_QUICK_PICTURES} pictures, of larger ones the centre of "
+            f"{_QUICK_SIDE}x{_QUICK_SIDE}, {_QUICK_POINTS} qualities, speeds measured once.",
+        ),
+    ] = False,
+    repeats: Annotated[
+        int, typer.Option(min=0, help="Rounds of the speed measurement; times are medians. 0: no speeds.")
+    ] = 3,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work; speeds are measured by one.")] = 1,
     summary: Annotated[bool, typer.Option("--summary", help="Show the mean alone, not every picture.")] = False,
     json_file: Annotated[
         str | None,
         typer.Option("--json", metavar="FILE", help="Write all measurements as JSON; - for standard output."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing JSON file.")] = False,
+    csv_file: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="Write all points as CSV; - for standard output.")
+    ] = None,
+    html_file: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write a page with plots, tables and pictures to compare."),
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write plots as PNG and SVG into a folder (needs matplotlib).")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Measure again what was measured before; otherwise a run goes on from it.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
-    """Compare aez with other codecs: bytes, PSNR, speed and BD-rate over a range of qualities.
+    """Compare aez with other codecs: bytes, quality, BD-rate, speed and memory.
 
     Every codec gets the same RGB pixels (grey becomes RGB, alpha is dropped), makes a complete file at each of its
-    qualities, and is measured on what comes back from the bytes of that file.
+    qualities, and is measured on what comes back from the bytes of that file. What was measured is kept in the user's
+    folder for caches, so a run that was stopped goes on where it was.
     """
     import json
 
+    from aecodec.bench.aims import Aim
+    from aecodec.bench.metrics import choose_metrics
     from aecodec.bench.pictures import find_pictures
     from aecodec.bench.rivals import choose
     from aecodec.bench.run import run_bench, steps_of_run, went_well
-    from aecodec.bench.table import format_report
+    from aecodec.bench.table import format_csv, format_report
 
-    try:
-        rivals = choose([name.strip() for name in codecs.split(",") if name.strip()])
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--codecs") from error
+    rivals = _choose(choose, codecs, "--codecs")
+    chosen = _choose(choose_metrics, metrics, "--metrics")
     if not rivals:
         raise typer.BadParameter("no codec given", param_hint="--codecs")
+    aim = _aim(quality, at_bpp, at_psnr)
     paths = find_pictures(images or [])
-    if json_file is not None:
-        _check_json(json_file, force)  # before the minutes of measuring, not after
+    largest = None
+    if quick:
+        count = min(len(paths), _QUICK_PICTURES)
+        paths = [paths[i * len(paths) // count] for i in range(count)]
+        aim, largest, repeats = Aim(aim.kind, aim.values, _QUICK_POINTS), _QUICK_SIDE, min(repeats, 1)
+    outputs = [name for name in (json_file, csv_file, html_file) if name is not None]
+    if outputs.count(STANDARD) > 1 or html_file == STANDARD:
+        raise typer.BadParameter("standard output takes one of --json and --csv", param_hint="-")
+    for name in outputs:
+        _check_output(name, force)  # before the minutes of measuring, not after
+    if plots is not None:
+        _check_plots(plots, force)
 
+    cache = _open_cache(fresh)
     lines: list[str] = []  # said after the progress bar, which would be drawn over them
-    with _progress(steps_of_run(paths, rivals, repeats)) as bar:
-        report = run_bench(paths, rivals, repeats=repeats, tick=bar.update, skip=lines.append)
+    with _kept(), _progress(steps_of_run(paths, rivals, aim, repeats), "points") as tick:
+        run = run_bench(
+            paths,
+            rivals,
+            chosen,
+            cache,
+            aim=aim,
+            repeats=repeats,
+            jobs=jobs,
+            largest=largest,
+            tick=tick,
+            skip=lines.append,
+        )
+    report = run.report
     for name, block in report["mean"]["codecs"].items():
         if "failed" in block:
             lines.append(f"{name}: failed {block['failed']}")
@@ -61,19 +128,114 @@ def bench(
         raise typer.Exit(1)
 
     table = format_report(report, pictures=not summary)
-    data = (json.dumps(report, indent=1, allow_nan=False) + "\n").encode()
-    if json_file == STANDARD:
+    if STANDARD in outputs:
         say(table.rstrip("\n"))
-        write_standard(data)
     else:
         write_standard(table.encode())
-        if json_file is not None:
-            write_output(json_file, data, force)
+    if json_file is not None:
+        write_output(json_file, (json.dumps(report, indent=1, allow_nan=False) + "\n").encode(), force)
+    if csv_file is not None:
+        write_output(csv_file, format_csv(report).encode(), force)
+    if html_file is not None:
+        write_output(html_file, _page(run, cache, aim, largest), force)
+    if plots is not None:
+        _write_plots(plots, report, force)
     if not went_well(report):
         raise typer.Exit(1)
 
 
-def _check_json(name: str, force: bool) -> None:
+def _choose(choose: Any, text: str, option: str) -> list:
+    try:
+        return choose([name.strip() for name in text.split(",") if name.strip()])
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _aim(quality: str | None, at_bpp: str | None, at_psnr: str | None) -> Any:
+    from aecodec.bench.aims import Aim, Kind
+
+    given = {"--quality": quality, "--at-bpp": at_bpp, "--at-psnr": at_psnr}
+    options = [name for name, text in given.items() if text is not None]
+    if len(options) > 1:
+        raise typer.BadParameter(f"{' and '.join(options)}: expected one of them at most")
+    if not options:
+        return Aim()
+    option = options[0]
+    kind = {"--quality": Kind.QUALITY, "--at-bpp": Kind.BPP, "--at-psnr": Kind.PSNR}[option]
+    low, high = {Kind.QUALITY: (1, 100), Kind.BPP: (0.001, 1000), Kind.PSNR: (1, 100)}[kind]
+    values = set()
+    for part in (given[option] or "").split(","):
+        try:
+            value = float(part)
+        except ValueError:
+            value = low - 1.0
+        if not low <= value <= high:
+            reason = f"found {part.strip()!r}, expected numbers from {low:g} to {high:g}, separated by commas"
+            raise typer.BadParameter(reason, param_hint=option)
+        values.add(value)
+    return Aim(kind, tuple(sorted(values)))
+
+
+def _open_cache(fresh: bool) -> Any:
+    from aecodec.bench.cache import Cache, default_folder
+    from aecodec.bench.machine import library_versions
+
+    try:
+        return Cache(default_folder(), library_versions(), fresh=fresh)
+    except OSError as error:
+        say(f"cache: {(error.strerror or str(error)).lower()}: nothing is kept of this run")
+        return Cache(None, {})
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Say, when the run is stopped, that it can go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("what was measured is kept: the same command goes on from there")
+        raise
+
+
+def _page(run: Any, cache: Any, aim: Any, largest: int | None) -> bytes:
+    from aecodec.bench.comparisons import build_comparison
+    from aecodec.bench.page import build_page
+
+    comparisons = []
+    with _kept(), _progress(len(run.measured) * len(run.rivals), "pictures of the page") as tick:
+        for one in run.measured:
+            found = build_comparison(
+                one, run.rivals, run.metrics, cache, aim=aim, largest=largest, tick=lambda: tick(1)
+            )
+            if found is not None:
+                comparisons.append(found)
+    return build_page(run.report, comparisons)
+
+
+def _check_plots(folder: Path, force: bool) -> None:
+    """Raise OSError for a folder that plots could not be written to; leave with a line without matplotlib."""
+    import errno
+
+    from aecodec.bench.plots import missing
+
+    if reason := missing():
+        say(reason)
+        raise typer.Exit(1)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder))
+    if folder.is_dir() and not force and any(folder.iterdir()):
+        raise FileExistsError(errno.EEXIST, "has files, use --force to write among them", str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _write_plots(folder: Path, report: dict, force: bool) -> None:
+    from aecodec.bench.plots import draw_report
+
+    for name, data in draw_report(report).items():
+        write_output(str(folder / name), data, force)
+
+
+def _check_output(name: str, force: bool) -> None:
     """Raise OSError for a file that could not be written in the end."""
     import errno
     import os
@@ -86,13 +248,20 @@ def _check_json(name: str, force: bool) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "no such folder", name)
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
 
 
-def _progress(steps: int):  # -> context manager of typer's progress bar
-    """Return a bar on standard error; hidden unless that is a terminal."""
-    import sys
+@contextmanager
+def _progress(steps: int, label: str) -> Iterator[Callable[[int], None]]:
+    """Show how much is done and the time that is left, on a terminal; give what counts the steps."""
+    from aecodec.cli.progress import bar
 
-    shown = sys.stderr is not None and sys.stderr.isatty()
-    return typer.progressbar(length=steps, label="bench", file=sys.stderr, hidden=not shown)
+    done = 0
+    with bar() as update:
+
+        def tick(count: int) -> None:
+            nonlocal done
+            done += count
+            if update is not None:
+                update(done / max(steps, 1), f"{label}: {done} of {steps}")
+
+        yield tick

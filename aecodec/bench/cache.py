@@ -1,0 +1,89 @@
+"""Points that were measured before, so that a run that was stopped goes on and a second one is quick.
+
+One file per picture, one line of JSON per point, each written in one piece: what was measured is kept whenever the run
+stops, and a line that was cut is not read. A point counts as long as the pixels, the codec's settings and the versions
+of its libraries (for aez: its code and weights) are the same.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from aecodec.bench.measure import Point
+from aecodec.bench.rivals import Rival
+
+
+def default_folder() -> Path:
+    """Return where points are kept: aecodec/bench in the user's folder for caches."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aecodec" / "bench"
+
+
+def digest_of(pixels: np.ndarray) -> str:
+    """Return the sha256 of a picture's shape and pixels."""
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+
+
+class Cache:
+    """What is known of all pictures; without a folder it keeps nothing."""
+
+    def __init__(self, folder: Path | None, versions: Mapping[str, str], *, fresh: bool = False) -> None:
+        self.folder = folder
+        self.versions = dict(versions)
+        self.fresh = fresh  # what was kept before is measured again
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def of(self, digest: str) -> "Known":
+        """Return what is known of a picture."""
+        path = None if self.folder is None else self.folder / f"{digest[:32]}.jsonl"
+        return Known(path, self.versions, self.fresh)
+
+
+class Known:
+    """The points of one picture."""
+
+    def __init__(self, path: Path | None, versions: Mapping[str, str], fresh: bool) -> None:
+        self.path, self.versions = path, versions
+        self.points: dict[tuple[str, str], Point] = {}  # (state of the codec, key of the aim)
+        if path is None or fresh or not path.exists():
+            return
+        for line in path.read_bytes().splitlines():
+            try:
+                state, key, *numbers, values, reached = json.loads(line)
+                values = {name: math.inf if value is None else value for name, value in values.items()}
+                self.points[state, key] = Point(*numbers, values, reached)
+            except (ValueError, TypeError, AttributeError):
+                continue  # a line that was cut
+
+    def get(self, rival: Rival, key: str, metrics: Collection[str]) -> Point | None:
+        """Return a point if it is known with all of these metrics."""
+        point = self.points.get((state_of(rival, self.versions), key))
+        if point is None or not set(metrics) <= point.values.keys():
+            return None
+        return point._replace(values={name: value for name, value in point.values.items() if name in metrics})
+
+    def put(self, rival: Rival, key: str, point: Point) -> None:
+        """Keep a point."""
+        state = state_of(rival, self.versions)
+        self.points[state, key] = point
+        if self.path is None:
+            return
+        values = {name: value if math.isfinite(value) else None for name, value in point.values.items()}
+        numbers = (point.quality, point.pixels, point.size, point.bpp)
+        line = json.dumps([state, key, *numbers, values, point.reached], allow_nan=False)
+        try:
+            with open(self.path, "ab", buffering=0) as file:
+                file.write(f"\n{line}\n".encode())  # the first line end closes a line that was cut
+        except OSError:
+            self.path = None  # a full disk: the run goes on, without keeping what it finds
+
+
+def state_of(rival: Rival, versions: Mapping[str, str]) -> str:
+    """Return a hash of all that a codec's bytes depend on, besides pixels and quality."""
+    parts = [rival.name, rival.about, {name: versions.get(name) for name in rival.versions}]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,119 @@
+"""Encode and decode through the libraries that a user can install: one pair of functions and one test for each.
+
+Pixels are uint8 (H, W, 3), C order; data are the bytes of a complete file. What a library does with several cores is up
+to it, within the cores that this process may use.
+"""
+
+import importlib.util
+import os
+import warnings
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process, more exactly its current thread, may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def encode_aez(pixels: np.ndarray, quality: float) -> bytes:
+    import aecodec  # loads the nets on first use, not when the table is made
+
+    return aecodec.encode(pixels, quality)
+
+
+def decode_aez(data: bytes) -> np.ndarray:
+    import aecodec
+
+    return aecodec.decode(data)
+
+
+def encode_pillow(pixels: np.ndarray, quality: float, *, format: str, **settings: Any) -> bytes:
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, format, quality=int(quality), **settings)
+    return file.getvalue()
+
+
+def decode_pillow(data: bytes, *, format: str) -> np.ndarray:
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the file is our own, large or not
+        with Image.open(BytesIO(data), formats=[format]) as image:
+            return np.asarray(image.convert("RGB"))
+
+
+def missing_pillow(feature: str, name: str) -> str | None:
+    from PIL import features
+
+    return None if features.check(feature) else f"this Pillow is built without {name}"
+
+
+def encode_jpeg2000(pixels: np.ndarray, quality: float) -> bytes:
+    """Encode with Pillow; the quality is the PSNR in dB that OpenJPEG aims at."""
+    settings = {
+        "quality_mode": "dB",
+        "quality_layers": [quality],
+        "irreversible": True,
+        "mct": 1,
+    }  # without mct: RGB as it is
+    return encode_pillow(pixels, quality, format="JPEG2000", **settings)
+
+
+def encode_imagecodecs(pixels: np.ndarray, quality: float, *, codec: str, scale: float = 1, **settings: Any) -> bytes:
+    """Encode with the function of imagecodecs for `codec`; its level is the quality times `scale`."""
+    import imagecodecs
+
+    if codec == "jpegxl":
+        settings["numthreads"] = usable_cores()
+    if not settings.get("lossless"):
+        settings["level"] = quality * scale
+    return bytes(getattr(imagecodecs, f"{codec}_encode")(pixels, **settings))
+
+
+def decode_imagecodecs(data: bytes, *, codec: str) -> np.ndarray:
+    import imagecodecs
+
+    settings = {"numthreads": usable_cores()} if codec == "jpegxl" else {}
+    return getattr(imagecodecs, f"{codec}_decode")(data, **settings)
+
+
+def missing_imagecodecs(codec: str) -> str | None:
+    if reason := _missing_package("imagecodecs"):
+        return reason
+    import imagecodecs
+
+    built = getattr(getattr(imagecodecs, codec.upper(), None), "available", False)
+    return None if built else f"this imagecodecs is built without {codec}"
+
+
+def encode_heif(pixels: np.ndarray, quality: float, *, chroma: str, **parameters: str) -> bytes:
+    import pillow_heif
+    from PIL import Image
+
+    file = BytesIO()
+    picture = pillow_heif.from_pillow(Image.fromarray(pixels))
+    picture.save(file, quality=int(quality), chroma=chroma, enc_params=parameters)
+    return file.getvalue()
+
+
+def decode_heif(data: bytes) -> np.ndarray:
+    import pillow_heif
+
+    return np.asarray(pillow_heif.open_heif(BytesIO(data)).to_pillow().convert("RGB"))
+
+
+def missing_heif() -> str | None:
+    if reason := _missing_package("pillow_heif"):
+        return reason
+    import pillow_heif
+
+    return None if pillow_heif.libheif_info()["HEIF"] else "this pillow-heif is built without an encoder"
+
+
+def _missing_package(name: str) -> str | None:
+    return None if importlib.util.find_spec(name) else f"needs the package {name}, pip install 'aecodec[bench]'"

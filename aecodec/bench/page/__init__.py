@@ -1,0 +1,30 @@
+"""The report as one self-contained HTML file: page.html with its style, its scripts, the data inside.
+
+page.js      fills the page          chart.js     plots as SVG          compare.js   the slider
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from aecodec.bench.report import Json
+from aecodec.bench.style import colours
+
+_HERE = Path(__file__).parent
+_SCRIPTS = ("chart.js", "compare.js", "page.js")
+
+
+def build_page(report: Json, comparisons: Sequence[Json]) -> bytes:
+    """Return the page of a report made by build_report, with the comparisons of `comparisons.build_comparison`."""
+    data = {"report": report, "colours": colours(list(report["codecs"])), "comparisons": list(comparisons)}
+    text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")  # no tag ends the script
+    parts = {
+        "/*CSS*/": (_HERE / "page.css").read_text(),
+        "/*JS*/": "\n".join(['"use strict";', *((_HERE / name).read_text() for name in _SCRIPTS)]),
+        "/*DATA*/": text,
+    }
+    page = (_HERE / "page.html").read_text()
+    for mark, part in parts.items():
+        before, _, after = page.partition(mark)
+        page = before + part + after
+    return page.encode()

@@ -1,0 +1,228 @@
+// Fills the page from its data: see page.py for what they hold.
+
+const { report, colours, comparisons } = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id);
+const SUBJECT = Object.keys(report.codecs)[0];
+const signed = (percent) => `${percent > 0 ? "+" : percent < 0 ? "−" : ""}${Math.abs(percent).toFixed(1)} %`;
+const title = (metric) => report.metrics[metric].title;
+const unit = (metric) => (report.metrics[metric].unit ? ` ${report.metrics[metric].unit}` : "");
+
+function level(metric, value) { // on the axis of plots; null: lossless
+  if (value === null || value === undefined) return null;
+  if (metric !== "ms-ssim") return value;
+  return value >= 1 ? null : -10 * Math.log10(1 - value);
+}
+
+function shown(metric, point) {
+  if (!(metric in point)) return "–";
+  if (point[metric] === null) return "lossless";
+  return point[metric].toFixed(metric === "ms-ssim" ? 4 : metric === "ssimulacra2" ? 1 : 2);
+}
+
+function make(name, text, classes) {
+  const node = document.createElement(name);
+  if (text !== undefined) node.append(text);
+  if (classes) node.className = classes;
+  return node;
+}
+
+function named(codec) {
+  const cell = make("td"), dot = make("span", undefined, "dot");
+  dot.style.background = colours[codec];
+  cell.append(dot, codec);
+  return cell;
+}
+
+function table(node, heads, rows) {
+  const head = make("tr"), body = make("tbody");
+  for (const text of heads) head.append(make("th", text));
+  for (const [codec, cells] of rows) {
+    const row = make("tr", undefined, codec === SUBJECT ? "subject" : "");
+    row.append(named(codec), ...cells.map((cell) => (cell instanceof Node ? cell : make("td", cell))));
+    body.append(row);
+  }
+  const top = make("thead");
+  top.append(head);
+  node.replaceChildren(top, body);
+}
+
+function failed(codec, reason, columns) {
+  const cell = make("td", `failed: ${reason}`, "more");
+  cell.colSpan = columns;
+  cell.style.textAlign = "left";
+  return [codec, [cell]];
+}
+
+function header() {
+  const count = report.pictures.length;
+  const first = report.pictures[0];
+  byId("title").textContent = count === 1 ? `${SUBJECT} on ${first.name}` : `${SUBJECT} on ${count} pictures`;
+  const rivals = Object.keys(report.codecs).filter((name) => name !== SUBJECT);
+  byId("summary").textContent =
+    `${SUBJECT} beside ${rivals.join(", ") || "nothing"}: real files, written, read back and compared with the source.`;
+  const facts = [];
+  const deltas = report.mean.bd_rate;
+  for (const metric of Object.keys(deltas)) {
+    const delta = deltas[metric][SUBJECT];
+    if (delta) facts.push([signed(delta.percent), `bits against ${report.anchor} at equal ${title(metric)}`]);
+  }
+  const own = report.speed?.codecs[SUBJECT];
+  if (own && !own.failed) {
+    const cores = Object.keys(own.encode_mps).at(-1);
+    const where = `MP/s on ${cores} core${cores === "1" ? "" : "s"}`;
+    facts.push([own.encode_mps[cores].toFixed(1), `encoding, ${where}`], [own.decode_mps[cores].toFixed(1), `decoding, ${where}`]);
+  }
+  for (const [value, text] of facts) {
+    const box = make("div", undefined, "fact");
+    box.append(make("b", value), make("span", text));
+    byId("facts").append(box);
+  }
+}
+
+const hidden = new Set(report.lossless);
+
+function curves() {
+  const metric = byId("metric").value;
+  const chosen = byId("block").value;
+  const block = chosen === "mean" ? report.mean : report.pictures[chosen];
+  const series = [];
+  for (const [name, codec] of Object.entries(block.codecs)) {
+    if (codec.failed || hidden.has(name)) continue;
+    const points = codec.points
+      .map((point) => ({ x: point.bpp, y: level(metric, point[metric]), point }))
+      .filter((one) => one.y !== null)
+      .map(({ x, y, point }) => ({ x, y, tip: `${x.toFixed(3)} bpp, ${shown(metric, point)}${metric === "ms-ssim" ? "" : unit(metric)}` }));
+    series.push({ name, colour: colours[name], points, wide: name === SUBJECT });
+  }
+  series.sort((a, b) => a.wide - b.wide);
+  chart(byId("rd"), series, { x: "bits per pixel", y: title(metric) + (unit(metric) && `,${unit(metric)}`), logX: true, lines: true });
+  const metrics = Object.keys(report.metrics);
+  const rows = [];
+  for (const [name, codec] of Object.entries(block.codecs)) {
+    if (codec.failed) rows.push(failed(name, codec.failed, 3 + metrics.length));
+    else for (const point of codec.points) {
+      const values = metrics.map((one) => shown(one, point));
+      const quality = report.lossless.includes(name) ? "" : String(+point.quality.toFixed(2));
+      const size = Math.round(point.bytes).toLocaleString("en") + (point.reached ? "" : " (cannot do it)");
+      rows.push([name, [quality, size, point.bpp.toFixed(3), ...values]]);
+    }
+  }
+  table(byId("points"), ["codec", "quality", "bytes", "bpp", ...metrics.map(title)], rows);
+}
+
+function legend() {
+  for (const name of Object.keys(report.codecs)) {
+    if (report.lossless.includes(name)) continue;
+    const button = make("button"), line = make("i");
+    line.style.background = colours[name];
+    button.append(line, name);
+    button.type = "button";
+    button.setAttribute("aria-pressed", "true");
+    button.addEventListener("click", () => {
+      if (!hidden.delete(name)) hidden.add(name);
+      button.setAttribute("aria-pressed", String(!hidden.has(name)));
+      curves();
+    });
+    byId("legend").append(button);
+  }
+}
+
+function rates() {
+  const deltas = report.mean.bd_rate, metrics = Object.keys(deltas);
+  if (!metrics.length) return;
+  byId("rates").hidden = false;
+  byId("rates-note").textContent =
+    `BD-rate: the mean difference of bits against ${report.anchor} at equal quality, less is better, and below it the range of ` +
+    "quality it was taken over (MS-SSIM in dB). Curves of the mean, PCHIP on the logarithm of the rate.";
+  const rows = Object.keys(deltas[metrics[0]]).map((name) => [name, metrics.map((metric) => {
+    const delta = deltas[metric][name];
+    if (!delta) return make("td", "no overlap");
+    const cell = make("td", signed(delta.percent), delta.percent < 0 ? "less" : "more");
+    cell.append(make("small", `${delta.low.toFixed(1)} to ${delta.high.toFixed(1)}`));
+    return cell;
+  })]);
+  table(byId("rates-table"), ["codec", ...metrics.map(title)], rows);
+}
+
+function speeds() {
+  const { speed } = report;
+  if (!speed) return;
+  byId("speed").hidden = false;
+  const small = speed.width * speed.height < 500000 ? " So small a picture shows mostly fixed costs." : "";
+  const near = speed.near_psnr === null ? "" : `, every codec at its quality nearest to ${speed.near_psnr.toFixed(1)} dB`;
+  byId("speed-note").textContent =
+    `Measured on ${speed.picture}, ${speed.width}×${speed.height}${near}; medians of ${speed.repeats} rounds that alternate the codecs, ` +
+    `after a warm-up. Memory: the peak above what the process held before.${small}`;
+  const good = Object.entries(speed.codecs).filter(([, one]) => !one.failed);
+  const counts = [...new Set(good.flatMap(([, one]) => Object.keys(one.encode_mps)))];
+  const heads = ["encode", "decode"].flatMap((way) => counts.map((n) => `${way} MP/s, ${n} core${n === "1" ? "" : "s"}`));
+  const number = (value) => (value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toFixed(2));
+  const rows = Object.entries(speed.codecs).map(([name, one]) => one.failed
+    ? failed(name, one.failed, 3 + heads.length)
+    : [name, [
+      report.lossless.includes(name) ? "" : String(one.quality),
+      ...["encode_mps", "decode_mps"].flatMap((way) => counts.map((n) => number(one[way][n]))),
+      ...[one.encode_mb, one.decode_mb].map((peak) => (peak === null ? "–" : peak.toFixed(0))),
+    ]]);
+  table(byId("speed-table"), ["codec", "quality", ...heads, "encode MB", "decode MB"], rows);
+  const deltas = report.mean.bd_rate.psnr;
+  if (!deltas) return byId("speed-chart").remove();
+  const last = counts.at(-1);
+  const series = good.filter(([name]) => name === report.anchor || deltas[name]).map(([name, one]) => {
+    const [x, y] = [one.encode_mps[last], name === report.anchor ? 0 : deltas[name].percent];
+    return { name, colour: colours[name], wide: name === SUBJECT, points: [{ x, y, tip: `${number(x)} MP/s, ${signed(y)}` }] };
+  });
+  chart(byId("speed-chart"), series,
+    { x: `encoding, MP/s on ${last} core${last === "1" ? "" : "s"}`, y: `BD-rate, % against ${report.anchor} (PSNR-RGB), lower is better`, logX: true, names: true });
+}
+
+function conditions() {
+  const list = (heading, entries, classes) => {
+    if (!entries.length) return;
+    const node = make("dl", undefined, classes);
+    for (const [key, value] of entries) node.append(make("dt", key), make("dd", String(value)));
+    byId("conditions").append(make("h3", heading), node);
+  };
+  const points = [
+    "Every codec gets the same RGB pixels, writes a complete file, and is measured on what comes back from its bytes; container bytes count.",
+    "Settings and tuning are named below. A codec tuned for the eye gives away PSNR; one tuned for PSNR may look worse than its figures.",
+    "PSNR-RGB is over all 8-bit values, PSNR-Y over BT.601 luma, MS-SSIM the mean of the RGB channels.",
+  ];
+  if (report.mode.kind !== "sweep") points.push(`Mode: --${report.mode.kind} ${report.mode.values.join(", ")}.`);
+  const items = make("ul");
+  items.append(...points.map((text) => make("li", text)));
+  byId("conditions").append(items);
+  list("Settings", Object.entries(report.codecs));
+  list("Not measured", Object.entries(report.not_measured));
+  list("Skipped pictures", Object.entries(report.skipped));
+  list("Pictures", report.pictures.map((one) => {
+    const small = one.too_small_for.map((name) => `too small for ${title(name)}`);
+    return [one.name, [`${one.width}×${one.height}`, one.note, ...small].filter(Boolean).join(", ")];
+  }));
+  list("Machine", Object.entries(report.machine), "short");
+  list("Versions", Object.entries(report.versions), "short");
+}
+
+header();
+if (report.pictures.length > 1) byId("block").add(new Option(`mean of ${report.pictures.length} pictures`, "mean"));
+report.pictures.forEach((one, i) => byId("block").add(new Option(one.name, i)));
+for (const metric of Object.keys(report.metrics)) byId("metric").add(new Option(title(metric), metric));
+for (const id of ["block", "metric"]) byId(id).addEventListener("change", curves);
+legend();
+rates();
+speeds();
+conditions();
+curves();
+let before = innerWidth;
+addEventListener("resize", () => {
+  if (innerWidth !== before) { before = innerWidth; curves(); }
+});
+if (comparisons.length) {
+  byId("compare").hidden = false;
+  new Compare(comparisons, (name, one) => {
+    if (name === "original") return ["original", `${one.width}×${one.height}`];
+    const more = one.reached ? "" : ", the smallest it can";
+    return [`${name}${report.lossless.includes(name) ? "" : `, quality ${+one.quality.toFixed(2)}`}`,
+      `${Math.round(one.bytes).toLocaleString("en")} bytes${more}, ${one.psnr === null ? "lossless" : `${one.psnr.toFixed(1)} dB`}`];
+  });
+}

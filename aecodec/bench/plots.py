@@ -1,0 +1,121 @@
+"""Plots of a report as PNG and SVG, by matplotlib (in the extra `bench`)."""
+
+import importlib.util
+import io
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aecodec.bench.report import Json, shown_level
+from aecodec.bench.rivals import SUBJECT
+from aecodec.bench.style import colours
+
+_TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
+_TITLES = {"psnr": "PSNR-RGB, dB", "psnr-y": "PSNR-Y, dB", "ms-ssim": "MS-SSIM, dB", "ssimulacra2": "SSIMULACRA 2"}
+
+
+def missing() -> str | None:
+    """Return why plots cannot be drawn here, or None."""
+    return None if importlib.util.find_spec("matplotlib") else "plots need matplotlib, pip install 'aecodec[bench]'"
+
+
+def draw_report(report: Json) -> dict[str, bytes]:
+    """Return all plots of a report by file name: mean curves, one plot per picture, speed against BD-rate."""
+    metrics, anchor = list(report["metrics"]), report["anchor"]
+    count = len(report["pictures"])
+    files: dict[str, bytes] = {}
+    if count > 1:
+        blocks = [(f"mean of {count} pictures", report["mean"])]
+        files |= draw_curves("mean", blocks, metrics, anchor)
+    for number, picture in enumerate(report["pictures"], 1):
+        name = re.sub(r"[^\w.-]+", "_", picture["name"])
+        title = f"{picture['name']}, {picture['width']}x{picture['height']}"
+        files |= draw_curves(f"{number:02}_{Path(name).stem}", [(title, picture)], metrics, anchor)
+    if report["mean"]["bd_rate"].get("psnr") and "speed" in report:
+        files |= draw_speed("speed", report["speed"], report["mean"]["bd_rate"]["psnr"], anchor)
+    return files
+
+
+def draw_curves(stem: str, blocks: Sequence[tuple[str, Json]], metrics: Sequence[str], anchor: str) -> dict[str, bytes]:
+    """Return rate-distortion plots of titled blocks of a report, one column per block and metric, as SVG and PNG."""
+    panels = [(title, block, metric) for title, block in blocks for metric in metrics]
+    figure, axes = _figure(len(panels))
+    for axis, (title, block, metric) in zip(axes, panels, strict=True):
+        styles = colours(list(block["codecs"]))
+        for name, codec in block["codecs"].items():
+            levels = [(point["bpp"], shown_level(metric, point.get(metric))) for point in codec.get("points", ())]
+            levels = [(bpp, level) for bpp, level in levels if level is not None]
+            if not levels or (len(levels) == 1 and metric != "psnr"):
+                continue
+            delta = block["bd_rate"].get(metric, {}).get(name)
+            label = f"{name} ({delta['percent']:+.0f} %)" if delta else name
+            first = name == SUBJECT
+            look = {"linewidth": 2.6 if first else 1.4, "zorder": 5 if first else 2, "color": styles[name]}
+            axis.plot(*zip(*levels, strict=True), marker="o" if first else ".", label=label, **look)
+        _label(axis, _TITLES[metric], title)
+        axis.legend(title=f"BD-rate against {anchor}", loc="lower right", fontsize="small", title_fontsize="small")
+    return _save(figure, stem)
+
+
+def draw_speed(stem: str, speed: Json, deltas: Mapping[str, Json | None], anchor: str) -> dict[str, bytes]:
+    """Return the plot of BD-rate against the speed of encoding on all cores, as SVG and PNG."""
+    figure, (axis,) = _figure(1)
+    styles = colours(list(speed["codecs"]))
+    cores = "1"
+    for name, one in speed["codecs"].items():
+        delta = {"percent": 0.0} if name == anchor else deltas.get(name)
+        if "failed" in one or delta is None:
+            continue
+        cores = list(one["encode_mps"])[-1]
+        at = (one["encode_mps"][cores], delta["percent"])
+        axis.scatter(*at, s=90 if name == SUBJECT else 45, color=styles[name], zorder=3)
+        axis.annotate(name, at, xytext=(8, -4), textcoords="offset points")
+    axis.set_xscale("log")
+    axis.margins(x=0.15)
+    axis.set_xlabel(f"encoding, MP/s on {cores} core{'' if cores == '1' else 's'}")
+    axis.set_ylabel(f"BD-rate against {anchor}, % (PSNR-RGB), lower is better")
+    axis.set_title(f"{speed['picture']}, {speed['width']}x{speed['height']}")
+    axis.grid(alpha=0.3)
+    return _save(figure, stem)
+
+
+def _figure(panels: int) -> tuple[Any, list[Any]]:
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not a word on how it finds its fonts
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = min(panels, 2)
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(7 * columns, 5.2 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for axis in axes[panels:]:
+        axis.remove()
+    return figure, axes[:panels]
+
+
+def _label(axis: Any, level: str, title: str) -> None:
+    axis.set_xscale("log")
+    low, high = axis.get_xlim()
+    ticks = [tick for tick in _TICKS if low <= tick <= high]
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
+    axis.set_xlabel("bits per pixel")
+    axis.set_ylabel(level)
+    axis.set_title(title)
+    axis.grid(alpha=0.3)
+
+
+def _save(figure: Any, stem: str) -> dict[str, bytes]:
+    import matplotlib as mpl
+
+    files = {}
+    with mpl.rc_context({"svg.hashsalt": "aecodec"}):  # the same file for the same numbers
+        for extension in (".svg", ".png"):
+            file = io.BytesIO()
+            metadata = {"Date": None} if extension == ".svg" else None
+            figure.savefig(file, format=extension[1:], dpi=120, metadata=metadata)
+            files[stem + extension] = file.getvalue()
+    return files
