@@ -5,25 +5,14 @@ of a child counts from the size of the parent it was started by.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from common import RESULTS, command_line, conditions, mosaic, write_json
+from common import RESULTS, command_line, conditions, mosaic, peak, write_json
 
 WIDTH, HEIGHT = 6000, 4000
-
-
-def peak_mb(command: list[str]) -> float:
-    """Run a command to its end and return its peak resident memory in MB (10^6 bytes)."""
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        sys.exit(f"{command[-1]}: exit code {child.returncode}")
-    return round(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)
 
 
 def main() -> None:
@@ -45,15 +34,15 @@ def main() -> None:
         images = [str(path) for path in arguments.images]
         subprocess.run([sys.executable, __file__, "--images", *images, "--make", picture], check=True)
         peaks = {
-            "python, nothing imported": peak_mb([sys.executable, "-c", "pass"]),
-            "aecodec --help": peak_mb(command_line("--help")),
-            "aecodec compress": peak_mb(command_line("compress", picture, "-o", packed)),
-            "aecodec decompress": peak_mb(command_line("decompress", packed, "-o", back)),
+            "python, nothing imported": peak([sys.executable, "-c", "pass"]).megabytes,
+            "aecodec --help": peak(command_line("--help")).megabytes,
+            "aecodec compress": peak(command_line("compress", picture, "-o", packed)).megabytes,
+            "aecodec decompress": peak(command_line("decompress", packed, "-o", back)).megabytes,
         }
     size = {"width": WIDTH, "height": HEIGHT}
     write_json(RESULTS / "memory.json", conditions() | {"picture": size, "peak_mb": peaks})
-    for name, peak in peaks.items():
-        print(f"{name}: {peak:.0f} MB")
+    for name, megabytes in peaks.items():
+        print(f"{name}: {megabytes:.0f} MB")
 
 
 if __name__ == "__main__":
