@@ -1,4 +1,4 @@
-"""Speed without constriction, where aecodec/rangecoder.py codes the symbols, beside that with it: results/fallback.json.
+"""Speed without constriction, where aecodec/rangecoder.py codes the symbols, beside that with it: fallback.json.
 
 Both run in children of this process, turn by turn, on one thread; quote the ratios.
 """

@@ -14,7 +14,7 @@ from make_tiny import symbol_hashes
 from PIL import Image
 
 import aecodec
-from aecodec import codec, model
+from aecodec import codec
 from aecodec.errors import ModelError
 
 HERE = Path(__file__).parent
@@ -67,21 +67,6 @@ def test_pixels_are_the_same_within_one_level(name, threads):
     if found.ndim == 3 and found.shape[-1] in (2, 4):
         np.testing.assert_array_equal(found[..., -1], expected[..., -1])
     assert np.abs(found.astype(int) - expected).max() <= 1
-
-
-def test_pixels_are_the_same_with_other_kernels(monkeypatch):
-    """LiteRT without its XNNPACK delegate: other code for every layer, as on a processor that XNNPACK does not know."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    def plain(data):
-        kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        return Interpreter(model_content=data, num_threads=1, experimental_op_resolver_type=kernels)
-
-    monkeypatch.setattr(model, "_interpreter", plain)
-    model._manifest.cache_clear()  # its networks keep interpreters of the other kind
-    for name in NAMES:
-        assert np.abs(aecodec.decode(load(name)).astype(int) - picture(name)).max() <= 1, name
-    model._manifest.cache_clear()
 
 
 @pytest.mark.parametrize("name", NAMES)
