@@ -22,11 +22,7 @@ from aecodec import model
 from aecodec.scalenet import ScaleNet
 
 HERE = Path(__file__).parent
-PHOTO = json.loads((HERE / "golden_photo" / "hashes.json").read_text())
-TINY = {
-    name: {kind: known["sha256"][kind] for kind in ("z", "index", "r")}
-    for name, known in json.loads((HERE / "golden" / "hashes.json").read_text()).items()
-}
+TINY, PHOTO = (portability.symbols_of(folder) for folder in portability.FOLDERS)
 
 
 @pytest.fixture(params=portability.FOLDERS)
