@@ -4,10 +4,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -63,18 +62,11 @@ def command_line(*arguments: str) -> list[str]:
     return [*start, *arguments]
 
 
-class Peak(NamedTuple):
-    megabytes: float  # of 10^6 bytes
-    seconds: float
-
-
-def peak(command: list[str]) -> Peak:
-    """Run a command to its end and return its peak resident memory and what it took. Linux, macOS."""
-    start = time.perf_counter()
+def peak_mb(command: list[str]) -> float:
+    """Run a command to its end and return its peak resident memory in MB (10^6 bytes)."""
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         sys.exit(f"{command[-1]}: exit code {child.returncode}")
-    bytes_ = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Peak(round(bytes_ / 1e6, 1), round(time.perf_counter() - start, 2))
+    return round(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)

@@ -1,6 +1,7 @@
 """Speed without constriction, where aecodec/rangecoder.py codes the symbols, beside that with it: fallback.json.
 
-Both run in children of this process, turn by turn, on one thread; quote the ratios.
+Both run in children of this process, turn by turn, on one thread, and processor time counts, so that other work of the
+machine changes little; quote the ratios.
 """
 
 import argparse
@@ -19,7 +20,7 @@ CODERS = ("constriction", "plain Python")
 
 
 def timed(images: list[Path], coder: str) -> list[tuple[float, float, int]]:
-    """Return seconds to encode, seconds to decode and bytes at each quality, after a warm-up."""
+    """Return processor seconds to encode and to decode, and bytes, at each quality, after a warm-up."""
     if coder != CODERS[0]:
         sys.modules["constriction"] = None  # so that importing it fails
     import aecodec
@@ -29,11 +30,11 @@ def timed(images: list[Path], coder: str) -> list[tuple[float, float, int]]:
     aecodec.decode(aecodec.encode(pixels, threads=1), threads=1)
     rows = []
     for quality in QUALITIES:
-        start = time.perf_counter()
+        start = time.process_time()
         data = aecodec.encode(pixels, quality, threads=1)
-        middle = time.perf_counter()
+        middle = time.process_time()
         aecodec.decode(data, threads=1)
-        rows.append((middle - start, time.perf_counter() - middle, len(data)))
+        rows.append((middle - start, time.process_time() - middle, len(data)))
     return rows
 
 

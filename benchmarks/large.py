@@ -1,4 +1,4 @@
-"""Peak memory and time of the command line with very large and very long pictures -> results/large.json (Linux, macOS).
+"""Peak memory of the command line with very large and very long pictures -> results/large.json (Linux, macOS).
 
 10,000 x 10,000 pixels made of photographs, and strips of one column and of three rows cut from them; under 1.5 GB each.
 What comes back is compared with the picture. This process stays small: children measure, make and compare.
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import RESULTS, command_line, conditions, mosaic, peak, write_json
+from common import RESULTS, command_line, conditions, mosaic, peak_mb, write_json
 
 SIZES = {"10000x10000": (10_000, 10_000), "1x100000": (1, 100_000), "65535x3": (65_535, 3)}
 LIMIT = 1500  # MB
@@ -40,14 +40,10 @@ def compare(name: str, folder: Path) -> float:
 
 def measure(name: str, folder: Path) -> dict[str, float]:
     picture, packed, back = (str(folder / f"{name}{suffix}") for suffix in (".png", ".aez", ".back.png"))
-    compressed = peak(command_line("compress", picture, "-q", str(QUALITY), "-o", packed))
-    decompressed = peak(command_line("decompress", packed, "-o", back))
     return {
+        "compress_mb": peak_mb(command_line("compress", picture, "-q", str(QUALITY), "-o", packed)),
         "bytes": Path(packed).stat().st_size,
-        "compress_mb": compressed.megabytes,
-        "decompress_mb": decompressed.megabytes,
-        "compress_seconds": compressed.seconds,
-        "decompress_seconds": decompressed.seconds,
+        "decompress_mb": peak_mb(command_line("decompress", packed, "-o", back)),
     }
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import RESULTS, command_line, conditions, mosaic, peak, write_json
+from common import RESULTS, command_line, conditions, mosaic, peak_mb, write_json
 
 WIDTH, HEIGHT = 6000, 4000
 
@@ -34,15 +34,15 @@ def main() -> None:
         images = [str(path) for path in arguments.images]
         subprocess.run([sys.executable, __file__, "--images", *images, "--make", picture], check=True)
         peaks = {
-            "python, nothing imported": peak([sys.executable, "-c", "pass"]).megabytes,
-            "aecodec --help": peak(command_line("--help")).megabytes,
-            "aecodec compress": peak(command_line("compress", picture, "-o", packed)).megabytes,
-            "aecodec decompress": peak(command_line("decompress", packed, "-o", back)).megabytes,
+            "python, nothing imported": peak_mb([sys.executable, "-c", "pass"]),
+            "aecodec --help": peak_mb(command_line("--help")),
+            "aecodec compress": peak_mb(command_line("compress", picture, "-o", packed)),
+            "aecodec decompress": peak_mb(command_line("decompress", packed, "-o", back)),
         }
     size = {"width": WIDTH, "height": HEIGHT}
     write_json(RESULTS / "memory.json", conditions() | {"picture": size, "peak_mb": peaks})
-    for name, megabytes in peaks.items():
-        print(f"{name}: {megabytes:.0f} MB")
+    for name, peak in peaks.items():
+        print(f"{name}: {peak:.0f} MB")
 
 
 if __name__ == "__main__":
