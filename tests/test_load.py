@@ -66,7 +66,7 @@ def test_four_processes_at_once(expected, start):
         busy = [threads.submit(work, first) for first in (3, 5)]
         try:
             with multiprocessing.get_context(start).Pool(4) as pool:
-                found = pool.map_async(job, range(48), chunksize=4).get(timeout=120)
+                found = pool.map_async(job, range(48), chunksize=4).get(timeout=300)
         finally:
             stop.set()
         assert found == expected
@@ -77,7 +77,7 @@ def test_four_processes_at_once(expected, start):
 def test_a_child_does_not_inherit_a_lock_that_nobody_opens(tiny_weights):
     """A fork in the middle of what another thread does with the library."""
     code = f"import sys; sys.path.insert(0, {str(HERE)!r}); import test_load; test_load.fork_while_locked()"
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
 
 

@@ -111,7 +111,7 @@ MISSING = "import sys; sys.modules['constriction'] = None\n"  # what makes `impo
 
 def without_constriction(code: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-c", MISSING + code, *arguments], capture_output=True, text=True, timeout=120, cwd=cwd
+        [sys.executable, "-c", MISSING + code, *arguments], capture_output=True, text=True, timeout=300, cwd=cwd
     )
 
 
