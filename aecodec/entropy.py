@@ -11,21 +11,28 @@ checksums and lengths of the container are the guard.
 
 from functools import cached_property
 
-import constriction
 import numpy as np
 
+from aecodec import rangecoder
 from aecodec.errors import CorruptError, ModelError
+from aecodec.rangecoder import PRECISION
 from aecodec.scalenet import SCALES, Z_MAX
 
-PRECISION = 24  # frequencies of a table sum to 2^24
+try:
+    import constriction
+except ImportError:  # it has no wheel for Linux on ARM
+    RangeDecoder, RangeEncoder, _categorical = rangecoder.RangeDecoder, rangecoder.RangeEncoder, rangecoder.cumulative
+else:
+    RangeDecoder, RangeEncoder = constriction.stream.queue.RangeDecoder, constriction.stream.queue.RangeEncoder
+
+    def _categorical(frequencies: np.ndarray):
+        # constriction reserves one unit of 2^-24 for each symbol and scales floats to what is left: given f - 1 its
+        # scale is exactly one, and it codes just these integers (tests/test_entropy.py checks it in integers).
+        return constriction.stream.model.Categorical(frequencies.astype(np.float64) - 1, perfect=False)
+
+
 ESCAPE_BITS = 16  # an escaped value lies less than 2^16 - 1 beyond the table
 _TOTAL = 1 << PRECISION
-
-
-def _categorical(frequencies: np.ndarray):
-    # constriction reserves one unit of 2^-24 for each symbol and scales floats to what is left: given f - 1 its scale
-    # is exactly one, and it codes just these integers (tests/test_entropy.py checks it against integer arithmetic).
-    return constriction.stream.model.Categorical(frequencies.astype(np.float64) - 1, perfect=False)
 
 
 class Tables:
@@ -82,7 +89,7 @@ def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, knot: int, tabl
     z: int (h, w, Z) in -63..63. r: int (H, W, M), zero where index is zero. index: uint8 (H, W, M) in 0..63.
     knot: row of the z tables. Residuals beyond the escape code's reach are a ValueError.
     """
-    coder = constriction.stream.queue.RangeEncoder()
+    coder = RangeEncoder()
     planes = np.ascontiguousarray(z.reshape(-1, z.shape[-1]).T.astype(np.int32) + Z_MAX)
     for plane, model in zip(planes, tables.z_models(knot), strict=True):
         coder.encode(plane, model)
@@ -128,7 +135,7 @@ class TileDecoder:
 
     def __init__(self, data, knot: int, tables: Tables):
         words = np.frombuffer(bytes(data) + bytes(-len(data) % 4), "<u4").astype(np.uint32)
-        self._coder, self._knot, self._tables = constriction.stream.queue.RangeDecoder(words), knot, tables
+        self._coder, self._knot, self._tables = RangeDecoder(words), knot, tables
 
     def z(self, height: int, width: int) -> np.ndarray:
         """-> int8 (height, width, Z) in -63..63."""

@@ -45,7 +45,7 @@ class Net:
     """One LiteRT graph. Each call takes a free one-thread interpreter, so calls may run side by side."""
 
     def __init__(self, data: bytes):
-        self._data, self._free, self._lock = data, {}, threading.Lock()
+        self._data, self._free = data, {}
 
     def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
         shapes = tuple(i.shape for i in inputs)
@@ -54,12 +54,12 @@ class Net:
             interpreter.set_tensor(detail["index"], array)
         interpreter.invoke()
         out = [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
-        with self._lock:
+        with _lock:
             self._free.setdefault(shapes, []).append(interpreter)
         return out
 
     def _take(self, shapes: tuple):
-        with self._lock:
+        with _lock:
             if self._free.get(shapes):
                 return self._free[shapes].pop()
             spare = next((pool.pop() for pool in self._free.values() if pool), None)
@@ -71,8 +71,10 @@ class Net:
         return interpreter
 
 
-_first = threading.Lock()
 _announced = False
+_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):  # no child must find it locked by a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def _interpreter(data: bytes):
@@ -80,7 +82,7 @@ def _interpreter(data: bytes):
     global _announced
     from ai_edge_litert.interpreter import Interpreter
 
-    with _first:
+    with _lock:
         if _announced:
             return Interpreter(model_content=data, num_threads=1)
         _announced = True

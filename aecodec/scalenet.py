@@ -4,6 +4,7 @@ Weights are integers in -127..127 and activations integers in 0..255, so every s
 additions, fused multiply or thread can change a bit. A file's parsing depends on this net alone.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ Z_MAX = 63  # hyper-latents are clipped to -63..63
 SCALES = 64  # scale indexes are 0..63
 SHIFTS = (2, 6, 10)
 _EXACT = 1 << 24
+# Outputs of the last layer that are computed at once: so few that OpenBLAS has nothing to share among threads, which
+# would wait for each other where the workers' threads already take all cores.
+_BLOCK = 64
 
 
 class ScaleNet(NamedTuple):
@@ -64,11 +68,14 @@ class ScaleNet(NamedTuple):
                 h += padded[:, i : i + rows, j : j + columns] * self.w_dw[i, j].astype(dtype)
         h = _requantise(h, SHIFTS[1])
         unit = dtype(2.0 ** -SHIFTS[2])
-        out = (h.reshape(-1, h.shape[-1]) @ self.w_out.astype(dtype, copy=False)).reshape(n, rows, columns, 16, -1)
+        channels, outputs = self.w_out.shape
+        block = math.gcd(outputs, _BLOCK)
+        weights = self.w_out.astype(dtype, copy=False).reshape(channels, -1, block).transpose(1, 0, 2)
+        out = h.reshape(n, 1, rows * columns, channels) @ weights
         out *= unit
-        out += self.offsets(quality).astype(dtype) * unit + dtype(0.5)
+        out += (np.tile(self.offsets(quality), 16).astype(dtype) * unit + dtype(0.5)).reshape(-1, 1, block)
         np.clip(out, 0, SCALES - 0.5, out=out)
-        index = out.astype(np.uint8).reshape(n, rows, columns, 4, 4, -1)
+        index = out.astype(np.uint8).transpose(0, 2, 1, 3).reshape(n, rows, columns, 4, 4, -1)
         return index.transpose(0, 1, 3, 2, 4, 5).reshape(n, 4 * rows, 4 * columns, -1)
 
 

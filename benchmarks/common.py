@@ -74,3 +74,8 @@ def run_measured(command: Sequence[str]) -> tuple[float, float]:
         sys.exit(f"{' '.join(command)}: exit code {child.returncode}\n{errors}")
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return time.perf_counter() - start, round(peak / 1e6, 1)
+
+
+def peak_mb(command: list[str]) -> float:
+    """Run a command to its end and return its peak resident memory in MB (10^6 bytes)."""
+    return run_measured(command)[1]

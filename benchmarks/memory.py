@@ -10,14 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import RESULTS, command_line, conditions, mosaic, run_measured, write_json
+from common import RESULTS, command_line, conditions, mosaic, peak_mb, write_json
 
 WIDTH, HEIGHT = 6000, 4000
-
-
-def peak_mb(command: list[str]) -> float:
-    """Run a command to its end and return its peak resident memory in MB."""
-    return run_measured(command)[1]
 
 
 def main() -> None:

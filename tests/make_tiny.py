@@ -2,8 +2,8 @@
 
     python tests/make_tiny.py [FOLDER]      writes FOLDER/tiny and FOLDER/golden, by default beside this script
 
-Both were made once. Nothing is ever replaced: a new golden file comes beside the old ones, a change of the format that
-cannot read them is a mistake. A run on another machine gives a model that is as good, but other bytes.
+What is there is never replaced: a run makes the model if there is none, and adds the golden files that are missing. A
+change of the format that cannot read the old ones is a mistake. Another machine's model is as good, but other bytes.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from aecodec import codec
-from aecodec.model import Model
+from aecodec.model import by_name
 from aecodec.sidedata import Metadata
 
 HERE = Path(__file__).parent
@@ -65,7 +65,7 @@ def pictures() -> dict[str, tuple[np.ndarray, float, Metadata]]:
         icc=b"profile " * 40, exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0", xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
     )
     none = Metadata()
-    return {
+    old = {
         "rgb-1x1-q50": (photo[:1, :1], 50, none),
         "rgb-17x33-q1": (photo[60:93, 90:107], 1, none),
         "rgb-17x33-q50": (photo[60:93, 90:107], 50, none),
@@ -80,6 +80,25 @@ def pictures() -> dict[str, tuple[np.ndarray, float, Metadata]]:
         "grey-1x40-q100": (photo[:40, :1, 1], 100, none),
         "grey-64x48-q50": (photo[80:128, 80:144, 1], 50, none),
         "grey-alpha-17x33-q1": (np.dstack([photo[:33, :17, 1], ramp]), 1, meta),
+    }
+    # Added later: the kinds at the qualities that were missing, each way to store alpha, more shapes and tiles.
+    bits = rng.integers(0, 2, (17, 33), np.uint8) * 255
+    steps = np.cumsum(rng.choice([1, 9], (16, 48)), axis=1).astype(np.uint8)  # differences along rows are all it needs
+    square = np.pad(photo, ((0, 2), (0, 4), (0, 0)), mode="reflect")  # 260x258 px: 2 x 2 tiles
+    fade = np.linspace(255, 0, 260).astype(np.uint8)
+    full = Metadata(icc=bytes(range(256)) * 2, exif=b"MM\0*\0\0\0\x08" + bytes(500), xmp=b"<x/>" * 99)
+    return old | {
+        "grey-19x35-q1": (other[60:95, 40:59, 1], 1, none),
+        "grey-33x15-q75": (other[60:75, 40:73, 1], 75, full),
+        "grey-alpha-33x17-q50": (np.dstack([photo[60:77, 90:123, 1], bits]), 50, none),
+        "grey-alpha-16x48-q75": (np.dstack([other[:48, :16, 1], steps.T]), 75, none),
+        "grey-alpha-48x16-q100": (np.dstack([other[:16, :48, 1], steps]), 100, none),
+        "rgb-31x47-q75": (photo[150:197, 60:91], 75, none),
+        "rgb-1x300-q50": (np.concatenate([photo, other])[:300, 99:100], 50, none),
+        "rgb-300x1-q100": (np.concatenate([photo, other], axis=1)[99:100, :300], 100, none),
+        "rgba-260x258-q1": (np.dstack([square, np.broadcast_to(fade, (258, 260))]), 1, none),
+        "rgba-33x1-q75": (np.dstack([photo[:1, :33], bits[:1]]), 75, full),
+        "rgba-15x31-q100": (np.dstack([other[20:51, 20:35], 255 - ramp[:31, :15]]), 100, meta),
     }
 
 
@@ -97,11 +116,12 @@ def symbol_hashes(data: bytes) -> dict[str, str]:
     return {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
 
 
-def main(folder: Path) -> None:
-    tiny, golden = folder / "tiny", folder / "golden"
-    for taken in (tiny, golden):
-        if taken.exists():
-            sys.exit(f"{taken}: exists, and is kept for ever")
+def metadata_hashes(metadata: Metadata) -> dict[str, str]:
+    """sha256 of each kind of metadata that is there."""
+    return {kind: hashlib.sha256(part).hexdigest() for kind, part in metadata._asdict().items() if part}
+
+
+def make_model(tiny: Path) -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     from aecodec.train import export
 
@@ -111,13 +131,22 @@ def main(folder: Path) -> None:
     export.write(tiny, "tiny", entry, files)
     print({name: len(data) for name, data in files.items()}, sum(map(len, files.values())))
 
+
+def main(folder: Path) -> None:
+    tiny, golden = folder / "tiny", folder / "golden"
+    if not tiny.exists():
+        make_model(tiny)
     os.environ["AECODEC_WEIGHTS"] = str(tiny)
-    golden.mkdir()
-    weights = Model("tiny", entry, tiny / "tiny")
-    known = {}
+    weights = by_name("tiny")
+    golden.mkdir(exist_ok=True)
+    listed = golden / "hashes.json"
+    known = json.loads(listed.read_text()) if listed.exists() else {}
     for name, (image, quality, metadata) in pictures().items():
+        if name in known:
+            continue
         data = codec.encode(image, quality, model=weights, metadata=metadata, threads=1)
-        (golden / f"{name}.aez").write_bytes(data)
+        with open(golden / f"{name}.aez", "xb") as file:
+            file.write(data)
         Image.fromarray(codec.decode(data, threads=1)).save(golden / f"{name}.png", optimize=True)
         symbols = codec.decode_symbols(data)
         counts = {
@@ -125,14 +154,13 @@ def main(folder: Path) -> None:
             "not zero": int(sum(np.count_nonzero(r) for _, _, r in symbols)),
             "escaped": int(sum(np.count_nonzero(np.abs(r) > weights.tables.reach[i]) for _, i, r in symbols)),
         }
-        hashes = {
-            kind: hashlib.sha256(part).hexdigest()
-            for kind, part in zip(Metadata._fields, metadata, strict=True)
-            if part
+        known[name] = {
+            "bytes": len(data),
+            "symbols": counts,
+            "sha256": symbol_hashes(data) | metadata_hashes(metadata),
         }
-        known[name] = {"bytes": len(data), "symbols": counts, "sha256": symbol_hashes(data) | hashes}
         print(name, len(data), counts, len({*np.concatenate([i.ravel() for _, i, _ in symbols])}))
-    (golden / "hashes.json").write_text(json.dumps(known, indent=1) + "\n")
+    listed.write_text(json.dumps(known, indent=1) + "\n")
 
 
 if __name__ == "__main__":

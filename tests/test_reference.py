@@ -25,15 +25,9 @@ FORMAT = (HERE.parent / "FORMAT.md").read_text("utf-8")
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.aez"))
 
 
-def as_lists(weights: Model) -> reference.Model:
-    """What the reference decoder needs of a model, in plain lists."""
-    net = reference.ScaleNet(*(part.astype(int).tolist() for part in weights.scale_net))
-    return reference.Model(net, weights.tables.z.tolist(), [table.tolist() for table in weights.tables.r])
-
-
 @pytest.fixture(scope="module")
 def photo() -> reference.Model:
-    return as_lists(by_name("photo"))
+    return reference.load_model(by_name("photo").folder)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +38,7 @@ def tiny_weights() -> Model:
 
 @pytest.fixture(scope="module")
 def tiny(tiny_weights) -> reference.Model:
-    return as_lists(tiny_weights)
+    return reference.load_model(tiny_weights.folder)
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -64,6 +58,15 @@ def assert_same(found, expected, kinds=("z", "index", "r")):
     for number, (one, other) in enumerate(zip(found, expected, strict=True)):
         for kind, a, b in zip(kinds, one, other, strict=True):
             np.testing.assert_array_equal(np.array(a), b, err_msg=f"tile {number}: {kind}")
+
+
+def test_the_reference_decoder_reads_the_numbers_that_the_product_uses(photo):
+    weights = by_name("photo")
+    for found, expected in zip(photo.scale_net, weights.scale_net, strict=True):
+        np.testing.assert_array_equal(np.array(found), expected)
+    np.testing.assert_array_equal(np.array(photo.z_tables), weights.tables.z)
+    for found, expected in zip(photo.r_tables, weights.tables.r, strict=True):
+        np.testing.assert_array_equal(np.array(found), expected)
 
 
 PICTURES = {

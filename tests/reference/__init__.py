@@ -3,10 +3,12 @@
     bytes --> container.py --> bitstreams --> symbols.py: z --> scalenet.py: scale indexes --> symbols.py: r
                                                    '--------- rangecoder.py ----------------------'
 
-It takes a model's integers as plain lists (see `Model`) and returns plain lists, indexed [row][column][channel].
+It takes a model's integers as plain lists (see `Model`; numbers.py reads them from a model's folder) and returns plain
+lists, indexed [row][column][channel]. `python -m reference FOLDER_OF_THE_MODEL FILE...` prints hashes of the symbols.
 """
 
 from reference.container import Refused, read_container
+from reference.numbers import load_model
 from reference.rangecoder import RangeDecoder, RangeEncoder
 from reference.scalenet import ScaleNet
 from reference.symbols import Model, decode_symbols, decode_tile
@@ -19,5 +21,6 @@ __all__ = [
     "ScaleNet",
     "decode_symbols",
     "decode_tile",
+    "load_model",
     "read_container",
 ]

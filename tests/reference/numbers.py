@@ -1,0 +1,45 @@
+"""The integers of a model, FORMAT.md section 8.1: numbers.npz, a zip archive of NumPy's arrays -> plain lists.
+
+Their format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1 to 3.
+"""
+
+import ast
+import struct
+import zipfile
+from itertools import islice
+from math import prod
+from pathlib import Path
+
+from reference.scalenet import ScaleNet
+from reference.symbols import Model
+
+CODES = {"i1": "b", "i4": "i", "i8": "q", "u4": "I"}  # of the module struct
+
+
+def load_model(folder: Path) -> Model:
+    """Read numbers.npz of a model's folder; floats, which symbols do not need, stay where they are."""
+    with zipfile.ZipFile(folder / "numbers.npz") as archive:
+        arrays = {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
+    net = ScaleNet(*(arrays[name] for name in ScaleNet._fields))
+    rest = iter(arrays["r_tables"])
+    return Model(net, arrays["z_tables"], [list(islice(rest, size)) for size in arrays["r_sizes"]])
+
+
+def _array(data: bytes) -> list | None:
+    """An array as nested lists; None if its elements are no integers."""
+    magic, version, _ = struct.unpack_from("<6sBB", data)
+    assert magic == b"\x93NUMPY"
+    size = "<H" if version == 1 else "<I"
+    start = 8 + struct.calcsize(size)
+    end = start + struct.unpack_from(size, data, 8)[0]
+    head = ast.literal_eval(data[start:end].decode("utf-8"))
+    order, kind = head["descr"][0], head["descr"][1:]
+    if kind not in CODES:
+        return None
+    assert order in "<|"
+    assert not head["fortran_order"]
+    shape = head["shape"]
+    values = struct.unpack_from(f"<{prod(shape)}{CODES[kind]}", data, end)
+    for length in reversed(shape[1:]):
+        values = [list(values[at : at + length]) for at in range(0, len(values), length)]
+    return list(values)
