@@ -182,7 +182,7 @@ def _read_rest(file: BinaryIO, head: bytes = b"") -> bytes:
         parts.append(part)
         size += len(part)
         if size > _MAX_INPUT:
-            raise LimitError(f"file: more than {_MAX_INPUT} bytes, limit {_MAX_INPUT}")
+            raise LimitError(f"file: more than {_MAX_INPUT} bytes", "file", _MAX_INPUT, size)
     return b"".join(parts)
 
 
