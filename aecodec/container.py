@@ -151,13 +151,13 @@ def salvage(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Salvage:
         try:
             chunks.append(_read_chunk(view, tag, span))
         except DecodeError as error:
-            damaged_chunks[tag] = error
+            damaged_chunks[tag] = error.with_traceback(None)
     for number in range(len(index.tiles)):
         try:
             tiles.append(read_tile(view, index, number))
         except DecodeError as error:
             tiles.append(view[:0])
-            damaged_tiles[number] = error
+            damaged_tiles[number] = error.with_traceback(None)  # there may be very many
     return Salvage(Container(index.header, tuple(tiles), tuple(chunks)), damaged_tiles, damaged_chunks)
 
 

@@ -63,7 +63,7 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
         try:
             y_hat[place[number].inside] = next(tile_latents(numbered, header, weights))
         except CorruptError as error:  # a wrong bitstream under a right checksum
-            return error
+            return CorruptError(str(error))  # without the traceback, which holds all arrays of the tile
         return None
 
     with Workers(threads) as workers:
