@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from aecodec.cli.limits import LimitOption, allowed
+
 
 def compress(
     inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Pictures; - for standard input.")],
@@ -48,6 +50,7 @@ def compress(
     verify: Annotated[
         bool, typer.Option("--verify", help="Decode each result before it is written, and report its PSNR.")
     ] = False,
+    limit: LimitOption = None,
 ) -> None:
     """Compress pictures to .aez files.
 
@@ -66,13 +69,15 @@ def compress(
         if aims[name] is not None and not 0 < aims[name] < float("inf"):
             raise typer.BadParameter(f"{aims[name]} is not a number above 0", param_hint=name)
 
+    limits, most = allowed(limit)
+
     def job(task: Task) -> None:
         from aecodec.codec import encode
         from aecodec.picture import read_picture
 
         check_target(task.target, force)
-        with open_input(task.source) as file, quiet():
-            pixels, metadata = read_picture(file)
+        with open_input(task.source, most) as file, quiet():
+            pixels, metadata = read_picture(file, limits if limit else None)
         data = encode(
             pixels,
             quality,
@@ -82,7 +87,7 @@ def compress(
             metadata=metadata,
             threads=threads,
         )
-        more = f", {check_result(data, pixels, metadata, threads)}" if verify else ""
+        more = f", {check_result(data, pixels, metadata, limits, threads)}" if verify else ""
         write_output(task.target, data, force)
         height, width = pixels.shape[:2]
         report(task, width, height, pixels.size // (width * height), len(data), more)

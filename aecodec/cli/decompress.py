@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from aecodec.cli.limits import LimitOption, allowed
+
 
 def decompress(
     inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Files in .aez format; - for standard input.")],
@@ -36,6 +38,7 @@ def decompress(
         int | None, typer.Option("--threads", "-t", metavar="N", min=1, help="Threads; default: all.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
+    limit: LimitOption = None,
 ) -> None:
     """Decompress .aez files to pictures.
 
@@ -45,6 +48,7 @@ def decompress(
 
     if region is not None and salvage:
         raise typer.BadParameter("not together with --region", param_hint="--salvage")
+    limits, most = allowed(limit)
     wanted = None if region is None else _numbers(region)
 
     def job(task: Task) -> int:
@@ -57,7 +61,7 @@ def decompress(
         name = title(task.source)
         check_target(task.target, force)
         kind = "PNG" if task.target == STANDARD else format_of(task.target)
-        data = read_aez(task.source)
+        data = read_aez(task.source, most)
         header = container.read_header(data)
         damage: tuple[str, ...] = ()
         if wanted is not None:
@@ -67,9 +71,10 @@ def decompress(
                 say(f"{name}: {error}")
                 return 2
         if salvage:
-            pixels, metadata, _, damage = rescue(data, threads=threads)
+            pixels, metadata, _, damage = rescue(data, limits=limits, threads=threads)
         else:
-            pixels, metadata = decode(data, region=wanted, threads=threads), read_metadata(data)
+            pixels = decode(data, region=wanted, limits=limits, threads=threads)
+            metadata = read_metadata(data, limits=limits)
         packed = pack_picture(pixels, metadata, kind)
         write_output(task.target, packed.data, force)
         if wanted is None:

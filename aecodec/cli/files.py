@@ -12,10 +12,10 @@ from typing import BinaryIO, NamedTuple, NoReturn
 
 import typer
 
+from aecodec.cli.limits import FILE
 from aecodec.errors import AezError, LimitError
 
 STANDARD = "-"  # standard input or output
-_MAX_INPUT = 1 << 31  # bytes
 _EXISTS = "exists, use --force to replace it"
 
 
@@ -60,6 +60,8 @@ def explain(error: BaseException) -> str | None:
     >>> explain(FileNotFoundError(2, "No such file or directory", "a.png"))
     'a.png: no such file or directory'
     """
+    if isinstance(error, LimitError):
+        return f"{error.found}, limit {error.allowed}: allow it with --limit {error.name}={error.needed}"
     if isinstance(error, AezError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -146,26 +148,29 @@ def run(tasks: Iterable[Task], job: Callable[[Task], int | None]) -> None:
         raise typer.Exit(worst)
 
 
-def open_input(name: str) -> BinaryIO:
-    """Open a file or standard input for reading, so that one can go back in it: a pipe is read to its end first."""
+def open_input(name: str, most: int = FILE) -> BinaryIO:
+    """Open a file or standard input for reading, so that one can go back in it: a pipe is read to its end first.
+
+    Raises OSError; LimitError if there are more than `most` bytes in a pipe.
+    """
     file = _open(name)
     if file.seekable():
         return file
     with file:
-        return io.BytesIO(_read_rest(file))
+        return io.BytesIO(_read_rest(file, most))
 
 
-def read_aez(name: str) -> bytes:
+def read_aez(name: str, most: int = FILE) -> bytes:
     """Read an .aez file, the header first, so that a file of another kind is not read to its end.
 
-    Raises OSError or DecodeError.
+    Raises OSError or DecodeError, for more than `most` bytes a LimitError.
     """
     from aecodec.container import HEADER_SIZE, read_header
 
     with _open(name) as file:
         head = file.read(HEADER_SIZE)
         read_header(head)
-        return _read_rest(file, head)
+        return _read_rest(file, most, head)
 
 
 def _open(name: str) -> BinaryIO:
@@ -176,13 +181,13 @@ def _open(name: str) -> BinaryIO:
     return open(sys.stdin.fileno(), "rb", closefd=False)
 
 
-def _read_rest(file: BinaryIO, head: bytes = b"") -> bytes:
+def _read_rest(file: BinaryIO, most: int, head: bytes = b"") -> bytes:
     parts, size = [head], len(head)
     while part := file.read(1 << 20):
         parts.append(part)
         size += len(part)
-        if size > _MAX_INPUT:
-            raise LimitError(f"file: more than {_MAX_INPUT} bytes", "file", _MAX_INPUT, size)
+        if size > most:
+            raise LimitError("file: more bytes than that", "file", most, 2 * most)  # how many there are is not known
     return b"".join(parts)
 
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aecodec.cli.limits import LimitOption, allowed
+
 if TYPE_CHECKING:
     from aecodec.codec import Info
 
@@ -15,9 +17,12 @@ def info(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object per file, each on a line of its own.")
     ] = False,
+    limit: LimitOption = None,
 ) -> None:
     """Show what .aez files contain."""
     from aecodec.cli.files import STANDARD, Task, read_aez, run, title, write_standard
+
+    limits, most = allowed(limit)
 
     def job(task: Task) -> None:
         import json
@@ -26,8 +31,8 @@ def info(
         from aecodec.codec import read_info
         from aecodec.errors import CorruptError, TruncatedError
 
-        data = read_aez(task.source)
-        found = read_info(data)
+        data = read_aez(task.source, most)
+        found = read_info(data, limits=limits)
         text = json.dumps(_fields(task.source, found)) if as_json else _describe(title(task.source), found)
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         write_standard(f"{text}\n".encode(encoding, "backslashreplace"))

@@ -34,7 +34,7 @@ GOLDEN = HERE.parent / "golden"
 CORPUS = HERE / "corpus.zip"  # what earlier guided attacks kept
 LARGEST = 1 << 16  # bytes of an input
 PIXELS = 1000  # every so many inputs
-HANG = 10  # seconds of processor time, after which an input is not waited for any more
+HANG = 30  # seconds of processor time for so many inputs; then it hangs at the last one
 
 
 class Attack:
@@ -53,37 +53,44 @@ class Attack:
             self.input = mmap.mmap(file.fileno(), 4 + LARGEST)
         for warm in (victims.parse, victims.pixels):  # so that what is loaded now is on no input's account
             warm((GOLDEN / "rgba-17x33-q50.aez").read_bytes())
-        self.memory = victims.most_memory()
+        self.memory = self.first = victims.most_memory()
+        signal.setitimer(signal.ITIMER_PROF, HANG)
 
     def run(self, data: bytes) -> None:
         """Attack with one input."""
         self.input[: 4 + len(data)] = len(data).to_bytes(4, "little") + data
-        calls = [self.victims.parse]
+        self._try(data, self.victims.parse)
         self.inputs += 1
         if self.inputs % PIXELS == 0:
-            calls.append(self.victims.pixels)
+            self._try(data, self.victims.pixels)
             self.decoded += 1
-        start = time.thread_time()
-        for call in calls:
-            signal.setitimer(signal.ITIMER_PROF, HANG)
-            try:
-                outcome = self.victims.attack(data, call)
-            except self.victims.Finding as error:
-                outcome = "finding"
-                if not self.findings[str(error)]:
-                    (self.folder / f"found-{sha256(data).hexdigest()[:12]}.aez").write_bytes(data)
-                    print(f"{type(error.__cause__ or error).__name__}: {error}", file=sys.stderr)
-                self.findings[str(error)] += 1
-            self.outcomes[f"{call.__name__}: {outcome}"] += 1
-        self.slowest = max(self.slowest, time.thread_time() - start)
-        if self.inputs % 1000 == 0:
             self.save()
+
+    def _try(self, data: bytes, call: Callable[[bytes], str]) -> None:
+        start = time.thread_time()
+        try:
+            outcome = self.victims.attack(data, call)
+            seconds = time.thread_time() - start
+            self.slowest = max(self.slowest, seconds)
+            if seconds > self.victims.SECONDS:
+                raise self.victims.Finding(f"took {seconds:.1f} s")
+            if self.victims.most_memory() - self.memory > self.victims.MEMORY:
+                self.memory = self.victims.most_memory()
+                raise self.victims.Finding("took more memory than is allowed")
+        except self.victims.Finding as error:
+            outcome = "finding"
+            if not self.findings[str(error)]:
+                (self.folder / f"found-{sha256(data).hexdigest()[:12]}.aez").write_bytes(data)
+                print(f"{type(error.__cause__ or error).__name__}: {error}", file=sys.stderr)
+            self.findings[str(error)] += 1
+        self.outcomes[f"{call.__name__}: {outcome}"] += 1
 
     def save(self) -> None:
         part = self.folder / "part.json"
         names = "inputs", "decoded", "slowest", "outcomes", "findings"
         counts = {name: getattr(self, name) for name in names}
-        part.write_text(json.dumps(counts | {"MiB": self.victims.most_memory() - self.memory >> 20}))
+        part.write_text(json.dumps(counts | {"MiB": self.victims.most_memory() - self.first >> 20}))
+        signal.setitimer(signal.ITIMER_PROF, HANG)
         os.replace(part, self.folder / "count.json")
 
 

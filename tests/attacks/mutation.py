@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import zstandard
 
@@ -34,6 +35,12 @@ class Parts:
 
 def take_apart(data: bytes) -> Parts | None:
     """Take a sound file apart; None for any other."""
+    found = _taken_apart(data)
+    return found and Parts(dict(found.header), list(found.chunks), list(found.tiles))
+
+
+@lru_cache(1 << 12)
+def _taken_apart(data: bytes) -> Parts | None:
     try:
         file = container.read(data)
     except DecodeError:
@@ -140,7 +147,7 @@ def _tile(parts: Parts, rng: random.Random, pool: list[bytes]) -> None:
         return
     number = rng.randrange(len(parts.tiles))
     old = parts.tiles[number]
-    other = take_apart(rng.choice(pool))
+    other = _taken_apart(rng.choice(pool))
     ways = (
         lambda: scrambled(old, rng),
         lambda: rng.randbytes(rng.choice((0, 1, 3, 4, 8, 40, 400, 4000))),
@@ -182,11 +189,14 @@ def _frame(rng: random.Random, size: int) -> bytes:
     small = min(size, 4000)
     sample = bytes([rng.randrange(256)]) * small if rng.random() < 0.5 else rng.randbytes(small)
     claimed = rng.choice((size, size, size, size + 1, 0, 2**64 - 1, 2**64 - 2, 2**63, 1 << 31))
-    sound = zstandard.ZstdCompressor(level=1, write_content_size=rng.random() < 0.9).compress(sample)
+
+    def sound() -> bytes:
+        return zstandard.ZstdCompressor(level=1, write_content_size=rng.random() < 0.9).compress(sample)
+
     ways = (
-        lambda: sound,
-        lambda: scrambled(sound, rng),
-        lambda: sound + sound,
+        sound,
+        lambda: scrambled(sound(), rng),
+        lambda: sound() + sound(),
         lambda: b"\x50\x2a\x4d\x18" + struct.pack("<I", rng.choice((small, size, 7)) % 2**32) + sample,
         lambda: zstd_frame(claimed, zstd_block(0, small, sample, True), window=rng.choice((None, 0, 0x88, 0xF8, 0xFF))),
         lambda: zstd_frame(claimed, *[zstd_block(1, 1 << 17, b"\1")] * rng.choice((1, 9)), zstd_block(1, 0, b"", True)),
