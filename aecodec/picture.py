@@ -105,10 +105,10 @@ def read_picture(source: str | os.PathLike[str] | BinaryIO, limits: Limits | Non
         warnings.simplefilter("ignore")  # Pillow's remarks about odd files, and about sizes that are allowed here
         before = Image.MAX_IMAGE_PIXELS  # Pillow refuses twice as many
         if limits is not None:
-            Image.MAX_IMAGE_PIXELS = limits.max_pixels // 2
+            Image.MAX_IMAGE_PIXELS = -(-limits.max_pixels // 2)
         try:
-            return _read(file)
-        except (EncodeError, MemoryError):
+            return _read(file, limits)
+        except (EncodeError, LimitError, MemoryError):
             raise
         except UnidentifiedImageError:
             raise EncodeError("no picture: expected PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or GIF") from None
@@ -116,7 +116,7 @@ def read_picture(source: str | os.PathLike[str] | BinaryIO, limits: Limits | Non
             size = re.search(r"\((\d+) pixels\)", str(error))
             most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
             needed = int(size[1]) if size else 2 * most
-            raise LimitError(f"{needed} pixels", "pixels", most, needed + 1) from None  # an even number would do
+            raise LimitError(f"{needed} pixels", "pixels", most, needed) from None
         except Exception as error:  # damaged files make Pillow raise anything from SyntaxError to struct.error
             if isinstance(error, OSError) and error.errno is not None:
                 raise
@@ -189,11 +189,13 @@ def write_picture(
     return packed.lost
 
 
-def _read(file: BinaryIO) -> Picture:
+def _read(file: BinaryIO, limits: Limits | None) -> Picture:
     if not file.read(1):
         raise EncodeError("empty file, expected a picture")
     file.seek(0)
     with Image.open(file, formats=_READ) as image:
+        if limits is not None:  # Pillow's limit is even
+            limits.check("pixels", image.width * image.height, f"{image.width * image.height} pixels")
         _refuse(image)
         exif, orientation = b"", 1
         if image.format == "TIFF":
