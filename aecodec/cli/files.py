@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple, NoReturn
 import typer
 
 from aecodec.cli.limits import FILE
+from aecodec.cli.unfinished import unfinished
 from aecodec.errors import AezError, LimitError
 
 STANDARD = "-"  # standard input or output
@@ -227,26 +228,22 @@ def write_output(name: str, data: bytes, force: bool) -> None:
         write_standard(data)
         return
     path = os.path.realpath(name)
-    unfinished = os.path.join(os.path.dirname(path), f".aecodec-{os.urandom(8).hex()}.tmp")
     try:
         if _is_special(path):
             with open(path, "wb") as file:
                 file.write(data)
             return
-        try:
-            with open(unfinished, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+        with unfinished(os.path.dirname(path)) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
             if force:
                 with suppress(OSError):  # a new file, or a file system without modes
-                    os.chmod(unfinished, stat.S_IMODE(os.stat(path).st_mode))
-                os.replace(unfinished, path)
+                    os.chmod(file.name, stat.S_IMODE(os.stat(path).st_mode))
+                os.replace(file.name, path)
             else:
-                _rename_to_new(unfinished, path)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(unfinished)
+                _rename_to_new(file.name, path)
     except FileExistsError as error:
         raise FileExistsError(error.errno, _EXISTS, name) from None
     except OSError as error:
@@ -266,17 +263,17 @@ def write_standard(data: bytes) -> None:
         fail(f"standard output: {(error.strerror or str(error)).lower()}")
 
 
-def _rename_to_new(unfinished: str, path: str) -> None:
+def _rename_to_new(source: str, path: str) -> None:
     """Rename unless `path` exists. Renaming itself would replace it; linking does not, where there are links."""
     try:
-        os.link(unfinished, path)
+        os.link(source, path)
     except FileExistsError:
         raise
     except OSError:
         with open(path, "xb"):
             pass  # the name is ours now
         try:
-            os.replace(unfinished, path)
+            os.replace(source, path)
         except BaseException:
             os.unlink(path)
             raise
