@@ -6,7 +6,8 @@
 guided: libFuzzer through atheris (Linux), which keeps what reaches new lines of our code and changes that further; most
 of its changes are those of mutation.py. blind: those changes alone, to the corpus and the golden files.
 
-Every input is parsed (container, entropy decoder, alpha, metadata), every thousandth is decoded in all ways there are.
+Every input is parsed (container, entropy decoder, alpha, metadata), every thousandth is decoded in all ways there are:
+pixels, a region, salvage, Pillow.
 What victims.py calls a bug is written to --keep, and the exit status is 1. The attacks run in processes of their own,
 so that one that crashes or hangs is found, too.
 """
@@ -33,17 +34,16 @@ HERE = Path(__file__).parent
 GOLDEN = HERE.parent / "golden"
 CORPUS = HERE / "corpus.zip"  # what earlier guided attacks kept
 LARGEST = 1 << 16  # bytes of an input
-PIXELS = 1000  # every so many inputs
 HANG = 30  # seconds of processor time for so many inputs; then it hangs at the last one
 
 
 class Attack:
     """Counts inputs and findings in a child process; leaves them, and the input at work, in its folder."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, every: int):
         import victims
 
-        self.victims, self.folder = victims, folder
+        self.victims, self.folder, self.every = victims, folder, every
         self.inputs = self.decoded = 0
         self.slowest = 0.0
         self.outcomes: Counter[str] = Counter()
@@ -61,9 +61,10 @@ class Attack:
         self.input[: 4 + len(data)] = len(data).to_bytes(4, "little") + data
         self._try(data, self.victims.parse)
         self.inputs += 1
-        if self.inputs % PIXELS == 0:
+        if self.inputs % self.every == 0:
             self._try(data, self.victims.pixels)
             self.decoded += 1
+        if self.inputs % 1000 == 0:
             self.save()
 
     def _try(self, data: bytes, call: Callable[[bytes], str]) -> None:
@@ -100,11 +101,11 @@ def files() -> list[bytes]:
     return [path.read_bytes() for path in sorted(GOLDEN.glob("*.aez"))] + kept
 
 
-def blind(folder: Path, seconds: float, inputs: int, seed: int) -> None:
+def blind(folder: Path, seconds: float, inputs: int, every: int, seed: int) -> None:
     """Changed files, as they come. More memory than is allowed is not to be had, not even if it is left unused."""
     from mutation import mutated
 
-    attack, rng, pool = Attack(folder), random.Random(seed), files()
+    attack, rng, pool = Attack(folder, every), random.Random(seed), files()
     if (sizes := Path("/proc/self/statm")).exists():
         used = int(sizes.read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + attack.victims.ALLOWED, resource.RLIM_INFINITY))
@@ -114,14 +115,14 @@ def blind(folder: Path, seconds: float, inputs: int, seed: int) -> None:
     attack.save()
 
 
-def guided(folder: Path, seconds: float, inputs: int, seed: int) -> None:
+def guided(folder: Path, seconds: float, inputs: int, every: int, seed: int) -> None:
     """Changed files, of which those that reach something new are changed further. Never returns."""
     import atheris
 
     with atheris.instrument_imports(include=["aecodec"]):
         from mutation import mutated
 
-        attack = Attack(folder)
+        attack = Attack(folder, every)
     pool = files()
 
     def change(data: bytes, largest: int, number: int) -> bytes:
@@ -141,21 +142,26 @@ def guided(folder: Path, seconds: float, inputs: int, seed: int) -> None:
     atheris.Fuzz()
 
 
-WAYS: dict[str, Callable[[Path, float, int, int], None]] = {"guided": guided, "blind": blind}
+WAYS: dict[str, Callable[[Path, float, int, int, int], None]] = {"guided": guided, "blind": blind}
 
 
-def campaign(way: str, seconds: float, inputs: int, seed: int, keep: Path, corpus: Path | None = None) -> dict:
+def campaign(way: str, seconds: float, options: argparse.Namespace) -> dict:
     """Run one way in a process of its own; returns its counts, and saves its findings and the corpus."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         call = [sys.executable, __file__, "--child", way, "--folder", name, "--minutes", str(seconds / 60)]
-        call += ["--inputs", str(inputs), "--seed", str(seed)]
+        call += ["--inputs", str(options.inputs), "--pixels", str(options.pixels), "--seed", str(options.seed)]
         start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(call, stdout=subprocess.DEVNULL, check=False)
         counts = folder / "count.json"
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        found = {"way": way, "seed": seed, "seconds": round(time.monotonic() - start), "processor": round(processor)}
+        found = {
+            "way": way,
+            "seed": options.seed,
+            "seconds": round(time.monotonic() - start),
+            "processor": round(processor),
+        }
         found |= json.loads(counts.read_text()) if counts.exists() else {"inputs": 0, "decoded": 0, "findings": {}}
         if done.returncode:
             why = "hang" if done.returncode == -signal.SIGPROF else f"crash {done.returncode}"
@@ -164,10 +170,10 @@ def campaign(way: str, seconds: float, inputs: int, seed: int, keep: Path, corpu
                 last = (folder / "input").read_bytes()
                 (folder / "found-last.aez").write_bytes(last[4:][: int.from_bytes(last[:4], "little")])
         for path in folder.glob("found-*"):
-            keep.mkdir(parents=True, exist_ok=True)
-            (keep / path.name).write_bytes(path.read_bytes())
-        if corpus is not None and (folder / "corpus").exists():
-            with zipfile.ZipFile(corpus, "w", zipfile.ZIP_DEFLATED) as out:
+            options.keep.mkdir(parents=True, exist_ok=True)
+            (options.keep / path.name).write_bytes(path.read_bytes())
+        if options.corpus is not None and (folder / "corpus").exists():
+            with zipfile.ZipFile(options.corpus, "w", zipfile.ZIP_DEFLATED) as out:
                 for path in sorted((folder / "corpus").iterdir()):
                     out.writestr(zipfile.ZipInfo(path.name), path.read_bytes())
         return found
@@ -193,6 +199,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="attack with these instead")
     parser.add_argument("--minutes", type=float, default=10, help="in all; default: 10")
     parser.add_argument("--inputs", type=int, default=1 << 40, help="for each way at most; default: no limit")
+    parser.add_argument("--pixels", type=int, default=1000, metavar="N", help="decode every N-th input; default: 1000")
     parser.add_argument("--seed", type=int, default=1, help="of everything random; default: 1")
     parser.add_argument("--way", choices=WAYS, help="one way alone; default: all that can be had")
     parser.add_argument("--keep", type=Path, default=Path("found"), help="folder for findings; default: found")
@@ -201,7 +208,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        WAYS[options.child](options.folder, 60 * options.minutes, options.inputs, options.seed)
+        WAYS[options.child](options.folder, 60 * options.minutes, options.inputs, options.pixels, options.seed)
         return
     if options.files:
         sys.exit(again(options.files) > 0)
@@ -211,7 +218,7 @@ def main() -> None:
         ways = ["blind"]
     bugs, seconds = 0, 60 * options.minutes / len(ways)
     for way in ways:
-        found = campaign(way, seconds, options.inputs, options.seed, options.keep, options.corpus)
+        found = campaign(way, seconds, options)
         print(json.dumps(found, indent=1))
         bugs += len(found["findings"])
     sys.exit(bugs > 0)
