@@ -25,6 +25,8 @@ _ABOVE = 2  # bit: differences along columns
 _STORED = 0
 _ZSTD = 1
 
+_FRAME = b"\x28\xb5\x2f\xfd"  # how a frame begins (RFC 8878)
+
 _TAGS = {"icc": ICC, "exif": EXIF, "xmp": XMP}
 
 # Measured on mattes, soft shadows, text and photographs: level 5 ranks the predictions as the last level does at a
@@ -163,6 +165,8 @@ def _compress(raw: BytesLike | np.ndarray, level: int) -> bytes:
 
 
 def _content_size(frame: memoryview, place: str) -> int:
+    if frame[:4] != _FRAME:  # zstandard takes a skippable frame, too, and its length for the size of what it holds
+        raise CorruptError(f"{place}: no zstd frame")
     try:
         size = zstandard.get_frame_parameters(frame).content_size
     except zstandard.ZstdError:

@@ -64,6 +64,17 @@ def test_salvage_keeps_nothing_of_a_damaged_tile_but_a_line():
     assert (peak(200) - peak(100)) / 100 < 4000  # it was 6167 for each tile, and is 2424
 
 
+def test_a_skippable_frame_is_refused_before_anything_is_allocated():
+    data = (ATTACKS / "findings" / "skippable-frame.aez").read_bytes()
+    tracemalloc.start()
+    try:
+        with pytest.raises(aecodec.CorruptError, match=r"^chunk exif: no zstd frame$"):
+            aecodec.read_metadata(data)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
 # ---- what is tried --------------------------------------------------------------------------------------------------
 
 

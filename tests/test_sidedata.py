@@ -129,7 +129,7 @@ BAD_ALPHA = {
     "no size": (b"\1" + unsized_frame(DIFFERENCES), "without its size"),
     "bytes after the frame": (b"\1" + stored_frame(DIFFERENCES) + b"\0", "damaged"),
     "a second frame": (b"\1" + stored_frame(DIFFERENCES) * 2, "damaged"),
-    "a skippable frame": (b"\1\x50\x2a\x4d\x18\6\0\0\0" + DIFFERENCES, "damaged"),
+    "a skippable frame": (b"\1\x50\x2a\x4d\x18\6\0\0\0" + DIFFERENCES, "no zstd frame"),
 }
 
 

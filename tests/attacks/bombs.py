@@ -68,7 +68,7 @@ BOMBS: dict[str, tuple[bytes, str]] = {
     "metadata: a window of 128 MiB": (_file(chunks=[(b"iccp", b"\1" + _zeros(9, 9, 0x88))]), ""),
     "metadata: a skippable frame": (
         _file(chunks=[(b"iccp", b"\1\x50\x2a\x4d\x18\xff\xff\xff\x03" + b"x" * 9)]),
-        "chunk iccp: ",
+        "chunk iccp: no zstd frame",
     ),
     "alpha: 3 GiB claimed": (
         _file(chunks=[(b"ALPH", b"\1" + _zeros(3 * GIB, 256))], channels=4),

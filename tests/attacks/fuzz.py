@@ -108,7 +108,7 @@ def blind(folder: Path, seconds: float, inputs: int, every: int, seed: int) -> N
     attack, rng, pool = Attack(folder, every), random.Random(seed), files()
     if (sizes := Path("/proc/self/statm")).exists():
         used = int(sizes.read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + attack.victims.ALLOWED, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_AS, (used + attack.victims.MEMORY, resource.RLIM_INFINITY))
     end = time.monotonic() + seconds
     while time.monotonic() < end and attack.inputs < inputs:
         attack.run(mutated(rng.choice(pool), rng, pool)[:LARGEST])
