@@ -176,19 +176,6 @@ def pack_picture(pixels: np.ndarray, metadata: Metadata = _NO_METADATA, format: 
     return Packed(file.getvalue(), lost)
 
 
-def write_picture(
-    target: str | os.PathLike[str], pixels: np.ndarray, metadata: Metadata = _NO_METADATA
-) -> tuple[str, ...]:
-    """Write a picture file in the format that the extension of `target` names; an existing file is replaced.
-
-    Returns the kinds of metadata that the format does not hold. Raises EncodeError before anything is written, OSError.
-    """
-    packed = pack_picture(pixels, metadata, format_of(target))
-    with open(target, "wb") as file:
-        file.write(packed.data)
-    return packed.lost
-
-
 def _read(file: BinaryIO, limits: Limits | None) -> Picture:
     if not file.read(1):
         raise EncodeError("empty file, expected a picture")

@@ -2,7 +2,8 @@
 
 `Image.open` reads header, index and metadata; `load` decodes, `verify` checks every checksum without decoding. `info`
 has `quality` (1..100) and, where the file has them, `icc_profile`, `exif` and `xmp`. A file that is cut off or damaged
-is an OSError, also under `ImageFile.LOAD_TRUNCATED_IMAGES`: pixels come whole or not at all.
+is an OSError, also under `ImageFile.LOAD_TRUNCATED_IMAGES`: pixels come whole or not at all. `Image.MAX_IMAGE_PIXELS`
+is the limit on pixels, as for any format; the limits on tiles and metadata are the defaults of `aecodec.Limits`.
 
 Options of `save`: `quality`, 1 (smallest) to 100 (best), default 75; `icc_profile`, bytes, default `info`'s, None for
 none; `exif`, bytes or `Image.Exif`, and `xmp`, bytes or str, written only if given. The modes L, LA, RGB and RGBA are

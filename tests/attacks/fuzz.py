@@ -34,6 +34,7 @@ HERE = Path(__file__).parent
 GOLDEN = HERE.parent / "golden"
 CORPUS = HERE / "corpus.zip"  # what earlier guided attacks kept
 LARGEST = 1 << 16  # bytes of an input
+KEPT = 1 << 11  # bytes of an input that is kept in the corpus
 HANG = 30  # seconds of processor time for so many inputs; then it hangs at the last one
 
 
@@ -76,7 +77,6 @@ class Attack:
             if seconds > self.victims.SECONDS:
                 raise self.victims.Finding(f"took {seconds:.1f} s")
             if self.victims.most_memory() - self.memory > self.victims.MEMORY:
-                self.memory = self.victims.most_memory()
                 raise self.victims.Finding("took more memory than is allowed")
         except self.victims.Finding as error:
             outcome = "finding"
@@ -84,6 +84,7 @@ class Attack:
                 (self.folder / f"found-{sha256(data).hexdigest()[:12]}.aez").write_bytes(data)
                 print(f"{type(error.__cause__ or error).__name__}: {error}", file=sys.stderr)
             self.findings[str(error)] += 1
+            self.memory = self.victims.most_memory()
         self.outcomes[f"{call.__name__}: {outcome}"] += 1
 
     def save(self) -> None:
@@ -93,6 +94,7 @@ class Attack:
         part.write_text(json.dumps(counts | {"MiB": self.victims.most_memory() - self.first >> 20}))
         signal.setitimer(signal.ITIMER_PROF, HANG)
         os.replace(part, self.folder / "count.json")
+        self.memory = self.victims.most_memory()  # what so many inputs add up to is nobody's fault
 
 
 def files() -> list[bytes]:
@@ -175,7 +177,8 @@ def campaign(way: str, seconds: float, options: argparse.Namespace) -> dict:
         if options.corpus is not None and (folder / "corpus").exists():
             with zipfile.ZipFile(options.corpus, "w", zipfile.ZIP_DEFLATED) as out:
                 for path in sorted((folder / "corpus").iterdir()):
-                    out.writestr(zipfile.ZipInfo(path.name), path.read_bytes())
+                    if path.stat().st_size <= KEPT:
+                        out.writestr(zipfile.ZipInfo(f"{path.name}.aez"), path.read_bytes(), zipfile.ZIP_DEFLATED)
         return found
 
 
