@@ -369,9 +369,9 @@ def test_limits():
 def test_largest_index_within_the_limits_stays_cheap():
     count = Limits().max_tiles
     data = head(width=count, height=1, tile=1) + seal(b"\0" + bytes(5 * count))
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert len(read(data).tiles) == count
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 # Chunks

@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 
 import aecodec
 from aecodec.cli import app
+from aecodec.cli.limits import FILE
 from aecodec.errors import LimitError
 from aecodec.limits import Limits
 
 TESTS = Path(__file__).parent
-FILE = TESTS / "golden" / "grey-alpha-17x33-q1.aez"  # with metadata: 561 pixels, one tile
+GREY_ALPHA = TESTS / "golden" / "grey-alpha-17x33-q1.aez"  # with metadata: 561 pixels, one tile
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")
 
@@ -33,7 +34,7 @@ def test_an_error_says_what_would_do_and_can_be_pickled():
 
 @pytest.mark.parametrize("name", ["pixels", "tiles", "metadata"])
 def test_what_an_error_says_would_do_does(name):
-    data = FILE.read_bytes()
+    data = GREY_ALPHA.read_bytes()
     with pytest.raises(LimitError, match=rf" \(max_{name}\)$") as caught:
         aecodec.read_metadata(data, limits=Limits(**{f"max_{name}": 0}))
     needed = caught.value.needed
@@ -44,6 +45,23 @@ def test_what_an_error_says_would_do_does(name):
                 aecodec.decode(data, limits=limits)
         else:
             assert aecodec.decode(data, limits=limits).shape == (33, 17, 2)
+
+
+def test_security_md_has_the_defaults_and_files_that_exist():
+    text = (TESTS.parent / "SECURITY.md").read_text()
+    usual = Limits()
+    for number, option in (
+        (f"{usual.max_pixels:,}", "pixels=N"),
+        (f"{usual.max_tiles:,}", "tiles=N"),
+        (f"{usual.max_metadata >> 20} MiB", "metadata=BYTES"),
+        (f"{FILE >> 30} GiB", "file=BYTES"),
+    ):
+        assert re.search(rf"^\| .*{number}.* \| `--limit {option}` \|$", text, re.MULTILINE), option
+    [example] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(example, {"aecodec": aecodec, "data": GREY_ALPHA.read_bytes()})
+    named = re.findall(r"(?:python |pytest .*?|\]\()(tests/[\w/.]+)", text)
+    assert len(named) > 5
+    assert [name for name in named if not (TESTS.parent / name).exists()] == []
 
 
 # ---- the command line -----------------------------------------------------------------------------------------------
@@ -59,16 +77,16 @@ def run(*arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize("name", ["pixels", "tiles", "metadata", "file"])
 def test_the_option_that_the_message_names_allows_it(command, name, tmp_path):
     where = ["-o", tmp_path / "out.png"] if command == "decompress" else []
-    code, line = run(command, FILE, *where, "--limit", f"{name}=0")
+    code, line = run(command, GREY_ALPHA, *where, "--limit", f"{name}=0")
     assert code == 1
     found = re.fullmatch(r".*aez: .*, limit 0: allow it with (--limit) (\w+=\d+)\n", line)
     assert found, line
     assert not (tmp_path / "out.png").exists()
     option = ["--limit", "file=1000"] if name == "file" else found.groups()  # a pipe does not tell how long it is
-    code, line = run(command, FILE, *where, *option)
+    code, line = run(command, GREY_ALPHA, *where, *option)
     if name == "metadata" and command == "decompress":  # counted as they are stored, and then as they are unpacked
         assert code == 1
-        code, line = run(command, FILE, *where, *re.search(r"(--limit) (\w+=\d+)", line).groups())
+        code, line = run(command, GREY_ALPHA, *where, *re.search(r"(--limit) (\w+=\d+)", line).groups())
     assert code == 0, line
 
 
@@ -86,7 +104,7 @@ def test_compress_reads_pictures_up_to_the_limit(tmp_path, weights, monkeypatch)
     "value", ["", "pixels", "pixels=", "pixels=x", "pixels=-1", "pixel=1", "=1", "pixels=1e9", "pixels=²"]
 )
 def test_other_values_are_wrong_usage(value):
-    code, line = run("info", FILE, "--limit", value)
+    code, line = run("info", GREY_ALPHA, "--limit", value)
     assert code == 2
     assert "expected NAME=N with pixels, tiles, metadata, file" in " ".join(line.replace("│", "").split())
 
