@@ -10,7 +10,6 @@ After `aecodec.register()`, or `import aecodec.pillow`, Pillow opens and saves .
 """
 
 from aecodec.codec import Info, decode, encode, read_info, read_metadata
-from aecodec.container import Limits
 from aecodec.damage import Salvaged, salvage
 from aecodec.errors import (
     AezError,
@@ -23,6 +22,7 @@ from aecodec.errors import (
     TruncatedError,
     UnsupportedError,
 )
+from aecodec.limits import Limits
 from aecodec.sidedata import Metadata
 
 __version__ = "0.1.0"

@@ -19,8 +19,9 @@ from functools import partial
 import numpy as np
 
 from aecodec import container, sidedata, tiles
-from aecodec.container import DEFAULT_LIMITS, Header, Limits
 from aecodec.errors import CorruptError, EncodeError, UnsupportedError
+from aecodec.header import VERSION, Header
+from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.model import Model, by_id, by_name, models
 from aecodec.sidedata import Metadata
 from aecodec.targets import fit_psnr, fit_size
@@ -172,7 +173,7 @@ def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     h = index.header
     weights = next((m for m in models().values() if m.id == h.model), None)
     return Info(
-        version=container.VERSION,
+        version=VERSION,
         model_id=h.model,
         model=weights and weights.name,
         width=h.width,
@@ -189,7 +190,7 @@ def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
 def read_metadata(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Metadata:
     """ICC profile, EXIF and XMP of a file; its tiles are not looked at. Raises DecodeError."""
     chunks = container.read_chunks(data, container.read_index(data, limits))
-    return sidedata.unpack_metadata(chunks, limits.max_metadata)
+    return sidedata.unpack_metadata(chunks, limits)
 
 
 def decode_symbols(data, /, *, limits: Limits = DEFAULT_LIMITS) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

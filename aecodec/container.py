@@ -8,7 +8,6 @@ Nothing in a file is believed: a length counts only after the checksum over it h
 looped over that the size of the file does not pay for.
 """
 
-import operator
 import re
 import struct
 import zlib
@@ -16,19 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aecodec.errors import (
-    CorruptError,
-    DecodeError,
-    EncodeError,
-    LimitError,
-    NotAezError,
-    TruncatedError,
-    UnsupportedError,
-)
-
-SIGNATURE = b"\x89AEZ\r\n"
-VERSION = 1
-HEADER_SIZE = 26  # with its checksum
+from aecodec.errors import CorruptError, DecodeError, EncodeError, TruncatedError, UnsupportedError
+from aecodec.header import HEADER_SIZE, U32, BytesLike, Header, check_sum, pack_header, read_header, view_bytes
+from aecodec.header import SIGNATURE as SIGNATURE
+from aecodec.header import VERSION as VERSION
+from aecodec.limits import DEFAULT_LIMITS, Limits
 
 # Tags of chunks. An upper-case first letter means: a reader that does not know the tag refuses the file.
 ALPHA = b"ALPH"
@@ -37,55 +28,10 @@ EXIF = b"exif"
 XMP = b"xmp "
 KNOWN_TAGS = (ALPHA, ICC, EXIF, XMP)
 
-_HEADER = struct.Struct("<6sBBHHIIH")  # without its checksum
-_U32 = struct.Struct("<I")
 _TAG = re.compile(rb"[A-Za-z][A-Za-z0-9 ]{3}")
-_RANGES = {  # in the order of the file
-    "channels": (1, 4),
-    "model": (0, 0xFFFF),
-    "quality": (0, 0xFFFF),
-    "width": (1, 0x7FFFFFFF),
-    "height": (1, 0x7FFFFFFF),
-    "tile": (0, 0xFFFF),
-}
 _MAX_CHUNKS = 0xFF
 _MAX_LENGTH = 0xFFFFFFFF
 _SMALLEST_TILE_ENTRY = 5  # a length in one byte, a checksum in four
-
-BytesLike = bytes | bytearray | memoryview  # and whatever else has the buffer protocol
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What the container knows about the picture.
-
-    `model`: 0..65535. `width`, `height`: pixels, 1..2**31-1. `channels`: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and
-    alpha. `quality`: 0..65535, in the model's own units. `tile`: edge of a tile in pixels, 0..65535, where 0 means one
-    tile, the whole picture. The values are checked when they are written or read, not here.
-
-    >>> Header(model=1, width=768, height=512, channels=3, quality=1024, tile=256).tile_grid
-    (2, 3)
-    """
-
-    model: int
-    width: int
-    height: int
-    channels: int
-    quality: int
-    tile: int
-
-    @property
-    def tile_grid(self) -> tuple[int, int]:
-        """Rows and columns of tiles."""
-        if self.tile == 0:
-            return 1, 1
-        return -(-self.height // self.tile), -(-self.width // self.tile)
-
-    @property
-    def tile_count(self) -> int:
-        """Number of tiles, as the size of the picture gives it."""
-        rows, columns = self.tile_grid
-        return rows * columns
 
 
 class Chunk(NamedTuple):
@@ -134,22 +80,6 @@ class Salvage(NamedTuple):
     chunks: dict[bytes, DecodeError]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a reader is willing to take on; more is a LimitError.
-
-    `max_pixels`: width x height; the default is where Pillow refuses a picture as a decompression bomb. `max_tiles`:
-    number of tiles. `max_metadata`: bytes of all chunks but alpha together, as stored and as unpacked.
-    """
-
-    max_pixels: int = 2 * 89_478_485
-    max_tiles: int = 1 << 16
-    max_metadata: int = 64 << 20
-
-
-DEFAULT_LIMITS = Limits()
-
-
 def write(header: Header, tiles: Sequence[BytesLike], chunks: Sequence[Chunk] = ()) -> bytes:
     """Put a file together.
 
@@ -163,26 +93,24 @@ def write(header: Header, tiles: Sequence[BytesLike], chunks: Sequence[Chunk] = 
     >>> read(data).chunks
     (Chunk(tag=b'iccp', data=b'profile'),)
     """
-    _check_header(header, EncodeError)
+    head = pack_header(header)
     if len(tiles) != header.tile_count:
         raise EncodeError(f"container: {len(tiles)} tiles, expected {header.tile_count}")
     if len(chunks) > _MAX_CHUNKS:
         raise EncodeError(f"container: {len(chunks)} chunks, expected at most {_MAX_CHUNKS}")
     _check_tags([tag for tag, _ in chunks], header.channels, EncodeError, EncodeError)
-    chunk_data = [_view(data) for _, data in chunks]
-    tile_data = [_view(data) for data in tiles]
+    chunk_data = [view_bytes(data) for _, data in chunks]
+    tile_data = [view_bytes(data) for data in tiles]
     for view in chunk_data + tile_data:
         if view.nbytes > _MAX_LENGTH:
             raise EncodeError(f"container: chunk or tile of {view.nbytes} bytes, expected at most {_MAX_LENGTH}")
 
-    head = _HEADER.pack(SIGNATURE, VERSION, *(getattr(header, name) for name in _RANGES))
     index = bytearray([len(chunks)])
     for (tag, _), view in zip(chunks, chunk_data, strict=True):
-        index += tag + _varint(view.nbytes) + _U32.pack(zlib.crc32(view))
+        index += tag + _varint(view.nbytes) + U32.pack(zlib.crc32(view))
     for view in tile_data:
-        index += _varint(view.nbytes) + _U32.pack(zlib.crc32(view))
-    checksums = _U32.pack(zlib.crc32(head)), _U32.pack(zlib.crc32(index))
-    return b"".join([head, checksums[0], index, checksums[1], *chunk_data, *tile_data])
+        index += _varint(view.nbytes) + U32.pack(zlib.crc32(view))
+    return b"".join([head, index, U32.pack(zlib.crc32(index)), *chunk_data, *tile_data])
 
 
 def read(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Container:
@@ -197,7 +125,7 @@ def read(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Container:
     Traceback (most recent call last):
     aecodec.errors.CorruptError: tile 1: checksum 0x8fa455dc, expected 0xb4ca7514
     """
-    view = _view(data)
+    view = view_bytes(data)
     index = read_index(view, limits)
     check_size(view, index)
     tiles = tuple(read_tile(view, index, number) for number in range(len(index.tiles)))
@@ -213,7 +141,7 @@ def salvage(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Salvage:
     >>> salvage(data[:-1]).tiles
     {1: TruncatedError('tile 1: 4 bytes, expected 5')}
     """
-    view = _view(data)
+    view = view_bytes(data)
     index = read_index(view, limits)
     tiles: list[memoryview] = []
     chunks: list[Chunk] = []
@@ -223,38 +151,14 @@ def salvage(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Salvage:
         try:
             chunks.append(_read_chunk(view, tag, span))
         except DecodeError as error:
-            damaged_chunks[tag] = error
+            damaged_chunks[tag] = error.with_traceback(None)
     for number in range(len(index.tiles)):
         try:
             tiles.append(read_tile(view, index, number))
         except DecodeError as error:
             tiles.append(view[:0])
-            damaged_tiles[number] = error
+            damaged_tiles[number] = error.with_traceback(None)  # there may be very many
     return Salvage(Container(index.header, tuple(tiles), tuple(chunks)), damaged_tiles, damaged_chunks)
-
-
-def read_header(data: BytesLike) -> Header:
-    """Read the header alone; the first `HEADER_SIZE` bytes of a file are enough.
-
-    Raises NotAezError, TruncatedError, CorruptError or UnsupportedError. Limits do not apply.
-
-    >>> read_header(write(Header(1, 3, 2, 3, 1024, 256), [b"bits"])[:26])
-    Header(model=1, width=3, height=2, channels=3, quality=1024, tile=256)
-    """
-    head = bytes(_view(data)[:HEADER_SIZE])
-    found = head[: len(SIGNATURE)]
-    if not SIGNATURE.startswith(found):
-        raise NotAezError(f"file: starts with {found.hex(' ')}, expected the signature {SIGNATURE.hex(' ')}")
-    if len(head) < HEADER_SIZE:
-        raise TruncatedError(f"header: {len(head)} bytes, expected {HEADER_SIZE}")
-    _check_sum("header", head[: _HEADER.size], _U32.unpack_from(head, _HEADER.size)[0])
-    _, version, *fields = _HEADER.unpack_from(head)
-    if version != VERSION:
-        error = UnsupportedError if version > VERSION else CorruptError
-        raise error(f"header: format version {version}, expected {VERSION}")
-    header = Header(**dict(zip(_RANGES, fields, strict=True)))
-    _check_header(header, CorruptError)
-    return header
 
 
 def read_index(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Index:
@@ -266,14 +170,11 @@ def read_index(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Index:
     >>> index.tiles[0].offset, index.tiles[0].size, index.size
     (36, 4, 40)
     """
-    view = _view(data)
+    view = view_bytes(data)
     header = read_header(view)
     count = header.tile_count
-    pixels = header.width * header.height
-    if pixels > limits.max_pixels:
-        raise LimitError(f"header: {header.width}x{header.height} pixels, limit {limits.max_pixels} pixels in all")
-    if count > limits.max_tiles:
-        raise LimitError(f"header: {count} tiles, limit {limits.max_tiles}")
+    limits.check("pixels", header.width * header.height, f"header: {header.width}x{header.height} pixels")
+    limits.check("tiles", count, f"header: {count} tiles")
     least = 1 + count * _SMALLEST_TILE_ENTRY + 4
     if view.nbytes - HEADER_SIZE < least:
         raise TruncatedError(f"index: {view.nbytes - HEADER_SIZE} bytes, expected at least {least} for {count} tiles")
@@ -288,16 +189,15 @@ def read_index(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Index:
                 tags.append(bytes(view[at : at + 4]))
                 at += 4
             length, at = _read_varint(view, at)
-            entries.append((length, _U32.unpack_from(view, at)[0]))
+            entries.append((length, U32.unpack_from(view, at)[0]))
             at += 4
-        _check_sum("index", view[HEADER_SIZE:at], _U32.unpack_from(view, at)[0])
+        check_sum("index", view[HEADER_SIZE:at], U32.unpack_from(view, at)[0])
         at += 4
     except (IndexError, struct.error):
         raise TruncatedError(f"index: goes on after the end of the file at byte {view.nbytes}") from None
     _check_tags(tags, header.channels, CorruptError, UnsupportedError)
     metadata = sum(length for tag, (length, _) in zip(tags, entries, strict=False) if tag != ALPHA)
-    if metadata > limits.max_metadata:
-        raise LimitError(f"index: {metadata} bytes of metadata, limit {limits.max_metadata}")
+    limits.check("metadata", metadata, f"index: {metadata} bytes of metadata")
 
     spans = []
     for length, checksum in entries:
@@ -315,7 +215,7 @@ def read_tile(data: BytesLike, index: Index, number: int) -> memoryview:
     >>> bytes(read_tile(data, read_index(data), 1))
     b'right'
     """
-    return _take(_view(data), index.tiles[number], f"tile {number}")
+    return _take(view_bytes(data), index.tiles[number], f"tile {number}")
 
 
 def read_chunks(data: BytesLike, index: Index, tags: Sequence[bytes] | None = None) -> tuple[Chunk, ...]:
@@ -327,13 +227,13 @@ def read_chunks(data: BytesLike, index: Index, tags: Sequence[bytes] | None = No
     >>> read_chunks(data, read_index(data), [ICC])
     (Chunk(tag=b'iccp', data=b'profile'),)
     """
-    view = _view(data)
+    view = view_bytes(data)
     return tuple(_read_chunk(view, tag, span) for tag, span in index.chunks if tags is None or tag in tags)
 
 
 def check_size(data: BytesLike, index: Index) -> None:
     """Raise TruncatedError or CorruptError if the file does not end where the index says."""
-    found = _view(data).nbytes
+    found = view_bytes(data).nbytes
     if found != index.size:
         error = TruncatedError if found < index.size else CorruptError
         raise error(f"file: {found} bytes, expected {index.size}")
@@ -347,21 +247,8 @@ def _take(view: memoryview, span: Span, place: str) -> memoryview:
     part = view[span.offset : span.offset + span.size]
     if part.nbytes < span.size:
         raise TruncatedError(f"{place}: {part.nbytes} bytes, expected {span.size}")
-    _check_sum(place, part, span.checksum)
+    check_sum(place, part, span.checksum)
     return part
-
-
-def _check_sum(place: str, part: BytesLike, expected: int) -> None:
-    found = zlib.crc32(part)
-    if found != expected:
-        raise CorruptError(f"{place}: checksum {found:#010x}, expected {expected:#010x}")
-
-
-def _check_header(header: Header, error: type[Exception]) -> None:
-    for name, (low, high) in _RANGES.items():
-        value = operator.index(getattr(header, name))
-        if not low <= value <= high:
-            raise error(f"header: {name} {value}, expected {low} to {high}")
 
 
 def _check_tags(tags: list[bytes], channels: int, error: type[Exception], unknown: type[Exception]) -> None:
@@ -406,8 +293,3 @@ def _read_varint(view: memoryview, at: int) -> tuple[int, int]:
                 break
             return value, at
     raise CorruptError(f"index: length before byte {at}, expected at most {_MAX_LENGTH}")
-
-
-def _view(data: BytesLike) -> memoryview:
-    """View any bytes-like object as read-only bytes. Raises TypeError for anything else."""
-    return memoryview(data).toreadonly().cast("B")

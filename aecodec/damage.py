@@ -11,8 +11,10 @@ import numpy as np
 
 from aecodec import container, sidedata, tiles
 from aecodec.codec import checked_model, put_together
-from aecodec.container import DEFAULT_LIMITS, Chunk, Header, Limits
+from aecodec.container import Chunk
 from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError
+from aecodec.header import Header
+from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.sidedata import Metadata
 from aecodec.tilecoder import tile_latents
 from aecodec.tiles import Region
@@ -61,7 +63,7 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
         try:
             y_hat[place[number].inside] = next(tile_latents(numbered, header, weights))
         except CorruptError as error:  # a wrong bitstream under a right checksum
-            return error
+            return CorruptError(str(error))  # without the traceback, which holds all arrays of the tile
         return None
 
     with Workers(threads) as workers:
@@ -136,14 +138,14 @@ def _alpha(chunks: Iterable[Chunk], header: Header, lost: dict[bytes, DecodeErro
 
 
 def _metadata(chunks: Iterable[Chunk], limits: Limits, lost: dict[bytes, DecodeError]) -> Metadata:
-    metadata, left = Metadata(), limits.max_metadata
+    metadata, taken = Metadata(), 0
     for chunk in chunks:
         try:
-            one = sidedata.unpack_metadata([chunk], left)
+            one = sidedata.unpack_metadata([chunk], limits, taken)
         except (CorruptError, LimitError) as error:
             lost[chunk.tag] = error
             continue
         present = {kind: raw for kind, raw in one._asdict().items() if raw is not None}
         metadata = metadata._replace(**present)
-        left -= sum(map(len, present.values()))
+        taken += sum(map(len, present.values()))
     return metadata

@@ -26,7 +26,18 @@ class CorruptError(DecodeError):
 
 
 class LimitError(DecodeError):
-    """The file asks for more than the limits in force allow."""
+    """The file asks for more than the limits in force allow.
+
+    `found`: place and what is too much. `name`: of the limit, `Limits.max_NAME`; `allowed`: its value; `needed`: the
+    value that would do. It can be pickled, as errors from other processes are.
+    """
+
+    def __init__(self, found: str, name: str, allowed: int, needed: int):
+        super().__init__(found, name, allowed, needed)
+        self.found, self.name, self.allowed, self.needed = found, name, allowed, needed
+
+    def __str__(self) -> str:
+        return f"{self.found}, limit {self.allowed} (max_{self.name})"
 
 
 class EncodeError(AezError, ValueError):

@@ -49,11 +49,15 @@ class Net:
 
     def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
         shapes = tuple(i.shape for i in inputs)
-        interpreter = self._take(shapes)
-        for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
-            interpreter.set_tensor(detail["index"], array)
-        interpreter.invoke()
-        out = [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
+        try:
+            interpreter = self._take(shapes)
+            for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
+                interpreter.set_tensor(detail["index"], array)
+            interpreter.invoke()
+            out = [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
+        except RuntimeError as error:  # the graph is sound, its hash says so, but LiteRT does not tell one from another
+            line = " ".join(str(error).split())
+            raise ModelError(f"LiteRT cannot run a network, perhaps for want of memory: {line}") from None
         with _lock:
             self._free.setdefault(shapes, []).append(interpreter)
         return out

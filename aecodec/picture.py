@@ -9,7 +9,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from aecodec.errors import EncodeError
+from aecodec.errors import EncodeError, LimitError
+from aecodec.limits import Limits
 from aecodec.sidedata import Metadata
 
 _READ = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "AVIF", "TIFF")  # those that Pillow has imported anyway come first
@@ -84,36 +85,45 @@ class Packed(NamedTuple):
     lost: tuple[str, ...]
 
 
-def read_picture(source: str | os.PathLike[str] | BinaryIO) -> Picture:
+def read_picture(source: str | os.PathLike[str] | BinaryIO, limits: Limits | None = None) -> Picture:
     """Read a PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or GIF file; `source` is a path or an open binary file.
 
     Grey, grey with alpha, RGB and RGBA come as they are, 1-bit pictures as grey, palettes as RGB; a transparent colour
     becomes alpha. Pixels are not rotated: an Exif orientation stays in `metadata.exif`. Of a multi-picture JPEG (MPO)
     the first picture is read.
 
-    Raises EncodeError, which says what to do, for everything else that is no 8-bit still picture, for damaged files and
-    for those above Pillow's limit on pixels; OSError if the file cannot be read.
+    limits: how many pixels there may be; None for as many as Pillow allows now. For the time of the call Pillow's
+    limit is set to that, for all threads.
+
+    Raises EncodeError, which says what to do, for everything else that is no 8-bit still picture and for damaged files;
+    LimitError for too many pixels; OSError if the file cannot be read.
     """
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
-            return read_picture(file)
+            return read_picture(file, limits)
     file = source if source.seekable() else io.BytesIO(source.read())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks about odd files, and about sizes that are allowed here
+        before = Image.MAX_IMAGE_PIXELS  # Pillow refuses twice as many
+        if limits is not None:
+            Image.MAX_IMAGE_PIXELS = -(-limits.max_pixels // 2)
         try:
-            return _read(file)
-        except (EncodeError, MemoryError):
+            return _read(file, limits)
+        except (EncodeError, LimitError, MemoryError):
             raise
         except UnidentifiedImageError:
             raise EncodeError("no picture: expected PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or GIF") from None
         except Image.DecompressionBombError as error:
             size = re.search(r"\((\d+) pixels\)", str(error))
-            found = f"{size[1]} pixels" if size else "too many pixels"
-            raise EncodeError(f"{found}, limit {2 * (Image.MAX_IMAGE_PIXELS or 0)}: scale it down or cut it") from None
+            most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+            needed = int(size[1]) if size else 2 * most
+            raise LimitError(f"{needed} pixels", "pixels", most, needed) from None
         except Exception as error:  # damaged files make Pillow raise anything from SyntaxError to struct.error
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise EncodeError(f"damaged picture: {_line(error)}") from None
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
@@ -167,24 +177,13 @@ def pack_picture(pixels: np.ndarray, metadata: Metadata = _NO_METADATA, format: 
     return Packed(file.getvalue(), lost)
 
 
-def write_picture(
-    target: str | os.PathLike[str], pixels: np.ndarray, metadata: Metadata = _NO_METADATA
-) -> tuple[str, ...]:
-    """Write a picture file in the format that the extension of `target` names; an existing file is replaced.
-
-    Returns the kinds of metadata that the format does not hold. Raises EncodeError before anything is written, OSError.
-    """
-    packed = pack_picture(pixels, metadata, format_of(target))
-    with open(target, "wb") as file:
-        file.write(packed.data)
-    return packed.lost
-
-
-def _read(file: BinaryIO) -> Picture:
+def _read(file: BinaryIO, limits: Limits | None) -> Picture:
     if not file.read(1):
         raise EncodeError("empty file, expected a picture")
     file.seek(0)
     with Image.open(file, formats=_READ) as image:
+        if limits is not None:  # Pillow's limit is even
+            limits.check("pixels", image.width * image.height, f"{image.width * image.height} pixels")
         _refuse(image)
         exif, orientation = b"", 1
         if image.format == "TIFF":

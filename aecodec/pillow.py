@@ -2,7 +2,8 @@
 
 `Image.open` reads header, index and metadata; `load` decodes, `verify` checks every checksum without decoding. `info`
 has `quality` (1..100) and, where the file has them, `icc_profile`, `exif` and `xmp`. A file that is cut off or damaged
-is an OSError, also under `ImageFile.LOAD_TRUNCATED_IMAGES`: pixels come whole or not at all.
+is an OSError, also under `ImageFile.LOAD_TRUNCATED_IMAGES`: pixels come whole or not at all. `Image.MAX_IMAGE_PIXELS`
+is the limit on pixels, as for any format; the limits on tiles and metadata are the defaults of `aecodec.Limits`.
 
 Options of `save`: `quality`, 1 (smallest) to 100 (best), default 75; `icc_profile`, bytes, default `info`'s, None for
 none; `exif`, bytes or `Image.Exif`, and `xmp`, bytes or str, written only if given. The modes L, LA, RGB and RGBA are
@@ -25,8 +26,10 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from aecodec import codec, container, sidedata
-from aecodec.container import Chunk, Header, Index, Limits
+from aecodec.container import Chunk, Index
 from aecodec.errors import CorruptError, DecodeError, ModelError, NotAezError
+from aecodec.header import Header
+from aecodec.limits import Limits
 from aecodec.sidedata import Metadata
 
 FORMAT = "AEZ"
@@ -69,7 +72,7 @@ class AezImageFile(ImageFile.ImageFile):
             head += self.fp.read(_longest_index(min(header.tile_count, limits.max_tiles)))
             index = container.read_index(head, limits)
             quality = codec.read_info(head, limits=limits).quality
-            metadata = sidedata.unpack_metadata(self._metadata_chunks(index), limits.max_metadata)
+            metadata = sidedata.unpack_metadata(self._metadata_chunks(index), limits)
         if quality is not None:  # of a model that this version knows
             self.info["quality"] = quality
         for key, name in _METADATA.items():

@@ -10,8 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import zstandard
 
-from aecodec.container import DEFAULT_LIMITS, EXIF, ICC, XMP, BytesLike, Chunk
-from aecodec.errors import CorruptError, LimitError
+from aecodec.container import EXIF, ICC, XMP, Chunk
+from aecodec.errors import CorruptError
+from aecodec.header import BytesLike
+from aecodec.limits import DEFAULT_LIMITS, Limits
 
 # First byte of an alpha chunk. From _PLAIN on its two lowest bits above _PLAIN say what was subtracted.
 _CONSTANT = 0  # one more byte: the value of all samples
@@ -22,6 +24,8 @@ _ABOVE = 2  # bit: differences along columns
 # First byte of a metadata chunk.
 _STORED = 0
 _ZSTD = 1
+
+_FRAME = b"\x28\xb5\x2f\xfd"  # how a frame begins (RFC 8878)
 
 _TAGS = {"icc": ICC, "exif": EXIF, "xmp": XMP}
 
@@ -108,18 +112,19 @@ def pack_metadata(metadata: Metadata) -> list[Chunk]:
     return chunks
 
 
-def unpack_metadata(chunks: Iterable[Chunk], limit: int = DEFAULT_LIMITS.max_metadata) -> Metadata:
+def unpack_metadata(chunks: Iterable[Chunk], limits: Limits = DEFAULT_LIMITS, taken: int = 0) -> Metadata:
     """Return the metadata that the chunks hold; chunks with other tags are passed over.
 
-    `limit`: bytes of all metadata together, checked before anything is unpacked. Raises CorruptError or LimitError.
+    The limit counts all metadata together, with `taken` bytes from elsewhere, before anything is unpacked.
+    Raises CorruptError or LimitError.
 
     >>> unpack_metadata([Chunk(b"xmp ", b"\\x00<x/>")])
     Metadata(icc=None, exif=None, xmp=b'<x/>')
     """
     found = {tag: memoryview(data).cast("B") for tag, data in chunks if tag in _TAGS.values()}
     sizes = {tag: _unpacked_size(tag, view) for tag, view in found.items()}
-    if sum(sizes.values()) > limit:
-        raise LimitError(f"metadata: {sum(sizes.values())} bytes, limit {limit}")
+    total = taken + sum(sizes.values())
+    limits.check("metadata", total, f"metadata: {total} bytes")
     values = {}
     for name, tag in _TAGS.items():
         if tag in found:
@@ -160,6 +165,8 @@ def _compress(raw: BytesLike | np.ndarray, level: int) -> bytes:
 
 
 def _content_size(frame: memoryview, place: str) -> int:
+    if frame[:4] != _FRAME:  # zstandard takes a skippable frame, too, and its length for the size of what it holds
+        raise CorruptError(f"{place}: no zstd frame")
     try:
         size = zstandard.get_frame_parameters(frame).content_size
     except zstandard.ZstdError:

@@ -20,7 +20,13 @@ class Workers:
         self._pool = ThreadPoolExecutor(self.count) if self.count > 1 else None
 
     def map(self, function: Callable, items: Iterable) -> list:
-        return list((self._pool.map if self._pool else map)(function, items))
+        """Results in order. Raises what the function raises; MemoryError if the system refuses a thread."""
+        try:
+            return list((self._pool.map if self._pool else map)(function, items))
+        except RuntimeError as error:
+            if "can't start new thread" not in str(error):
+                raise
+            raise MemoryError(str(error)) from None
 
     def batches(self, items: Sequence, largest: int) -> list[Sequence]:
         """Groups of at most `largest` items, small enough that every thread gets some."""

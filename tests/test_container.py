@@ -2,6 +2,7 @@
 
 import dataclasses
 import mmap
+import re
 import time
 import tracemalloc
 from binascii import crc32
@@ -357,20 +358,20 @@ def test_limits():
     enough = Limits(max_pixels=100, max_tiles=4, max_metadata=3)
     assert read(data, enough).header.tile_count == 4
     for field, message in [
-        ("max_pixels", "header: 10x10 pixels, limit 99 pixels in all"),
-        ("max_tiles", "header: 4 tiles, limit 3"),
-        ("max_metadata", "index: 3 bytes of metadata, limit 2"),
+        ("max_pixels", "header: 10x10 pixels, limit 99 (max_pixels)"),
+        ("max_tiles", "header: 4 tiles, limit 3 (max_tiles)"),
+        ("max_metadata", "index: 3 bytes of metadata, limit 2 (max_metadata)"),
     ]:
-        with pytest.raises(LimitError, match=f"^{message}$"):
+        with pytest.raises(LimitError, match=f"^{re.escape(message)}$"):
             read(data, dataclasses.replace(enough, **{field: getattr(enough, field) - 1}))
 
 
 def test_largest_index_within_the_limits_stays_cheap():
     count = Limits().max_tiles
     data = head(width=count, height=1, tile=1) + seal(b"\0" + bytes(5 * count))
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert len(read(data).tiles) == count
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 # Chunks

@@ -19,7 +19,8 @@ PACKAGE = Path(aecodec.__file__).parent
 # From the bottom to the top: a module imports from lower floors, and from its own folder.
 FLOORS = [
     {"errors", "workers"},
-    {"container", "tiles", "scalenet", "lapped", "rangecoder"},
+    {"header", "limits", "tiles", "scalenet", "lapped", "rangecoder"},
+    {"container"},
     {"entropy", "sidedata"},
     {"model", "picture"},
     {"transforms", "tilecoder"},

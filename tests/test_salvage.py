@@ -198,7 +198,7 @@ def test_the_limit_on_metadata_holds_for_all_of_it(files):
     small = aecodec.encode(picture()[:20, :20], model="tiny", metadata=aecodec.Metadata(bytes(1000), bytes(1000)))
     found = aecodec.salvage(small, limits=aecodec.Limits(max_metadata=1500))
     assert found.metadata == aecodec.Metadata(icc=bytes(1000))
-    assert found.damage == ("metadata: 1000 bytes, limit 500; left out",)
+    assert found.damage == ("metadata: 2000 bytes, limit 1500 (max_metadata); left out",)
 
 
 def test_everything_at_once(files):

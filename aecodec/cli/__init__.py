@@ -104,7 +104,11 @@ def main() -> None:
             os.open(os.devnull, os.O_RDWR)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
-    app(prog_name="aecodec")
+    try:
+        app(prog_name="aecodec")
+    except MemoryError:  # before any command has begun
+        say("out of memory")
+        raise SystemExit(1) from None
 
 
 def _terminate(number: int, frame: object) -> None:

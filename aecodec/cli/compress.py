@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aecodec.cli.limits import Allowed, LimitOption, allowed
 from aecodec.cli.options import Force, Jobs, OutDir, Recursive, SkipExisting, Threads, check_existing
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def compress(
             "not written. Default: not.",
         ),
     ] = False,
+    limit: LimitOption = None,
 ) -> None:
     """Compress pictures to .aez files.
 
@@ -113,7 +115,8 @@ def compress(
 
     tasks = plan(inputs, find(inputs, EXTENSIONS, recursive), output, out_dir, ".aez")
     jobs = max(1, min(jobs, len(tasks)))
-    job = _Compress(quality, target_size, target_bpp, target_psnr, share_of_threads(threads, jobs), verify)
+    share = share_of_threads(threads, jobs)
+    job = _Compress(quality, target_size, target_bpp, target_psnr, share, verify, allowed(limit), bool(limit))
     batch(tasks, job, force=force, skip_existing=skip_existing, jobs=jobs, out_dir=out_dir)
 
 
@@ -127,6 +130,8 @@ class _Compress:
     target_psnr: float | None
     threads: int
     verify: bool
+    allowed: Allowed
+    limited: bool  # otherwise Pillow's own limit of pixels holds
 
     def __call__(self, task: "Task") -> "Made":
         from aecodec.cli.files import open_input, quiet
@@ -136,8 +141,9 @@ class _Compress:
         from aecodec.codec import encode
         from aecodec.picture import read_picture
 
-        with open_input(task.source) as file, quiet():
-            pixels, metadata = read_picture(file)
+        limits, most = self.allowed
+        with open_input(task.source, most) as file, quiet():
+            pixels, metadata = read_picture(file, limits if self.limited else None)
         data = encode(
             pixels,
             self.quality,
@@ -150,5 +156,5 @@ class _Compress:
         height, width = pixels.shape[:2]
         report = summary(width, height, pixels.size // (width * height), len(data))
         if self.verify:
-            report += f", {check_result(data, pixels, metadata, self.threads)}"
+            report += f", {check_result(data, pixels, metadata, limits, self.threads)}"
         return Made(data, report, width * height)

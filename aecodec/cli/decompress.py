@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aecodec.cli.limits import Allowed, LimitOption, allowed
 from aecodec.cli.options import AezFiles, Force, Jobs, OutDir, Recursive, SkipExisting, Threads, check_existing
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def decompress(
     threads: Threads = None,
     force: Force = False,
     skip_existing: SkipExisting = False,
+    limit: LimitOption = None,
 ) -> None:
     """Decompress .aez files to pictures.
 
@@ -85,7 +87,8 @@ def decompress(
     if kind is not None and output not in (None, STANDARD) and any(task.target == output for task in tasks):
         raise typer.BadParameter(f"not together with the name of a file, {output}", param_hint="--format")
     jobs = max(1, min(jobs, len(tasks)))
-    job = _Decompress(extension, None if region is None else _numbers(region), salvage, share_of_threads(threads, jobs))
+    wanted, share = None if region is None else _numbers(region), share_of_threads(threads, jobs)
+    job = _Decompress(extension, wanted, salvage, share, allowed(limit))
     batch(tasks, job, force=force, skip_existing=skip_existing, jobs=jobs, out_dir=out_dir)
 
 
@@ -123,6 +126,7 @@ class _Decompress:
     region: tuple[int, ...] | None
     salvage: bool
     threads: int
+    allowed: Allowed
 
     def __call__(self, task: "Task") -> "Made | Failed":
         from aecodec import container
@@ -135,7 +139,8 @@ class _Decompress:
         from aecodec.tiles import checked_region
 
         kind = format_of(f"picture{self.extension}" if task.target == STANDARD else task.target)
-        data = read_aez(task.source)
+        limits, most = self.allowed
+        data = read_aez(task.source, most)
         header = container.read_header(data)
         width, height = header.width, header.height
         report, damage = summary(width, height, header.channels, len(data)), ()
@@ -148,9 +153,10 @@ class _Decompress:
             report = f"{size[0]}x{size[1]} at {x},{y} of {width}x{height}"
             width, height = size
         if self.salvage:
-            pixels, metadata, _, damage = salvage(data, threads=self.threads)
+            pixels, metadata, _, damage = salvage(data, limits=limits, threads=self.threads)
         else:
-            pixels, metadata = decode(data, region=self.region, threads=self.threads), read_metadata(data)
+            pixels = decode(data, region=self.region, limits=limits, threads=self.threads)
+            metadata = read_metadata(data, limits=limits)
         packed = pack_picture(pixels, metadata, kind)
         lost = [f"left out, because {kind} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
         return Made(packed.data, report, width * height, (*damage, *lost), 1 if damage else 0)

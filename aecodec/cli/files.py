@@ -9,33 +9,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from aecodec.cli.limits import FILE
 from aecodec.cli.messages import STANDARD, fail
+from aecodec.cli.unfinished import unfinished
 from aecodec.errors import LimitError
 
-_MAX_INPUT = 1 << 31  # bytes
 _EXISTS = "exists, use --force to replace it"
 
 
-def open_input(name: str) -> BinaryIO:
-    """Open a file or standard input for reading, so that one can go back in it: a pipe is read to its end first."""
+def open_input(name: str, most: int = FILE) -> BinaryIO:
+    """Open a file or standard input for reading, so that one can go back in it: a pipe is read to its end first.
+
+    Raises OSError; LimitError if there are more than `most` bytes in a pipe.
+    """
     file = _open(name)
     if file.seekable():
         return file
     with file:
-        return io.BytesIO(_read_rest(file))
+        return io.BytesIO(_read_rest(file, most))
 
 
-def read_aez(name: str) -> bytes:
+def read_aez(name: str, most: int = FILE) -> bytes:
     """Read an .aez file, the header first, so that a file of another kind is not read to its end.
 
-    Raises OSError or DecodeError.
+    Raises OSError or DecodeError, for more than `most` bytes a LimitError.
     """
     from aecodec.container import HEADER_SIZE, read_header
 
     with _open(name) as file:
         head = file.read(HEADER_SIZE)
         read_header(head)
-        return _read_rest(file, head)
+        return _read_rest(file, most, head)
 
 
 def _open(name: str) -> BinaryIO:
@@ -46,13 +50,13 @@ def _open(name: str) -> BinaryIO:
     return open(sys.stdin.fileno(), "rb", closefd=False)
 
 
-def _read_rest(file: BinaryIO, head: bytes = b"") -> bytes:
+def _read_rest(file: BinaryIO, most: int, head: bytes = b"") -> bytes:
     parts, size = [head], len(head)
     while part := file.read(1 << 20):
         parts.append(part)
         size += len(part)
-        if size > _MAX_INPUT:
-            raise LimitError(f"file: more than {_MAX_INPUT} bytes, limit {_MAX_INPUT}")
+        if size > most:
+            raise LimitError("file: more bytes than that", "file", most, 2 * most)  # how many there are is not known
     return b"".join(parts)
 
 
@@ -106,26 +110,22 @@ def write_output(name: str, data: bytes, force: bool) -> None:
         write_standard(data)
         return
     path = os.path.realpath(name)
-    unfinished = os.path.join(os.path.dirname(path), f".aecodec-{os.urandom(8).hex()}.tmp")
     try:
         if _is_special(path):
             with open(path, "wb") as file:
                 file.write(data)
             return
-        try:
-            with open(unfinished, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+        with unfinished(os.path.dirname(path)) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
             if force:
                 with suppress(OSError):  # a new file, or a file system without modes
-                    os.chmod(unfinished, stat.S_IMODE(os.stat(path).st_mode))
-                os.replace(unfinished, path)
+                    os.chmod(file.name, stat.S_IMODE(os.stat(path).st_mode))
+                os.replace(file.name, path)
             else:
-                _rename_to_new(unfinished, path)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(unfinished)
+                _rename_to_new(file.name, path)
     except FileExistsError as error:
         raise FileExistsError(error.errno, _EXISTS, name) from None
     except OSError as error:
@@ -145,17 +145,17 @@ def write_standard(data: bytes) -> None:
         fail(f"standard output: {(error.strerror or str(error)).lower()}")
 
 
-def _rename_to_new(unfinished: str, path: str) -> None:
+def _rename_to_new(source: str, path: str) -> None:
     """Rename unless `path` exists. Renaming itself would replace it; linking does not, where there are links."""
     try:
-        os.link(unfinished, path)
+        os.link(source, path)
     except FileExistsError:
         raise
     except OSError:
         with open(path, "xb"):
             pass  # the name is ours now
         try:
-            os.replace(unfinished, path)
+            os.replace(source, path)
         except BaseException:
             os.unlink(path)
             raise

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aecodec.cli.limits import LimitOption, allowed
 from aecodec.cli.options import AezFiles, Recursive
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def info(
         bool,
         typer.Option("--json", help="One JSON object per file, each on a line of its own. Default: lines for people."),
     ] = False,
+    limit: LimitOption = None,
 ) -> None:
     """Show what .aez files contain.
 
@@ -36,6 +38,8 @@ def info(
     from aecodec.cli.messages import STANDARD, title
     from aecodec.cli.tasks import Task, run
 
+    limits, most = allowed(limit)
+
     def job(task: Task) -> None:
         import json
         import sys
@@ -43,8 +47,8 @@ def info(
         from aecodec.codec import read_info
         from aecodec.errors import CorruptError, TruncatedError
 
-        data = read_aez(task.source)
-        found = read_info(data)
+        data = read_aez(task.source, most)
+        found = read_info(data, limits=limits)
         text = json.dumps(_fields(task.source, found)) if as_json else _describe(title(task.source), found)
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         write_standard(f"{text}\n".encode(encoding, "backslashreplace"))

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from aecodec.errors import AezError
+from aecodec.errors import AezError, LimitError
 
 STANDARD = "-"  # standard input or output, where the name of a file is expected
 
@@ -51,6 +51,8 @@ def explain(error: BaseException) -> str | None:
     >>> explain(FileNotFoundError(2, "No such file or directory", "a.png"))
     'a.png: no such file or directory'
     """
+    if isinstance(error, LimitError):
+        return f"{error.found}, limit {error.allowed}: allow it with --limit {error.name}={error.needed}"
     if isinstance(error, AezError):
         return str(error)
     if isinstance(error, MemoryError):

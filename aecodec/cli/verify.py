@@ -2,17 +2,20 @@
 
 from typing import TYPE_CHECKING
 
+from aecodec.cli.limits import LimitOption, allowed
 from aecodec.cli.options import AezFiles, Recursive
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from aecodec.limits import Limits
     from aecodec.sidedata import Metadata
 
 
 def verify(
     inputs: AezFiles,
     recursive: Recursive = False,
+    limit: LimitOption = None,
 ) -> None:
     """Check every checksum of .aez files, without decoding pixels.
 
@@ -32,19 +35,21 @@ def verify(
     from aecodec.cli.messages import STANDARD, title
     from aecodec.cli.tasks import Task, run
 
+    limits, most = allowed(limit)
+
     def job(task: Task) -> None:
         import sys
 
         from aecodec import container
 
-        container.read(read_aez(task.source))
+        container.read(read_aez(task.source, most), limits)
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         write_standard(f"{title(task.source)}: ok\n".encode(encoding, "backslashreplace"))
 
     run([Task(name, STANDARD, problem) for name, _, problem in find(inputs, AEZ, recursive)], job)
 
 
-def check_result(data: bytes, pixels: "np.ndarray", metadata: "Metadata", threads: int | None) -> str:
+def check_result(data: bytes, pixels: "np.ndarray", metadata: "Metadata", limits: "Limits", threads: int | None) -> str:
     """Decode a file that was made of a picture and return the PSNR of its colours, as "38.21 dB".
 
     Raises DecodeError if it does not decode, or to another shape, alpha plane or metadata.
@@ -55,13 +60,14 @@ def check_result(data: bytes, pixels: "np.ndarray", metadata: "Metadata", thread
     from aecodec.codec import decode, read_metadata
     from aecodec.errors import CorruptError
 
-    found = decode(data, threads=threads)
+    found = decode(data, limits=limits, threads=threads)
     if found.shape != pixels.shape:
         raise CorruptError(f"result: decodes to shape {found.shape}, expected {pixels.shape}")
     alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
     if alpha and not np.array_equal(found[..., -1], pixels[..., -1]):
         raise CorruptError("result: decodes to another alpha plane")
-    if any((kept or None) != (given or None) for kept, given in zip(read_metadata(data), metadata, strict=True)):
+    kept = read_metadata(data, limits=limits)
+    if any((one or None) != (other or None) for one, other in zip(kept, metadata, strict=True)):
         raise CorruptError("result: decodes to other metadata")
     colours = np.s_[..., :-1] if alpha else np.s_[...]
     return f"{psnr(pixels[colours], found[colours]):.2f} dB"

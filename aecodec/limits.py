@@ -1,0 +1,32 @@
+"""What a reader is willing to take on, against files that ask for more time or memory than they are worth."""
+
+from dataclasses import dataclass
+
+from aecodec.errors import LimitError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a reader is willing to take on; more is a LimitError, before anything is allocated for it.
+
+    `max_pixels`: width x height; the default is where Pillow refuses a picture as a decompression bomb. `max_tiles`:
+    number of tiles. `max_metadata`: bytes of all chunks but alpha together, as stored and as unpacked.
+    """
+
+    max_pixels: int = 2 * 89_478_485
+    max_tiles: int = 1 << 16
+    max_metadata: int = 64 << 20
+
+    def check(self, name: str, needed: int, found: str) -> None:
+        """Raise LimitError if `needed` is above the limit `max_NAME`; `found` is what the message says of it.
+
+        >>> Limits().check("pixels", 400_000_000, "header: 20000x20000 pixels")
+        Traceback (most recent call last):
+        aecodec.errors.LimitError: header: 20000x20000 pixels, limit 178956970 (max_pixels)
+        """
+        allowed = getattr(self, f"max_{name}")
+        if needed > allowed:
+            raise LimitError(found, name, allowed, needed)
+
+
+DEFAULT_LIMITS = Limits()
