@@ -114,8 +114,7 @@ def test_other_values_are_wrong_usage(value):
 
 @pytest.fixture(scope="module")
 def costs() -> dict[str, dict]:
-    code = "import json, bombs; print(json.dumps({n: bombs.measured(d) for n, (d, _) in bombs.BOMBS.items()}))"
-    call = [sys.executable, "-c", code]
+    call = [sys.executable, "bombs.py", "--json"]
     done = subprocess.run(call, cwd=TESTS / "attacks", capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -8,14 +8,15 @@ import typer
 from aecodec.limits import Limits
 
 FILE = 1 << 31  # bytes of an input
+_DEFAULTS = {field.name.removeprefix("max_"): field.default for field in fields(Limits)} | {"file": FILE}
 
 LimitOption = Annotated[
     list[str] | None,
     typer.Option(
         "--limit",
         metavar="NAME=N",
-        help="Allow more than the default, against files made to exhaust a machine: pixels=N, tiles=N, metadata=BYTES "
-        "or file=BYTES; can be repeated.",
+        help="What to take on of files made to exhaust a machine: pixels, tiles, bytes of metadata or bytes of a file; "
+        f"can be repeated. Default: {', '.join(f'{name}={number}' for name, number in _DEFAULTS.items())}.",
     ),
 ]
 
@@ -33,7 +34,7 @@ def allowed(values: list[str] | None) -> Allowed:
     >>> allowed(["pixels=400000000"]).limits.max_pixels
     400000000
     """
-    found = {field.name.removeprefix("max_"): field.default for field in fields(Limits)} | {"file": FILE}
+    found = dict(_DEFAULTS)
     for value in values or ():
         name, _, number = value.partition("=")
         if name not in found or not (number.isascii() and number.isdigit()):

@@ -44,6 +44,7 @@ class Attack:
     def __init__(self, folder: Path, every: int):
         import victims
 
+        victims.use_tiny_weights()
         self.victims, self.folder, self.every = victims, folder, every
         self.inputs = self.decoded = 0
         self.slowest = 0.0
@@ -186,6 +187,7 @@ def again(paths: list[Path]) -> int:
     """Attack with given files; how many are bugs."""
     import victims
 
+    victims.use_tiny_weights()
     bugs = 0
     for path in paths:
         for call in (victims.parse, victims.pixels):

@@ -6,6 +6,7 @@ import resource
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 from PIL import Image
 
@@ -14,8 +15,7 @@ from aecodec import codec, container, sidedata, tilecoder, tiles
 from aecodec.errors import DecodeError
 from aecodec.limits import Limits
 
-TESTS = Path(__file__).parent.parent
-os.environ["AECODEC_WEIGHTS"] = str(TESTS / "tiny")
+TINY = Path(__file__).parent.parent / "tiny"
 
 LIMITS = Limits(max_pixels=1 << 18, max_tiles=1 << 8, max_metadata=1 << 20)  # these cost less than the memory below
 SECONDS = 1.0  # of processor time
@@ -26,6 +26,11 @@ _SEEN: set[int] = set()  # bitstreams that have been decoded
 
 class Finding(Exception):
     """An input that did what none may do."""
+
+
+def use_tiny_weights() -> None:
+    """From now on the models of this process are those of the tests."""
+    os.environ["AECODEC_WEIGHTS"] = str(TINY)
 
 
 def parse(data: bytes) -> str:
@@ -130,8 +135,7 @@ def _symbols(file: container.Container) -> None:
 
 
 def _pillow(data: bytes) -> None:
-    Image.MAX_IMAGE_PIXELS = LIMITS.max_pixels // 2
-    with warnings.catch_warnings():
+    with patch.object(Image, "MAX_IMAGE_PIXELS", LIMITS.max_pixels // 2), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for step in ("load", "verify", "getexif", "getxmp"):
             try:
