@@ -23,7 +23,7 @@ FLOORS = [
     {"entropy", "sidedata"},
     {"model", "picture"},
     {"transforms", "tilecoder"},
-    {"targets"},
+    {"targets", "classic"},
     {"codec"},
     {"damage", "pillow"},
     {"__init__"},
@@ -45,7 +45,8 @@ USERS = {
     "torch": {"train"},
     "rich": {"train"},
     "typer": {"cli"},
-    "PIL": {"picture", "pillow", "bench", "train"},
+    "matplotlib": {"train"},
+    "PIL": {"picture", "pillow", "bench", "train", "classic"},
 }
 HEAVY = {"tensorflow", "keras", "jax", "torch", "ai_edge_quantizer", "matplotlib", "scipy"}
 

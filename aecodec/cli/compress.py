@@ -38,6 +38,9 @@ def compress(
         float | None,
         typer.Option(metavar="DB", min=0, help="Smallest file whose picture has at least so many dB; instead of -q."),
     ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Weights to use, see aecodec models; classic ones take grey pictures.")
+    ] = "photo",
     threads: Annotated[
         int | None,
         typer.Option(
@@ -79,6 +82,7 @@ def compress(
             target_size=target_size,
             target_bpp=target_bpp,
             target_psnr=target_psnr,
+            model=model,
             metadata=metadata,
             threads=threads,
         )

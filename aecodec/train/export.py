@@ -194,11 +194,11 @@ def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None
     part.replace(path)
 
 
-def next_id(folder: Path) -> int:
-    """The lowest development id that was never used in this weights folder."""
+def next_id(folder: Path, first: int = DEVELOPMENT) -> int:
+    """The lowest development id from `first` on that was never used in this weights folder."""
     path = folder / "manifest.json"
     used = json.loads(path.read_text())["ids"] if path.exists() else {}
-    return next(i for i in range(DEVELOPMENT, 0x10000) if f"0x{i:04x}" not in used)
+    return next(i for i in range(first, 0x10000) if f"0x{i:04x}" not in used)
 
 
 def quality_scale(shape: Shape) -> list:
