@@ -26,23 +26,26 @@ def export(
 
     The classic ones go into the folder classic below OUT.
     """
-    from aecodec.cli.files import fail
+    from aecodec.cli.files import fail, say
+    from aecodec.errors import AezError
+    from aecodec.train.classic import install as classic
 
+    if (run / classic.ENTRY).exists():
+        try:
+            name, number, size = classic.install(run, out / "classic", number)
+        except (AezError, OSError) as e:
+            fail(str(e))
+        say(f"{out / 'classic' / name}: model id 0x{number:04x}, {size} bytes")
+        return
+    if data is None:
+        fail("--data: photo needs a folder of pictures", code=2)
     try:
         from aecodec.train import export as exporting
-        from aecodec.train.classic import export as classic
         from aecodec.train.data import load_pictures, picture_files
     except ImportError as e:
         fail(f"exporting needs the extra 'train': pip install 'aecodec[train]' ({e})")
-    from aecodec.errors import AezError
 
     try:
-        if (run / classic.ENTRY).exists():
-            name, number, size = classic.install(run, out / "classic", number)
-            typer.echo(f"{out / 'classic' / name}: model id 0x{number:04x}, {size} bytes", err=True)
-            return
-        if data is None:
-            fail("--data: photo needs a folder of pictures", code=2)
         path = run if run.is_file() else run / "average.npz"
         model, meta = exporting.load_trained(path)
         files = picture_files(data)
@@ -55,4 +58,4 @@ def export(
         exporting.write(out, name, entry, found)
     except (AezError, OSError, ValueError) as e:
         fail(str(e))
-    typer.echo(f"{out / name}: model id 0x{number:04x}, {sum(map(len, found.values()))} bytes", err=True)
+    say(f"{out / name}: model id 0x{number:04x}, {sum(map(len, found.values()))} bytes")

@@ -9,7 +9,12 @@ from typing import Any
 from aecodec.train.classic.layers import ACTIVATIONS, Nets, convolutional, dense, residual
 
 SIZES = {"mnist": 28, "fashion-mnist": 28, "grey": 256, "photos": 64}  # edge of the pictures that a net sees
-OPTIMIZERS = ("adam", "adadelta", "nadam")
+CHOICES = {
+    "optimizer": ("adam", "adadelta", "nadam"),
+    "precision": ("float32", "mixed_bfloat16"),
+    "up": ("resize", "transposed"),
+    **dict.fromkeys(("activation", "code", "output"), ACTIVATIONS),
+}
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,6 @@ class Entry:
         given = {name: value for name, value in self.parameters.items() if name not in ("n", "d", *NOISE)}
         if self.denoiser:
             return self.net(**given)
-        for name in ("activation", "code", "output"):
-            if name in given and given[name] not in ACTIVATIONS:
-                raise ValueError(f"{name}={given[name]}, expected {', '.join(ACTIVATIONS)}")
         return self.net((self.edge, self.edge, 1), **given)
 
     def with_parameters(self, settings: Mapping[str, str]) -> "Entry":
@@ -74,8 +76,9 @@ class Entry:
                 known = ", ".join([*parameters, *training])
                 raise ValueError(f"unknown parameter {name!r}, expected one of {known}")
             place[name] = _value(name, text, place[name])
-        if training["optimizer"] not in OPTIMIZERS:
-            raise ValueError(f"optimizer={training['optimizer']}, expected {', '.join(OPTIMIZERS)}")
+        for name, value in (parameters | training).items():
+            if name in CHOICES and value not in CHOICES[name]:
+                raise ValueError(f"{name}={value}, expected {', '.join(CHOICES[name])}")
         changed = replace(self, parameters=parameters, training=training)
         if changed.edge < 1:
             raise ValueError("expected at least one pixel")
@@ -101,12 +104,16 @@ def _value(name: str, text: str, default: Any) -> Any:
 
 
 NOISE = ("salt", "sigma", "sigma_low")  # share of samples; standard deviations: of 0..1, in photographs of 0..255
-_MAY_BE_ZERO = ("seed", "latent")
+_MAY_BE_ZERO = ("seed", "latent", "pictures")
 
 
 def _training(epochs: int, batch: int, rate: float = 1e-3, optimizer: str = "adam", decay: float = 0.0) -> dict:
-    """decay: share of the steps, at the end, in which a cosine takes the rate down to 1 %."""
-    return {"epochs": epochs, "batch": batch, "rate": rate, "optimizer": optimizer, "decay": decay, "seed": 0}
+    """decay: share of the steps, at the end, in which a cosine takes the rate down to 1 %.
+
+    pictures: how many patches to learn from; 0: all.
+    """
+    fixed = {"pictures": 0, "precision": "float32", "seed": 0}
+    return {"epochs": epochs, "batch": batch, "rate": rate, "optimizer": optimizer, "decay": decay, **fixed}
 
 
 def _hidden(shape: tuple, m: int, **rest: Any) -> Nets:
@@ -183,6 +190,7 @@ _TABLE = (
         "mnist",
         convolutional,
         {"filters": "16 p 32 p 2"} | _POOLED | {"code": "linear", "up": "transposed"},
+        loss="binary_crossentropy",
         training=_training(20, 128),
     ),
     Entry(
@@ -193,6 +201,7 @@ _TABLE = (
         convolutional,
         {"filters": "16 p 32 p 8", "salt": 0.1} | _POOLED | {"code": "linear", "up": "transposed"},
         noise="salt",
+        loss="binary_crossentropy",
         training=_training(20, 128),
     ),
     Entry(

@@ -16,14 +16,12 @@ from keras import ops
 from aecodec.classic.latents import MOST_BITS, Scale, scale_of
 from aecodec.classic.weights import Classic
 from aecodec.errors import ModelError
-from aecodec.train import export
 from aecodec.train.classic.data import Pictures
 from aecodec.train.classic.entries import ENTRIES, Entry
+from aecodec.train.classic.install import ENTRY, FIRST
 from aecodec.train.classic.loop import SETTINGS, WEIGHTS, Trained
 from aecodec.workers import Workers
 
-ENTRY = "entry.json"  # of a run's folder: what the manifest gets
-FIRST = 0x8100  # of the development ids, those of classic models
 _SAMPLE = 20_000  # patches whose latents give the scales
 _WORSE = 1.01  # how much fewer bits may raise the error
 
@@ -133,19 +131,3 @@ def load_run(folder: Path) -> tuple[Entry, Trained]:
     except (ValueError, OSError) as error:
         raise ModelError(f"{folder / WEIGHTS}: {' '.join(str(error).split())[:100].lower()}") from None
     return entry, trained
-
-
-def install(run: Path, weights: Path, number: int | None = None) -> tuple[str, int, int]:
-    """Copy a run's model into the folder of classic models -> name, id, bytes. Raises ModelError or OSError."""
-    try:
-        found = json.loads((run / ENTRY).read_text())
-        name, entry = found["name"], found["entry"]
-        files = {file: (run / file).read_bytes() for file in entry["files"]}
-    except (ValueError, KeyError, TypeError):
-        raise ModelError(f"{run / ENTRY}: not a run of a classic model") from None
-    for file, data in files.items():
-        if hashlib.sha256(data).hexdigest() != entry["files"][file]:
-            raise ModelError(f"{run / file}: not the file that the run wrote")
-    entry["id"] = export.next_id(weights, FIRST) if number is None else number
-    export.write(weights, name, entry, files)
-    return name, entry["id"], sum(map(len, files.values()))

@@ -5,7 +5,6 @@ import math
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from aecodec.train.classic.data import Batches, Pictures
 from aecodec.train.classic.entries import Entry
@@ -91,28 +90,24 @@ def fit(entry: Entry, pictures: Pictures, folder: Path, verbose: str | int = "au
 
     Raises ValueError for parameters that do not go together, FloatingPointError if training goes astray.
     """
-    keras.utils.set_random_seed(entry.training["seed"])
-    trained = Trained(entry)
     t = entry.training
-    batches = Batches(pictures.train, t["batch"], entry, t["seed"])
-    steps = t["epochs"] * len(batches)
-    trained.model.compile(
-        optimizer=_optimizer(t, steps), loss=entry.loss, loss_weights=[entry.weight], jit_compile=False
-    )
-    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(t["seed"])
+    keras.mixed_precision.set_global_policy(t["precision"])
+    try:
+        model = Trained(entry).model
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    batches = Batches(pictures.train[: t["pictures"] or None], t["batch"], entry, t["seed"])
     val = Batches(pictures.val, t["batch"], entry, t["seed"] + 1, renew=False)
+    optimizer = _optimizer(t, t["epochs"] * len(batches))
+    model.compile(optimizer=optimizer, loss=entry.loss, loss_weights=[entry.weight], jit_compile=False)
+    folder.mkdir(parents=True, exist_ok=True)
     best = _Best(folder / WEIGHTS)
-    history = trained.model.fit(batches, validation_data=val, epochs=t["epochs"], callbacks=[best], verbose=verbose)
+    history = model.fit(batches, validation_data=val, epochs=t["epochs"], callbacks=[best], verbose=verbose)
     settings = {"name": entry.name, "parameters": dict(entry.parameters), "training": dict(t)}
     (folder / SETTINGS).write_text(json.dumps(settings) + "\n")
     losses = {name: [float(value) for value in values] for name, values in history.history.items()}
     (folder / HISTORY).write_text(json.dumps(losses) + "\n")
+    trained = Trained(entry)
     trained.model.load_weights(folder / WEIGHTS)
     return trained
-
-
-def reconstruct(trained: Trained, seen: np.ndarray, batch: int = 500) -> np.ndarray:
-    """Run the Keras model on uint8 or float pictures (N, h, w, C): float32, about 0..1."""
-    scale = np.float32(1 / 255 if seen.dtype == np.uint8 else 1)
-    parts = [seen[at : at + batch] for at in range(0, len(seen), batch)]
-    return np.concatenate([keras.ops.convert_to_numpy(trained.model(p * scale, training=False)) for p in parts])
