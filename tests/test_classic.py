@@ -379,3 +379,16 @@ def test_rows_of_classes_and_their_latents(tmp_path):
         generate.scatter(generate.pictured("mnist-dense"), tmp_path)
     with pytest.raises(ValueError, match="--data: expected the folder of the IDX files of mnist"):
         generate.class_rows(generate.pictured("mnist-dense"), None, 0)
+
+
+def test_pillow_opens_classic_files(tmp_path):
+    from PIL import Image
+
+    import aecodec
+
+    aecodec.register()
+    data = encode(picture(20, 33), model="image-conv")
+    (tmp_path / "a.aez").write_bytes(data)
+    with Image.open(tmp_path / "a.aez") as image:
+        assert (image.mode, image.size) == ("L", (33, 20))
+        assert (np.asarray(image) == decode(data)).all()

@@ -21,7 +21,8 @@ CHOICES = {
 class Entry:
     """One system. `parameters` are those of the net and of the noise, `training` those of the fit; both are settable.
 
-    `goal`: mean squared error (0..1) on the test pictures that a linear code of as many numbers has, or None.
+    `goal`: mean squared error (0..1) on the test pictures that principal components have with as many numbers, or
+    what is asked of a net too small for that; None: nothing is known.
     """
 
     name: str
@@ -79,7 +80,8 @@ class Entry:
         for name, value in (parameters | training).items():
             if name in CHOICES and value not in CHOICES[name]:
                 raise ValueError(f"{name}={value}, expected {', '.join(CHOICES[name])}")
-        changed = replace(self, parameters=parameters, training=training)
+        goal = self.goal if parameters == self.parameters else None
+        changed = replace(self, parameters=parameters, training=training, goal=goal)
         if changed.edge < 1:
             raise ValueError("expected at least one pixel")
         return changed
@@ -171,6 +173,7 @@ _TABLE = (
         "grey",
         convolutional,
         {"d": 32, "filters": "64v 1:1"} | _POOLED | {"code": "linear", "output": "linear", "up": "transposed"},
+        goal=0.001,
         training=_ADADELTA(50, 32),
     ),
     Entry(
@@ -191,6 +194,7 @@ _TABLE = (
         convolutional,
         {"filters": "16 p 32 p 2"} | _POOLED | {"code": "linear", "up": "transposed"},
         loss="binary_crossentropy",
+        goal=0.0058,
         training=_training(20, 128),
     ),
     Entry(

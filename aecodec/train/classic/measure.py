@@ -138,9 +138,9 @@ def line(name: str, entry: dict) -> str:
     found = entry["results"]
     parts = []
     if "psnr" in found:
-        parts.append(
-            f"{found['psnr']:.2f} dB, mse {found['mse']:.5f}, {found['bytes']:.0f} bytes, {found['bpp']:.3f} bpp"
-        )
+        goal = f" ({entry['goal']:g} asked for)" if entry["goal"] else ""
+        parts.append(f"{found['psnr']:.2f} dB, mse {found['mse']:.5f}{goal}")
+        parts.append(f"{found['bytes']:.0f} bytes, {found['bpp']:.3f} bpp")
         jpeg = found["jpeg"]
         parts.append(f"JPEG {jpeg['bytes']:.0f} bytes, {jpeg['psnr']:.2f} dB; PNG {found['png']['bytes']:.0f} bytes")
     for kind, row in found.get("denoised", {}).items():

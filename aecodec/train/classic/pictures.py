@@ -18,6 +18,7 @@ from aecodec.workers import Workers
 
 LOSS, COMPARISON = "loss.png", "pictures.png"
 _COLUMNS, _EDGE = 10, 256  # pictures in a row, of which no more than so many pixels are shown
+_SMALL = 64  # pixels: smaller pictures are shown twice as large
 
 
 def draw_losses(history: dict, path: Path) -> None:
@@ -57,6 +58,8 @@ def draw_comparison(entry: Entry, net: Classic, pictures: list[np.ndarray], path
             rows.append(_as_pictures(net, some, side))
         rows.append(np.stack(through(net, some)))
     together = mosaic(np.concatenate(rows), len(some))
+    if height < _SMALL:
+        together = together.repeat(2, axis=0).repeat(2, axis=1)
     Image.fromarray(together if together.shape[-1] > 1 else together[..., 0]).save(path)
 
 
