@@ -22,6 +22,7 @@ if keras.backend.backend() != "tensorflow":
 from aecodec.train.classic import data, layers, loop  # noqa: E402
 from aecodec.train.classic.entries import ENTRIES  # noqa: E402
 from aecodec.train.classic.install import FIRST  # noqa: E402
+from aecodec.train.classic.widen import widen  # noqa: E402
 
 # Keras variables know nothing of NumPy 2's `copy`.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -135,6 +136,26 @@ def test_bad_input_is_one_line(train, tmp_path, arguments, code, line):
     assert line in said
     assert len(said.splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_wide_net_begins_as_the_narrow_one():
+    entry = ENTRIES["mnist-conv-7x7"]
+    narrow, wide, other = (
+        loop.Trained(entry.with_parameters({"filters": words, "up": up}))
+        for words, up in (("4 p 3 2:1 p 1:1", "transposed"), ("9 p 7 2:1 p 1:1", "transposed"), ("9 p 2 p 1", "resize"))
+    )
+    x = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
+    widen(narrow, wide, noise=0)
+    assert np.allclose(narrow.model(x), wide.model(x), atol=1e-6)
+    assert np.ptp(narrow.model(x)) > 1e-3
+    widen(narrow, wide)
+    assert np.abs(narrow.model(x) - wide.model(x)).max() > 1e-6
+    with pytest.raises(ValueError, match="--widen: convolution 1 is 3x3 to 9 channels, expected 3x3 to 4 at most"):
+        widen(wide, narrow)
+    with pytest.raises(ValueError, match="--widen: 8 convolutions, expected 6"):
+        widen(narrow, other)
+    with pytest.raises(ValueError, match="--widen: expected nets of convolutions alone"):
+        widen(loop.Trained(ENTRIES["mnist-dense"]), wide)
 
 
 @pytest.mark.parametrize("words", ["", "p", "16 q", "0", "16:0", "8/0", "16 -3"])

@@ -7,13 +7,15 @@ import typer
 
 _OWN = {  # options that one kind of model alone has
     "photo": ("minutes", "steps", "resume", "crop", "decay"),
-    "classic": ("epochs", "parameters"),
+    "classic": ("epochs", "parameters", "widen"),
 }
 _EXTRA = "training needs the extra 'train': pip install 'aecodec[train]'"
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="Model to train: photo, or a classic autoencoder, see aecodec models.")],
+    name: Annotated[
+        str, typer.Argument(help="Model to train: photo, or a classic autoencoder; any other word lists them.")
+    ],
     data: Annotated[
         Path | None,
         typer.Option(help="Folder of training pictures, or of IDX files; without it the classic ones download theirs."),
@@ -42,6 +44,10 @@ def train(
         list[str] | None,
         typer.Option("-p", metavar="NAME=VALUE", help="Classic ones: set a parameter, as in -p k=16; repeatable."),
     ] = None,
+    widen: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Classic ones: start from the run of a net with fewer channels, or as many."),
+    ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Pictures per step; default: 16, or as published.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.0, help="Learning rate; default: 0.002, or as published.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and noise.")] = 0,
@@ -54,7 +60,7 @@ def train(
     from aecodec.cli.files import fail
 
     given = {"minutes": minutes, "steps": steps, "resume": resume or None, "crop": crop, "decay": decay}
-    given |= {"epochs": epochs, "parameters": parameters, "batch": batch, "rate": rate}
+    given |= {"epochs": epochs, "parameters": parameters, "widen": widen, "batch": batch, "rate": rate}
     given = {option: value for option, value in given.items() if value is not None}
     kind = "photo" if name == "photo" else "classic"
     for option in _OWN["classic" if kind == "photo" else "photo"]:
@@ -94,6 +100,9 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
 
 
 def _classic(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any], seed: int) -> None:
+    import contextlib
+    import sys
+
     from aecodec.cli.files import fail, say
 
     try:
@@ -116,7 +125,9 @@ def _classic(name: str, data: Path | None, out: Path, val: Path | None, given: d
     except ValueError as e:
         fail(f"{name}: {e}", code=2)
     try:
-        figures = run(entry, data, val, out)
+        with contextlib.redirect_stdout(sys.stderr):  # Keras' progress bar is no data
+            verbose = 1 if sys.stderr.isatty() else 2
+            figures = run(entry, data, val, out, verbose, given.get("widen"))
     except (AezError, OSError, ValueError, FloatingPointError) as e:
         fail(str(e))
     say(figures)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -85,27 +86,36 @@ class _Falling(keras.optimizers.schedules.LearningRateSchedule):
         return {"rate": self.rate, "start": self.start, "steps": self.fall.decay_steps}
 
 
-def fit(entry: Entry, pictures: Pictures, folder: Path, verbose: str | int = "auto") -> Trained:
-    """Train an entry; leaves the best epoch's weights and the history of the losses in `folder`, gives that epoch back.
+def fit(
+    entry: Entry,
+    pictures: Pictures,
+    folder: Path,
+    verbose: str | int = "auto",
+    begin: Callable[[Trained], None] = lambda trained: None,
+) -> Trained:
+    """Train an entry, from the weights that `begin` sets, and give the best epoch back.
 
-    Raises ValueError for parameters that do not go together, FloatingPointError if training goes astray.
+    Its weights stay in `folder`, with the settings and the losses of all epochs. Raises ValueError for parameters that
+    do not go together, FloatingPointError if training goes astray.
     """
     t = entry.training
     keras.utils.set_random_seed(t["seed"])
     keras.mixed_precision.set_global_policy(t["precision"])
     try:
-        model = Trained(entry).model
+        begun = Trained(entry)
     finally:
         keras.mixed_precision.set_global_policy("float32")
+    begin(begun)
+    model = begun.model
     batches = Batches(pictures.train[: t["pictures"] or None], t["batch"], entry, t["seed"])
     val = Batches(pictures.val, t["batch"], entry, t["seed"] + 1, renew=False)
     optimizer = _optimizer(t, t["epochs"] * len(batches))
     model.compile(optimizer=optimizer, loss=entry.loss, loss_weights=[entry.weight], jit_compile=False)
     folder.mkdir(parents=True, exist_ok=True)
-    best = _Best(folder / WEIGHTS)
-    history = model.fit(batches, validation_data=val, epochs=t["epochs"], callbacks=[best], verbose=verbose)
     settings = {"name": entry.name, "parameters": dict(entry.parameters), "training": dict(t)}
     (folder / SETTINGS).write_text(json.dumps(settings) + "\n")
+    best = _Best(folder / WEIGHTS)
+    history = model.fit(batches, validation_data=val, epochs=t["epochs"], callbacks=[best], verbose=verbose)
     losses = {name: [float(value) for value in values] for name, values in history.history.items()}
     (folder / HISTORY).write_text(json.dumps(losses) + "\n")
     trained = Trained(entry)

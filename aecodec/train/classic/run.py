@@ -6,17 +6,34 @@ from pathlib import Path
 from aecodec.train.classic import data, export, measure, pictures
 from aecodec.train.classic.entries import Entry
 from aecodec.train.classic.loop import HISTORY, SETTINGS, Trained, fit
+from aecodec.train.classic.widen import widen
 
 
-def run(entry: Entry, folder: Path | None, test: Path | None, out: Path, verbose: str | int = "auto") -> str:
+def run(
+    entry: Entry,
+    folder: Path | None,
+    test: Path | None,
+    out: Path,
+    verbose: str | int = "auto",
+    narrow: Path | None = None,
+) -> str:
     """Train an entry and write into `out`: weights, losses, graphs, pictures, figures. -> the figures as a line.
+
+    narrow: run of a narrower net to start from.
 
     Raises ValueError, OSError, AezError or FloatingPointError.
     """
     if (out / SETTINGS).exists():
         raise FileExistsError(f"{out / SETTINGS}: exists; choose another --out")
-    found = data.load(entry, folder, test, entry.training["seed"])
-    return finish(entry, fit(entry, found, out, verbose), found, out)
+    seed = entry.training["seed"]
+    small = export.load_run(narrow)[1] if narrow else None
+
+    def begin(trained: Trained) -> None:
+        if small is not None:
+            widen(small, trained, seed)
+
+    found = data.load(entry, folder, test, seed)
+    return finish(entry, fit(entry, found, out, verbose, begin), found, out)
 
 
 def finish(entry: Entry, trained: Trained, found: data.Pictures, out: Path) -> str:
