@@ -19,7 +19,6 @@ import aecodec
 from aecodec.classic.idx import read_digits
 from aecodec.classic.weights import classics
 
-PICTURES = 100  # of each set: the first test pictures
 JPEG = (1, 75)
 FLAGSHIP = (1, 50, 75)
 
@@ -87,17 +86,18 @@ def main() -> None:
     parser.add_argument("--mnist", type=Path)
     parser.add_argument("--fashion", type=Path)
     parser.add_argument("--images", type=Path)
+    parser.add_argument("--pictures", type=int, default=100, help="of each set: the first test pictures")
     given = parser.parse_args()
     found = []
     for name, folder in (("mnist", given.mnist), ("fashion-mnist", given.fashion)):
         if folder:
-            found += rows(name, list(read_digits(folder).test[:PICTURES]))
+            found += rows(name, list(read_digits(folder).test[: given.pictures]))
     if given.images:
         files = sorted(path for path in given.images.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
-        found += rows("grey", [np.asarray(Image.open(path).convert("L")) for path in files[:PICTURES]])
+        found += rows("grey", [np.asarray(Image.open(path).convert("L")) for path in files[: given.pictures]])
     if not found:
         parser.error("no pictures given")
-    write_json(RESULTS / "classic.json", conditions() | {"pictures": PICTURES, "rows": found})
+    write_json(RESULTS / "classic.json", conditions() | {"pictures": given.pictures, "rows": found})
     print(table(found))
 
 
