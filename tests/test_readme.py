@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 import aecodec
 
 ROOT = Path(aecodec.__file__).parent.parent
@@ -23,6 +25,8 @@ def blocks(language: str) -> list[str]:
 
 def test_the_commands_run(tmp_path):
     shutil.copy(SAMPLE, tmp_path / "photo.png")
+    with Image.open(SAMPLE) as image:
+        image.convert("L").resize((28, 28)).save(tmp_path / "digit.png")
     lines = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("aecodec ") and not line.startswith(NOT_HERE)]
     assert len(commands) >= 4
