@@ -131,12 +131,10 @@ def _check_aim(
 
 
 def _model(model: str | Model | Classic) -> Model | Classic:
-    """Find a model by its name, the classic ones after the others. Raises ModelError."""
+    """Find a model by its name. Raises ModelError."""
     if not isinstance(model, str):
         return model
-    if model not in models() and model in classics():
-        return classics()[model]
-    return by_name(model)
+    return classics().get(model) or by_name(model)
 
 
 def decode(
@@ -196,8 +194,8 @@ def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     """Describe a file from its header and index alone. Raises DecodeError."""
     index = container.read_index(data, limits)
     h = index.header
-    weights = next((m for m in models().values() if m.id == h.model), None)
     net = classic_model(h)
+    weights = None if net else next((m for m in models().values() if m.id == h.model), None)
     return Info(
         version=container.VERSION,
         model_id=h.model,

@@ -35,7 +35,7 @@ one fashion-vae --data "$fashion" --epochs 8 --batch 64 --rate 1e-3 -p decay=0.8
 one photo-denoise --data "$photos" --val "$val" --epochs 8 --batch 16 --rate 1e-3 -p decay=0.7 "${half[@]}"
 # The wide net costs 50 times as much per digit as the narrow one that it starts as.
 if [[ $wanted == "  " || $wanted == *" mnist-conv-7x7 "* ]]; then
-    aecodec train mnist-conv-7x7 --out "$runs/narrow" --data "$mnist" --epochs 6 --batch 64 --rate 2e-3 -p decay=0.8 \
+    aecodec train mnist-conv-7x7 --out "$runs/narrow" --data "$mnist" --epochs 6 --batch 64 --rate 1e-3 -p decay=0.8 \
         -p filters="16 16 16 p 16 16 8:1 p 4 2:1 1:1" "${half[@]}"
 fi
 one mnist-conv-7x7 --widen "$runs/narrow" --data "$mnist" --epochs 1 --batch 32 --rate 3e-4 -p decay=0.9 \
