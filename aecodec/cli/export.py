@@ -38,7 +38,7 @@ def export(
         say(f"{out / 'classic' / name}: model id 0x{number:04x}, {size} bytes")
         return
     if data is None:
-        fail("--data: photo needs a folder of pictures", code=2)
+        fail(f"{run}: no finished run of a classic model, and photo needs --data, a folder of pictures", code=2)
     try:
         from aecodec.train import export as exporting
         from aecodec.train.data import load_pictures, picture_files
