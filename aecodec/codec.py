@@ -19,6 +19,9 @@ from functools import partial
 import numpy as np
 
 from aecodec import container, sidedata, tiles
+from aecodec.classic import codec as classic
+from aecodec.classic.weights import Classic, classics
+from aecodec.classic.weights import by_id as classic_by_id
 from aecodec.errors import CorruptError, EncodeError, UnsupportedError
 from aecodec.header import VERSION, Header
 from aecodec.limits import DEFAULT_LIMITS, Limits
@@ -59,7 +62,7 @@ def encode(
     target_size: int | None = None,
     target_bpp: float | None = None,
     target_psnr: float | None = None,
-    model: str | Model = "photo",
+    model: str | Model | Classic = "photo",
     metadata: Metadata = Metadata(),  # noqa: B008 (immutable)
     threads: int | None = None,
 ) -> bytes:
@@ -72,7 +75,8 @@ def encode(
     target_bpp: the same in bits per pixel.
     target_psnr: dB that the decoded colours (the grey) have at least, and at most 0.1 dB more unless quality 1 has.
     In tiny pictures the steps of the quality may be too coarse for these margins; the bounds hold nevertheless.
-    model: a name, or a loaded Model. threads: None for all that the process may use; the bytes are always the same.
+    model: a name, or a loaded one; a classic autoencoder has one quality and takes grey pictures only.
+    threads: None for all that the process may use; the bytes are always the same.
     Raises EncodeError where a target cannot be met, TypeError and ValueError for arguments out of range, ModelError.
 
     >>> import numpy as np
@@ -83,8 +87,12 @@ def encode(
     True
     """
     pixels, alpha, channels = _planes(image)
-    _check_aim(quality, target_size, target_bpp, target_psnr)
-    weights = model if isinstance(model, Model) else by_name(model)
+    aimed = _check_aim(quality, target_size, target_bpp, target_psnr)
+    weights = _model(model)
+    if isinstance(weights, Classic):
+        if aimed:
+            raise EncodeError(f"{aimed}: model {weights.name} has one quality")
+        return classic.encode(image, weights, sidedata.pack_metadata(metadata), threads)
     height, width = pixels.shape[:2]
     chunks = sidedata.pack_metadata(metadata)
     if alpha is not None:
@@ -107,7 +115,8 @@ def encode(
 
 def _check_aim(
     quality: float | None, target_size: int | None, target_bpp: float | None, target_psnr: float | None
-) -> None:
+) -> str | None:
+    """-> which of them is given."""
     targets = {"target_size": target_size, "target_bpp": target_bpp, "target_psnr": target_psnr}
     given = {name: value for name, value in {"quality": quality, **targets}.items() if value is not None}
     if len(given) > 1:
@@ -119,6 +128,14 @@ def _check_aim(
     for name in ("target_bpp", "target_psnr"):
         if name in given and not 0 < given[name] < math.inf:
             raise ValueError(f"{name}: {given[name]}, expected a number above 0")
+    return next(iter(given), None)
+
+
+def _model(model: str | Model | Classic) -> Model | Classic:
+    """Find a model by its name. Raises ModelError."""
+    if not isinstance(model, str):
+        return model
+    return classics().get(model) or by_name(model)
 
 
 def decode(
@@ -150,6 +167,8 @@ def decode(
         header, bitstream = index.header, partial(container.read_tile, data, index)
         area = tiles.checked_region(region, header.width, header.height)
         chunks = container.read_chunks(data, index, [container.ALPHA])
+    if (net := classic_model(header)) is not None:
+        return np.ascontiguousarray(classic.decode(header, bitstream(0), net, threads)[area.inside])
     weights = checked_model(header)
     window = needed(area, header.height, header.width)
     place = enumerate(tiles.tiles(header.height, header.width))
@@ -167,15 +186,21 @@ def decode(
     return put_together(pixels, alpha, header.channels)
 
 
+def classic_model(header: Header) -> Classic | None:
+    """The classic model that a file needs, or None: their files have one tile, the whole picture."""
+    return classic_by_id(header.model) if header.tile == 0 else None
+
+
 def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     """Describe a file from its header and index alone. Raises DecodeError."""
     index = container.read_index(data, limits)
     h = index.header
-    weights = next((m for m in models().values() if m.id == h.model), None)
+    net = classic_model(h)
+    weights = None if net else next((m for m in models().values() if m.id == h.model), None)
     return Info(
         version=VERSION,
         model_id=h.model,
-        model=weights and weights.name,
+        model=net.name if net else weights and weights.name,
         width=h.width,
         height=h.height,
         channels=h.channels,

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from aecodec import container, sidedata, tiles
-from aecodec.codec import checked_model, put_together
-from aecodec.container import Chunk
+from aecodec.classic import codec as classic
+from aecodec.codec import checked_model, classic_model, put_together
+from aecodec.container import BytesLike, Chunk
 from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError
 from aecodec.header import Header
 from aecodec.limits import DEFAULT_LIMITS, Limits
@@ -53,6 +54,10 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
     found = container.salvage(data, limits)
     file = found.container
     header = file.header
+    if (net := classic_model(header)) is not None:  # one tile: it is sound, or nothing is
+        if found.tiles:
+            raise found.tiles[0]
+        return _finished(classic.decode(header, file.tiles[0], net, threads), data, found, limits, [], {})
     weights = checked_model(header)
     place = tiles.tiles(header.height, header.width)
     wrong = dict(found.tiles)  # number: error
@@ -76,9 +81,22 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
 
     areas = [_area(tile, header) for tile in place]
     _fill(pixels, areas, header, wrong)
+    return _finished(pixels, data, found, limits, areas, wrong)
+
+
+def _finished(
+    pixels: np.ndarray,
+    data: BytesLike,
+    found: container.Salvage,
+    limits: Limits,
+    areas: list[Region],
+    wrong: dict[int, DecodeError],
+) -> Salvaged:
+    """Add what is sound beside the pixels, and say what is not."""
+    header, chunks = found.container.header, found.container.chunks
     lost: dict[bytes, DecodeError] = dict(found.chunks)
-    alpha = _alpha(file.chunks, header, lost)
-    metadata = _metadata(file.chunks, limits, lost)
+    alpha = _alpha(chunks, header, lost)
+    metadata = _metadata(chunks, limits, lost)
     damage = []
     for number, area in enumerate(areas):
         if number in wrong:
@@ -91,7 +109,8 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
         pass  # the tiles and chunks behind the cut say so
     except CorruptError as error:
         damage.append(f"{error}; the rest ignored")
-    return Salvaged(put_together(pixels, alpha, header.channels), metadata, tuple(sorted(wrong)), tuple(damage))
+    picture = pixels if pixels.ndim == 2 else put_together(pixels, alpha, header.channels)
+    return Salvaged(picture, metadata, tuple(sorted(wrong)), tuple(damage))
 
 
 def _area(tile: tiles.Tile, header: Header) -> Region:

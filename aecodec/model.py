@@ -114,6 +114,17 @@ def _silence():
         os.close(nowhere)
 
 
+def checked_bytes(path: Path, expected: str | None) -> bytes:
+    """Read a file whose sha256 the manifest says. Raises ModelError."""
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise ModelError(f"{path}: {(e.strerror or str(e)).lower()}") from None
+    if (found := hashlib.sha256(data).hexdigest()) != expected:
+        raise ModelError(f"{path}: sha256 {found[:16]}, expected {str(expected)[:16]}")
+    return data
+
+
 class Model:
     """One set of weights. Everything is loaded on first use and checked against the manifest."""
 
@@ -126,14 +137,7 @@ class Model:
         return self._entry["self_test"]
 
     def _bytes(self, file: str) -> bytes:
-        try:
-            data = (self.folder / file).read_bytes()
-        except OSError as e:
-            raise ModelError(f"{self.folder / file}: {(e.strerror or str(e)).lower()}") from None
-        found, expected = hashlib.sha256(data).hexdigest(), self._entry["files"].get(file)
-        if found != expected:
-            raise ModelError(f"{self.folder / file}: sha256 {found[:16]}, expected {str(expected)[:16]}")
-        return data
+        return checked_bytes(self.folder / file, self._entry["files"].get(file))
 
     @cached_property
     def _numbers(self) -> dict[str, np.ndarray]:
@@ -247,15 +251,19 @@ class Model:
         return x
 
 
-@cache
-def _manifest(folder: Path) -> dict[str, Model]:
+def read_manifest(folder: Path) -> dict[str, dict]:
+    """The entries of a folder's manifest by name. Raises ModelError."""
     try:
-        entries = json.loads((folder / "manifest.json").read_text())["models"]
+        return dict(json.loads((folder / "manifest.json").read_text())["models"])
     except OSError as e:
         raise ModelError(f"{folder / 'manifest.json'}: {(e.strerror or str(e)).lower()}") from None
     except (ValueError, KeyError, TypeError):
         raise ModelError(f"{folder / 'manifest.json'}: not a manifest of models") from None
-    return {name: Model(name, entry, folder / name) for name, entry in entries.items()}
+
+
+@cache
+def _manifest(folder: Path) -> dict[str, Model]:
+    return {name: Model(name, entry, folder / name) for name, entry in read_manifest(folder).items()}
 
 
 def models() -> dict[str, Model]:
@@ -267,7 +275,7 @@ def by_name(name: str) -> Model:
     """Raises ModelError, naming what is installed, when there is no such model."""
     found = models()
     if name not in found:
-        raise ModelError(f"unknown model {name!r}: installed are {', '.join(sorted(found))}")
+        raise ModelError(f"unknown model {name!r}: installed are {', '.join(sorted(found))}; see aecodec models")
     return found[name]
 
 

@@ -1,4 +1,4 @@
-"""What a file holds beside the tiles: the alpha plane and the metadata <-> the data of their chunks, through zstd.
+"""What zstd codes: the alpha plane and the metadata <-> the data of their chunks, latents of the classic models.
 
 Alpha is coded without loss. One of four predictions, the one that makes the chunk smallest, goes for the whole plane;
 all four are undone by running sums modulo 256 along rows or columns, so that decoding never loops over pixels or rows.
@@ -132,6 +132,22 @@ def unpack_metadata(chunks: Iterable[Chunk], limits: Limits = DEFAULT_LIMITS, ta
             unpacked = bytes(payload) if coding == _STORED else _decompress(payload, sizes[tag], _place(tag))
             values[name] = unpacked
     return Metadata(**values)
+
+
+def compress_latents(raw: BytesLike) -> bytes:
+    """Return latents, a byte each, as a zstd frame that states its size."""
+    return _compress(raw, _SMALL_LEVEL)
+
+
+def decompress_latents(frame: memoryview, size: int, place: str) -> bytes:
+    """Return the `size` bytes of a frame; nothing is allocated before it states that size. Raises CorruptError.
+
+    >>> decompress_latents(memoryview(compress_latents(bytes(300))), 300, "tile 0") == bytes(300)
+    True
+    """
+    if (found := _content_size(frame, place)) != size:
+        raise CorruptError(f"{place}: {found} latents, expected {size}")
+    return _decompress(frame, size, place)
 
 
 def _subtract(alpha: np.ndarray, choice: int) -> np.ndarray:

@@ -28,6 +28,7 @@ def weights(tmp_path_factory) -> Path:
     """The small model of the tests, installed under the name of the one that users have."""
     folder = tmp_path_factory.mktemp("weights")
     shutil.copytree(TINY / "tiny", folder / "photo")
+    shutil.copytree(TINY / "classic", folder / "classic")
     manifest = (TINY / "manifest.json").read_text().replace('"tiny": {', '"photo": {')
     (folder / "manifest.json").write_text(manifest)
     return folder

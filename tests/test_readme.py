@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import aecodec
 
@@ -25,6 +26,8 @@ def test_the_commands_run(shell, tmp_path):
     (tmp_path / "photos").mkdir()
     for name in ("photo.png", "photos/one.png"):
         shutil.copy(SAMPLE, tmp_path / name)
+    with Image.open(SAMPLE) as image:
+        image.convert("L").resize((28, 28)).save(tmp_path / "digit.png")
     lines = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("aecodec ") and not line.startswith(NOT_HERE)]
     assert len(commands) >= 4

@@ -10,9 +10,12 @@ from typer.core import TyperGroup
 from aecodec.cli.bench import bench
 from aecodec.cli.compress import compress
 from aecodec.cli.decompress import decompress
+from aecodec.cli.denoise import denoise
 from aecodec.cli.export import export
+from aecodec.cli.generate import generate
 from aecodec.cli.info import info
 from aecodec.cli.messages import explain, say
+from aecodec.cli.models import models
 from aecodec.cli.train import train
 from aecodec.cli.verify import verify
 
@@ -47,6 +50,9 @@ app.command()(compress)
 app.command()(decompress)
 app.command()(info)
 app.command()(verify)
+app.command()(denoise)
+app.command()(generate)
+app.command()(models)
 app.command()(bench)
 app.command()(train)
 app.command()(export)

@@ -67,6 +67,14 @@ def compress(
             "more. 28 to 42 are usual; what is out of reach is an error.",
         ),
     ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Weights to use, see `aecodec models`; the classic ones take grey pictures. Default: photo.",
+            show_default=False,
+        ),
+    ] = "photo",
     recursive: Recursive = False,
     jobs: Jobs = 1,
     threads: Threads = None,
@@ -116,7 +124,7 @@ def compress(
     tasks = plan(inputs, find(inputs, EXTENSIONS, recursive), output, out_dir, ".aez")
     jobs = max(1, min(jobs, len(tasks)))
     share = share_of_threads(threads, jobs)
-    job = _Compress(quality, target_size, target_bpp, target_psnr, share, verify, allowed(limit), bool(limit))
+    job = _Compress(quality, target_size, target_bpp, target_psnr, share, verify, model, allowed(limit), bool(limit))
     batch(tasks, job, force=force, skip_existing=skip_existing, jobs=jobs, out_dir=out_dir)
 
 
@@ -130,6 +138,7 @@ class _Compress:
     target_psnr: float | None
     threads: int
     verify: bool
+    model: str
     allowed: Allowed
     limited: bool  # otherwise Pillow's own limit of pixels holds
 
@@ -150,6 +159,7 @@ class _Compress:
             target_size=self.target_size,
             target_bpp=self.target_bpp,
             target_psnr=self.target_psnr,
+            model=self.model,
             metadata=metadata,
             threads=self.threads,
         )

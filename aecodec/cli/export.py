@@ -7,27 +7,43 @@ import typer
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a training run, or a checkpoint or average file in it.")],
-    data: Annotated[Path, typer.Option(help="Folder of training pictures: the symbol tables are counted on them.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a training run; of photo also a file of weights in it.")],
+    data: Annotated[
+        Path | None, typer.Option(help="photo: folder of training pictures; the symbol tables are counted on them.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the weights.")] = Path("weights"),
-    name: Annotated[str, typer.Option(help="Name of the model.")] = "photo",
+    name: Annotated[str, typer.Option(help="photo: name of the model.")] = "photo",
     number: Annotated[
         int | None, typer.Option("--id", help="Model id 0..65535; without it the next free development id.")
     ] = None,
-    pictures: Annotated[int, typer.Option(min=1, help="Number of pictures to count symbols on.")] = 100,
+    pictures: Annotated[int, typer.Option(min=1, help="photo: number of pictures to count symbols on.")] = 100,
     sources: Annotated[
-        Path | None, typer.Option(help="CSV file with source and licence of the pictures, kept beside the weights.")
+        Path | None,
+        typer.Option(help="photo: CSV file with source and licence of the pictures, kept beside the weights."),
     ] = None,
 ) -> None:
-    """Write weights: LiteRT graphs, integer scale net, tables, manifest."""
-    from aecodec.cli.files import fail
+    """Write weights and their manifest: of photo LiteRT graphs, scale net and tables; of a classic one what train made.
 
+    The classic ones go into the folder classic below OUT.
+    """
+    from aecodec.cli.messages import fail, say
+    from aecodec.errors import AezError
+    from aecodec.train.classic import install as classic
+
+    if (run / classic.ENTRY).exists():
+        try:
+            name, number, size = classic.install(run, out / "classic", number)
+        except (AezError, OSError) as e:
+            fail(str(e))
+        say(f"{out / 'classic' / name}: model id 0x{number:04x}, {size} bytes")
+        return
+    if data is None:
+        fail(f"{run}: no finished run of a classic model, and photo needs --data, a folder of pictures", code=2)
     try:
         from aecodec.train import export as exporting
         from aecodec.train.data import load_pictures, picture_files
     except ImportError as e:
         fail(f"exporting needs the extra 'train': pip install 'aecodec[train]' ({e})")
-    from aecodec.errors import AezError
 
     try:
         path = run if run.is_file() else run / "average.npz"
@@ -42,4 +58,4 @@ def export(
         exporting.write(out, name, entry, found)
     except (AezError, OSError, ValueError) as e:
         fail(str(e))
-    typer.echo(f"{out / name}: model id 0x{number:04x}, {sum(map(len, found.values()))} bytes", err=True)
+    say(f"{out / name}: model id 0x{number:04x}, {sum(map(len, found.values()))} bytes")

@@ -68,7 +68,8 @@ def _fields(source: str, found: "Info") -> dict[str, object]:
 def _describe(name: str, found: "Info") -> str:
     from aecodec.cli.messages import summary
 
-    quality = "unknown" if found.quality is None else f"{found.quality:g}"
+    unknown = "its model has one" if found.model else "unknown"
+    quality = unknown if found.quality is None else f"{found.quality:g}"
     chunks = ", ".join(f"{tag} {size} bytes" for tag, size in found.chunks.items()) or "none"
     tiles = f"{found.tiles} of {found.tile}x{found.tile}" if found.tile else "1, the whole picture"
     return "\n".join(

@@ -1,53 +1,134 @@
-"""aecodec train: train a model on a folder of pictures."""
+"""aecodec train: train a model on pictures."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+_OWN = {  # options that one kind of model alone has
+    "photo": ("minutes", "steps", "resume", "crop", "decay"),
+    "classic": ("epochs", "parameters", "widen"),
+}
+_EXTRA = "training needs the extra 'train': pip install 'aecodec[train]'"
+
 
 def train(
-    name: Annotated[str, typer.Argument(help="Model to train: photo.")],
-    data: Annotated[Path, typer.Option(help="Folder of training pictures (any format that Pillow reads).")],
-    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint, moving average, log.")] = Path("runs/photo"),
-    val: Annotated[Path | None, typer.Option(help="Folder of pictures to validate on.")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.01, help="Minutes of training in this phase.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps in this phase, instead of minutes.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="Model to train: photo, or a classic autoencoder; any other word lists them.")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of training pictures, or of IDX files; without it the classic ones download theirs."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run: weights, log, pictures; default: runs/NAME.")
+    ] = None,
+    val: Annotated[
+        Path | None, typer.Option(help="Folder of pictures to validate on; of a classic one: to measure it on.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="photo: minutes of training in this phase.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="photo: steps in this phase, instead of minutes.")] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Continue the newest checkpoint; without a budget, finish its phase."),
+        typer.Option("--resume", help="photo: continue the newest checkpoint; without a budget, finish its phase."),
     ] = False,
-    crop: Annotated[int, typer.Option(min=64, help="Edge of the crops in pixels, a multiple of 64.")] = 128,
-    batch: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 16,
-    rate: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 2e-3,
+    crop: Annotated[
+        int | None, typer.Option(min=64, help="photo: edge of the crops in pixels, a multiple of 64; default: 128.")
+    ] = None,
     decay: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of the budget in which the rate falls to 1 %.")
-    ] = 0.6,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of crops, qualities and noise.")] = 0,
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="photo: share of the budget in which the rate falls to 1 %; default: 0.6."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Classic ones: epochs; default: as published.")] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("-p", metavar="NAME=VALUE", help="Classic ones: set a parameter, as in -p k=16; repeatable."),
+    ] = None,
+    widen: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Classic ones: start from the run of a net with fewer channels, or as many."),
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Pictures per step; default: 16, or as published.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.0, help="Learning rate; default: 0.002, or as published.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and noise.")] = 0,
 ) -> None:
-    """Train a model; Ctrl-C writes a last checkpoint, --resume continues it exactly."""
-    from aecodec.cli.files import fail
+    """Train a model; for photo, Ctrl-C writes a last checkpoint, --resume continues it exactly.
 
-    if name != "photo":
-        fail(f"unknown model {name!r}: there is photo", code=2)
+    A classic autoencoder keeps its best epoch, and leaves a plot of its losses, pictures of what it makes of test
+    pictures, and a line of figures. aecodec export installs either.
+    """
+    from aecodec.cli.messages import fail
+
+    given = {"minutes": minutes, "steps": steps, "resume": resume or None, "crop": crop, "decay": decay}
+    given |= {"epochs": epochs, "parameters": parameters, "widen": widen, "batch": batch, "rate": rate}
+    given = {option: value for option, value in given.items() if value is not None}
+    kind = "photo" if name == "photo" else "classic"
+    for option in _OWN["classic" if kind == "photo" else "photo"]:
+        if option in given:
+            fail(f"{'-p' if option == 'parameters' else '--' + option}: not for {name}", code=2)
+    out = out or Path("runs") / name
+    (_photo if kind == "photo" else _classic)(name, data, out, val, given, seed)
+
+
+def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any], seed: int) -> None:
+    from aecodec.cli.messages import fail
+
+    resume = given.pop("resume", False)
+    crop = given.setdefault("crop", 128)
+    if data is None:
+        fail("--data: photo needs a folder of pictures", code=2)
     if crop % 64 or (crop > 256 and crop % 256):
         fail(f"--crop {crop}: expected a multiple of 64, above 256 a multiple of 256", code=2)
-    if minutes is not None and steps is not None:
+    if "minutes" in given and "steps" in given:
         fail("--minutes and --steps exclude each other", code=2)
-    if minutes is None and steps is None and not resume:
+    if "minutes" not in given and "steps" not in given and not resume:
         fail("a new run needs --minutes or --steps", code=2)
     try:
         from aecodec.train.loop import Phase, Run, set_precision
     except ImportError as e:
-        fail(f"training needs the extra 'train': pip install 'aecodec[train]' ({e})")
+        fail(f"{_EXTRA} ({e})")
     from aecodec.errors import AezError
     from aecodec.train.photo import Shape
 
     set_precision()
     try:
-        phase = Phase(steps=steps, minutes=minutes, batch=batch, crop=crop, rate=rate, decay=decay, seed=seed)
-        finished = Run(out, data, val, Shape(), phase, resume).train()
+        finished = Run(out, data, val, Shape(), Phase(**given, seed=seed), resume).train()
     except (AezError, OSError, ValueError, FloatingPointError) as e:
         fail(str(e))
     if not finished:
         fail(f"interrupted; continue with --resume --out {out}")
+
+
+def _classic(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any], seed: int) -> None:
+    import contextlib
+    import sys
+
+    from aecodec.cli.messages import fail, say
+
+    try:
+        from aecodec.train.classic.entries import ENTRIES
+        from aecodec.train.classic.run import run
+    except ImportError as e:
+        fail(f"{_EXTRA} ({e})")
+    from aecodec.errors import AezError
+
+    if name not in ENTRIES:
+        fail(f"unknown model {name!r}: there are photo, {', '.join(ENTRIES)}", code=2)
+    settings = {option: str(given[option]) for option in ("epochs", "batch", "rate") if option in given}
+    for setting in given.get("parameters", ()):
+        option, equals, value = setting.partition("=")
+        if not equals:
+            fail(f"-p {setting}: expected NAME=VALUE", code=2)
+        settings[option.strip()] = value.strip()
+    try:
+        entry = ENTRIES[name].with_parameters({"seed": str(seed)} | settings)
+    except ValueError as e:
+        fail(f"{name}: {e}", code=2)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # Keras' progress bar is no data
+            verbose = 1 if sys.stderr.isatty() else 2
+            figures = run(entry, data, val, out, verbose, given.get("widen"))
+    except (AezError, OSError, ValueError, FloatingPointError) as e:
+        fail(str(e))
+    say(figures)
+    say(f"{out}: install it with aecodec export {out}")

@@ -5,7 +5,6 @@ Needs the TensorFlow backend.
 
 import hashlib
 import io
-import json
 import tempfile
 from pathlib import Path
 
@@ -16,14 +15,17 @@ from keras import ops
 from aecodec import tiles
 from aecodec.entropy import PRECISION, Z_MAX
 from aecodec.errors import ModelError
-from aecodec.model import DEVELOPMENT, Model
+from aecodec.model import Model
 from aecodec.scalenet import SCALES, ScaleNet
 from aecodec.tilecoder import tile_symbols
 from aecodec.train import checkpoint
 from aecodec.train.entropy_model import LOG_STEP, SIGMA_MIN
+from aecodec.train.manifest import next_id, write
 from aecodec.train.photo import Photo, Shape
 from aecodec.transforms import analyse
 from aecodec.workers import Workers
+
+__all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 
 # Quality against share of the axis: at 75 about 35 dB, at 90 about 39 dB on photographs, as users of JPEG expect.
 QUALITY = ((1, 0.0), (75, 0.55), (90, 0.735), (100, 1.0))
@@ -175,31 +177,6 @@ def load_trained(path: Path) -> tuple[Photo, dict]:
     model.build()
     checkpoint.load_average(path, model)
     return model, meta
-
-
-def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None:
-    """Put a model into a weights folder. An id of other weights is never taken again: that is a ModelError."""
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text()) if path.exists() else {"models": {}, "ids": {}}
-    digest = hashlib.sha256("".join(sorted(entry["files"].values())).encode()).hexdigest()
-    key = f"0x{entry['id']:04x}"
-    if manifest["ids"].get(key, digest) != digest:
-        raise ModelError(f"model id {key} belongs to other weights: choose another")
-    manifest["ids"][key] = digest
-    manifest["models"][name] = entry
-    (folder / name).mkdir(parents=True, exist_ok=True)
-    for file, data in files.items():
-        (folder / name / file).write_bytes(data)
-    part = path.with_name(path.name + ".part")  # until the manifest is replaced, new files count as damaged
-    part.write_text(json.dumps(manifest, indent=1) + "\n")
-    part.replace(path)
-
-
-def next_id(folder: Path) -> int:
-    """The lowest development id that was never used in this weights folder."""
-    path = folder / "manifest.json"
-    used = json.loads(path.read_text())["ids"] if path.exists() else {}
-    return next(i for i in range(DEVELOPMENT, 0x10000) if f"0x{i:04x}" not in used)
 
 
 def quality_scale(shape: Shape) -> list:

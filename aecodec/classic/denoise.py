@@ -1,0 +1,57 @@
+"""Pictures without their noise."""
+
+import numpy as np
+
+from aecodec import tiles
+from aecodec.classic.codec import check_picture
+from aecodec.classic.patches import cut, join
+from aecodec.classic.weights import Classic, by_name
+from aecodec.errors import EncodeError
+from aecodec.transforms import luma
+from aecodec.workers import Workers
+
+WINDOW = 256  # edge of the largest window, in units of the net's edge
+HALO = 16  # the same units, no less than the reach of the net's convolutions
+
+
+def denoiser(name: str) -> Classic:
+    """The installed denoiser of this name. Raises ModelError, naming those that are."""
+    return by_name(name, lambda net: net.noise is not None, "denoisers")
+
+
+def denoise(image: np.ndarray, net: Classic, threads: int | None = None) -> np.ndarray:
+    """Take the noise away from a picture, uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4); alpha stays as it is.
+
+    A model of photographs takes any of them, an autoencoder grey pictures of its size. Raises EncodeError.
+    """
+    if image.dtype != np.uint8 or 0 in image.shape:
+        raise EncodeError(f"picture: {image.dtype} {image.shape}, expected uint8 and at least 1x1")
+    with Workers(threads) as workers:
+        if net.codes:
+            check_picture(image, net)
+            patches = net.decode(net.encode(cut(image[..., None], net.edge), workers), workers)
+            return join(patches, *image.shape)[..., 0]
+        channels = 1 if image.ndim == 2 else image.shape[2]
+        grey = image if image.ndim == 2 else image[..., 0]
+        colours = image[..., :3] if channels > 2 else np.repeat(grey[..., None], 3, axis=-1)
+        clean = _in_windows(colours, net, workers)
+    if channels <= 2:
+        clean = luma(clean)
+    return np.dstack([clean, image[..., -1]]) if channels in (2, 4) else clean
+
+
+def _in_windows(pixels: np.ndarray, net: Classic, workers: Workers) -> np.ndarray:
+    """uint8 (H, W, 3) through windows that overlap by what the net sees, without seams."""
+    height, width = pixels.shape[:2]
+    edge, out = net.edge, np.empty_like(pixels)
+
+    def run(window: tuple[tiles.Span, tiles.Span]) -> None:
+        part = tiles.pad_window(pixels, *(slice(s.start * edge, s.stop * edge) for s in window))
+        found = net.denoise(part)
+        rows, columns = (slice(s.keep_start * edge, s.keep_stop * edge) for s in window)
+        top, left = (s.start * edge for s in window)
+        place = out[rows, columns]
+        place[:] = found[rows.start - top :, columns.start - left :][: place.shape[0], : place.shape[1]]
+
+    workers.map(run, tiles.windows(-(-height // edge), -(-width // edge), WINDOW, HALO))
+    return out

@@ -1,0 +1,53 @@
+"""aecodec models: what is installed."""
+
+from typing import Annotated, Any
+
+import typer
+
+
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="All that the manifests say, as one JSON object.")] = False,
+) -> None:
+    """List the installed models: what they are made for, how large they are, what they reach on their test pictures.
+
+    For photo see aecodec bench. The classic autoencoders are measured on the test pictures of their data set: PSNR of
+    all pixels together and bytes of a whole .aez file, or the PSNR of noisy pictures before and after.
+    """
+    import json
+
+    from aecodec.classic.weights import classics
+    from aecodec.cli.files import write_standard
+    from aecodec.model import models as flagships
+
+    rows = [("model", "id", "what it is", "data", "latents", "bytes", "reaches")]
+    everything: dict[str, Any] = {}
+    for name, model in flagships().items():
+        size = _size(model.folder)
+        everything[name] = {"id": model.id, "kind": "codec", "weights": size}
+        rows.append((name, f"{model.id:04x}", "learned codec for pictures of any kind", "", "", str(size), ""))
+    for name, net in classics().items():
+        entry, size = net.entry, _size(net.folder)
+        everything[name] = entry | {"weights": size}
+        what = f"{entry['label']}: {entry['about']}"
+        latents = "x".join(map(str, net.latent))
+        rows.append((name, f"{net.id:04x}", what, entry["data"], latents, str(size), _reached(entry["results"])))
+    if as_json:
+        text = json.dumps(everything, indent=1)
+    else:
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        shown = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        text = "\n".join(line.rstrip() for line in shown)
+    write_standard(f"{text}\n".encode())
+
+
+def _reached(results: dict[str, Any]) -> str:
+    parts = []
+    if "psnr" in results:
+        parts.append(f"{results['psnr']:.1f} dB, {results['bytes']:.0f} bytes")
+    for kind, row in results.get("denoised", {}).items():
+        parts.append(f"{kind}: {row['noisy']:.1f} -> {row['denoised']:.1f} dB")
+    return "; ".join(parts)
+
+
+def _size(folder) -> int:  # folder: Path
+    return sum(file.stat().st_size for file in folder.iterdir()) if folder.is_dir() else 0

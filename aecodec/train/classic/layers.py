@@ -1,0 +1,187 @@
+"""The vocabulary that all classic autoencoders are written in: dense, convolution and pooling, strided and transposed
+convolution, variational.
+
+A convolutional encoder is written as words, from the picture to the code, and its decoder is its mirror image:
+
+    16      convolution 3x3 to 16 channels          8:1    convolution 1x1 to 8 channels
+    64/2    the same with stride 2                  64v    the same without padding
+    p       max-pooling by 2
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+_WORD = re.compile(r"(p)|(\d+)(?::(\d))?(?:/(\d))?(v)?")
+ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh")
+
+
+class Nets(NamedTuple):
+    """`encoder`: pictures (N, e, e, C) in 0..1 -> what `code` makes latents of; `decoder`: latents -> pictures."""
+
+    encoder: list
+    code: list  # usually nothing; a variational code draws its latents
+    decoder: list
+
+
+class Conv(NamedTuple):
+    """A word of the vocabulary; pooling has no filters."""
+
+    filters: int
+    size: int
+    stride: int
+    padding: str
+
+    @property
+    def pool(self) -> bool:
+        return not self.filters
+
+
+def parse(words: str) -> list[Conv]:
+    """Read the words of an encoder. Raises ValueError.
+
+    >>> parse("16 p 8:1")[1:]
+    [Conv(filters=0, size=0, stride=2, padding='same'), Conv(filters=8, size=1, stride=1, padding='same')]
+    """
+    found = []
+    for word in words.split():
+        match = _WORD.fullmatch(word)
+        if not match or match[2] == "0" or "0" in (match[3], match[4]):
+            raise ValueError(f"filters: {word!r}, expected p or channels as in 16, 8:1, 64/2 or 64v")
+        if match[1]:
+            found.append(Conv(0, 0, 2, "same"))
+        else:
+            padding = "valid" if match[5] else "same"
+            found.append(Conv(int(match[2]), int(match[3] or 3), int(match[4] or 1), padding))
+    if not any(one.filters for one in found):
+        raise ValueError(f"filters: {words!r}, expected at least one convolution")
+    return found
+
+
+@keras.saving.register_keras_serializable("aecodec")
+class Variational(layers.Layer):
+    """Mean and log-variance (N, 2k) -> latents (N, k), drawn in training, the mean otherwise.
+
+    Adds the Kullback-Leibler divergence of N(mean, variance) from N(0, 1) to the loss, the sum over the latents
+    (Kingma and Welling, Auto-Encoding Variational Bayes, 2013).
+    """
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.seeds = keras.random.SeedGenerator()
+
+    def call(self, inputs, training=False):
+        mean, log_variance = ops.split(ops.cast(inputs, "float32"), 2, axis=-1)
+        log_variance = ops.clip(log_variance, -20.0, 10.0)
+        divergence = 0.5 * ops.sum(ops.square(mean) + ops.exp(log_variance) - log_variance - 1.0, axis=-1)
+        self.add_loss(ops.mean(divergence))
+        if not training:
+            return mean
+        return mean + ops.exp(0.5 * log_variance) * keras.random.normal(ops.shape(mean), seed=self.seeds)
+
+
+def dense(shape: tuple, hidden: tuple, k: int, activation: str, code: str, output: str) -> Nets:
+    """Flatten, hidden layers, a code of k numbers, and the same back."""
+    size = int(np.prod(shape))
+    encoder = [layers.Flatten(), *(layers.Dense(n, activation) for n in hidden), layers.Dense(k, code)]
+    decoder = [*(layers.Dense(n, activation) for n in reversed(hidden)), layers.Dense(size, output)]
+    return Nets(encoder, [], [*decoder, layers.Reshape(shape)])
+
+
+def convolutional(
+    shape: tuple,
+    filters: str,
+    *,
+    activation: str = "relu",
+    code: str = "relu",
+    code_bias: float = 0.0,
+    output: str = "sigmoid",
+    up: str = "resize",
+    norm: bool = False,
+    latent: int = 0,
+    variational: bool = False,
+) -> Nets:
+    """An encoder of words and its mirror image, then a convolution to the picture's channels.
+
+    up: "resize" to the nearest neighbour and convolve, or "transposed" convolution. code: activation of the last
+    convolution, code_bias: where its biases start (what keeps a relu code alive). norm: batch normalisation after each
+    activation. latent: a dense code of so many numbers after the convolutions; variational: it is drawn.
+    """
+    words = parse(filters)
+    last = max(number for number, one in enumerate(words) if not one.pool)
+    encoder, sizes, size = [], [], shape[0]
+    for number, one in enumerate(words):
+        sizes.append(size)
+        if one.pool:
+            encoder.append(layers.MaxPooling2D(2, padding="same"))
+            size = -(-size // 2)
+            continue
+        coding = number == last and not latent
+        bias = keras.initializers.Constant(code_bias if coding else 0.0)
+        used = code if coding else activation
+        encoder.append(
+            layers.Conv2D(one.filters, one.size, one.stride, one.padding, activation=used, bias_initializer=bias)
+        )
+        if norm and not coding:
+            encoder.append(layers.BatchNormalization())
+        size = -(-size // one.stride) - (one.size - 1 if one.padding == "valid" else 0)
+        if size < 1:
+            raise ValueError(f"filters: {filters!r} leave nothing of a picture of {shape[0]} pixels")
+
+    drawn, decoder = [], []
+    if latent:
+        inner = (size, size, words[last].filters)
+        encoder += [layers.Flatten(), layers.Dense(2 * latent if variational else latent)]
+        drawn = [Variational()] if variational else []
+        decoder = [layers.Dense(int(np.prod(inner))), layers.Reshape(inner)]
+    elif last == len(words) - 1 and words[last].stride == 1 and words[last].padding == "same":
+        words, sizes = words[:last], sizes[:last]  # the code is a layer of its own: not mirrored
+    stride = 1
+    for one, before in reversed(list(zip(words, sizes, strict=True))):
+        if one.pool and up == "resize":
+            decoder.append(Resize(before))
+        elif one.pool:
+            stride = 2  # of the next transposed convolution
+        else:
+            stride *= one.stride
+            plain = up == "resize" and stride == 1 and one.padding == "same"
+            kind = layers.Conv2D if plain else layers.Conv2DTranspose
+            decoder.append(kind(one.filters, one.size, stride, one.padding, activation=activation))
+            decoder += [layers.BatchNormalization()] if norm else []
+            stride = 1
+    kind = layers.Conv2DTranspose if up == "transposed" else layers.Conv2D
+    return Nets(encoder, drawn, [*decoder, kind(shape[-1], 3, stride, "same", activation=output)])
+
+
+@keras.saving.register_keras_serializable("aecodec")
+class Resize(layers.Layer):
+    """Enlarge maps to size x size pixels, nearest neighbour; from 4 to 7 as well as by whole factors."""
+
+    def __init__(self, size: int, **options):
+        super().__init__(**options)
+        self.size = size
+
+    def call(self, inputs):
+        return ops.image.resize(inputs, (self.size, self.size), interpolation="nearest")
+
+
+def residual(width: int, depth: int) -> Callable:
+    """A fully convolutional denoiser of (N, 2h, 2w, 3): the net gives the noise, at half the resolution.
+
+    After DnCNN (Zhang et al., 2017) and FFDNet (Zhang, Zuo and Zhang, 2018): `depth` convolutions 3x3 of `width`
+    channels on 2x2 pixels folded into channels.
+    """
+    inner = [layers.Conv2D(width, 3, padding="same", activation="relu") for _ in range(depth - 1)]
+    last = layers.Conv2D(12, 3, padding="same", kernel_initializer="zeros")
+
+    def net(x):
+        hidden = ops.space_to_depth(x, 2)
+        for layer in inner:
+            hidden = layer(hidden)
+        return x - ops.cast(ops.depth_to_space(last(hidden), 2), x.dtype)
+
+    return net
