@@ -39,13 +39,16 @@ HANG = 30  # seconds of processor time for so many inputs; then it hangs at the 
 
 
 class Attack:
-    """Counts inputs and findings in a child process; leaves them, and the input at work, in its folder."""
+    """Counts inputs and findings in a child process; leaves them, and the input at work, in its folder.
 
-    def __init__(self, folder: Path, every: int):
+    hang: seconds of processor time after which the process is ended, counted anew now and then; 0 for never.
+    """
+
+    def __init__(self, folder: Path, every: int, hang: float = 0):
         import victims
 
         victims.use_tiny_weights()
-        self.victims, self.folder, self.every = victims, folder, every
+        self.victims, self.folder, self.every, self.hang = victims, folder, every, hang
         self.inputs = self.decoded = 0
         self.slowest = 0.0
         self.outcomes: Counter[str] = Counter()
@@ -56,7 +59,7 @@ class Attack:
         for warm in (victims.parse, victims.pixels):  # so that what is loaded now is on no input's account
             warm((GOLDEN / "rgba-17x33-q50.aez").read_bytes())
         self.memory = self.first = victims.most_memory()
-        signal.setitimer(signal.ITIMER_PROF, HANG)
+        signal.setitimer(signal.ITIMER_PROF, self.hang)
 
     def run(self, data: bytes) -> None:
         """Attack with one input."""
@@ -93,7 +96,7 @@ class Attack:
         names = "inputs", "decoded", "slowest", "outcomes", "findings"
         counts = {name: getattr(self, name) for name in names}
         part.write_text(json.dumps(counts | {"MiB": self.victims.most_memory() - self.first >> 20}))
-        signal.setitimer(signal.ITIMER_PROF, HANG)
+        signal.setitimer(signal.ITIMER_PROF, self.hang)
         os.replace(part, self.folder / "count.json")
         self.memory = self.victims.most_memory()  # what so many inputs add up to is nobody's fault
 
@@ -108,7 +111,7 @@ def blind(folder: Path, seconds: float, inputs: int, every: int, seed: int) -> N
     """Changed files, as they come. More memory than is allowed is not to be had, not even if it is left unused."""
     from mutation import mutated
 
-    attack, rng, pool = Attack(folder, every), random.Random(seed), files()
+    attack, rng, pool = Attack(folder, every, HANG), random.Random(seed), files()
     if (sizes := Path("/proc/self/statm")).exists():
         used = int(sizes.read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + attack.victims.MEMORY, resource.RLIM_INFINITY))
@@ -125,7 +128,7 @@ def guided(folder: Path, seconds: float, inputs: int, every: int, seed: int) -> 
     with atheris.instrument_imports(include=["aecodec"]):
         from mutation import mutated
 
-        attack = Attack(folder, every)
+        attack = Attack(folder, every, HANG)
     pool = files()
 
     def change(data: bytes, largest: int, number: int) -> bytes:
