@@ -43,7 +43,7 @@ def test_the_folder_holds_these_files_and_no_others():
 
 
 def test_the_tiny_model_is_small_and_says_what_it_is_for():
-    files = [path for path in (HERE / "tiny").rglob("*") if path.is_file()]
+    files = [HERE / "tiny" / "manifest.json", *(HERE / "tiny" / "tiny").iterdir()]
     assert sum(path.stat().st_size for path in files) < 200_000
     entry = json.loads((HERE / "tiny" / "manifest.json").read_text())["models"]["tiny"]
     assert entry["id"] == 0xFFFE
