@@ -44,7 +44,7 @@ def test_compress_with_a_classic_model_and_decompress_without_naming_it(aecodec,
     aecodec("decompress", "digit.aez", "-o", "back.png")
     with Image.open(tmp_path / "back.png") as image:
         assert (image.mode, image.size) == ("L", (28, 28))
-    assert "model    mnist-dense (id 65280)" in aecodec("info", "digit.aez").stdout
+    assert "model    mnist-dense (id 0xff00)" in aecodec("info", "digit.aez").stdout
     assert aecodec("verify", "digit.aez").stdout == "digit.aez: ok\n"
 
 

@@ -81,7 +81,7 @@ def test_the_examples_of_a_command_are_such(said, name):
 def test_version_is_that_of_program_format_and_models(said):
     lines = said("--version").splitlines()
     assert lines[:2] == [f"aecodec {package.__version__}", f"format {VERSION}"]
-    assert lines[2:] == [f"model {model.name}, id {model.id}" for model in models().values()]
+    assert lines[2:] == [f"model {model.name}, id 0x{model.id:04x}" for model in models().values()]
     assert any(line.startswith("model photo, id ") for line in lines)
 
 

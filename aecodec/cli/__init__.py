@@ -67,7 +67,7 @@ def _show_version(wanted: bool) -> None:
         typer.echo(f"aecodec {__version__}")
         typer.echo(f"format {VERSION}")
         for model in models().values():
-            typer.echo(f"model {model.name}, id {model.id}")
+            typer.echo(f"model {model.name}, id 0x{model.id:04x}")
         raise typer.Exit
 
 

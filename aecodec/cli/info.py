@@ -77,7 +77,7 @@ def _describe(name: str, found: "Info") -> str:
             f"{name}: {summary(found.width, found.height, found.channels, found.size)}",
             f"  format   {found.version}",
             f"  colours  {_CHANNELS[found.channels]}",
-            f"  model    {found.model or 'not installed'} (id {found.model_id})",
+            f"  model    {found.model or 'not installed'} (id 0x{found.model_id:04x})",
             f"  quality  {quality}",
             f"  tiles    {tiles}",
             f"  chunks   {chunks}",

@@ -24,13 +24,13 @@ def models(
     for name, model in flagships().items():
         size = _size(model.folder)
         everything[name] = {"id": model.id, "kind": "codec", "weights": size}
-        rows.append((name, f"{model.id:04x}", "learned codec for pictures of any kind", "", "", str(size), ""))
+        rows.append((name, f"0x{model.id:04x}", "learned codec for pictures of any kind", "", "", str(size), ""))
     for name, net in classics().items():
         entry, size = net.entry, _size(net.folder)
         everything[name] = entry | {"weights": size}
         what = f"{entry['label']}: {entry['about']}"
         latents = "x".join(map(str, net.latent))
-        rows.append((name, f"{net.id:04x}", what, entry["data"], latents, str(size), _reached(entry["results"])))
+        rows.append((name, f"0x{net.id:04x}", what, entry["data"], latents, str(size), _reached(entry["results"])))
     if as_json:
         text = json.dumps(everything, indent=1)
     else:
