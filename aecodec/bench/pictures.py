@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aecodec.picture import EXTENSIONS
+
 SAMPLES = Path(__file__).parent / "samples"
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".avif"})
 
 
 class Source(NamedTuple):

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from aecodec.cli.options import Force, Threads
+
 
 def denoise(
     inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Pictures; - for standard input.")],
@@ -23,10 +25,8 @@ def denoise(
             metavar="NAME", help="Denoiser, see aecodec models; those of digits take grey pictures of 28x28 pixels."
         ),
     ] = "photo-denoise",
-    threads: Annotated[
-        int | None, typer.Option("--threads", "-t", metavar="N", min=1, help="Threads; default: all.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.")] = False,
+    threads: Threads = None,
+    force: Force = False,
 ) -> None:
     """Take the noise out of pictures.
 

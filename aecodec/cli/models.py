@@ -1,8 +1,11 @@
 """aecodec models: what is installed."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def models(
@@ -49,5 +52,5 @@ def _reached(results: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _size(folder) -> int:  # folder: Path
+def _size(folder: "Path") -> int:
     return sum(file.stat().st_size for file in folder.iterdir()) if folder.is_dir() else 0

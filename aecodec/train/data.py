@@ -8,12 +8,12 @@ from threading import Event, Thread
 import numpy as np
 from PIL import Image
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}
+from aecodec.picture import EXTENSIONS
 
 
 def picture_files(folder: Path) -> list[Path]:
     """Files with a picture's suffix below `folder`, sorted by name. Raises FileNotFoundError when there are none."""
-    files = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
+    files = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in EXTENSIONS)
     if not files:
         raise FileNotFoundError(f"{folder}: no pictures here")
     return files
