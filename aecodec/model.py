@@ -210,6 +210,12 @@ class Model:
         """
         return self._numbers["rounding"]
 
+    @property
+    def psnr_prior(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean (2 K,) and covariance (2 K, 2 K) of guessed and real PSNRs at the K knots, or None; see forecast.py."""
+        n = self._numbers
+        return (n["psnr_mean"], n["psnr_covariance"]) if "psnr_mean" in n else None
+
     def z_knot(self, quality: int) -> int:
         """Row of the z tables: the nearest knot."""
         return (quality + 128) >> 8

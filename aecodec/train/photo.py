@@ -2,7 +2,7 @@
 
     x -> overlap -> analysis -> y -> * gain -> tiles -> hyper-analysis -> z -> round -> scale net -> scale index
                                       |                          |-> mean net <- y_hat (4 steps) -> mu
-                                      +-> r = round(y - mu) -> y_hat -> / gain -> synthesis -> overlap -> x_hat
+                                      +-> r = quantise(y - mu) -> y_hat -> / gain -> synthesis -> overlap -> x_hat
 
 The gains make one set of weights serve all qualities (Cui et al., 2021).
 """
@@ -19,8 +19,9 @@ from aecodec.train.entropy_model import (
     HyperRate,
     MeanNet,
     ScaleNet,
-    gaussian_bits,
     index_of,
+    quantise,
+    residual_bits,
     sigma_of,
     step_masks,
 )
@@ -139,20 +140,19 @@ class Photo(keras.Model):
         z = clip_inward(self.hyper_analysis(y), -Z_MAX, Z_MAX)
         z_hat = round_ste(z)
         index = self.scale_net(z_hat, q_tile)
-        coded = ops.cast(index > 0.5, "float32")  # a latent of scale index 0 is not coded: its residual is 0
 
         def residual(mean, mask):
-            return round_ste(y - mean) * coded
+            return quantise(y - mean, index)
 
         mu, y_hat = self.mean_net(z_hat, residual=residual, masks=masks)
         knot = ops.cast(ops.round(q_tile), "int32")
         sigma = sigma_of(index)
         if noise is None:
-            bits_y = gaussian_bits(ops.round(y - mu), sigma) * coded
+            bits_y = residual_bits(quantise(y - mu, index), sigma) * ops.cast(index > 0.5, "float32")
             bits_z = self.hyper_rate(z_hat, knot)
         else:
             noise_y, noise_z = noise
-            bits_y = gaussian_bits(y + to_tiles(noise_y, tile) - mu, sigma)
+            bits_y = residual_bits(y + to_tiles(noise_y, tile) - mu, sigma)
             bits_z = self.hyper_rate(z + to_tiles(noise_z, tile // 4), knot)
 
         y_hat = from_tiles(y_hat * ops.exp(at_knots(self.log_gain_inverse, q_tile)), rows, columns)
