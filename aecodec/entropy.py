@@ -2,14 +2,14 @@
 
     z (h, w, Z) -----------------------> channel by channel, table of (knot, channel) --+
                                                                                         |--> RangeEncoder --> bytes
-    r, scale index (H, W, M) ----------> grouped by index, table of the index ----------+
+    r, scale index (H, W, M) ----------> grouped by index, table of (knot, index) ------+
     escaped values --------------------> Exp-Golomb bits, plane by plane ---------------+
 
 FORMAT.md specifies the order and the arithmetic to the bit. Damaged input raises nothing in a range decoder: the
 checksums and lengths of the container are the guard.
 """
 
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -38,39 +38,39 @@ _TOTAL = 1 << PRECISION
 class Tables:
     """CDF tables of a model.
 
-    z: uint32 (knots, Z, 127), frequencies of the symbols -63..63. r: for each scale index 1..63 a uint32 array of
-    frequencies of -K..K and of the escape symbol. Every table sums to 2^24 with no zero. Raises ModelError otherwise.
+    z: uint32 (knots, Z, 127), frequencies of the symbols -63..63. r: for each knot (or for all of them, if there is
+    one row) and each scale index 1..63 a uint32 array of frequencies of -K..K and of the escape symbol, with one K for
+    all knots. Every table sums to 2^24 with no zero. Raises ModelError otherwise.
     """
 
-    def __init__(self, z: np.ndarray, r: list[np.ndarray]):
-        self.z, self.r = z, r
-        for table in [*z.reshape(-1, z.shape[-1]), *r]:
+    def __init__(self, z: np.ndarray, r: list[list[np.ndarray]]):
+        for table in [*z.reshape(-1, z.shape[-1]), *(table for row in r for table in row)]:
             if table.dtype != np.uint32 or table.min() < 1 or int(table.sum(dtype=np.uint64)) != _TOTAL:
                 raise ModelError("tables: expected uint32 frequencies, none zero, that sum to 2^24")
-        if z.shape[-1] != 2 * Z_MAX + 1 or len(r) != SCALES - 1 or any(len(t) % 2 for t in r):
+        sizes = [[len(table) for table in row] for row in r]
+        if z.shape[-1] != 2 * Z_MAX + 1 or len(sizes[0]) != SCALES - 1 or any(size % 2 for size in sizes[0]):
             raise ModelError("tables: unexpected number of symbols")
-        self.reach = np.array([0] + [(len(t) - 2) // 2 for t in r], np.int32)  # K of each scale index
-        self._z_models: dict[int, list] = {}
+        if len(r) not in (1, len(z)) or any(row != sizes[0] for row in sizes):
+            raise ModelError("tables: unexpected number of tables")
+        self.z, self.r = z, r * len(z) if len(r) == 1 else r
+        self.reach = np.array([0] + [(size - 2) // 2 for size in sizes[0]], np.int32)  # K of each scale index
+        self.z_models, self.r_models, self.entropies = map(cache, (self._z_models, self._r_models, self._entropies))
 
-    @cached_property
-    def r_models(self) -> list:
+    def _r_models(self, knot: int) -> list:
         """The coder's models, index 0 (never coded) included."""
-        return [None, *map(_categorical, self.r)]
+        return [None, *map(_categorical, self.r[knot])]
 
-    @cached_property
-    def entropies(self) -> np.ndarray:
+    def _entropies(self, knot: int) -> np.ndarray:
         """Bits that a residual of each scale index takes if its table is right: float64 (64,)."""
-        shares = [table / _TOTAL for table in self.r]
+        shares = [table / _TOTAL for table in self.r[knot]]
         return np.array([0.0] + [-(p @ np.log2(p)) for p in shares])
 
     @cached_property
     def bit(self):
         return _categorical(np.array([_TOTAL // 2] * 2))
 
-    def z_models(self, knot: int) -> list:
-        if knot not in self._z_models:
-            self._z_models[knot] = list(map(_categorical, self.z[knot]))
-        return self._z_models[knot]
+    def _z_models(self, knot: int) -> list:
+        return list(map(_categorical, self.z[knot]))
 
 
 def _groups(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -87,7 +87,7 @@ def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, knot: int, tabl
     """Code one tile.
 
     z: int (h, w, Z) in -63..63. r: int (H, W, M), zero where index is zero. index: uint8 (H, W, M) in 0..63.
-    knot: row of the z tables. Residuals beyond the escape code's reach are a ValueError.
+    knot: row of the tables. Residuals beyond the escape code's reach are a ValueError.
     """
     coder = RangeEncoder()
     planes = np.ascontiguousarray(z.reshape(-1, z.shape[-1]).T.astype(np.int32) + Z_MAX)
@@ -101,7 +101,7 @@ def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, knot: int, tabl
     escaped = np.abs(values) > reach
     if some := escaped.any():
         symbols[escaped] = 2 * reach[escaped] + 1
-    for i, model in enumerate(tables.r_models):
+    for i, model in enumerate(tables.r_models(knot)):
         if bounds[i] < bounds[i + 1]:
             coder.encode(symbols[bounds[i] : bounds[i + 1]], model)
     if some:
@@ -114,7 +114,7 @@ def expected_bits(z: np.ndarray, index: np.ndarray, knot: int, tables: Tables) -
     """What `encode_tile` is expected to need for z (h, w, Z) and whatever r belongs to index (H, W, M), in bits."""
     frequencies = tables.z[knot][np.arange(z.shape[-1]), z.reshape(-1, z.shape[-1]) + Z_MAX]
     counts = np.bincount(index.reshape(-1), minlength=SCALES)
-    return float(counts @ tables.entropies + PRECISION * frequencies.size - np.log2(frequencies).sum())
+    return float(counts @ tables.entropies(knot) + PRECISION * frequencies.size - np.log2(frequencies).sum())
 
 
 def _encode_escapes(coder, values: np.ndarray, reach: np.ndarray, bit) -> None:
@@ -149,7 +149,7 @@ class TileDecoder:
         """index: uint8 (H, W, M) -> int32 of the same shape. Raises CorruptError where the stream does not end here."""
         where, kinds, bounds = _groups(index)
         symbols = np.empty(len(where), np.int32)
-        for i, model in enumerate(self._tables.r_models):
+        for i, model in enumerate(self._tables.r_models(self._knot)):
             if bounds[i] < bounds[i + 1]:
                 symbols[bounds[i] : bounds[i + 1]] = self._decode(model, int(bounds[i + 1] - bounds[i]))
         reach = self._tables.reach[kinds]

@@ -162,7 +162,8 @@ class Model:
     @cached_property
     def tables(self) -> Tables:
         n = self._numbers
-        return Tables(n["z_tables"], np.split(n["r_tables"], np.cumsum(n["r_sizes"])[:-1]))
+        ends = np.cumsum(n["r_sizes"])[:-1]
+        return Tables(n["z_tables"], [np.split(row, ends) for row in np.atleast_2d(n["r_tables"])])
 
     @property
     def latent(self) -> int:
@@ -216,8 +217,8 @@ class Model:
         n = self._numbers
         return (n["psnr_mean"], n["psnr_covariance"]) if "psnr_mean" in n else None
 
-    def z_knot(self, quality: int) -> int:
-        """Row of the z tables: the nearest knot."""
+    def knot(self, quality: int) -> int:
+        """Row of the tables: the nearest knot."""
         return (quality + 128) >> 8
 
     @cached_property

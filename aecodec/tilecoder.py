@@ -72,7 +72,7 @@ def encode_tiles(
 
     y_hat: if given, float32 (h, w, M), is filled with what `decode_tiles` makes of these bitstreams.
     """
-    knot, inverse = weights.z_knot(units), weights.inverse_gain(units)
+    knot, inverse = weights.knot(units), weights.inverse_gain(units)
 
     def run(batch):
         found = []
@@ -87,7 +87,7 @@ def encode_tiles(
 
 def estimate_tiles(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers) -> float:
     """Bytes that the bitstreams of `place` are expected to take, from their hyperprior alone; within about a tenth."""
-    knot = weights.z_knot(units)
+    knot = weights.knot(units)
 
     def run(batch):
         _, z, index = _hyper(y, batch, units, weights)
@@ -102,7 +102,7 @@ def estimate_tiles(y: np.ndarray, place: list[tiles.Tile], units: int, weights: 
 
 def parse(batch: Sequence[Numbered], header: Header, weights: Model):
     """Parse tiles, exactly -> z (4, 4, Z), scale indexes and r (16, 16, M) of each."""
-    knot = weights.z_knot(header.quality)
+    knot = weights.knot(header.quality)
     coders, z = [], np.zeros((len(batch), 4, 4, weights.tables.z.shape[1]), np.int32)
     for (number, tile, data), hyper in zip(batch, z, strict=True):
         with _named(number):

@@ -262,7 +262,7 @@ def estimated_bits(z: np.ndarray, index: np.ndarray, r: np.ndarray, units: int) 
         bits -= np.log2(tables.z[knot, c, z[..., c].ravel() + 63] / 2.0**24).sum()
     for i in range(1, 64):
         values = r[index == i]
-        table = tables.r[i - 1] / 2.0**24
+        table = tables.r[knot][i - 1] / 2.0**24
         reach = (len(table) - 2) // 2
         inside = np.abs(values) <= reach
         bits -= np.log2(table[values[inside] + reach]).sum()

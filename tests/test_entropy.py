@@ -28,7 +28,8 @@ def frequencies(rng: np.random.Generator, count: int, steep: float) -> np.ndarra
 def make_tables() -> Tables:
     rng = np.random.default_rng(1)
     z = np.stack([[frequencies(rng, 127, 8) for _ in range(Z)] for _ in range(KNOTS)])
-    return Tables(z, [frequencies(rng, 2 * min(1 + i // 4 * i, 255) + 2, 1 + i % 30) for i in range(63)])
+    sizes = [2 * min(1 + i // 4 * i, 255) + 2 for i in range(63)]
+    return Tables(z, [[frequencies(rng, n, 1 + i % 30) for i, n in enumerate(sizes)] for _ in range(KNOTS)])
 
 
 TABLES = make_tables()
@@ -58,7 +59,7 @@ def encode_in_integers(z, r, index, knot) -> bytes:
             coder.encode(value + 63, table)
     escaped = []
     for i in range(1, 64):
-        table, reach = cumulative(TABLES.r[i - 1].tolist()), int(TABLES.reach[i])
+        table, reach = cumulative(TABLES.r[knot][i - 1].tolist()), int(TABLES.reach[i])
         for value in r[index == i].tolist():
             if abs(value) <= reach:
                 coder.encode(value + reach, table)
@@ -121,7 +122,7 @@ def test_bytes_worked_out_by_hand(values, data):
     """Symbol n has n * 2^15 below it, so its range starts at n * 2^15 * (2^40 - 1); that of the last one near 2^63."""
     f = np.full((1, 1, 127), 1 << 15, np.uint32)
     f[0, 0, 125:] = (1 << 23) - 125 * (1 << 15), 1 << 23
-    tables = Tables(f, TABLES.r)
+    tables = Tables(f, TABLES.r[:1])
     z = np.array(values).reshape(1, -1, 1)
     nothing = np.zeros((1, 1, M), np.uint8)
     assert encode_tile(z, nothing, nothing, 0, tables) == bytes.fromhex(data)
@@ -157,7 +158,7 @@ def test_escape_code_costs_what_it_says():
     """n + 1 bits, n bits and a sign for a value of n bits after the leading one; one bit less where n is 15."""
     z, index = np.zeros((1, 1, Z), int), np.full((16, 16, M), 30, np.uint8)
     reach, count = int(TABLES.reach[30]), index.size
-    escape = -np.log2(TABLES.r[29][-1] / TOTAL)
+    escape = -np.log2(TABLES.r[0][29][-1] / TOTAL)
     for n in (0, 7, 15):
         data = encode_tile(z, np.full(index.shape, -reach - (1 << n)), index, 0, TABLES)
         expected = count * (escape + (2 * n + 2 if n < 15 else 2 * n + 1))
@@ -274,13 +275,13 @@ def test_data_beyond_the_last_symbol_of_a_table_are_refused():
 
 
 def altered(change):
-    z, r = TABLES.z.copy(), [table.copy() for table in TABLES.r]
+    z, r = TABLES.z.copy(), [[table.copy() for table in row] for row in TABLES.r]
     change(z, r)
     return z, r
 
 
 def _move_one_unit(z, r):
-    r[10][0] += 1
+    r[1][10][0] += 1
 
 
 def _zero(z, r):
@@ -289,17 +290,30 @@ def _zero(z, r):
 
 
 def _other_type(z, r):
-    r[3] = r[3].astype(np.int64)
+    r[0][3] = r[0][3].astype(np.int64)
 
 
 def _odd_size(z, r):
-    r[3] = np.append(r[3][:-2], r[3][-2:].sum(dtype=np.uint32))
+    r[1][3] = np.append(r[1][3][:-2], r[1][3][-2:].sum(dtype=np.uint32))
 
 
-@pytest.mark.parametrize("change", [_move_one_unit, _zero, _other_type, _odd_size])
+def _other_sizes(z, r):
+    r[1][3], r[1][4] = r[1][40], r[1][41]
+
+
+@pytest.mark.parametrize("change", [_move_one_unit, _zero, _other_type, _odd_size, _other_sizes])
 def test_bad_tables_are_refused(change):
     with pytest.raises(ModelError, match=r"^tables: "):
         Tables(*altered(change))
+
+
+def test_residuals_have_a_row_of_tables_for_each_knot_or_one_for_all():
+    with pytest.raises(ModelError, match=r"^tables: unexpected number of tables$"):
+        Tables(TABLES.z, TABLES.r[:1] * (KNOTS + 1))
+    z, r, index = symbols(8, 4, 4, 0)
+    single = Tables(TABLES.z, TABLES.r[1:2])
+    assert encode_tile(z, r, index, 1, single) == encode_tile(z, r, index, 1, TABLES)
+    assert encode_tile(z, r, index, 0, single) != encode_tile(z, r, index, 0, TABLES)
 
 
 def test_tables_of_z_with_another_number_of_symbols_are_refused():
@@ -311,5 +325,5 @@ def test_tables_of_z_with_another_number_of_symbols_are_refused():
 def test_reach_of_a_table():
     """4 symbols are -1, 0, 1 and the escape; index 0 reaches nowhere."""
     narrow, wide = np.full(4, TOTAL // 4, np.uint32), np.full(512, TOTAL // 512, np.uint32)
-    tables = Tables(TABLES.z, [narrow] * 62 + [wide])
+    tables = Tables(TABLES.z, [[narrow] * 62 + [wide]])
     assert tables.reach.tolist() == [0] + [1] * 62 + [255]

@@ -65,8 +65,9 @@ def test_the_reference_decoder_reads_the_numbers_that_the_product_uses(photo):
     for found, expected in zip(photo.scale_net, weights.scale_net, strict=True):
         np.testing.assert_array_equal(np.array(found), expected)
     np.testing.assert_array_equal(np.array(photo.z_tables), weights.tables.z)
-    for found, expected in zip(photo.r_tables, weights.tables.r, strict=True):
-        np.testing.assert_array_equal(np.array(found), expected)
+    for row, expected_row in zip(photo.r_tables, weights.tables.r, strict=True):
+        for found, expected in zip(row, expected_row, strict=True):
+            np.testing.assert_array_equal(np.array(found), expected)
 
 
 PICTURES = {
@@ -125,8 +126,9 @@ def printed_decoder(weights: Model) -> tuple[dict, SimpleNamespace]:
     for name in ("log_gain_inverse", "log_features"):
         setattr(model, name, arrays[name])
     model.overlap_post = arrays.get("overlap_post")
-    rest = iter(model.r_tables)
-    model.r_table = [None, *([next(rest) for _ in range(size)] for size in model.r_sizes)]
+    ends = np.cumsum(arrays["r_sizes"])[:-1]
+    rows = [[None, *(part.tolist() for part in np.split(row, ends))] for row in np.atleast_2d(arrays["r_tables"])]
+    model.r_table = rows * len(model.z_tables) if len(rows) == 1 else rows
     return scope, model
 
 
@@ -181,7 +183,7 @@ def test_format_md_names_all_numbers_of_a_model(tiny_weights):
             assert array.shape == tuple(
                 int(np.prod([sizes.get(f) or int(f) for f in e.split()])) for e in shape.split(", ")
             )
-    assert arrays["r_tables"].shape == (arrays["r_sizes"].sum(),)
+    assert arrays["r_tables"].shape in ((arrays["r_sizes"].sum(),), (sizes["Q"], arrays["r_sizes"].sum()))
 
 
 def test_ids_are_bound_to_files_as_format_md_says():

@@ -61,17 +61,22 @@ def residual_prior(reach: int, index: int) -> np.ndarray:
     return np.append(p, max(1 - p.sum(), 0))
 
 
-def residual_tables(counts: np.ndarray) -> list[np.ndarray]:
-    """counts (64, 2 * 255 + 2), symmetric, the last column what lies beyond 255 -> tables of indexes 1..63.
+def residual_tables(counts: np.ndarray) -> list[list[np.ndarray]]:
+    """counts (knots, 64, 2 * 255 + 2), symmetric, the last column what lies beyond 255 -> tables of indexes 1..63.
 
-    Counted residuals, with the mixture as a prior worth 200 of them (and 1 spread evenly).
+    Counted residuals of a knot, with those of all knots as a prior worth 200 of them; theirs is the mixture.
     """
-    tables = []
-    for index, reach in enumerate(reaches(), start=1):
-        inner = counts[index, REACH_MAX - reach : REACH_MAX + reach + 1]
-        c = np.append(inner, counts[index].sum() - inner.sum())
-        tables.append(to_frequencies(c + 200 * residual_prior(reach, index) + 1 / len(c)))
-    return tables
+
+    def tables(counts: np.ndarray, prior: list[np.ndarray]) -> list[np.ndarray]:
+        found = []
+        for index, (reach, p) in enumerate(zip(reaches(), prior, strict=True), start=1):
+            inner = counts[index, REACH_MAX - reach : REACH_MAX + reach + 1]
+            c = np.append(inner, counts[index].sum() - inner.sum())
+            found.append(to_frequencies(c + 200 * p / p.sum() + 1 / len(c)))
+        return found
+
+    every = tables(counts.sum(0), [residual_prior(reach, index) for index, reach in enumerate(reaches(), start=1)])
+    return [tables(one, every) for one in counts]
 
 
 def scale_net(model: Photo) -> ScaleNet:
@@ -91,29 +96,29 @@ def hyper_prior(model: Photo) -> np.ndarray:
 
 
 def count_symbols(weights: Model, pictures: list[np.ndarray], knots: int, seed: int = 0):
-    """Code pictures at every knot -> counts of z (knots, Z, 127) and of r (64, 2 * 255 + 2), made symmetric."""
+    """Code pictures at every knot -> counts of z (knots, Z, 127) and of r (knots, 64, 2 * 255 + 2), made symmetric."""
     rng = np.random.default_rng(seed)
     z_counts = np.zeros((knots, weights.tables.z.shape[1], 2 * Z_MAX + 1))
-    r_counts = np.zeros((SCALES, 2 * REACH_MAX + 2))
+    r_counts = np.zeros((knots, SCALES, 2 * REACH_MAX + 2))
     with Workers(None) as workers:
         for picture in pictures:
             y = analyse(picture, weights, workers)
             place = tiles.tiles(*picture.shape[:2])
             for knot in range(knots):
                 units = int(np.clip(knot * 256 + rng.integers(-128, 128), 0, (knots - 1) * 256))
-                row = z_counts[weights.z_knot(units)]
+                row, residuals = z_counts[weights.knot(units)], r_counts[weights.knot(units)]
                 for z, index, r in tile_symbols(y, place, units, weights):
                     for c in range(z.shape[-1]):
                         row[c] += np.bincount(z[..., c].ravel() + Z_MAX, minlength=2 * Z_MAX + 1)
                     beyond = np.abs(r) > REACH_MAX
                     symbol = np.where(beyond, 2 * REACH_MAX + 1, r + REACH_MAX)
-                    joint = index.astype(np.int64) * r_counts.shape[1] + symbol
-                    r_counts += np.bincount(joint.ravel(), minlength=r_counts.size).reshape(r_counts.shape)
-    r_counts[:, :-1] = (r_counts[:, :-1] + r_counts[:, -2::-1]) / 2
+                    joint = index.astype(np.int64) * residuals.shape[1] + symbol
+                    residuals += np.bincount(joint.ravel(), minlength=residuals.size).reshape(residuals.shape)
+    r_counts[..., :-1] = (r_counts[..., :-1] + r_counts[..., -2::-1]) / 2
     return z_counts, r_counts
 
 
-def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[np.ndarray], **more: np.ndarray) -> bytes:
+def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[list[np.ndarray]], **more: np.ndarray) -> bytes:
     knots = {
         n: np.asarray(ops.convert_to_numpy(getattr(model, n))) for n in ("log_gain", "log_gain_inverse", "log_features")
     }
@@ -123,8 +128,8 @@ def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[np.ndarray], **m
     out = io.BytesIO()
     tables = {
         "z_tables": z_tables,
-        "r_tables": np.concatenate(r_tables),
-        "r_sizes": np.array([len(t) for t in r_tables]),
+        "r_tables": np.stack([np.concatenate(row) for row in r_tables]),
+        "r_sizes": np.array([len(t) for t in r_tables[0]]),
     }
     np.savez_compressed(out, **integers, **knots, **overlaps, **tables, **more, rounding=rounding_offsets())
     return out.getvalue()
@@ -146,7 +151,7 @@ def build(
         return {"id": number, "quality": quality, "shape": model.shape.as_dict(), "files": hashes}
 
     with tempfile.TemporaryDirectory() as folder:
-        files["numbers.npz"] = _numbers(model, to_frequencies(prior + 1e-7), first)
+        files["numbers.npz"] = _numbers(model, to_frequencies(prior + 1e-7), [first])
         for file, data in files.items():
             (Path(folder) / file).write_bytes(data)
         weights = Model(name, entry(files), Path(folder))

@@ -21,8 +21,15 @@ def load_model(folder: Path) -> Model:
     with zipfile.ZipFile(folder / "numbers.npz") as archive:
         arrays = {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
     net = ScaleNet(*(arrays[name] for name in ScaleNet._fields))
-    rest = iter(arrays["r_tables"])
-    return Model(net, arrays["z_tables"], [list(islice(rest, size)) for size in arrays["r_sizes"]])
+    rows = arrays["r_tables"]
+    if not isinstance(rows[0], list):  # one for all knots
+        rows = [rows] * len(arrays["z_tables"])
+    return Model(net, arrays["z_tables"], [_split(row, arrays["r_sizes"]) for row in rows])
+
+
+def _split(row: list, sizes: list[int]) -> list[list]:
+    rest = iter(row)
+    return [list(islice(rest, size)) for size in sizes]
 
 
 def _array(data: bytes) -> list | None:

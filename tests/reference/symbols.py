@@ -13,7 +13,7 @@ PLANES = 15  # bits of an escaped value after its leading one, at most
 
 
 class Model(NamedTuple):
-    """`z_tables`: [knot][channel] frequencies of -63..63. `r_tables`: [scale index - 1] of -K..K and the escape."""
+    """`z_tables`: [knot][channel] frequencies of -63..63. `r_tables`: [knot][scale index - 1] of -K..K and escape."""
 
     scale_net: ScaleNet
     z_tables: Sequence
@@ -34,7 +34,8 @@ def decode_symbols(file: bytes, model: Model) -> Iterator[tuple[Plane, Plane, Pl
 def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model) -> tuple[Plane, Plane, Plane]:
     """Decode one tile of which height x width latents lie inside the picture."""
     coder = RangeDecoder(data)
-    tables = model.z_tables[(quality + 128) // 256]
+    knot = (quality + 128) // 256
+    tables = model.z_tables[knot]
     rows, columns = -(-height // 4), -(-width // 4)
     z = _zeros(GRID, len(tables))
     for c, frequencies in enumerate(tables):
@@ -56,7 +57,7 @@ def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model
 
     r = _zeros(4 * GRID, latents)
     escaped = []
-    for frequencies, group in zip(model.r_tables, groups[1:], strict=True):
+    for frequencies, group in zip(model.r_tables[knot], groups[1:], strict=True):
         table, reach = cumulative(frequencies), (len(frequencies) - 2) // 2
         for i, j, c in group:
             r[i][j][c] = coder.decode(table) - reach
