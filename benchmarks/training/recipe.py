@@ -1,33 +1,45 @@
-"""Compare recipes from a common checkpoint: python benchmarks/training/recipe.py --data TRAIN --val VAL [NAME ...]
+"""Compare recipes from a common start: python benchmarks/training/recipe.py --data TRAIN --val VAL [NAME ...]
 
-Every run continues the moving average in weights/ for equally many steps, warm-up and cosine included, on the same
-crops where batch and crop size are the same. A row of recipe.json: the recipe, estimated rate and distortion on the
-tiles of VAL, milliseconds of a step (median), million pixels per second of training.
+Every run continues the same moving average for equally many steps, warm-up and cosine included, on the same crops where
+batch and crop size are the same. A row of recipe.json: rate and distortion on the tiles of VAL, BD-rate against the
+first recipe, milliseconds of a step (median). Rates are those of symbols as the encoder chooses them, dead zone
+included, coded with tables counted on the symbols themselves; so different distributions can be compared.
 """
 
 import argparse
 import json
 import math
 import time
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import keras
 import numpy as np
+from keras import ops
 
 keras.mixed_precision.set_global_policy("mixed_bfloat16")
 
-from aecodec.train import checkpoint  # noqa: E402
+from aecodec.bench.curves import Curve, bd_rate  # noqa: E402
+from aecodec.scalenet import SCALES  # noqa: E402
+from aecodec.train import checkpoint, entropy_model, photo  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
 from aecodec.train.data import Crops, batches, load_pictures, picture_files, tiles_of  # noqa: E402
+from aecodec.train.layers import round_ste  # noqa: E402
 from aecodec.train.loop import Phase  # noqa: E402
 from aecodec.train.optimizer import FastMuon  # noqa: E402
-from aecodec.train.photo import Photo, Shape  # noqa: E402
-from aecodec.train.validation import Validation  # noqa: E402
 
 HERE = Path(__file__).parent
 START = HERE.parents[1] / "weights" / "photo.average.npz"
 WARM_UP = 60  # steps
+KNOTS = (0, 2, 4, 6, 8)
+REACH = 512
+
+
+def plain_rounding(v, index):
+    """As `entropy_model.quantise`, without a dead zone."""
+    return round_ste(v) * ops.cast(index > 0.5, "float32")
 
 
 @dataclass(frozen=True)
@@ -35,41 +47,100 @@ class Recipe:
     batch: int = 5
     crop: int = 256
     rate: float = 8e-4
-    optimizer: type = FastMuon
-    settings: tuple = ()  # of the optimizer
+    optimizer: str = "muon"
+    steps: int | None = None  # instead of --steps
+    mixture: tuple = ((1.0, 1.0),)  # of Gaussians: weight, multiple of sigma
+    dead_zone: bool = False  # in what the decoder sees in training
+
+    def made(self) -> keras.optimizers.Optimizer:
+        if self.optimizer == "adamw":
+            return keras.optimizers.AdamW(self.rate, weight_decay=0.0, beta_2=0.98)
+        return FastMuon(self.rate)
 
 
+BOTH = {"mixture": entropy_model.MIXTURE, "dead_zone": True}
 RECIPES = {
-    "as chosen": Recipe(),
-    "batch 10": Recipe(batch=10),
-    "batch 20, crops of 128 px": Recipe(batch=20, crop=128),
-    "rate 4e-4": Recipe(rate=4e-4),
-    "rate 1.6e-3": Recipe(rate=1.6e-3),
-    "three Newton-Schulz steps": Recipe(settings=(("ns_steps", 3),)),
-    "AdamW": Recipe(optimizer=keras.optimizers.AdamW, settings=(("weight_decay", 0.0), ("beta_2", 0.98))),
+    "Gaussian, plain rounding": Recipe(),
+    "dead zone": Recipe(dead_zone=True),
+    "mixture of 0.6, 1.2 and 2.4 sigma": Recipe(mixture=((0.5, 0.6), (0.4, 1.2), (0.1, 2.4))),
+    "dead zone, fitted mixture": Recipe(**BOTH),
+    "the same, batch 10": Recipe(batch=10, **BOTH),
+    "the same, rate 4e-4": Recipe(rate=4e-4, **BOTH),
+    "the same, rate 1.6e-3": Recipe(rate=1.6e-3, **BOTH),
+    "the same, AdamW 4e-4": Recipe(rate=4e-4, optimizer="adamw", **BOTH),
 }
+
+
+def measured(model: photo.Photo, val: np.ndarray, batch: int = 8) -> dict:
+    """Loss (mean over KNOTS), and bpp and PSNR at each of them."""
+    import tensorflow as tf
+
+    val = val[: len(val) // batch * batch]
+    kept: list = []
+
+    def keep(r, sigma):
+        kept.append((r, sigma))
+        return ops.zeros_like(r)
+
+    @tf.function
+    def measure(pixels, q):
+        _, bpp_z, mse = model.loss_terms(pixels, q)
+        r, sigma = kept[-1]
+        index = ops.round(ops.log(sigma / entropy_model.SIGMA_MIN) / entropy_model.LOG_STEP)
+        return r, index, bpp_z, mse
+
+    rows, counts = [], []
+    with patch.object(photo, "residual_bits", keep):
+        for knot in KNOTS:
+            count, found = np.zeros(SCALES * 2 * REACH), []
+            for i in range(0, len(val), batch):
+                r, index, *rest = measure(tf.constant(val[i : i + batch]), tf.fill([batch], float(knot)))
+                symbol = np.clip(r.numpy().astype(int) + REACH, 0, 2 * REACH - 1)
+                joint = index.numpy().astype(int) * 2 * REACH + symbol
+                count += np.bincount(joint.ravel(), minlength=count.size)
+                found.append(np.stack([a.numpy() for a in rest]))
+            counts.append(count.reshape(SCALES, -1))
+            rows.append(np.concatenate(found, axis=1))
+    table = sum(counts) + 1e-3
+    bits = -np.log2(table / table.sum(1, keepdims=True))
+    bits[0] = 0  # not coded
+    result: dict = {"loss": 0.0, "knots": {}}
+    lmbdas, middle = model.shape.lmbdas, math.sqrt(model.shape.lmbda_low * model.shape.lmbda_high)
+    for knot, count, (bpp_z, mse) in zip(KNOTS, counts, rows, strict=True):
+        bpp = float((count * bits).sum() / val[..., 0].size + bpp_z.mean())
+        psnr = float(np.mean(10 * np.log10(255**2 / np.maximum(mse, 1e-3))))
+        result["knots"][str(knot)] = {"bpp": bpp, "z": float(bpp_z.mean()), "psnr": psnr}
+        result["loss"] += float((bpp + lmbdas[knot] * mse.mean()) / math.sqrt(lmbdas[knot] / middle)) / len(KNOTS)
+    return result
 
 
 def run(recipe: Recipe, pictures: list[np.ndarray], val: np.ndarray, steps: int) -> dict:
     keras.backend.clear_session()
     keras.utils.set_random_seed(0)
-    model = Photo(checkpoint.part_of(checkpoint.read_meta(START), "shape", Shape, START))
+    model = photo.Photo(checkpoint.part_of(checkpoint.read_meta(START), "shape", photo.Shape, START))
     model.build()
     checkpoint.load_average(START, model)
-    stepper = Stepper(model, recipe.optimizer(recipe.rate, **dict(recipe.settings)))
-    schedule = Phase(steps=steps, rate=recipe.rate)
+    steps = recipe.steps or steps
     times = []
-    feed = batches(Crops(pictures, 7), 0, recipe.batch, recipe.crop, model.shape)
-    for step in range(steps):
-        batch, start = next(feed), time.perf_counter()
-        rate = schedule.learning_rate(step / steps, math.inf) * min(1.0, (step + 1) / WARM_UP)
-        stepper.step(batch, rate)
-        times.append(time.perf_counter() - start)
-    feed.close()
-    stepper.sync()
-    median = float(np.median(times))
-    speed = recipe.batch * recipe.crop**2 / 1e6 / median
-    return Validation(model, val).run() | {"steps": steps, "step_ms": 1e3 * median, "megapixels_per_second": speed}
+    with ExitStack() as changed:
+        changed.enter_context(patch.object(entropy_model, "MIXTURE", recipe.mixture))
+        if not recipe.dead_zone:
+            changed.enter_context(patch.object(photo, "quantise", plain_rounding))
+        stepper = Stepper(model, recipe.made())
+        schedule = Phase(steps=steps, rate=recipe.rate)
+        feed = batches(Crops(pictures, 7), 0, recipe.batch, recipe.crop, model.shape)
+        for step in range(steps):
+            batch, start = next(feed), time.perf_counter()
+            rate = schedule.learning_rate(step / steps, math.inf) * min(1.0, (step + 1) / WARM_UP)
+            stepper.step(batch, rate)
+            times.append(time.perf_counter() - start)
+        feed.close()
+        stepper.sync()
+    return measured(model, val) | {"steps": steps, "step_ms": 1e3 * float(np.median(times))}
+
+
+def curve(row: dict) -> Curve:
+    return Curve([k["bpp"] for k in row["knots"].values()], [k["psnr"] for k in row["knots"].values()])
 
 
 def main() -> None:
@@ -77,7 +148,7 @@ def main() -> None:
     ap.add_argument("names", nargs="*", default=list(RECIPES))
     ap.add_argument("--data", required=True, type=Path)
     ap.add_argument("--val", required=True, type=Path)
-    ap.add_argument("--steps", type=int, default=300)
+    ap.add_argument("--steps", type=int, default=250)
     a = ap.parse_args()
     pictures = load_pictures(picture_files(a.data), max(RECIPES[name].crop for name in a.names))
     val = tiles_of(load_pictures(picture_files(a.val)))
@@ -85,8 +156,11 @@ def main() -> None:
     for name in a.names:
         row = run(RECIPES[name], pictures, val, a.steps)
         rows = json.loads(out.read_text()) if out.exists() else {}
-        out.write_text(json.dumps(rows | {name: row}, indent=1) + "\n")
-        print(name, json.dumps(row), flush=True)
+        rows[name] = {"recipe": asdict(RECIPES[name])} | row
+        if first := rows.get(next(iter(RECIPES))):
+            rows[name]["bd_rate"] = bd_rate(curve(first), curve(row)).percent
+        out.write_text(json.dumps(rows, indent=1) + "\n")
+        print(name, json.dumps(rows[name]), flush=True)
 
 
 if __name__ == "__main__":
