@@ -100,6 +100,20 @@ def test_compress_reads_pictures_up_to_the_limit(tmp_path, weights, monkeypatch)
     assert (code, line.split(": ")[1].split(",")[0]) == (0, "30x20")
 
 
+def test_compress_makes_no_file_that_is_refused_without_an_option(tmp_path, weights, monkeypatch):
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(weights))
+    picture = Image.fromarray(np.zeros((20, 300, 3), np.uint8))
+    picture.save(tmp_path / "a.png", icc_profile=b"p" * 1000)
+    for name, found, needed in (("tiles", "header: 2 tiles", 2), ("metadata", "metadata: 1000 bytes", 1000)):
+        code, line = run("compress", tmp_path / "a.png", "--limit", f"{name}={needed - 1}")
+        assert code == 1
+        message = f"{found}, limit {needed - 1}: allow it with --limit {name}={needed}"
+        assert line == f"{tmp_path / 'a.png'}: {message}\n"
+        assert not (tmp_path / "a.aez").exists()
+    code, line = run("compress", tmp_path / "a.png", "--limit", "tiles=2", "--limit", "metadata=1000")
+    assert code == 0, line
+
+
 @pytest.mark.parametrize(
     "value", ["", "pixels", "pixels=", "pixels=x", "pixels=-1", "pixel=1", "=1", "pixels=1e9", "pixels=²"]
 )
