@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import aecodec
+from aecodec import container
 from aecodec.cli import app
 from aecodec.cli.limits import FILE
 from aecodec.errors import LimitError
@@ -23,6 +24,14 @@ TESTS = Path(__file__).parent
 GREY_ALPHA = TESTS / "golden" / "grey-alpha-17x33-q1.aez"  # with metadata: 561 pixels, one tile
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")
+
+
+@pytest.mark.parametrize("size", [(10_000, 10_000), (1, 100_000), (65_535, 3), (65_535, 2_730), (13_377, 13_377)])
+def test_large_pictures_are_within_the_usual_limits(size):
+    header = container.Header(0xFFFE, *size, 3, 256, 256)
+    data = container.write(header, [b""] * header.tile_count)
+    assert aecodec.read_info(data).tiles == header.tile_count
+    assert 2 * header.tile_count < Limits().max_tiles
 
 
 def test_an_error_says_what_would_do_and_can_be_pickled():
