@@ -3,6 +3,7 @@
 AECODEC_PYTHONS names more interpreters, commands separated by semicolons, for the slow test: other Pythons that have
 what the package runs on, or other processors, as in
 AECODEC_PYTHONS="qemu-aarch64-static -L ROOT ROOT/usr/bin/python3" pytest -m slow tests/test_portability.py
+AECODEC_PYTHONS="qemu-x86_64-static -cpu Nehalem $(which python)" pytest -m slow tests/test_portability.py
 """
 
 import json
