@@ -290,5 +290,6 @@ def _parse_exif(raw: bytes) -> Image.Exif:
 
 
 def _line(error: Exception) -> str:
-    """The error as one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The error as one line of printable characters: it may quote the file."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    return line if line.isprintable() else ascii(line)[1:-1]

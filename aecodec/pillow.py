@@ -3,7 +3,7 @@
 `Image.open` reads header, index and metadata; `load` decodes, `verify` checks every checksum without decoding. `info`
 has `quality` (1..100) and, where the file has them, `icc_profile`, `exif` and `xmp`. A file that is cut off or damaged
 is an OSError, also under `ImageFile.LOAD_TRUNCATED_IMAGES`: pixels come whole or not at all. `Image.MAX_IMAGE_PIXELS`
-is the limit on pixels, as for any format; the limits on tiles and metadata are the defaults of `aecodec.Limits`.
+is the limit on pixels, as for any format, and with it on tiles; that on metadata is the default of `aecodec.Limits`.
 
 Options of `save`: `quality`, 1 (smallest) to 100 (best), default 75; `icc_profile`, bytes, default `info`'s, None for
 none; `exif`, bytes or `Image.Exif`, and `xmp`, bytes or str, written only if given. The modes L, LA, RGB and RGBA are
@@ -28,8 +28,7 @@ from PIL import Image, ImageFile
 from aecodec import codec, container, sidedata
 from aecodec.container import Chunk, Index
 from aecodec.errors import CorruptError, DecodeError, ModelError, NotAezError
-from aecodec.header import Header
-from aecodec.limits import Limits
+from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.sidedata import Metadata
 
 FORMAT = "AEZ"
@@ -68,7 +67,7 @@ class AezImageFile(ImageFile.ImageFile):
             self._mode = _MODES[header.channels]
             if Image.MAX_IMAGE_PIXELS is not None and header.width * header.height > 2 * Image.MAX_IMAGE_PIXELS:
                 return  # Image.open refuses the size; nothing more is read
-            limits = _limits(header)
+            limits = _limits(header.width * header.height)
             head += self.fp.read(_longest_index(min(header.tile_count, limits.max_tiles)))
             index = container.read_index(head, limits)
             quality = codec.read_info(head, limits=limits).quality
@@ -104,7 +103,7 @@ class AezImageFile(ImageFile.ImageFile):
             raise RuntimeError("verify must be called directly after open")
         self.fp.seek(0)
         with _pillow_errors():
-            container.read(self.fp.read(), Limits(max_pixels=self.width * self.height))
+            container.read(self.fp.read(), _limits(self.width * self.height))
         super().verify()
 
 
@@ -119,7 +118,7 @@ class AezDecoder(ImageFile.PyDecoder):
         (header,) = self.args
         data = self.fd.read()
         with _pillow_errors():
-            pixels = codec.decode(data, limits=_limits(header))
+            pixels = codec.decode(data, limits=_limits(header.width * header.height))
             if container.read_header(data) != header:
                 raise CorruptError("file: another picture than when it was opened")
         self.set_as_raw(pixels.data)
@@ -130,9 +129,9 @@ def _accept(prefix: bytes) -> bool:
     return prefix.startswith(container.SIGNATURE)
 
 
-def _limits(header: Header) -> Limits:
-    """Pillow has checked the number of pixels, by its own limit."""
-    return Limits(max_pixels=header.width * header.height)
+def _limits(pixels: int) -> Limits:
+    """Pillow has checked the number of pixels, by its own limit; with more of them there may be more tiles."""
+    return Limits(max_pixels=pixels, max_tiles=max(DEFAULT_LIMITS.max_tiles, 3 * pixels // codec.TILE**2))
 
 
 def _longest_index(tiles: int) -> int:

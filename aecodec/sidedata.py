@@ -26,6 +26,7 @@ _STORED = 0
 _ZSTD = 1
 
 _FRAME = b"\x28\xb5\x2f\xfd"  # how a frame begins (RFC 8878)
+_DENSEST = (128 << 10) // 4  # bytes of content for each byte of a frame at most: a block holds 128 KiB and takes 4
 
 _TAGS = {"icc": ICC, "exif": EXIF, "xmp": XMP}
 
@@ -189,6 +190,8 @@ def _content_size(frame: memoryview, place: str) -> int:
         raise CorruptError(f"{place}: no zstd frame") from None
     if size == zstandard.CONTENTSIZE_UNKNOWN:
         raise CorruptError(f"{place}: a zstd frame without its size")
+    if size > len(frame) * _DENSEST:
+        raise CorruptError(f"{place}: a zstd frame of {len(frame)} bytes that claims {size}")
     return size
 
 

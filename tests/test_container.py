@@ -336,13 +336,13 @@ def test_tile_count_that_lies():
     assert hostile(edge, edge, 1, b"\0" * 1000, anything) is TruncatedError
     assert hostile(edge, edge, 256, b"\0" * 1000, Limits()) is LimitError
     assert hostile(1 << 20, 100, 1, b"\0" * 1000, Limits()) is LimitError  # tiles
-    assert hostile(60_000, 1, 1, b"\0" * 1000, Limits()) is TruncatedError  # within the limits, not within the file
+    assert hostile(6000, 1, 1, b"\0" * 1000, Limits()) is TruncatedError  # within the limits, not within the file
     assert hostile(1, 1, 1, b"\xff" + b"\0" * 60, Limits()) in (TruncatedError, CorruptError)  # chunks
 
 
 def test_index_that_cannot_fit_is_not_looped_over():
-    with pytest.raises(TruncatedError, match=r"^index: 1000 bytes, expected at least 300005 for 60000 tiles$"):
-        read(head(width=60_000, height=1, tile=1) + bytes(1000))
+    with pytest.raises(TruncatedError, match=r"^index: 1000 bytes, expected at least 30005 for 6000 tiles$"):
+        read(head(width=6000, height=1, tile=1) + bytes(1000))
 
 
 def test_chunk_count_that_lies():

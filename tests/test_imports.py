@@ -38,7 +38,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 USERS = {
     "constriction": {"entropy"},
     "zstandard": {"sidedata"},
-    "ai_edge_litert": {"model"},
+    "ai_edge_litert": {"model", "train"},
     "ai_edge_quantizer": {"train"},
     "keras": {"train"},
     "tensorflow": {"train"},

@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import aecodec
+from aecodec import container
 from aecodec.cli import app
 from aecodec.cli.limits import FILE
 from aecodec.errors import LimitError
@@ -23,6 +24,14 @@ TESTS = Path(__file__).parent
 GREY_ALPHA = TESTS / "golden" / "grey-alpha-17x33-q1.aez"  # with metadata: 561 pixels, one tile
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")
+
+
+@pytest.mark.parametrize("size", [(10_000, 10_000), (1, 100_000), (65_535, 3), (65_535, 2_730), (13_377, 13_377)])
+def test_large_pictures_are_within_the_usual_limits(size):
+    header = container.Header(0xFFFE, *size, 3, 256, 256)
+    data = container.write(header, [b""] * header.tile_count)
+    assert aecodec.read_info(data).tiles == header.tile_count
+    assert 2 * header.tile_count < Limits().max_tiles
 
 
 def test_an_error_says_what_would_do_and_can_be_pickled():
@@ -98,6 +107,20 @@ def test_compress_reads_pictures_up_to_the_limit(tmp_path, weights, monkeypatch)
     assert line.endswith("a.png: 600 pixels, limit 599: allow it with --limit pixels=600\n")
     code, line = run("compress", tmp_path / "a.png", "--limit", "pixels=600", "--verify")
     assert (code, line.split(": ")[1].split(",")[0]) == (0, "30x20")
+
+
+def test_compress_makes_no_file_that_is_refused_without_an_option(tmp_path, weights, monkeypatch):
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(weights))
+    picture = Image.fromarray(np.zeros((20, 300, 3), np.uint8))
+    picture.save(tmp_path / "a.png", icc_profile=b"p" * 1000)
+    for name, found, needed in (("tiles", "header: 2 tiles", 2), ("metadata", "metadata: 1000 bytes", 1000)):
+        code, line = run("compress", tmp_path / "a.png", "--limit", f"{name}={needed - 1}")
+        assert code == 1
+        message = f"{found}, limit {needed - 1}: allow it with --limit {name}={needed}"
+        assert line == f"{tmp_path / 'a.png'}: {message}\n"
+        assert not (tmp_path / "a.aez").exists()
+    code, line = run("compress", tmp_path / "a.png", "--limit", "tiles=2", "--limit", "metadata=1000")
+    assert code == 0, line
 
 
 @pytest.mark.parametrize(

@@ -351,3 +351,12 @@ def test_a_picture_too_large_for_its_format_is_refused():
 def test_other_arrays_are_a_type_error(pixels):
     with pytest.raises(TypeError, match="expected uint8"):
         pack_picture(pixels)
+
+
+def test_what_an_error_quotes_of_a_file_cannot_control_a_terminal(monkeypatch):
+    def read(*_):
+        raise ValueError("bad \x1b]0;title\x07\ntoken")
+
+    monkeypatch.setattr("aecodec.picture._read", read)
+    with pytest.raises(EncodeError, match=r"^damaged picture: bad \\x1b\]0;title\\x07 token$"):
+        read_picture(io.BytesIO(b"P5"))

@@ -10,6 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from mutation import zstd_block, zstd_frame
 from PIL import Image, ImageDraw
 
 from aecodec.container import Chunk
@@ -123,7 +124,7 @@ BAD_ALPHA = {
     "not zstd": (b"\1" + DIFFERENCES * 4, "no zstd frame"),
     "a plane too small": (b"\1" + stored_frame(DIFFERENCES[1:]), "5 samples, expected 6"),
     "a plane too large": (b"\1" + stored_frame(DIFFERENCES + b"\0"), "7 samples, expected 6"),
-    "a size of 3 GiB": (b"\1" + stored_frame(DIFFERENCES, 3 << 30), f"{3 << 30} samples, expected 6"),
+    "a size of 3 GiB": (b"\1" + stored_frame(DIFFERENCES, 3 << 30), f"a zstd frame of 18 bytes that claims {3 << 30}"),
     "fewer bytes than claimed": (b"\1" + stored_frame(DIFFERENCES[1:], 6), "damaged"),
     "more bytes than claimed": (b"\1" + stored_frame(DIFFERENCES + b"\0", 6), "damaged"),
     "no size": (b"\1" + unsized_frame(DIFFERENCES), "without its size"),
@@ -211,5 +212,24 @@ def test_the_limit_counts_all_metadata_unpacked():
 
 
 def test_a_claimed_size_over_the_limit_is_refused_before_it_is_unpacked():
-    with pytest.raises(LimitError, match=f"metadata: {3 << 30} bytes"):
-        unpack_metadata([Chunk(b"xmp ", b"\1" + stored_frame(b"x", 3 << 30))])
+    claimed = stored_frame(bytes(3000), 80 << 20)
+    with pytest.raises(LimitError, match=f"metadata: {80 << 20} bytes"):
+        unpack_metadata([Chunk(b"xmp ", b"\1" + claimed)])
+
+
+@pytest.mark.parametrize("claimed", [1 << 20, 3 << 30, 1 << 63, (1 << 64) - 3])
+def test_a_claim_that_the_frame_cannot_hold_is_refused_whatever_the_limit(claimed):
+    """It was an OverflowError once, for 2^63 bytes under a limit that let them pass."""
+    frame = zstd_frame(claimed, zstd_block(0, 1, b"x", last=True))
+    with pytest.raises(CorruptError, match=f"^chunk xmp: a zstd frame of {len(frame)} bytes that claims {claimed}$"):
+        unpack_metadata([Chunk(b"xmp ", b"\1" + frame)], Limits(max_metadata=1 << 70))
+
+
+def test_what_compresses_best_is_no_claim_too_large():
+    """Zeros, in the fewest bytes that zstd has for them."""
+    raw = bytes(48 << 20)
+    [chunk] = pack_metadata(Metadata(xmp=raw))
+    assert len(raw) / len(chunk.data) > 10_000
+    assert unpack_metadata([chunk]).xmp == raw
+    densest = zstd_frame(200 << 17, *[zstd_block(1, 1 << 17, b"\0")] * 199, zstd_block(1, 1 << 17, b"\0", last=True))
+    assert unpack_metadata([Chunk(b"xmp ", b"\1" + densest)]).xmp == bytes(200 << 17)

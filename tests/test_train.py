@@ -539,31 +539,6 @@ def test_estimated_bits_of_training_are_near_the_files(exported, trained, monkey
         assert real == pytest.approx(float(bpp[0]), rel=0.25)
 
 
-def test_an_id_is_never_given_to_other_weights(tmp_path):
-    source = HERE / "tiny"
-    entry = json.loads((source / "manifest.json").read_text())["models"]["tiny"]
-    files = {name: (source / "tiny" / name).read_bytes() for name in entry["files"]}
-    assert export.next_id(tmp_path) == 0x8000
-    entry["id"] = 0x8000
-    for _ in range(2):  # the same weights once more are no other weights
-        export.write(tmp_path, "tiny", entry, files)
-    assert export.next_id(tmp_path) == 0x8001
-    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-
-    other = files | {"numbers.npz": b"other"}
-    changed = entry | {"files": entry["files"] | {"numbers.npz": hashlib.sha256(b"other").hexdigest()}}
-    for name in ("tiny", "another"):
-        with pytest.raises(ModelError, match=r"^model id 0x8000 belongs to other weights: choose another$"):
-            export.write(tmp_path, name, changed, other)
-    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
-
-    export.write(tmp_path, "tiny", changed | {"id": 0x8001}, other)  # replaces the model, not its id's history
-    assert export.next_id(tmp_path) == 0x8002
-    with pytest.raises(ModelError, match="0x8001 belongs to other weights"):
-        export.write(tmp_path, "tiny", entry | {"id": 0x8001}, files)
-    export.write(tmp_path, "tiny", entry, files)
-
-
 def test_frequencies_sum_to_two_to_the_24():
     rng = np.random.default_rng(0)
     weight = rng.random((5, 511)) ** 20

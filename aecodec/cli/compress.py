@@ -147,7 +147,7 @@ class _Compress:
         from aecodec.cli.jobs import Made
         from aecodec.cli.messages import summary
         from aecodec.cli.verify import check_result
-        from aecodec.codec import encode
+        from aecodec.codec import encode, read_metadata
         from aecodec.picture import read_picture
 
         limits, most = self.allowed
@@ -163,6 +163,7 @@ class _Compress:
             metadata=metadata,
             threads=self.threads,
         )
+        read_metadata(data, limits=limits)  # a file that is read only with --limit is written only with it
         height, width = pixels.shape[:2]
         report = summary(width, height, pixels.size // (width * height), len(data))
         if self.verify:

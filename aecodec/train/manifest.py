@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from aecodec.errors import ModelError
@@ -9,7 +11,11 @@ from aecodec.model import DEVELOPMENT
 
 
 def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None:
-    """Put a model into a weights folder. An id of other weights is never taken again: that is a ModelError."""
+    """Put a model into a weights folder. An id of other weights is never taken again: that is a ModelError.
+
+    Nothing is replaced before all of it is on the disk, and the manifest comes last. Who is killed in the instant
+    between has files that the manifest does not know, which loading says; writing them again mends it.
+    """
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text()) if path.exists() else {"models": {}, "ids": {}}
     digest = hashlib.sha256("".join(sorted(entry["files"].values())).encode()).hexdigest()
@@ -19,11 +25,28 @@ def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None
     manifest["ids"][key] = digest
     manifest["models"][name] = entry
     (folder / name).mkdir(parents=True, exist_ok=True)
-    for file, data in files.items():
-        (folder / name / file).write_bytes(data)
-    part = path.with_name(path.name + ".part")  # until the manifest is replaced, new files count as damaged
-    part.write_text(json.dumps(manifest, indent=1) + "\n")
-    part.replace(path)
+    content = {folder / name / file: data for file, data in files.items()}
+    try:
+        _replace_all(content | {path: (json.dumps(manifest, indent=1) + "\n").encode()})
+    finally:
+        with suppress(OSError):  # not empty, unless it is new and nothing could be written
+            (folder / name).rmdir()
+
+
+def _replace_all(content: dict[Path, bytes]) -> None:
+    """Write files under other names; once all are on the disk, rename them in this order."""
+    parts = {path: path.with_name(path.name + ".part") for path in content}
+    try:
+        for path, part in parts.items():
+            with open(part, "wb") as file:
+                file.write(content[path])
+                file.flush()
+                os.fsync(file.fileno())
+        for path, part in parts.items():
+            part.replace(path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 def next_id(folder: Path, first: int = DEVELOPMENT) -> int:

@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     rng, target = random.Random(options.seed), options.folder / "target"
     found = {"kills": 0, "whole": 0, "wrong": 0, "unfinished": 0}
     before: set[str] = set()
