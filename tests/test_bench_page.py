@@ -41,7 +41,7 @@ def made(tmp_path_factory) -> tuple[bytes, list[Json], Json]:
     cache = Cache(folder / "cache", {})
     rivals, metrics = choose(["jpeg", "webp", "jpeg2000", "png"]), choose_metrics(["psnr-y"])
     run = run_bench(paths, rivals, metrics, cache, aim=Aim(most=4), repeats=1)
-    comparisons = [build_comparison(one, run.rivals, run.metrics, cache) for one in run.measured]
+    comparisons = [build_comparison(one, run.rivals, cache) for one in run.measured]
     run.report["pictures"][1]["name"] = comparisons[1]["name"] = EVIL
     return build_page(run.report, comparisons), comparisons, run.report
 
@@ -82,7 +82,7 @@ def test_large_pictures_show_their_centre(tmp_path: Path) -> None:
     Image.fromarray(ramp).save(tmp_path / "large.png")
     cache = Cache(None, {})
     run = run_bench([tmp_path / "large.png"], choose(["jpeg"]), choose_metrics([]), cache, aim=Aim(most=2), repeats=0)
-    found = build_comparison(run.measured[0], run.rivals, run.metrics, cache)
+    found = build_comparison(run.measured[0], run.rivals, cache)
     assert (found["width"], found["height"]) == (1024, 40)
     assert found["shown"] == "Shown: the centre, 1024x40, of 1400x40."
     np.testing.assert_array_equal(pixels_of(found["original"])[..., 0], ramp[:, 188:1212])

@@ -128,8 +128,10 @@ class Metric:
     """A metric: larger is better."""
 
     name: str  # how --metrics and the report call it
-    title: str  # how the table and the plots do
+    title: str  # how the plots do
+    short: str  # how the table does, in eight letters
     unit: str  # of its level
+    digits: int  # of its value, behind the point
     measure: Measure
     level: Callable[[float], float] = field(default=_same)  # its value on the axis of plots and BD-rates
     least: int = 1  # pixels that the shorter side of a picture needs
@@ -143,10 +145,10 @@ class Metric:
 
 
 _TABLE = (
-    Metric("psnr", "PSNR-RGB", "dB", psnr),
-    Metric("psnr-y", "PSNR-Y", "dB", psnr_y),
-    Metric("ms-ssim", "MS-SSIM", "dB", ms_ssim, _as_decibels, least=176),
-    Metric("ssimulacra2", "SSIMULACRA 2", "", ssimulacra2, least=8, package="ssimulacra2"),
+    Metric("psnr", "PSNR-RGB", "PSNR", "dB", 2, psnr),
+    Metric("psnr-y", "PSNR-Y", "PSNR-Y", "dB", 2, psnr_y),
+    Metric("ms-ssim", "MS-SSIM", "MS-SSIM", "dB", 4, ms_ssim, _as_decibels, least=176),
+    Metric("ssimulacra2", "SSIMULACRA 2", "SSIM 2", "", 1, ssimulacra2, least=8, package="ssimulacra2"),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 DEFAULT_METRICS = ("psnr", "psnr-y", "ms-ssim")  # ssimulacra2 takes more than a second per megapixel

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aecodec.bench.metrics import METRICS
 from aecodec.bench.report import Json, shown_level
 from aecodec.bench.rivals import SUBJECT
 from aecodec.bench.style import colours
 
 _TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
-_TITLES = {"psnr": "PSNR-RGB, dB", "psnr-y": "PSNR-Y, dB", "ms-ssim": "MS-SSIM, dB", "ssimulacra2": "SSIMULACRA 2"}
 
 
 def missing() -> str | None:
@@ -45,16 +45,19 @@ def draw_curves(stem: str, blocks: Sequence[tuple[str, Json]], metrics: Sequence
     for axis, (title, block, metric) in zip(axes, panels, strict=True):
         styles = colours(list(block["codecs"]))
         for name, codec in block["codecs"].items():
-            levels = [(point["bpp"], shown_level(metric, point.get(metric))) for point in codec.get("points", ())]
+            lossy = [point for point in codec.get("points", ()) if point["psnr"] is not None]
+            levels = [(point["bpp"], shown_level(metric, point.get(metric))) for point in lossy]
             levels = [(bpp, level) for bpp, level in levels if level is not None]
-            if not levels or (len(levels) == 1 and metric != "psnr"):
+            if not levels:
                 continue
             delta = block["bd_rate"].get(metric, {}).get(name)
             label = f"{name} ({delta['percent']:+.0f} %)" if delta else name
             first = name == SUBJECT
             look = {"linewidth": 2.6 if first else 1.4, "zorder": 5 if first else 2, "color": styles[name]}
-            axis.plot(*zip(*levels, strict=True), marker="o" if first else ".", label=label, **look)
-        _label(axis, _TITLES[metric], title)
+            marker = "D" if len(levels) == 1 else "o" if first else "."
+            axis.plot(*zip(*levels, strict=True), marker=marker, label=label, **look)
+        unit = METRICS[metric].unit
+        _label(axis, METRICS[metric].title + (unit and f", {unit}"), title)
         axis.legend(title=f"BD-rate against {anchor}", loc="lower right", fontsize="small", title_fontsize="small")
     return _save(figure, stem)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from aecodec.bench.aims import Aim, Kind
 from aecodec.bench.curves import Curve, bd_rate
 from aecodec.bench.machine import describe_machine, library_versions
-from aecodec.bench.measure import Failure, Point, Sweep, mean_sweep
+from aecodec.bench.measure import Failure, Point, Sweep, Unsuited, mean_sweep
 from aecodec.bench.metrics import METRICS, Metric
 from aecodec.bench.rivals import ANCHOR, SUBJECT, Rival
 from aecodec.bench.speed import Speed
@@ -47,15 +47,16 @@ def build_report(
         for one in measured
     ]
     return {
-        "report": 2,
+        "report": 3,
         "mode": {"kind": aim.kind.value, "values": list(aim.values)},
         "repeats": repeats,
         "machine": describe_machine(),
         "versions": library_versions(),
         "anchor": ANCHOR,
-        "metrics": {metric.name: {"title": metric.title, "unit": metric.unit} for metric in metrics},
+        "metrics": {m.name: {"title": m.title, "unit": m.unit, "digits": m.digits} for m in metrics},
         "codecs": {rival.name: rival.about for rival in rivals},
         "lossless": [rival.name for rival in rivals if rival.lossless],
+        "one_quality": [rival.name for rival in rivals if rival.one_quality and not rival.lossless],
         "not_measured": dict(not_measured or {}),
         "skipped": dict(skipped or {}),
         "pictures": pictures,
@@ -68,12 +69,15 @@ def compare(sweep: Sweep) -> Json:
 
     aez is compared with every other codec at its own points, every other codec with aez.
     """
-    points = {name: column for name, column in sweep.items() if not isinstance(column, Failure)}
+    points = {name: column for name, column in sweep.items() if isinstance(column, list)}
     size = {name: Curve([p.size for p in column], [p.psnr for p in column]) for name, column in points.items()}
     codecs: Json = {}
     for name, column in sweep.items():
         if isinstance(column, Failure):
             codecs[name] = {"failed": column.reason}
+            continue
+        if isinstance(column, Unsuited):
+            codecs[name] = {"not_measured": column.reason}
             continue
         others = [other for other in points if other != name and SUBJECT in (name, other)]
         codecs[name] = {"points": [_point(point, {other: size[other] for other in others}) for point in column]}

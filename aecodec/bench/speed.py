@@ -21,7 +21,7 @@ import numpy as np
 
 from aecodec.bench.libraries import usable_cores
 from aecodec.bench.measure import Failure, decode_checked, describe
-from aecodec.bench.rivals import RIVALS, Rival
+from aecodec.bench.rivals import Rival, known_rivals
 
 _WARM_UP = 256  # pixels on each side of the part of the picture that is coded before the clock runs
 
@@ -52,9 +52,10 @@ def measure_speeds(
     repeats: int = 3,
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, Speed | Failure]:
-    """Time every rival on `pixels`, uint8 (H, W, 3), at its quality: medians of `repeats` rounds after a warm-up.
+    """Time every rival on `pixels` at its quality: medians of `repeats` rounds after a warm-up.
 
-    A rival that raises is given a Failure and left out of the remaining rounds. `tick` is called `count_ticks` times.
+    `pixels`: uint8 (H, W) or (H, W, 3). A rival that raises is given a Failure and left out of the remaining rounds.
+    `tick` is called `count_ticks` times.
     """
     if repeats < 1:
         raise ValueError(f"repeats: found {repeats}, expected at least 1")
@@ -123,13 +124,14 @@ def _on_cores(count: int) -> Iterator[None]:
 def _peaks(
     pixels: np.ndarray, entrants: Sequence[Entrant], tick: Callable[[], None]
 ) -> dict[str, tuple[float | None, float | None]]:
+    known = known_rivals()
     result: dict[str, tuple[float | None, float | None]] = {}
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "picture.npy"
         np.save(picture, pixels)
         for rival, quality in entrants:
             result[rival.name] = (None, None)
-            if RIVALS.get(rival.name) is rival:  # the new process finds it in the table
+            if rival.name in known and known[rival.name].about == rival.about:  # the new process finds it
                 encode = _peak("encode", rival.name, quality, picture)
                 picture.with_suffix(".bin").write_bytes(rival.encode(pixels, quality))
                 result[rival.name] = (encode, _peak("decode", rival.name, quality, picture))
