@@ -1,6 +1,7 @@
 """Pictures for the sliders of the HTML report: what every codec makes of a picture in equally many bytes."""
 
 import base64
+import math
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import NamedTuple
@@ -19,6 +20,37 @@ from aecodec.bench.run import measure
 _NEAR = 45  # quality of the first codec that sets the size: low enough to see what is lost
 _MOST = 3  # sizes per picture, besides those of the codecs that have one quality
 _SIDE = 1024  # pixels: of larger pictures the centre is shown
+_ENOUGH = 32e6  # bytes of a page: no more pictures are added to it
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def build_comparisons(
+    measured: Sequence[Measured],
+    rivals: Sequence[Rival],
+    cache: Cache,
+    *,
+    aim: Aim = Aim(),  # noqa: B008 (immutable)
+    largest: int | None = None,
+    tick: Callable[[int], None] = lambda steps: None,
+) -> tuple[list[Json], int]:
+    """Return what the page shows of the pictures, in their order, and how many it has no room for.
+
+    Where there is no room for all, those that are shown are spread over the list. `tick` is called with the number of
+    steps done, as many as there are rivals for each picture.
+    """
+    order = sorted(range(len(measured)), key=lambda i: (i * _GOLDEN) % 1)
+    found: dict[int, Json] = {}
+    size = 0
+    for done, i in enumerate(order):
+        if size >= _ENOUGH:
+            tick((len(order) - done) * len(rivals))
+            return [found[j] for j in sorted(found)], len(order) - done
+        one = build_comparison(measured[i], rivals, cache, aim=aim, largest=largest, tick=lambda: tick(1))
+        if one is not None:
+            found[i] = one
+            size += sum(len(block["src"]) for rate in one["rates"] for block in rate["codecs"].values())
+            size += len(one["original"])
+    return [found[j] for j in sorted(found)], 0
 
 
 def build_comparison(

@@ -39,14 +39,15 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
 
 
 def load_picture(path: Path, largest: int | None = None) -> Source:
-    """Read a picture as RGB or grey: alpha is dropped.
+    """Read a picture as RGB or grey: alpha is dropped, what Exif says is turned stands upright.
 
     If it is larger than `largest` pixels on a side, the centre is cut out. Raises EncodeError or OSError when it cannot
     be read.
     """
     from aecodec.picture import read_picture
 
-    pixels, note = without_alpha(read_picture(path).pixels)
+    picture = read_picture(path)
+    pixels, note = without_alpha(_upright(picture.pixels, picture.metadata.exif))
     if largest is not None and max(pixels.shape[:2]) > largest:
         note = ", ".join(filter(None, (note, f"the centre of {pixels.shape[1]}x{pixels.shape[0]}")))
         pixels = centre(pixels, largest, largest)
@@ -88,6 +89,14 @@ def without_alpha(pixels: np.ndarray) -> tuple[np.ndarray, str]:
         pixels = pixels if channels == 2 else pixels[..., :3]
         notes.append("alpha dropped")
     return np.ascontiguousarray(pixels), ", ".join(notes)
+
+
+def _upright(pixels: np.ndarray, exif: bytes) -> np.ndarray:
+    from PIL import Image, ImageOps
+
+    image = Image.fromarray(pixels)
+    image.info["exif"] = exif
+    return np.asarray(ImageOps.exif_transpose(image)) if exif else pixels
 
 
 def as_rgb(pixels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aecodec.bench.metrics import METRICS
-from aecodec.bench.report import Json, shown_level
+from aecodec.bench.report import Json, comparable, shown_level
 from aecodec.bench.rivals import SUBJECT
 from aecodec.bench.style import colours
 
@@ -51,14 +51,17 @@ def draw_curves(stem: str, blocks: Sequence[tuple[str, Json]], metrics: Sequence
             if not levels:
                 continue
             delta = block["bd_rate"].get(metric, {}).get(name)
-            label = f"{name} ({delta['percent']:+.0f} %)" if delta else name
+            label = f"{name} ({comparable(delta):+.0f} %)" if delta else name
             first = name == SUBJECT
             look = {"linewidth": 2.6 if first else 1.4, "zorder": 5 if first else 2, "color": styles[name]}
             marker = "D" if len(levels) == 1 else "o" if first else "."
             axis.plot(*zip(*levels, strict=True), marker=marker, label=label, **look)
         unit = METRICS[metric].unit
         _label(axis, METRICS[metric].title + (unit and f", {unit}"), title)
-        axis.legend(title=f"BD-rate against {anchor}", loc="lower right", fontsize="small", title_fontsize="small")
+        head = f"BD-rate against {anchor}"
+        if shared := block.get("shared_range", {}).get(metric):
+            head += f", {shared[0]:.1f} to {shared[1]:.1f}" + (unit and f" {unit}")
+        axis.legend(title=head, loc="lower right", fontsize="small", title_fontsize="small")
     return _save(figure, stem)
 
 
@@ -69,10 +72,10 @@ def draw_speed(stem: str, speed: Json, deltas: Mapping[str, Json | None], anchor
     cores = "1"
     for name, one in speed["codecs"].items():
         delta = {"percent": 0.0} if name == anchor else deltas.get(name)
-        if "failed" in one or delta is None:
+        if "failed" in one or not delta:
             continue
         cores = list(one["encode_mps"])[-1]
-        at = (one["encode_mps"][cores], delta["percent"])
+        at = (one["encode_mps"][cores], comparable(delta))
         axis.scatter(*at, s=90 if name == SUBJECT else 45, color=styles[name], zorder=3)
         axis.annotate(name, at, xytext=(8, -4), textcoords="offset points")
     axis.set_xscale("log")

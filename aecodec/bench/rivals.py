@@ -89,6 +89,7 @@ def _imagecodecs(
         partial(libraries.missing_imagecodecs, codec),
         ("imagecodecs", library),
         span=(80, 80) if "lossless" in settings else (1, 99),
+        step=0.25 if codec == "jpegxl" else 1,  # JPEG XR rounds
         lossless="lossless" in settings,
     )
 
@@ -153,6 +154,7 @@ _TABLE = (
         partial(libraries.missing_pillow, "jpg_2000", "JPEG 2000"),
         ("pillow", "openjpeg"),
         span=(15, 60),
+        step=0.125,
     ),
     _pillow("webp", "method 6, 4:2:0, default (perceptual) tuning", "WEBP", "webp", "libwebp", method=6),
     _pillow("avif", "speed 6, 4:2:0, default (perceptual) tuning", "AVIF", "avif", "libavif aom dav1d", speed=6),

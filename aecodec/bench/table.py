@@ -103,6 +103,14 @@ def _deltas(block: Json, report: Json) -> Iterator[str]:
     for name in next(iter(deltas.values())):
         cells = [f"{format_delta(own.get(name)):<22}" for own in deltas.values()]
         yield f"{_first(name, report)}{''.join(cells)}".rstrip()
+    if any(delta and delta["shared"] != delta["percent"] for own in deltas.values() for delta in own.values()):
+        ranges = [block["shared_range"][metric] for metric in deltas]
+        yield "over the range that all of these share"
+        cells = [f"{f'{own[0]:.1f}..{own[1]:.1f}' if own else 'none':<22}" for own in ranges]
+        yield f"{_first('', report)}{''.join(cells)}".rstrip()
+        for name in next(iter(deltas.values())):
+            cells = [f"{_percent((own.get(name) or {}).get('shared')):<22}" for own in deltas.values()]
+            yield f"{_first(name, report)}{''.join(cells)}".rstrip()
     if single := [name for name in report["one_quality"] if "points" in block["codecs"][name]]:
         yield f"no BD-rate, which needs a curve: {', '.join(single)} (one quality)"
 
@@ -115,7 +123,11 @@ def format_delta(delta: Json | None) -> str:
     """
     if delta is None:
         return "no overlap"
-    return f"{delta['percent']:+.1f} % ({delta['low']:.1f}..{delta['high']:.1f})"
+    return f"{_percent(delta['percent'])} ({delta['low']:.1f}..{delta['high']:.1f})"
+
+
+def _percent(percent: float | None) -> str:
+    return "-" if percent is None else f"{percent:+.1f} %"
 
 
 def _speeds(speed: Json, report: Json) -> Iterator[str]:

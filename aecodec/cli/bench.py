@@ -210,16 +210,12 @@ def _kept() -> Iterator[None]:
 
 
 def _page(run: Any, cache: Any, aim: Any, largest: int | None) -> bytes:
-    from aecodec.bench.comparisons import build_comparison
+    from aecodec.bench.comparisons import build_comparisons
     from aecodec.bench.page import build_page
 
-    comparisons = []
     with _kept(), _progress(len(run.measured) * len(run.rivals), "pictures of the page") as tick:
-        for one in run.measured:
-            found = build_comparison(one, run.rivals, cache, aim=aim, largest=largest, tick=lambda: tick(1))
-            if found is not None:
-                comparisons.append(found)
-    return build_page(run.report, comparisons)
+        found, left_out = build_comparisons(run.measured, run.rivals, cache, aim=aim, largest=largest, tick=tick)
+    return build_page(run.report, found, left_out)
 
 
 def _check_plots(folder: Path, force: bool) -> None:

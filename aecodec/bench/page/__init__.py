@@ -14,9 +14,17 @@ _HERE = Path(__file__).parent
 _SCRIPTS = ("chart.js", "compare.js", "page.js")
 
 
-def build_page(report: Json, comparisons: Sequence[Json]) -> bytes:
-    """Return the page of a report made by build_report, with the comparisons of `comparisons.build_comparison`."""
-    data = {"report": report, "colours": colours(list(report["codecs"])), "comparisons": list(comparisons)}
+def build_page(report: Json, comparisons: Sequence[Json], left_out: int = 0) -> bytes:
+    """Return the page of a report made by build_report, with the comparisons of `comparisons.build_comparison`.
+
+    `left_out`: pictures that are not compared, so that the page stays small.
+    """
+    data = {
+        "report": report,
+        "colours": colours(list(report["codecs"])),
+        "comparisons": list(comparisons),
+        "left_out": left_out,
+    }
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")  # no tag ends the script
     parts = {
         "/*CSS*/": (_HERE / "page.css").read_text(),
