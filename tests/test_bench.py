@@ -279,6 +279,8 @@ def test_speeds_are_of_one_core_and_of_all(pixels: np.ndarray) -> None:
     assert list(speed.encode_mps) == list(speed.decode_mps) == core_counts()
     assert all(value > 0 for value in (*speed.encode_mps.values(), *speed.decode_mps.values()))
     assert len(ticks) == count_ticks(2, 2)
+    if 1 in core_counts():
+        assert 0 < speed.core_share < 1.2
     if before is not None:
         assert os.sched_getaffinity(0) == before
     if sys.platform == "linux":

@@ -17,7 +17,7 @@ from aecodec.bench.report import Json, Measured
 from aecodec.bench.rivals import Rival
 from aecodec.bench.run import measure
 
-_NEAR = 45  # quality of the first codec that sets the size: low enough to see what is lost
+_NEAR = 55  # quality of the first codec that sets the size: low enough to see what is lost
 _MOST = 3  # sizes per picture, besides those of the codecs that have one quality
 _SIDE = 1024  # pixels: of larger pictures the centre is shown
 _ENOUGH = 32e6  # bytes of a page: no more pictures are added to it

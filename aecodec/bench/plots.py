@@ -11,7 +11,7 @@ from typing import Any
 from aecodec.bench.metrics import METRICS
 from aecodec.bench.report import Json, comparable, shown_level
 from aecodec.bench.rivals import SUBJECT
-from aecodec.bench.style import colours
+from aecodec.bench.style import DASHED, colours
 
 _TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 
@@ -55,7 +55,8 @@ def draw_curves(stem: str, blocks: Sequence[tuple[str, Json]], metrics: Sequence
             first = name == SUBJECT
             look = {"linewidth": 2.6 if first else 1.4, "zorder": 5 if first else 2, "color": styles[name]}
             marker = "D" if len(levels) == 1 else "o" if first else "."
-            axis.plot(*zip(*levels, strict=True), marker=marker, label=label, **look)
+            dashes = "--" if name in DASHED else "-"
+            axis.plot(*zip(*levels, strict=True), marker=marker, linestyle=dashes, label=label, **look)
         unit = METRICS[metric].unit
         _label(axis, METRICS[metric].title + (unit and f", {unit}"), title)
         head = f"BD-rate against {anchor}"

@@ -1,6 +1,7 @@
 """Measurements -> one dictionary that JSON can hold: points, means, equal-PSNR comparisons, BD-rates, conditions."""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from aecodec.bench.speed import Speed
 
 Json = dict[str, Any]
 _FEWEST = 4  # points of a curve that a BD-rate is given for
+_QUIET = 0.9  # of a core: with less, other work disturbs the speeds
 
 
 class Measured(NamedTuple):
@@ -142,7 +144,9 @@ def speed_block(one: Measured, level: float | None, repeats: int, speeds: Mappin
         }
     near = None if level is None or not math.isfinite(level) else round(level, 2)
     head = {"picture": one.name, "width": one.width, "height": one.height, "near_psnr": near, "repeats": repeats}
-    return head | {"codecs": codecs}
+    shares = [speed.core_share for speed in speeds.values() if isinstance(speed, Speed) and speed.core_share]
+    share = round(statistics.median(shares), 2) if shares else None
+    return head | {"core_share": share, "busy": share is not None and share < _QUIET, "codecs": codecs}
 
 
 def shown_level(metric: str, value: float | None) -> float | None:

@@ -18,6 +18,7 @@ Encode = Callable[[np.ndarray, float], bytes]
 Decode = Callable[[bytes], np.ndarray]
 
 STEPS_OF_5 = tuple(range(5, 96, 5))
+FROM_1 = (1, *STEPS_OF_5)  # for codecs that begin at a higher PSNR than the others, so that ranges overlap more
 _ONE = (80,)  # lossless: a quality says nothing, but to WebP how hard it tries; 80 is Pillow's default
 
 
@@ -156,7 +157,7 @@ _TABLE = (
         span=(15, 60),
         step=0.125,
     ),
-    _pillow("webp", "method 6, 4:2:0, default (perceptual) tuning", "WEBP", "webp", "libwebp", method=6),
+    _pillow("webp", "method 6, 4:2:0, default (perceptual) tuning", "WEBP", "webp", "libwebp", FROM_1, method=6),
     _pillow("avif", "speed 6, 4:2:0, default (perceptual) tuning", "AVIF", "avif", "libavif aom dav1d", speed=6),
     _pillow(
         "avif-slow",
@@ -171,7 +172,7 @@ _TABLE = (
     _heif("heic", "x265 preset slow, 4:2:0, default (SSIM) tuning", chroma="420"),
     _heif("heic-psnr", "x265 preset slow, 4:4:4, tune=psnr", chroma="444", tune="psnr"),
     _imagecodecs("jxl", "effort 7, not tuned for PSNR", "jpegxl", "libjxl", effort=7),
-    _imagecodecs("jpegxr", "default: 4:4:4, no tuning", "jpegxr", "jxrlib", scale=0.01),
+    _imagecodecs("jpegxr", "default: 4:4:4, no tuning", "jpegxr", "jxrlib", FROM_1, scale=0.01),
     _pillow("png", "lossless, optimised", "PNG", "zlib", "", _ONE, reference=True, optimize=True),
     _pillow("webp-ll", "lossless, default effort", "WEBP", "webp", "libwebp", _ONE, reference=True, lossless=True),
     _imagecodecs("jxl-ll", "lossless, effort 7", "jpegxl", "libjxl", _ONE, effort=7, lossless=True),

@@ -34,6 +34,7 @@ class Speed(NamedTuple):
     decode_mps: dict[int, float]
     encode_mb: float | None = None  # 10^6 bytes at the peak, above what the process held before
     decode_mb: float | None = None
+    core_share: float | None = None  # of one core that it got while it ran on one: less than 1 where others work too
 
 
 Entrant = tuple[Rival, float]  # and the quality it runs at
@@ -59,7 +60,7 @@ def measure_speeds(
     """
     if repeats < 1:
         raise ValueError(f"repeats: found {repeats}, expected at least 1")
-    seconds: dict[str, dict[int, list[tuple[float, float]]]] = {rival.name: {} for rival, _ in entrants}
+    seconds: dict[str, dict[int, list[tuple[float, float, float]]]] = {rival.name: {} for rival, _ in entrants}
     failures: dict[str, Failure] = {}
     small = np.ascontiguousarray(pixels[:_WARM_UP, :_WARM_UP])
     for cores in core_counts():
@@ -90,7 +91,9 @@ def measure_speeds(
             }
             for i in (0, 1)
         )
-        result[rival.name] = Speed(quality, encode, decode, *peaks[rival.name])
+        alone = seconds[rival.name].get(1, [])
+        share = sum(cpu for _, _, cpu in alone) / sum(a + b for a, b, _ in alone) if alone else None
+        result[rival.name] = Speed(quality, encode, decode, *peaks[rival.name], share)
     return result
 
 
@@ -99,12 +102,13 @@ def count_ticks(rivals: int, repeats: int) -> int:
     return rivals * (len(core_counts()) * (repeats + 1) + 1)
 
 
-def _time(rival: Rival, quality: float, pixels: np.ndarray) -> tuple[float, float]:
-    start = time.perf_counter()
+def _time(rival: Rival, quality: float, pixels: np.ndarray) -> tuple[float, float, float]:
+    """Return seconds of encoding, of decoding, and of the processor's time for both."""
+    cpu, start = time.process_time(), time.perf_counter()
     data = rival.encode(pixels, quality)
     middle = time.perf_counter()
     decode_checked(rival, data, pixels)
-    return middle - start, time.perf_counter() - middle
+    return middle - start, time.perf_counter() - middle, time.process_time() - cpu
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def _lines(report: Json, pictures: bool) -> Iterator[str]:
             yield from _block(f"{title} ({picture['note']})" if picture["note"] else title, picture, report)
             yield ""
     if len(shown) > 1:
-        yield from _block(f"mean of {len(shown)} pictures", report["mean"], report)
+        yield from _block(f"mean of {len(shown)} pictures", report["mean"], report, several=True)
         yield ""
     if "speed" in report:
         yield from _speeds(report["speed"], report)
@@ -47,7 +47,7 @@ def _lines(report: Json, pictures: bool) -> Iterator[str]:
     yield from _notes(report)
 
 
-def _block(title: str, block: Json, report: Json) -> Iterator[str]:
+def _block(title: str, block: Json, report: Json, several: bool = False) -> Iterator[str]:
     metrics = list(report["metrics"])
     yield title
     heads = "".join(f"{METRICS[name].short:>9}" for name in metrics)
@@ -58,7 +58,8 @@ def _block(title: str, block: Json, report: Json) -> Iterator[str]:
             continue
         points = codec["points"]
         for point in points[::2] if len(points) > _MANY else points:
-            yield _row(name, point, metrics, report)
+            missed = "not met by every picture" if several else "cannot do it, the nearest"
+            yield _row(name, point, metrics, report, missed)
     if block["bd_rate"]:
         yield from _deltas(block, report)
 
@@ -72,13 +73,13 @@ def _why_not(codec: Json) -> str:
     return f"failed: {codec['failed']}" if "failed" in codec else f"not measured: {codec['not_measured']}"
 
 
-def _row(name: str, point: Json, metrics: list[str], report: Json) -> str:
+def _row(name: str, point: Json, metrics: list[str], report: Json, missed: str) -> str:
     quality = "" if name in (*report["lossless"], *report["one_quality"]) else f"{point['quality']:g}"
     row = f"{_first(name, report)}{quality:>7}{point['bytes']:>10.0f}{point['bpp']:>7.3f}"
     for metric in metrics:
         row += f"{_value(metric, point):>9}"
     if not point["reached"]:
-        return f"{row}   cannot do it, the nearest"
+        return f"{row}   {missed}"
     other = report["anchor"] if name == SUBJECT else SUBJECT
     size = point["bytes_at_this_psnr"].get(other)
     if name in report["lossless"] or other not in point["bytes_at_this_psnr"]:
@@ -151,6 +152,8 @@ def _speeds(speed: Json, report: Json) -> Iterator[str]:
         )
         quality = "" if name in (*report["lossless"], *report["one_quality"]) else f"{one['quality']:g}"
         yield f"{_first(name, report)}{quality:>7}{encode}  {decode} {peaks}"
+    if speed["busy"]:
+        yield f"other work left {100 * speed['core_share']:.0f} % of a core to these codecs: speeds say little"
     if speed["width"] * speed["height"] < _SMALL * 1e6:
         yield f"speeds of pictures under {_SMALL} MP are mostly fixed costs"
 

@@ -24,7 +24,7 @@ function ticks(low, high, log) {
   return found.filter((value) => value >= low * (log ? 0.999 : 1) - 1e-9 && value <= high * (log ? 1.001 : 1) + 1e-9);
 }
 
-// series: [{name, colour, points: [{x, y, tip}], wide}]; options: {x, y: titles, logX, lines, names}
+// series: [{name, colour, points: [{x, y, tip}], wide, dashed}]; options: {x, y: titles, logX, lines, names}
 function chart(parent, series, options) {
   parent.replaceChildren();
   const narrow = parent.clientWidth < 560;
@@ -63,7 +63,10 @@ function chart(parent, series, options) {
     const places = one.points.map((point) => [px(point.x), py(point.y)]);
     const stroke = one.wide ? 3.4 : 1.8;
     if (options.lines)
-      draw(svg, "polyline", { points: places.join(" "), fill: "none", stroke: one.colour, "stroke-width": stroke, "stroke-linejoin": "round" });
+      draw(svg, "polyline", {
+        points: places.join(" "), fill: "none", stroke: one.colour, "stroke-width": stroke, "stroke-linejoin": "round",
+        "stroke-dasharray": one.dashed ? "6 4" : "none",
+      });
     places.forEach(([cx, cy], i) => {
       const alone = places.length === 1; // of one quality, or no curve at all
       draw(svg, "circle", { cx, cy, r: alone ? (one.wide ? 8 : 6) : stroke + 0.6, fill: one.colour });

@@ -1,12 +1,13 @@
 // Fills the page from its data: see __init__.py for what they hold.
 
-const { report, colours, comparisons, left_out } = JSON.parse(document.getElementById("data").textContent);
+const { report, colours, dashed, comparisons, left_out } = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const SUBJECT = Object.keys(report.codecs)[0];
 const signed = (percent) => `${percent > 0 ? "+" : percent < 0 ? "−" : ""}${Math.abs(percent).toFixed(1)} %`;
 const title = (metric) => report.metrics[metric].title;
 const unit = (metric) => (report.metrics[metric].unit ? ` ${report.metrics[metric].unit}` : "");
-const range = ([low, high]) => `${low.toFixed(1)} to ${high.toFixed(1)}`;
+const minus = (number) => number.replace("-", "−");
+const range = ([low, high]) => minus(`${low.toFixed(1)} to `) + minus(high.toFixed(1));
 const comparable = (delta) => delta.shared ?? delta.percent; // over what all codecs share, where there is such a range
 const withoutQuality = (name) => report.lossless.includes(name) || report.one_quality.includes(name);
 
@@ -19,7 +20,7 @@ function level(metric, value) { // on the axis of plots; null: lossless
 function shown(metric, point) {
   if (!(metric in point)) return "–";
   if (point[metric] === null) return "lossless";
-  return point[metric].toFixed(report.metrics[metric].digits);
+  return minus(point[metric].toFixed(report.metrics[metric].digits));
 }
 
 function make(name, text, classes) {
@@ -99,7 +100,7 @@ function curves() {
       .map((point) => ({ x: point.bpp, y: level(metric, point[metric]), point }))
       .filter((one) => one.y !== null)
       .map(({ x, y, point }) => ({ x, y, tip: `${x.toFixed(3)} bpp, ${shown(metric, point)}${metric === "ms-ssim" ? "" : unit(metric)}` }));
-    series.push({ name, colour: colours[name], points, wide: name === SUBJECT });
+    series.push({ name, colour: colours[name], points, wide: name === SUBJECT, dashed: dashed.includes(name) });
   }
   series.sort((a, b) => a.wide - b.wide);
   chart(byId("rd"), series, { x: "bits per pixel", y: title(metric) + (unit(metric) && `,${unit(metric)}`), logX: true, lines: true });
@@ -121,7 +122,7 @@ function legend() {
   for (const name of Object.keys(report.codecs)) {
     if (report.lossless.includes(name)) continue;
     const button = make("button"), line = make("i");
-    line.style.background = colours[name];
+    line.style.borderTop = `3px ${dashed.includes(name) ? "dashed" : "solid"} ${colours[name]}`;
     button.append(line, name);
     button.type = "button";
     button.setAttribute("aria-pressed", "true");
@@ -175,7 +176,8 @@ function speeds() {
   const rounds = speed.repeats > 1 ? `medians of ${speed.repeats} rounds in which the codecs take turns` : "once, the codecs in turn";
   byId("speed-note").textContent =
     `Measured on ${speed.picture}, ${speed.width}×${speed.height}${near}; ${rounds}, after a warm-up. ` +
-    `Memory: the peak above what the process held before, in MB.${small}`;
+    `Memory: the peak above what the process held before, in MB.${small}` +
+    (speed.busy ? ` Other work left ${Math.round(100 * speed.core_share)} % of a core to these codecs: speeds say little.` : "");
   const good = Object.entries(speed.codecs).filter(([, one]) => !one.failed);
   const counts = [...new Set(good.flatMap(([, one]) => Object.keys(one.encode_mps)))];
   const heads = ["encode", "decode"].flatMap((way) => counts.map((n) => `${way} MP/s, ${n} core${n === "1" ? "" : "s"}`));
@@ -211,6 +213,7 @@ function conditions() {
     "Settings and tuning are named below. A codec tuned for the eye gives away PSNR; one tuned for PSNR may look worse than its figures.",
     "PSNR-RGB is over all 8-bit values, PSNR-Y over BT.601 luma, MS-SSIM the mean of the RGB channels.",
   ];
+  if (report.metrics.ssimulacra2) points.push("SSIMULACRA 2 is that of a port to Python, close to the original, not equal: 90 can hardly be told from the source, 70 is high quality, 50 medium.");
   if (report.mode.kind !== "sweep") points.push(`Mode: --${report.mode.kind} ${report.mode.values.join(", ")}.`);
   const items = make("ul");
   items.append(...points.map((text) => make("li", text)));
