@@ -77,6 +77,8 @@ def test_command_skips_and_names_an_unreadable_picture(tmp_path: Path) -> None:
         (["--quality", "nan"], "found 'nan'"),
         (["--quality", "5", "--at-bpp", "1"], "expected one of them at most"),
         (["--json", "-", "--csv", "-"], "standard output takes one of"),
+        (["--points", "1"], "--points"),
+        (["--points", "3", "--quality", "5"], "--points is for the sweep, which --quality replaces"),
     ],
 )
 def test_command_refuses_wrong_options_as_usage(arguments: list[str], reason: str) -> None:
@@ -118,6 +120,22 @@ def test_a_failed_codec_is_named_and_the_exit_code_says_so(tmp_path: Path) -> No
     assert done.stderr.startswith("webp: failed on 1 of 1 pictures: ")
     assert done.stderr.count("\n") == 1
     assert "wide\\n.png, 16384x1" in done.stdout
+
+
+def test_codecs_can_be_listed_and_those_that_do_not_suit_are_named() -> None:
+    done = aecodec_bench("--codecs", "list")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(f"\n{name} " in f"\n{done.stdout}" for name in [*RIVALS, "image-conv"])
+    none = aecodec_bench(str(SAMPLE), "--codecs", "image-conv", *FEW)
+    assert (none.returncode, none.stdout) == (1, "")
+    assert none.stderr == "image-conv: not measured: codes grey pictures only\nno codec was measured\n"
+
+
+def test_a_sweep_can_have_fewer_points() -> None:
+    done = aecodec_bench(str(SAMPLE), "--codecs", "jpeg,image-conv", "--points", "3", *FEW, "--json", "-")
+    report = json.loads(done.stdout)
+    assert [point["quality"] for point in report["mean"]["codecs"]["jpeg"]["points"]] == [5, 50, 95]
+    assert report["not_measured"] == {"image-conv": "codes grey pictures only"}
 
 
 def test_an_empty_folder_is_one_line(tmp_path: Path) -> None:

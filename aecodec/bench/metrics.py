@@ -28,12 +28,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     >>> round(psnr(a, a + 1), 2)
     48.13
     """
-    _check(a, b)
-    squares = 0.0
-    for top in range(0, a.shape[0], _ROWS):
-        band = np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16).astype(np.float64).ravel()
-        squares += float(band @ band)
-    return math.inf if squares == 0 else 10 * math.log10(255**2 * a.size / squares)
+    return _psnr(a, b, lambda band: band.astype(np.float64))
 
 
 def psnr_y(a: np.ndarray, b: np.ndarray) -> float:
@@ -43,12 +38,18 @@ def psnr_y(a: np.ndarray, b: np.ndarray) -> float:
     >>> round(psnr_y(a, a + 1), 2)
     48.13
     """
+    return _psnr(a, b, lambda band: band @ np.array(_LUMA))
+
+
+def _psnr(a: np.ndarray, b: np.ndarray, part: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Return the PSNR in dB of what `part` takes of the difference."""
     _check(a, b)
-    squares = 0.0
+    squares, count = 0.0, 0
     for top in range(0, a.shape[0], _ROWS):
-        band = np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16) @ np.array(_LUMA)
-        squares += float(band.ravel() @ band.ravel())
-    return math.inf if squares == 0 else 10 * math.log10(255**2 * a.shape[0] * a.shape[1] / squares)
+        values = part(np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16)).ravel()
+        squares += float(values @ values)
+        count += values.size
+    return math.inf if squares == 0 else 10 * math.log10(255**2 * count / squares)
 
 
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
