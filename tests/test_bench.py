@@ -158,7 +158,7 @@ def test_a_rival_that_fails_is_reported_and_the_others_go_on(tmp_path: Path) -> 
     assert sum(ticks) == steps_of_run([tmp_path / "wide.png"], rivals, Aim(), 0)
     assert not went_well(report)
     failed = report["pictures"][0]["codecs"]["webp"]["failed"]
-    assert failed.startswith("quality 5: ")
+    assert failed.startswith("quality 1: ")
     assert "webp" not in report["pictures"][0]["bd_rate"].get("psnr", {})
     assert report["mean"]["codecs"]["webp"]["failed"] == f"on 1 of 1 pictures: {failed}"
     row = next(line for line in format_report(report).splitlines() if line.startswith("webp "))
