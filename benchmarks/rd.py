@@ -19,8 +19,8 @@ from aecodec.bench.cache import Cache, default_folder
 from aecodec.bench.measure import Point, fitting, mean_sweep
 from aecodec.bench.metrics import DEFAULT_METRICS, choose_metrics
 from aecodec.bench.pictures import find_pictures
-from aecodec.bench.report import compare
-from aecodec.bench.rivals import ANCHOR, RIVALS, choose
+from aecodec.bench.report import comparable, compare
+from aecodec.bench.rivals import ANCHOR, choose, known_rivals
 from aecodec.bench.run import run_bench
 from aecodec.bench.table import format_delta
 
@@ -34,7 +34,8 @@ def read_result(path: Path, cache: Cache) -> list[str]:
     before = json.loads(path.read_text())
     then = Cache(cache.folder, before["versions"])
     metrics = before["columns"][len(_HEAD) :]
-    same = {name for name, about in before["codecs"].items() if name in RIVALS and RIVALS[name].about == about}
+    rivals = known_rivals()
+    same = {name for name, about in before["codecs"].items() if name in rivals and rivals[name].about == about}
     for picture in before["pictures"]:
         known = then.of(picture["sha256"])
         pixels = picture["width"] * picture["height"]
@@ -42,8 +43,8 @@ def read_result(path: Path, cache: Cache) -> list[str]:
             for quality, size, *values in picture["codecs"][name].get("points", ()):
                 found = dict(zip(metrics, (math.inf if value is None else value for value in values), strict=True))
                 key = Aim().key(quality)
-                if known.get(RIVALS[name], key, list(found)) is None:
-                    known.put(RIVALS[name], key, Point(quality, pixels, size, 8 * size / pixels, found))
+                if known.get(rivals[name], key, list(found)) is None:
+                    known.put(rivals[name], key, Point(quality, pixels, size, 8 * size / pixels, found))
     return list(before["codecs"])
 
 
@@ -71,7 +72,7 @@ def main() -> None:
     now = conditions()
     cache = Cache(default_folder(), now["versions"], fresh=arguments.fresh)
     before = [] if arguments.fresh else read_result(target, cache)
-    rivals = choose([*arguments.codecs.split(","), *(name for name in before if name in RIVALS)])
+    rivals = choose([*arguments.codecs.split(","), *(name for name in before if name in known_rivals())])
     metrics = choose_metrics(arguments.metrics.split(","))
     paths = find_pictures([arguments.folder])
     total = len(paths) * sum(len(rival.qualities) for rival in rivals if rival.missing() is None)
@@ -104,9 +105,14 @@ def main() -> None:
     plot_rd(target)
     for name, group in result["groups"].items():
         for metric, deltas in group["bd_rate"].items():
-            print(f"{name}, {group['pictures']} pictures, {metric}, BD-rate against {ANCHOR}:")
+            low, high = group["shared_range"][metric] or (math.nan, math.nan)
+            print(
+                f"{name}, {group['pictures']} pictures, {metric}, BD-rate against {ANCHOR}, and from {low} to {high}:"
+            )
             for codec, delta in deltas.items():
-                print(f"  {codec:<10} {format_delta(delta)}")
+                print(
+                    f"  {codec:<10} {format_delta(delta)}   {comparable(delta):+.1f} %" if delta else f"  {codec:<10} -"
+                )
         for codec, block in group["codecs"].items():
             if "failed" in block:
                 print(f"  {codec:<10} failed: {block['failed']}")

@@ -17,7 +17,7 @@ from typing import Any
 from common import RESULTS, command_line, conditions, mosaic, write_json
 
 from aecodec.bench.measure import Failure, Point, describe, measure_once
-from aecodec.bench.pictures import find_pictures, load_picture
+from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
 from aecodec.bench.rivals import RIVALS, SUBJECT, choose
 from aecodec.bench.speed import count_ticks, measure_speeds
 
@@ -29,13 +29,13 @@ CODECS = f"{SUBJECT},jpeg,webp,avif,heic,jxl"
 
 def library(files: list[Path], names: list[str], rounds: int) -> dict[str, Any]:
     """Return bpp, PSNR, MP/s by cores and peak memory of each codec on the mosaic: medians of `rounds` turns."""
-    sample = load_picture(files[0]).pixels
+    sample = as_rgb(load_picture(files[0]).pixels)
     level = measure_once(RIVALS[SUBJECT], sample, QUALITY).psnr
     pixels = mosaic(files, WIDTH, HEIGHT)
     table: dict[str, Any] = {}
     entrants, points = [], {}
     for rival in choose(names):
-        if reason := rival.missing():
+        if reason := rival.missing() or rival.unsuited(pixels):
             table[rival.name] = {"not_measured": reason}
             continue
 
@@ -55,14 +55,15 @@ def library(files: list[Path], names: list[str], rounds: int) -> dict[str, Any]:
         done += 1
         print(f"{done} of {total}", flush=True)
 
+    rivals = {rival.name: rival for rival, _ in entrants}
     for name, speed in measure_speeds(pixels, entrants, repeats=rounds, tick=tick).items():
         if isinstance(speed, Failure):
             table[name] = {"failed": speed.reason}
             continue
         table[name] = {
-            "settings": f"{RIVALS[name].about}, quality {speed.quality:g}",
+            "settings": f"{rivals[name].about}, quality {speed.quality:g}",
             "bpp": round(points[name].bpp, 4),
-            "psnr": None if RIVALS[name].lossless else round(points[name].psnr, 3),
+            "psnr": None if rivals[name].lossless else round(points[name].psnr, 3),
             "encode_mps": {str(cores): round(value, 2) for cores, value in speed.encode_mps.items()},
             "decode_mps": {str(cores): round(value, 2) for cores, value in speed.decode_mps.items()},
             "encode_mb": speed.encode_mb,

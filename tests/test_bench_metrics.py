@@ -13,6 +13,7 @@ from aecodec.bench.curves import Curve, Pchip, bd_rate
 from aecodec.bench.measure import Point, measure_once
 from aecodec.bench.metrics import METRICS, choose_metrics, ms_ssim, psnr, psnr_y
 from aecodec.bench.pictures import SAMPLES
+from aecodec.bench.report import bd_rates, comparable
 from aecodec.bench.rivals import RIVALS
 
 JPEG = RIVALS["jpeg"]
@@ -98,6 +99,29 @@ def test_bd_rate_agrees_with_bjontegaard(curves: dict[str, list[Point]]) -> None
         assert delta is not None
         assert delta.percent == pytest.approx(reference(anchor, test), abs=1e-6)
     assert bd_rate(as_curve(jpeg), as_curve(webp)).percent < -20
+
+
+def test_bd_rates_over_the_shared_range_are_the_integral_over_it(curves: dict[str, list[Point]]) -> None:
+    part = [point._replace(bpp=point.bpp * 0.9) for point in curves["jpeg"][4:15]]  # the same curve, shorter, cheaper
+    deltas, ranges = bd_rates(curves | {"part": part})
+    low, high = ranges["psnr"]
+    assert (low, high) == (round(max(p.psnr for p in (part[0], curves["webp"][0])), 3), round(part[-1].psnr, 3))
+    at = np.linspace(low, high, 20001)
+    jpeg, webp = (
+        PchipInterpolator(*zip(*sorted((p.psnr, math.log(p.bpp)) for p in curves[n]), strict=True)) for n in curves
+    )
+    expected = 100 * math.expm1(float(np.mean(webp(at) - jpeg(at))))
+    assert deltas["psnr"]["webp"]["shared"] == pytest.approx(expected, abs=0.01)
+    assert deltas["psnr"]["webp"]["percent"] == pytest.approx(bd_rates(curves)[0]["psnr"]["webp"]["shared"], abs=1e-3)
+    assert deltas["psnr"]["part"]["shared"] == pytest.approx(-10, abs=0.2)
+
+
+def test_without_a_shared_range_each_codec_keeps_its_own(curves: dict[str, list[Point]]) -> None:
+    low, high = curves["jpeg"][:5], curves["jpeg"][-5:]
+    deltas, ranges = bd_rates({"jpeg": curves["jpeg"], "low": low, "high": high})
+    assert ranges["psnr"] is None
+    assert deltas["psnr"]["low"]["shared"] is deltas["psnr"]["high"]["shared"] is None
+    assert comparable(deltas["psnr"]["low"]) == deltas["psnr"]["low"]["percent"] == pytest.approx(0, abs=0.1)
 
 
 def test_curves_without_overlap_have_no_bd_rate() -> None:

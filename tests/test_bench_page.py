@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aecodec.bench import comparisons
 from aecodec.bench.aims import Aim
 from aecodec.bench.cache import Cache
-from aecodec.bench.comparisons import build_comparison
+from aecodec.bench.comparisons import build_comparison, build_comparisons
 from aecodec.bench.measure import Point
 from aecodec.bench.metrics import choose_metrics
 from aecodec.bench.page import build_page
@@ -41,7 +42,7 @@ def made(tmp_path_factory) -> tuple[bytes, list[Json], Json]:
     cache = Cache(folder / "cache", {})
     rivals, metrics = choose(["jpeg", "webp", "jpeg2000", "png"]), choose_metrics(["psnr-y"])
     run = run_bench(paths, rivals, metrics, cache, aim=Aim(most=4), repeats=1)
-    comparisons = [build_comparison(one, run.rivals, run.metrics, cache) for one in run.measured]
+    comparisons = [build_comparison(one, run.rivals, cache) for one in run.measured]
     run.report["pictures"][1]["name"] = comparisons[1]["name"] = EVIL
     return build_page(run.report, comparisons), comparisons, run.report
 
@@ -82,12 +83,43 @@ def test_large_pictures_show_their_centre(tmp_path: Path) -> None:
     Image.fromarray(ramp).save(tmp_path / "large.png")
     cache = Cache(None, {})
     run = run_bench([tmp_path / "large.png"], choose(["jpeg"]), choose_metrics([]), cache, aim=Aim(most=2), repeats=0)
-    found = build_comparison(run.measured[0], run.rivals, run.metrics, cache)
+    found = build_comparison(run.measured[0], run.rivals, cache)
     assert (found["width"], found["height"]) == (1024, 40)
     assert found["shown"] == "Shown: the centre, 1024x40, of 1400x40."
     np.testing.assert_array_equal(pixels_of(found["original"])[..., 0], ramp[:, 188:1212])
     assert found["rates"][0]["codecs"]["jpeg"]["src"].startswith(("data:image/webp", "data:image/png"))
     assert isinstance(run.measured[0].sweep["jpeg"][0], Point)
+
+
+def test_a_page_that_would_grow_too_large_has_fewer_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    for path, pixels in zip(paths, noise, strict=True):
+        Image.fromarray(pixels).save(path)
+    run = run_bench(paths, choose(["jpeg"]), choose_metrics([]), Cache(None, {}), aim=Aim(most=2), repeats=0)
+    steps: list[int] = []
+    found, left_out = build_comparisons(run.measured, run.rivals, Cache(None, {}), tick=steps.append)
+    assert ([one["name"] for one in found], left_out, sum(steps)) == ([path.name for path in paths], 0, 5)
+    monkeypatch.setattr(comparisons, "_ENOUGH", 2 * len(found[0]["original"]))
+    found, left_out = build_comparisons(run.measured, run.rivals, Cache(None, {}), tick=steps.append)
+    assert ([one["name"] for one in found], left_out, sum(steps)) == (["0.png", "2.png"], 3, 10)
+
+
+def test_a_codec_of_one_quality_is_compared_at_its_own_size(weights, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(weights))
+    ramp = np.add.outer(np.arange(0, 160, 4), np.arange(60)).astype(np.uint8)
+    Image.fromarray(ramp).save(tmp_path / "grey.png")
+    run = run_bench(
+        [tmp_path / "grey.png"], choose(["jpeg", "image-conv"]), choose_metrics([]), Cache(None, {}), repeats=0
+    )
+    one = build_comparison(run.measured[0], run.rivals, Cache(None, {}))
+    usual, own = one["rates"]
+    assert list(usual["codecs"]) == ["jpeg"]
+    assert list(own["codecs"]) == ["jpeg", "image-conv"]
+    size = run.measured[0].sweep["image-conv"][0].size
+    assert own["reference"] == f"the only file of image-conv: {size:,} bytes"
+    assert own["codecs"]["image-conv"]["bytes"] == size
+    assert own["codecs"]["jpeg"]["reached"] == (own["codecs"]["jpeg"]["bytes"] <= size)
 
 
 # in a browser
@@ -220,6 +252,10 @@ def test_plots_and_tables_show_the_report(made, visit) -> None:
     assert page.locator("#rd polyline").count() == 2
     assert page.locator("#points tbody tr").count() == 3 * 4 + 1
     assert page.locator("#rates-table tbody tr").count() == 2
+    deltas = made[2]["bd_rates"]["webp"]["psnr"]
+    page.select_option("#anchor", "webp")
+    assert page.locator("#rates-table tbody td:first-child").all_inner_texts() == ["jpeg", "jpeg2000"]
+    assert f"{deltas['jpeg']['shared']:+.1f} %" in page.inner_text("#rates-table tbody")
     assert page.locator("#speed-table tbody tr").count() == 4
     assert "libjpeg-turbo" in page.inner_text("#conditions")
     assert made[2]["codecs"]["webp"] in page.inner_text("#conditions")
@@ -234,5 +270,13 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_and_fingers_move_the_line(v
     box = page.locator("#stage").bounding_box()
     page.touchscreen.tap(box["x"] + box["width"] * 0.75, box["y"] + 30)
     assert line(page) == 75
+    zoom = float(re.search(r"zoom (\d+) %", page.get_attribute("#stage", "aria-valuetext"))[1])
+    fingers = page.context.new_cdp_session(page)
+    x, y = box["x"] + box["width"] / 2, box["y"] + 30
+    for kind, gap in (("touchStart", 20), ("touchMove", 40), ("touchMove", 60), ("touchEnd", 0)):
+        points = [{"x": x + side * gap, "y": y, "id": i} for i, side in enumerate((-1, 1)) if gap]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert float(re.search(r"zoom (\d+) %", page.get_attribute("#stage", "aria-valuetext"))[1]) > zoom
+    assert line(page) == 75  # two fingers zoom and leave the line
     shot = np.asarray(Image.open(BytesIO(page.locator("#stage").screenshot())).convert("L"))
     assert shot.std() > 10

@@ -1,7 +1,7 @@
 """Measure aez against the codecs that a user would pick instead, on any pictures, from real file bytes.
 
     pictures     files and folders -> RGB arrays
-    rivals       the table of codecs, by libraries that a user can install
+    rivals       the table of codecs, by libraries that a user can install; the classic autoencoders join it
     metrics      the table of metrics;  curves: BD-rate
     aims         sweep of qualities, given qualities, or a search for a rate or a PSNR
     measure      one codec, one picture, one quality -> a point;  cache: points that are known already

@@ -67,6 +67,11 @@ class Known:
             return None
         return point._replace(values={name: value for name, value in point.values.items() if name in metrics})
 
+    def of(self, rival: Rival) -> list[Point]:
+        """Return all points of a codec."""
+        state = state_of(rival, self.versions)
+        return [point for (own, _), point in self.points.items() if own == state]
+
     def put(self, rival: Rival, key: str, point: Point) -> None:
         """Keep a point."""
         state = state_of(rival, self.versions)

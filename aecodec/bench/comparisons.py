@@ -1,29 +1,61 @@
 """Pictures for the sliders of the HTML report: what every codec makes of a picture in equally many bytes."""
 
 import base64
+import math
 from collections.abc import Callable, Sequence
 from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 
 from aecodec.bench.aims import Aim, Kind
 from aecodec.bench.cache import Cache
-from aecodec.bench.measure import Failure, Point, decode_checked
-from aecodec.bench.metrics import Metric
+from aecodec.bench.measure import Point, decode_checked
+from aecodec.bench.metrics import METRICS
 from aecodec.bench.pictures import centre, load_picture
 from aecodec.bench.report import Json, Measured
 from aecodec.bench.rivals import Rival
 from aecodec.bench.run import measure
 
-_NEAR = 45  # quality of the first codec that sets the size: low enough to see what is lost
-_MOST = 3  # sizes per picture
+_NEAR = 55  # quality of the first codec that sets the size: low enough to see what is lost
+_MOST = 3  # sizes per picture, besides those of the codecs that have one quality
 _SIDE = 1024  # pixels: of larger pictures the centre is shown
+_ENOUGH = 32e6  # bytes of a page: no more pictures are added to it
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def build_comparisons(
+    measured: Sequence[Measured],
+    rivals: Sequence[Rival],
+    cache: Cache,
+    *,
+    aim: Aim = Aim(),  # noqa: B008 (immutable)
+    largest: int | None = None,
+    tick: Callable[[int], None] = lambda steps: None,
+) -> tuple[list[Json], int]:
+    """Return what the page shows of the pictures, in their order, and how many it has no room for.
+
+    Where there is no room for all, those that are shown are spread over the list. `tick` is called with the number of
+    steps done, as many as there are rivals for each picture.
+    """
+    order = sorted(range(len(measured)), key=lambda i: (i * _GOLDEN) % 1)
+    found: dict[int, Json] = {}
+    size = 0
+    for done, i in enumerate(order):
+        if size >= _ENOUGH:
+            tick((len(order) - done) * len(rivals))
+            return [found[j] for j in sorted(found)], len(order) - done
+        one = build_comparison(measured[i], rivals, cache, aim=aim, largest=largest, tick=lambda: tick(1))
+        if one is not None:
+            found[i] = one
+            size += sum(len(block["src"]) for rate in one["rates"] for block in rate["codecs"].values())
+            size += len(one["original"])
+    return [found[j] for j in sorted(found)], 0
 
 
 def build_comparison(
     one: Measured,
     rivals: Sequence[Rival],
-    metrics: Sequence[Metric],
     cache: Cache,
     *,
     aim: Aim = Aim(),  # noqa: B008 (immutable)
@@ -32,19 +64,19 @@ def build_comparison(
 ) -> Json | None:
     """Return what the page shows of one picture, or None when no codec sets a size.
 
-    The sizes are those that were asked for in bits per pixel, or else those of the files of the first codec. `tick` is
-    called once for each rival.
+    The sizes are those that were asked for in bits per pixel, or else those of the files of the first codec, and those
+    of the codecs that have one quality: these are shown at their own size alone. `tick` is called once for each rival.
     """
     pixels = load_picture(one.path, largest).pixels
     known = cache.of(one.digest)
-    entrants = [rival for rival in rivals if not rival.lossless and not isinstance(one.sweep[rival.name], Failure)]
-    sizes = _sizes(one, entrants[0].name if entrants else None, aim)
-    rates = [{"label": f"{bpp:.2f} bpp", "reference": reference, "codecs": {}} for bpp, reference in sizes]
+    entrants = [rival for rival in rivals if not rival.lossless and isinstance(one.sweep[rival.name], list)]
+    sizes = _sizes(one, entrants, aim)
+    rates: list[Json] = [{"label": size.label, "reference": size.reference, "codecs": {}} for size in sizes]
     for rival in rivals:
-        if rival in entrants:
-            for (bpp, _), rate in zip(sizes, rates, strict=True):
-                points = measure(rival, pixels, Aim(Kind.BPP, (bpp,)), metrics, known)
-                if not isinstance(points, Failure):
+        for size, rate in zip(sizes, rates, strict=True):
+            if rival in entrants and (not rival.one_quality or size.only == rival.name):
+                points = measure(rival, pixels, Aim(Kind.BPP, (size.bpp,)), [METRICS["psnr"]], known)
+                if isinstance(points, list):
                     rate["codecs"][rival.name] = _block(rival, pixels, points[0])
         tick()
     if not any(rate["codecs"] for rate in rates):
@@ -62,18 +94,32 @@ def build_comparison(
     }
 
 
-def _sizes(one: Measured, first: str | None, aim: Aim) -> list[tuple[float, str]]:
-    """Return sizes in bits per pixel and how the page calls them."""
-    if first is None:
-        return []
-    if aim.kind is Kind.BPP:
-        return [(bpp, f"{bpp:g} bits per pixel") for bpp in aim.values[:_MOST]]
-    points = one.sweep[first]
-    if aim.kind is Kind.SWEEP:
-        points = [min(points, key=lambda point: abs(point.quality - _NEAR))]
+class _Size(NamedTuple):
+    """A size that files are compared at."""
+
+    bpp: float
+    label: str
+    reference: str  # what sets it
+    only: str | None = None  # the codec of one quality whose size it is
+
+
+def _sizes(one: Measured, entrants: Sequence[Rival], aim: Aim) -> list[_Size]:
     half = 4 / (one.width * one.height)  # half a byte: rounding must not cost the codec that sets the size a step
-    return [
-        (p.bpp + half, f"the file of {first} at quality {p.quality:g}: {p.size:,.0f} bytes") for p in points[:_MOST]
+    sizes = []
+    free = [rival.name for rival in entrants if not rival.one_quality]
+    if aim.kind is Kind.BPP:
+        sizes = [_Size(bpp, f"{bpp:g} bpp", f"{bpp:g} bits per pixel") for bpp in aim.values]
+    elif free:
+        points = one.sweep[free[0]]
+        if aim.kind is Kind.SWEEP:
+            points = [min(points, key=lambda point: abs(point.quality - _NEAR))]
+        for p in points:
+            reference = f"the file of {free[0]} at quality {p.quality:g}: {p.size:,.0f} bytes"
+            sizes.append(_Size(p.bpp + half, f"{p.bpp:.2f} bpp", reference))
+    fixed = [(rival.name, one.sweep[rival.name][0]) for rival in entrants if rival.one_quality]
+    return sizes[:_MOST] + [
+        _Size(p.bpp + half, f"{p.bpp:.2f} bpp, as {name}", f"the only file of {name}: {p.size:,.0f} bytes", name)
+        for name, p in fixed
     ]
 
 

@@ -1,7 +1,7 @@
 """Rate-distortion curves, and the one number that compares two of them (BD-rate)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -108,22 +108,32 @@ class BdRate(NamedTuple):
     high: float
 
 
-def bd_rate(anchor: Curve, test: Curve) -> BdRate | None:
+def overlap(curves: Iterable[Curve]) -> tuple[float, float] | None:
+    """Return the range of levels that all curves share, or None.
+
+    >>> overlap([Curve([1, 2], [30.0, 36.0]), Curve([1, 2], [32.0, 40.0])])
+    (32.0, 36.0)
+    """
+    ranges = [(curve.levels[0], curve.levels[-1]) if curve.log_rate else (math.inf, -math.inf) for curve in curves]
+    low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
+    return (low, high) if low < high else None
+
+
+def bd_rate(anchor: Curve, test: Curve, within: tuple[float, float] | None = None) -> BdRate | None:
     """Return the Bjontegaard delta rate of `test` against `anchor`, or None where the curves do not overlap.
 
     The logarithms of both rates are interpolated by PCHIP and averaged over the overlap of the two ranges of levels
-    (Bjontegaard, VCEG-M33, 2001, with PCHIP in place of one cubic as in JVET's common test conditions).
+    (Bjontegaard, VCEG-M33, 2001, with PCHIP in place of one cubic as in JVET's common test conditions), or over the
+    range `within`, which lies inside it.
 
     >>> anchor = Curve([1.0, 2.0, 4.0], [30.0, 33.0, 36.0])
     >>> result = bd_rate(anchor, Curve([0.5, 1.0, 2.0], [30.0, 33.0, 36.0]))
     >>> round(result.percent, 6), result.low, result.high
     (-50.0, 30.0, 36.0)
     """
-    if anchor.log_rate is None or test.log_rate is None:
+    span = within or overlap([anchor, test])
+    if span is None or anchor.log_rate is None or test.log_rate is None:
         return None
-    low = max(anchor.levels[0], test.levels[0])
-    high = min(anchor.levels[-1], test.levels[-1])
-    if low >= high:
-        return None
+    low, high = span
     difference = (test.log_rate.integrate(low, high) - anchor.log_rate.integrate(low, high)) / (high - low)
     return BdRate(100 * math.expm1(difference), low, high)

@@ -1,7 +1,8 @@
 """Encode and decode through the libraries that a user can install: one pair of functions and one test for each.
 
-Pixels are uint8 (H, W, 3), C order; data are the bytes of a complete file. What a library does with several cores is up
-to it, within the cores that this process may use.
+Pixels are uint8 (H, W) or (H, W, 3), C order; data are the bytes of a complete file. A grey picture is stored as grey
+by those that can, and comes back as grey or as RGB. What a library does with several cores is up to it, within those
+that this process may use.
 """
 
 import importlib.util
@@ -18,6 +19,9 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+SMALL = 28  # pixels on each side of the pictures of MNIST and Fashion-MNIST
+
+
 def encode_aez(pixels: np.ndarray, quality: float) -> bytes:
     import aecodec  # loads the nets on first use, not when the table is made
 
@@ -28,6 +32,30 @@ def decode_aez(data: bytes) -> np.ndarray:
     import aecodec
 
     return aecodec.decode(data)
+
+
+def encode_classic(pixels: np.ndarray, quality: float, *, model: str) -> bytes:
+    """Encode with a classic autoencoder, whose only quality is its own."""
+    import aecodec
+
+    return aecodec.encode(pixels, model=model)
+
+
+def unsuited_classic(pixels: np.ndarray, *, model: str) -> str | None:
+    """Return why a classic autoencoder does not suit a picture, or None.
+
+    Those of digits and clothes suit pictures of the size that they were trained on, whether they could code others or
+    not.
+    """
+    from aecodec.classic.weights import classics
+
+    net = classics()[model]
+    small = net.entry["data"] != "grey"
+    if pixels.ndim == 3:
+        return f"codes grey pictures only{f', of {SMALL}x{SMALL} pixels' if small else ''}"
+    if small and pixels.shape != (SMALL, SMALL):
+        return f"is made for pictures of {SMALL}x{SMALL} pixels"
+    return None
 
 
 def encode_pillow(pixels: np.ndarray, quality: float, *, format: str, **settings: Any) -> bytes:
@@ -44,7 +72,7 @@ def decode_pillow(data: bytes, *, format: str) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the file is our own, large or not
         with Image.open(BytesIO(data), formats=[format]) as image:
-            return np.asarray(image.convert("RGB"))
+            return _pixels(image)
 
 
 def missing_pillow(feature: str, name: str) -> str | None:
@@ -55,12 +83,9 @@ def missing_pillow(feature: str, name: str) -> str | None:
 
 def encode_jpeg2000(pixels: np.ndarray, quality: float) -> bytes:
     """Encode with Pillow; the quality is the PSNR in dB that OpenJPEG aims at."""
-    settings = {
-        "quality_mode": "dB",
-        "quality_layers": [quality],
-        "irreversible": True,
-        "mct": 1,
-    }  # without mct: RGB as it is
+    settings = {"quality_mode": "dB", "quality_layers": [quality], "irreversible": True}
+    if pixels.ndim == 3:
+        settings["mct"] = 1  # without: RGB as it is
     return encode_pillow(pixels, quality, format="JPEG2000", **settings)
 
 
@@ -104,7 +129,7 @@ def encode_heif(pixels: np.ndarray, quality: float, *, chroma: str, **parameters
 def decode_heif(data: bytes) -> np.ndarray:
     import pillow_heif
 
-    return np.asarray(pillow_heif.open_heif(BytesIO(data)).to_pillow().convert("RGB"))
+    return _pixels(pillow_heif.open_heif(BytesIO(data)).to_pillow())
 
 
 def missing_heif() -> str | None:
@@ -113,6 +138,10 @@ def missing_heif() -> str | None:
     import pillow_heif
 
     return None if pillow_heif.libheif_info()["HEIF"] else "this pillow-heif is built without an encoder"
+
+
+def _pixels(image: Any) -> np.ndarray:
+    return np.asarray(image if image.mode == "L" else image.convert("RGB"))
 
 
 def _missing_package(name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def describe_machine() -> dict[str, str | int]:
 def library_versions() -> dict[str, str]:
     """Return the versions of the packages and of the codec libraries inside them; what is absent is left out.
 
-    "aecodec files" is a hash of this package's own code and of its weights, which change more often than its version.
+    "aecodec files" is a hash of this package's own code and of its weights, which change more often than its version,
+    "aecodec classic files" the same of the classic autoencoders.
     """
     from PIL import features
 
@@ -51,7 +53,7 @@ def library_versions() -> dict[str, str]:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    versions["aecodec files"] = _own_files()
+    versions |= _own_files()
     for feature, library in _INSIDE_PILLOW.items():
         if features.check(feature):
             versions[library] = str(features.version(feature))
@@ -74,14 +76,20 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def _own_files() -> str:
+def _own_files() -> dict[str, str]:
     import aecodec
+    from aecodec.classic.weights import folder_of_models
     from aecodec.model import weights_folder
 
-    digest = hashlib.sha256((weights_folder() / "manifest.json").read_bytes())  # holds the hashes of the weights
-    for path in sorted(Path(aecodec.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    package = Path(aecodec.__file__).parent
+    own, classic = (sorted(folder.glob("*.py")) for folder in (package, package / "classic"))
+    manifests = weights_folder() / "manifest.json", folder_of_models() / "manifest.json"  # with hashes of the weights
+    groups = {"aecodec files": [manifests[0], *own], "aecodec classic files": [manifests[1], *own, *classic]}
+    return {name: _digest(paths) for name, paths in groups.items() if paths[0].exists()}
+
+
+def _digest(paths: Sequence[Path]) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12]
 
 
 def _processor() -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aecodec.bench.metrics import METRICS, Metric
+from aecodec.bench.pictures import as_rgb
 from aecodec.bench.rivals import Rival
 
 _PSNR = (METRICS["psnr"],)
@@ -34,26 +35,36 @@ class Failure(NamedTuple):
     reason: str
 
 
-Sweep = dict[str, list[Point] | Failure]  # by the name of the rival
+class Unsuited(NamedTuple):
+    """Why a codec is not measured on a picture that it is not made for."""
+
+    reason: str
+
+
+Column = list[Point] | Failure | Unsuited
+Sweep = dict[str, Column]  # by the name of the rival
 
 
 def decode_checked(rival: Rival, data: bytes, pixels: np.ndarray) -> np.ndarray:
-    """Decode a file that was made of `pixels`; raises ValueError when it comes back with another shape."""
-    decoded = rival.decode(data)
-    if decoded.shape != pixels.shape:
-        raise ValueError(f"decoded to shape {decoded.shape}, expected {pixels.shape}")
+    """Decode a file that was made of `pixels` to RGB, (H, W, 3).
+
+    Raises ValueError when it comes back with another height, width or kind.
+    """
+    decoded, expected = as_rgb(rival.decode(data)), (*pixels.shape[:2], 3)
+    if decoded.shape != expected:
+        raise ValueError(f"decoded to shape {decoded.shape}, expected {expected}")
     return decoded
 
 
 def measure_once(rival: Rival, pixels: np.ndarray, quality: float, metrics: Sequence[Metric] = _PSNR) -> Point:
-    """Encode `pixels`, uint8 (H, W, 3), decode the bytes and compare, by those of `metrics` that fit the picture.
+    """Encode `pixels`, uint8 (H, W) or (H, W, 3), decode the bytes and compare, by those of `metrics` that fit it.
 
     Raises whatever the codec raises, and ValueError when it gives back a picture of another shape.
     """
     data = rival.encode(pixels, quality)
-    decoded = decode_checked(rival, data, pixels)
-    height, width, _ = pixels.shape
-    values = {metric.name: metric.measure(pixels, decoded) for metric in fitting(metrics, height, width)}
+    source, decoded = as_rgb(pixels), decode_checked(rival, data, pixels)
+    height, width = pixels.shape[:2]
+    values = {metric.name: metric.measure(source, decoded) for metric in fitting(metrics, height, width)}
     return Point(quality, height * width, len(data), 8 * len(data) / (height * width), values)
 
 
@@ -65,15 +76,18 @@ def fitting(metrics: Sequence[Metric], height: int, width: int) -> list[Metric]:
 def mean_sweep(sweeps: Sequence[Sweep]) -> Sweep:
     """Return the mean over pictures of size, bpp and metrics, point by point.
 
-    A mean stands for all the pictures or is not given: a rival that failed on some of them is a Failure here too, a
-    metric that some are too small for is left out, and what some could not reach is not reached.
+    A mean stands for all the pictures or is not given: a rival that failed on some of them is a Failure here too, one
+    that some are not for is Unsuited, a metric that some are too small for is left out, and what some could not reach
+    is not reached.
     """
     means: Sweep = {}
     for name in sweeps[0] if sweeps else ():
         columns = [one[name] for one in sweeps]
-        failed = [column for column in columns if isinstance(column, Failure)]
-        if failed:
-            means[name] = Failure(f"on {len(failed)} of {len(columns)} pictures: {failed[0].reason}")
+        for reason in (Failure, Unsuited):
+            without = [column for column in columns if isinstance(column, reason)]
+            if without:
+                means[name] = reason(f"on {len(without)} of {len(columns)} pictures: {without[0].reason}")
+                break
         else:
             means[name] = [_mean(points) for points in zip(*columns, strict=True)]
     return means

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from aecodec.bench.rivals import RIVALS
+from aecodec.bench.rivals import known_rivals
 
 
 def main(way: str, name: str, quality: str, picture: str) -> None:
-    rival, path = RIVALS[name], Path(picture)
+    rival, path = known_rivals()[name], Path(picture)
     if way == "encode":
         pixels = np.load(path)
         before = _peak(restart=True)

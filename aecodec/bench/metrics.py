@@ -28,12 +28,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     >>> round(psnr(a, a + 1), 2)
     48.13
     """
-    _check(a, b)
-    squares = 0.0
-    for top in range(0, a.shape[0], _ROWS):
-        band = np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16).astype(np.float64).ravel()
-        squares += float(band @ band)
-    return math.inf if squares == 0 else 10 * math.log10(255**2 * a.size / squares)
+    return _psnr(a, b, lambda band: band.astype(np.float64))
 
 
 def psnr_y(a: np.ndarray, b: np.ndarray) -> float:
@@ -43,12 +38,18 @@ def psnr_y(a: np.ndarray, b: np.ndarray) -> float:
     >>> round(psnr_y(a, a + 1), 2)
     48.13
     """
+    return _psnr(a, b, lambda band: band @ np.array(_LUMA))
+
+
+def _psnr(a: np.ndarray, b: np.ndarray, part: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Return the PSNR in dB of what `part` takes of the difference."""
     _check(a, b)
-    squares = 0.0
+    squares, count = 0.0, 0
     for top in range(0, a.shape[0], _ROWS):
-        band = np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16) @ np.array(_LUMA)
-        squares += float(band.ravel() @ band.ravel())
-    return math.inf if squares == 0 else 10 * math.log10(255**2 * a.shape[0] * a.shape[1] / squares)
+        values = part(np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16)).ravel()
+        squares += float(values @ values)
+        count += values.size
+    return math.inf if squares == 0 else 10 * math.log10(255**2 * count / squares)
 
 
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
@@ -128,8 +129,10 @@ class Metric:
     """A metric: larger is better."""
 
     name: str  # how --metrics and the report call it
-    title: str  # how the table and the plots do
+    title: str  # how the plots do
+    short: str  # how the table does, in eight letters
     unit: str  # of its level
+    digits: int  # of its value, behind the point
     measure: Measure
     level: Callable[[float], float] = field(default=_same)  # its value on the axis of plots and BD-rates
     least: int = 1  # pixels that the shorter side of a picture needs
@@ -143,10 +146,10 @@ class Metric:
 
 
 _TABLE = (
-    Metric("psnr", "PSNR-RGB", "dB", psnr),
-    Metric("psnr-y", "PSNR-Y", "dB", psnr_y),
-    Metric("ms-ssim", "MS-SSIM", "dB", ms_ssim, _as_decibels, least=176),
-    Metric("ssimulacra2", "SSIMULACRA 2", "", ssimulacra2, least=8, package="ssimulacra2"),
+    Metric("psnr", "PSNR-RGB", "PSNR", "dB", 2, psnr),
+    Metric("psnr-y", "PSNR-Y", "PSNR-Y", "dB", 2, psnr_y),
+    Metric("ms-ssim", "MS-SSIM", "MS-SSIM", "dB", 4, ms_ssim, _as_decibels, least=176),
+    Metric("ssimulacra2", "SSIMULACRA 2", "SSIM 2", "", 1, ssimulacra2, least=8, package="ssimulacra2"),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 DEFAULT_METRICS = ("psnr", "psnr-y", "ms-ssim")  # ssimulacra2 takes more than a second per megapixel

@@ -1,4 +1,4 @@
-"""Find and read the pictures to be measured: every codec gets the same RGB pixels."""
+"""Find and read the pictures to be measured: every codec gets the same pixels, RGB or grey."""
 
 import errno
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ class Source(NamedTuple):
     """One picture as it is measured."""
 
     name: str  # file name without folders
-    pixels: np.ndarray  # uint8 (H, W, 3)
-    note: str  # what was changed to make it RGB, or ""
+    pixels: np.ndarray  # uint8 (H, W) or (H, W, 3)
+    note: str  # what it is besides RGB, what was left out, or ""
 
 
 def find_pictures(paths: Sequence[Path]) -> list[Path]:
@@ -39,14 +39,15 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
 
 
 def load_picture(path: Path, largest: int | None = None) -> Source:
-    """Read a picture as RGB: grey is repeated over the three channels, alpha is dropped.
+    """Read a picture as RGB or grey: alpha is dropped, what Exif says is turned stands upright.
 
     If it is larger than `largest` pixels on a side, the centre is cut out. Raises EncodeError or OSError when it cannot
     be read.
     """
     from aecodec.picture import read_picture
 
-    pixels, note = to_rgb(read_picture(path).pixels)
+    picture = read_picture(path)
+    pixels, note = without_alpha(_upright(picture.pixels, picture.metadata.exif))
     if largest is not None and max(pixels.shape[:2]) > largest:
         note = ", ".join(filter(None, (note, f"the centre of {pixels.shape[1]}x{pixels.shape[0]}")))
         pixels = centre(pixels, largest, largest)
@@ -54,7 +55,7 @@ def load_picture(path: Path, largest: int | None = None) -> Source:
 
 
 def centre(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a copy of the centre of a picture, (H, W, 3), at most so high and wide.
+    """Return a copy of the centre of a picture, (H, W) or (H, W, 3), at most so high and wide.
 
     >>> centre(np.zeros((9, 4, 3), np.uint8), 5, 5).shape
     (5, 4, 3)
@@ -73,19 +74,35 @@ def printable(name: str) -> str:
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
-def to_rgb(pixels: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return uint8 (H, W, 3) pixels and what was done, from (H, W), (H, W, 2), (H, W, 3) or (H, W, 4).
+def without_alpha(pixels: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return uint8 (H, W) or (H, W, 3) pixels and a note, from (H, W), (H, W, 2), (H, W, 3) or (H, W, 4).
 
-    >>> to_rgb(np.zeros((5, 4, 2), np.uint8))[1]
-    'grey measured as RGB, alpha dropped'
+    >>> without_alpha(np.zeros((5, 4, 2), np.uint8))[1]
+    'grey, alpha dropped'
     """
     notes = []
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if channels <= 2:
-        grey = pixels if pixels.ndim == 2 else pixels[..., 0]
-        pixels = np.repeat(grey[..., None], 3, axis=2)
-        notes.append("grey measured as RGB")
+        pixels = pixels if pixels.ndim == 2 else pixels[..., 0]
+        notes.append("grey")
     if channels in (2, 4):
-        pixels = pixels[..., :3]
+        pixels = pixels if channels == 2 else pixels[..., :3]
         notes.append("alpha dropped")
     return np.ascontiguousarray(pixels), ", ".join(notes)
+
+
+def _upright(pixels: np.ndarray, exif: bytes) -> np.ndarray:
+    from PIL import Image, ImageOps
+
+    image = Image.fromarray(pixels)
+    image.info["exif"] = exif
+    return np.asarray(ImageOps.exif_transpose(image)) if exif else pixels
+
+
+def as_rgb(pixels: np.ndarray) -> np.ndarray:
+    """Return grey (H, W) as a view (H, W, 3) of three equal channels, RGB as it is.
+
+    >>> as_rgb(np.zeros((5, 4), np.uint8)).shape
+    (5, 4, 3)
+    """
+    return np.broadcast_to(pixels[..., None], (*pixels.shape, 3)) if pixels.ndim == 2 else pixels

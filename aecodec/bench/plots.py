@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aecodec.bench.report import Json, shown_level
+from aecodec.bench.metrics import METRICS
+from aecodec.bench.report import Json, comparable, shown_level
 from aecodec.bench.rivals import SUBJECT
-from aecodec.bench.style import colours
+from aecodec.bench.style import DASHED, colours
 
 _TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
-_TITLES = {"psnr": "PSNR-RGB, dB", "psnr-y": "PSNR-Y, dB", "ms-ssim": "MS-SSIM, dB", "ssimulacra2": "SSIMULACRA 2"}
 
 
 def missing() -> str | None:
@@ -45,17 +45,24 @@ def draw_curves(stem: str, blocks: Sequence[tuple[str, Json]], metrics: Sequence
     for axis, (title, block, metric) in zip(axes, panels, strict=True):
         styles = colours(list(block["codecs"]))
         for name, codec in block["codecs"].items():
-            levels = [(point["bpp"], shown_level(metric, point.get(metric))) for point in codec.get("points", ())]
+            lossy = [point for point in codec.get("points", ()) if point["psnr"] is not None]
+            levels = [(point["bpp"], shown_level(metric, point.get(metric))) for point in lossy]
             levels = [(bpp, level) for bpp, level in levels if level is not None]
-            if not levels or (len(levels) == 1 and metric != "psnr"):
+            if not levels:
                 continue
             delta = block["bd_rate"].get(metric, {}).get(name)
-            label = f"{name} ({delta['percent']:+.0f} %)" if delta else name
+            label = f"{name} ({comparable(delta):+.0f} %)" if delta else name
             first = name == SUBJECT
             look = {"linewidth": 2.6 if first else 1.4, "zorder": 5 if first else 2, "color": styles[name]}
-            axis.plot(*zip(*levels, strict=True), marker="o" if first else ".", label=label, **look)
-        _label(axis, _TITLES[metric], title)
-        axis.legend(title=f"BD-rate against {anchor}", loc="lower right", fontsize="small", title_fontsize="small")
+            marker = "D" if len(levels) == 1 else "o" if first else "."
+            dashes = "--" if name in DASHED else "-"
+            axis.plot(*zip(*levels, strict=True), marker=marker, linestyle=dashes, label=label, **look)
+        unit = METRICS[metric].unit
+        _label(axis, METRICS[metric].title + (unit and f", {unit}"), title)
+        head = f"BD-rate against {anchor}"
+        if shared := block.get("shared_range", {}).get(metric):
+            head += f", {shared[0]:.1f} to {shared[1]:.1f}" + (unit and f" {unit}")
+        axis.legend(title=head, loc="upper left", fontsize="small", title_fontsize="small")
     return _save(figure, stem)
 
 
@@ -66,10 +73,10 @@ def draw_speed(stem: str, speed: Json, deltas: Mapping[str, Json | None], anchor
     cores = "1"
     for name, one in speed["codecs"].items():
         delta = {"percent": 0.0} if name == anchor else deltas.get(name)
-        if "failed" in one or delta is None:
+        if "failed" in one or not delta:
             continue
         cores = list(one["encode_mps"])[-1]
-        at = (one["encode_mps"][cores], delta["percent"])
+        at = (one["encode_mps"][cores], comparable(delta))
         axis.scatter(*at, s=90 if name == SUBJECT else 45, color=styles[name], zorder=3)
         axis.annotate(name, at, xytext=(8, -4), textcoords="offset points")
     axis.set_xscale("log")

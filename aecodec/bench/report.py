@@ -1,20 +1,22 @@
 """Measurements -> one dictionary that JSON can hold: points, means, equal-PSNR comparisons, BD-rates, conditions."""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aecodec.bench.aims import Aim, Kind
-from aecodec.bench.curves import Curve, bd_rate
+from aecodec.bench.curves import Curve, bd_rate, overlap
 from aecodec.bench.machine import describe_machine, library_versions
-from aecodec.bench.measure import Failure, Point, Sweep, mean_sweep
+from aecodec.bench.measure import Failure, Point, Sweep, Unsuited, mean_sweep
 from aecodec.bench.metrics import METRICS, Metric
 from aecodec.bench.rivals import ANCHOR, SUBJECT, Rival
 from aecodec.bench.speed import Speed
 
 Json = dict[str, Any]
 _FEWEST = 4  # points of a curve that a BD-rate is given for
+_QUIET = 0.9  # of a core: with less, other work disturbs the speeds
 
 
 class Measured(NamedTuple):
@@ -46,20 +48,24 @@ def build_report(
         | compare(one.sweep)
         for one in measured
     ]
+    means = mean_sweep([one.sweep for one in measured])
+    curves = {name: column for name, column in means.items() if isinstance(column, list) and len(column) >= _FEWEST}
     return {
-        "report": 2,
+        "report": 3,
         "mode": {"kind": aim.kind.value, "values": list(aim.values)},
         "repeats": repeats,
         "machine": describe_machine(),
         "versions": library_versions(),
         "anchor": ANCHOR,
-        "metrics": {metric.name: {"title": metric.title, "unit": metric.unit} for metric in metrics},
+        "metrics": {m.name: {"title": m.title, "unit": m.unit, "digits": m.digits} for m in metrics},
         "codecs": {rival.name: rival.about for rival in rivals},
         "lossless": [rival.name for rival in rivals if rival.lossless],
+        "one_quality": [rival.name for rival in rivals if rival.one_quality and not rival.lossless],
         "not_measured": dict(not_measured or {}),
         "skipped": dict(skipped or {}),
         "pictures": pictures,
-        "mean": compare(mean_sweep([one.sweep for one in measured])),
+        "mean": compare(means),
+        "bd_rates": {name: bd_rates(curves, name)[0] for name in curves},
     }
 
 
@@ -68,39 +74,58 @@ def compare(sweep: Sweep) -> Json:
 
     aez is compared with every other codec at its own points, every other codec with aez.
     """
-    points = {name: column for name, column in sweep.items() if not isinstance(column, Failure)}
+    points = {name: column for name, column in sweep.items() if isinstance(column, list)}
     size = {name: Curve([p.size for p in column], [p.psnr for p in column]) for name, column in points.items()}
     codecs: Json = {}
     for name, column in sweep.items():
         if isinstance(column, Failure):
             codecs[name] = {"failed": column.reason}
             continue
+        if isinstance(column, Unsuited):
+            codecs[name] = {"not_measured": column.reason}
+            continue
         others = [other for other in points if other != name and SUBJECT in (name, other)]
         codecs[name] = {"points": [_point(point, {other: size[other] for other in others}) for point in column]}
-    return {"codecs": codecs, "bd_rate": bd_rates(points)}
+    deltas, ranges = bd_rates(points)
+    return {"codecs": codecs, "bd_rate": deltas, "shared_range": ranges}
 
 
-def bd_rates(points: Mapping[str, Sequence[Point]]) -> Json:
-    """Return the BD-rates against the anchor, by metric and codec; None where curves do not overlap.
+def bd_rates(points: Mapping[str, Sequence[Point]], anchor: str = ANCHOR) -> tuple[Json, Json]:
+    """Return the BD-rates against the anchor by metric and codec, and by metric the range that all curves share.
 
-    Codecs with fewer than four points have none, as Bjontegaard's method wants four.
+    Each is taken over what the two curves have in common, None where that is nothing; "shared" is the same over what
+    all curves have in common, which makes the codecs comparable with each other. Codecs with fewer than four points
+    have none, as Bjontegaard's method wants four.
     """
-    result: Json = {}
+    deltas: Json = {}
+    ranges: Json = {}
     long = {name: column for name, column in points.items() if len(column) >= _FEWEST}
     for metric in METRICS.values():
-        known = {name: column for name, column in long.items() if all(metric.name in point.values for point in column)}
         curves = {
             name: Curve([p.bpp for p in column], [metric.level(p.values[metric.name]) for p in column])
-            for name, column in known.items()
+            for name, column in long.items()
+            if all(metric.name in point.values for point in column)
         }
-        if ANCHOR not in curves:
+        curves = {name: curve for name, curve in curves.items() if curve.log_rate is not None}  # not lossless
+        if anchor not in curves:
             continue
-        result[metric.name] = {}
+        common = overlap(curves.values())
+        ranges[metric.name] = common and [round(level, 3) for level in common]
+        deltas[metric.name] = {}
         for name, curve in curves.items():
-            if name != ANCHOR:
-                delta = bd_rate(curves[ANCHOR], curve)
-                result[metric.name][name] = delta and {key: round(value, 3) for key, value in delta._asdict().items()}
-    return result
+            if name != anchor:
+                own = bd_rate(curves[anchor], curve)
+                shared = common and bd_rate(curves[anchor], curve, common)
+                deltas[metric.name][name] = own and {
+                    **{key: round(value, 3) for key, value in own._asdict().items()},
+                    "shared": shared and round(shared.percent, 3),
+                }
+    return deltas, ranges
+
+
+def comparable(delta: Json) -> float:
+    """Return the BD-rate over the range that all codecs share, or else over what the codec shares with the anchor."""
+    return delta["percent"] if delta.get("shared") is None else delta["shared"]
 
 
 def speed_block(one: Measured, level: float | None, repeats: int, speeds: Mapping[str, Speed | Failure]) -> Json:
@@ -119,7 +144,9 @@ def speed_block(one: Measured, level: float | None, repeats: int, speeds: Mappin
         }
     near = None if level is None or not math.isfinite(level) else round(level, 2)
     head = {"picture": one.name, "width": one.width, "height": one.height, "near_psnr": near, "repeats": repeats}
-    return head | {"codecs": codecs}
+    shares = [speed.core_share for speed in speeds.values() if isinstance(speed, Speed) and speed.core_share]
+    share = round(statistics.median(shares), 2) if shares else None
+    return head | {"core_share": share, "busy": share is not None and share < _QUIET, "codecs": codecs}
 
 
 def shown_level(metric: str, value: float | None) -> float | None:

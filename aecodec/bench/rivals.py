@@ -1,7 +1,8 @@
 """The codecs that `aecodec bench` compares, one table: add a rival by adding a row.
 
-A rival turns uint8 (H, W, 3) pixels and a quality into the bytes of a complete file, and such bytes into pixels again.
-Everything goes through what a user can install; what cannot be used here says so in `missing`.
+A rival turns pixels, uint8 (H, W) or (H, W, 3), and a quality into the bytes of a complete file, and such bytes into
+pixels again. Everything goes through what a user can install; what cannot be used here says so in `missing`. The
+classic autoencoders that are installed are rows too: each has one quality, and codes grey pictures.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,10 +18,11 @@ Encode = Callable[[np.ndarray, float], bytes]
 Decode = Callable[[bytes], np.ndarray]
 
 STEPS_OF_5 = tuple(range(5, 96, 5))
+FROM_1 = (1, *STEPS_OF_5)  # for codecs that begin at a higher PSNR than the others, so that ranges overlap more
 _ONE = (80,)  # lossless: a quality says nothing, but to WebP how hard it tries; 80 is Pillow's default
 
 
-def _always() -> str | None:
+def _always(*pixels: np.ndarray) -> str | None:
     return None
 
 
@@ -39,10 +41,16 @@ class Rival:
     step: float = 1  # between them
     lossless: bool = False  # a point of reference, without a quality
     mime: str | None = None  # of its files, if browsers show them
+    unsuited: Callable[[np.ndarray], str | None] = field(default=_always)  # why a picture is not for it, or None
 
     def __post_init__(self) -> None:
         if list(self.qualities) != sorted(set(self.qualities)):
             raise ValueError(f"{self.name}: qualities must rise")
+
+    @property
+    def one_quality(self) -> bool:
+        """Whether it makes one file of a picture, whatever is asked for."""
+        return self.span[0] == self.span[1]
 
 
 def _pillow(
@@ -82,6 +90,7 @@ def _imagecodecs(
         partial(libraries.missing_imagecodecs, codec),
         ("imagecodecs", library),
         span=(80, 80) if "lossless" in settings else (1, 99),
+        step=0.25 if codec == "jpegxl" else 1,  # JPEG XR rounds
         lossless="lossless" in settings,
     )
 
@@ -95,6 +104,20 @@ def _heif(name: str, about: str, **settings: str) -> Rival:
         STEPS_OF_5,
         libraries.missing_heif,
         ("pillow-heif", "libheif", "x265"),
+    )
+
+
+def _classic(name: str, net: Any) -> Rival:
+    entry = net.entry
+    return Rival(
+        name,
+        f"classic autoencoder {entry['label']}: {entry['about']}; trained on {entry['data']} pictures; one quality",
+        partial(libraries.encode_classic, model=name),
+        libraries.decode_aez,
+        (1,),
+        versions=("aecodec", "ai-edge-litert", "aecodec classic files"),
+        span=(1, 1),
+        unsuited=partial(libraries.unsuited_classic, model=name),
     )
 
 
@@ -132,8 +155,9 @@ _TABLE = (
         partial(libraries.missing_pillow, "jpg_2000", "JPEG 2000"),
         ("pillow", "openjpeg"),
         span=(15, 60),
+        step=0.125,
     ),
-    _pillow("webp", "method 6, 4:2:0, default (perceptual) tuning", "WEBP", "webp", "libwebp", method=6),
+    _pillow("webp", "method 6, 4:2:0, default (perceptual) tuning", "WEBP", "webp", "libwebp", FROM_1, method=6),
     _pillow("avif", "speed 6, 4:2:0, default (perceptual) tuning", "AVIF", "avif", "libavif aom dav1d", speed=6),
     _pillow(
         "avif-slow",
@@ -148,7 +172,7 @@ _TABLE = (
     _heif("heic", "x265 preset slow, 4:2:0, default (SSIM) tuning", chroma="420"),
     _heif("heic-psnr", "x265 preset slow, 4:4:4, tune=psnr", chroma="444", tune="psnr"),
     _imagecodecs("jxl", "effort 7, not tuned for PSNR", "jpegxl", "libjxl", effort=7),
-    _imagecodecs("jpegxr", "default: 4:4:4, no tuning", "jpegxr", "jxrlib", scale=0.01),
+    _imagecodecs("jpegxr", "default: 4:4:4, no tuning", "jpegxr", "jxrlib", FROM_1, scale=0.01),
     _pillow("png", "lossless, optimised", "PNG", "zlib", "", _ONE, reference=True, optimize=True),
     _pillow("webp-ll", "lossless, default effort", "WEBP", "webp", "libwebp", _ONE, reference=True, lossless=True),
     _imagecodecs("jxl-ll", "lossless, effort 7", "jpegxl", "libjxl", _ONE, effort=7, lossless=True),
@@ -157,18 +181,25 @@ _TABLE = (
 RIVALS: dict[str, Rival] = {rival.name: rival for rival in _TABLE}
 SUBJECT = "aez"  # the codec that the others are compared with
 ANCHOR = "jpeg"  # BD-rates are given against it
-DEFAULT = ("aez", "jpeg", "jpeg-opt", "webp", "avif")
+
+
+def known_rivals() -> dict[str, Rival]:
+    """Return the table by name, and after it the classic autoencoders that are installed. Raises ModelError."""
+    from aecodec.classic.weights import classics
+
+    return RIVALS | {name: _classic(name, net) for name, net in classics().items() if net.codes}
 
 
 def choose(names: Sequence[str]) -> list[Rival]:
     """Return the rivals called `names`, in the order of the table; "all" stands for every one.
 
-    Raises ValueError for a name that is not in the table.
+    Raises ValueError for a name that is not known, ModelError for classic autoencoders that are damaged.
 
     >>> [rival.name for rival in choose(["webp", "jpeg"])]
     ['jpeg', 'webp']
     """
-    unknown = [name for name in names if name not in RIVALS and name != "all"]
+    known = known_rivals()
+    unknown = [name for name in names if name not in known and name != "all"]
     if unknown:
-        raise ValueError(f"codec {unknown[0]!r} is not known, expected {', '.join(RIVALS)} or all")
-    return [rival for rival in _TABLE if rival.name in names or "all" in names]
+        raise ValueError(f"codec {unknown[0]!r} is not known, expected {', '.join(known)} or all")
+    return [rival for rival in known.values() if rival.name in names or "all" in names]

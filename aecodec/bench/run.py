@@ -13,7 +13,7 @@ import numpy as np
 
 from aecodec.bench.aims import Aim
 from aecodec.bench.cache import Cache, Known, digest_of
-from aecodec.bench.measure import Failure, Point, Sweep, describe, fitting
+from aecodec.bench.measure import Column, Failure, Point, Sweep, Unsuited, describe, fitting
 from aecodec.bench.metrics import Metric
 from aecodec.bench.pictures import Source, load_picture, printable
 from aecodec.bench.report import Json, Measured, build_report, speed_block
@@ -69,7 +69,7 @@ def run_bench(
                 skip(f"{printable(str(path))}: skipped: {reason}")
                 tick(sum(len(aim.targets(rival)) for rival in present))
                 continue
-            height, width, _ = source.pixels.shape
+            height, width = source.pixels.shape[:2]
             sweep: Sweep = {}
             digest = digest_of(source.pixels)
             if pool is None:
@@ -89,15 +89,16 @@ def run_bench(
     finally:
         if pool is not None:
             pool.shutdown(cancel_futures=True)
-    report = build_report(
-        measured, present, usable, aim=aim, not_measured=not_measured | without, skipped=skipped, repeats=repeats
-    )
-    steps = count_ticks(len(present), repeats) if repeats else 0
-    if repeats and measured:
-        report["speed"] = speed_of(measured, present, repeats, largest, lambda: tick(1))
-    else:
-        tick(steps)
-    return Run(report, measured, present, usable)
+    unsuited = _take_unsuited(measured)
+    suited = [rival for rival in present if rival.name not in unsuited]
+    reasons = not_measured | unsuited | without
+    report = build_report(measured, suited, usable, aim=aim, not_measured=reasons, skipped=skipped, repeats=repeats)
+    if repeats and measured and suited:
+        tick(count_ticks(len(unsuited), repeats))
+        report["speed"] = speed_of(measured, suited, repeats, largest, lambda: tick(1))
+    elif repeats:
+        tick(count_ticks(len(present), repeats))
+    return Run(report, measured, suited, usable)
 
 
 def measure(
@@ -107,18 +108,21 @@ def measure(
     metrics: Sequence[Metric],
     known: Known,
     tick: Tick = lambda steps: None,
-) -> list[Point] | Failure:
+) -> Column:
     """Return a codec's points on one picture, those that are known already and those that are measured now."""
+    targets = aim.targets(rival)
+    if reason := rival.unsuited(pixels):
+        tick(len(targets))
+        return Unsuited(reason)
     fit = fitting(metrics, *pixels.shape[:2])
     names = [metric.name for metric in fit]
     points: list[Point] = []
-    targets = aim.targets(rival)
     for target in targets:
         key = aim.key(target)
         point = known.get(rival, key, names)
         if point is None:
             try:
-                point = aim.measure(rival, pixels, target, fit)
+                point = aim.measure(rival, pixels, target, fit, known.of(rival))
             except Exception as error:  # a codec may raise anything at all; the others still get their measurement
                 tick(len(targets) - len(points))
                 return Failure(f"{key}: {describe(error)}")
@@ -137,7 +141,7 @@ def speed_of(
 ) -> Json:
     """Time the rivals on the largest picture, each where its PSNR is nearest to that of the first at its middle."""
     one = max(measured, key=lambda one: one.width * one.height)
-    columns = {name: column for name, column in one.sweep.items() if not isinstance(column, Failure)}
+    columns = {name: column for name, column in one.sweep.items() if isinstance(column, list)}
     lossy = [rival.name for rival in rivals if rival.name in columns and not rival.lossless]
     entrants, level = [], None
     if lossy:
@@ -175,16 +179,14 @@ def _end_at_once() -> None:
     signal.signal(signal.SIGINT, lambda *_: os._exit(1))
 
 
-def _result(future: Future) -> list[Point] | Failure:
+def _result(future: Future) -> Column:
     try:
         return future.result()
     except Exception as error:  # a codec that takes its whole process with it
         return Failure(describe(error))
 
 
-def _task(
-    path: Path, largest: int | None, rival: Rival, aim: Aim, metrics: Sequence[Metric], cache: Cache
-) -> list[Point] | Failure:
+def _task(path: Path, largest: int | None, rival: Rival, aim: Aim, metrics: Sequence[Metric], cache: Cache) -> Column:
     pixels = load_picture(path, largest).pixels
     return measure(rival, pixels, aim, metrics, cache.of(digest_of(pixels)))
 
@@ -193,6 +195,18 @@ def _present(table: Sequence) -> tuple[list, dict[str, str]]:
     """Return the codecs or metrics that can be used here, and why the others cannot."""
     reasons = {one.name: one.missing() for one in table}
     return [one for one in table if reasons[one.name] is None], {name: why for name, why in reasons.items() if why}
+
+
+def _take_unsuited(measured: Sequence[Measured]) -> dict[str, str]:
+    """Take those codecs out of the sweeps that none of the pictures is for, and return why."""
+    reasons = {}
+    for name in list(measured[0].sweep) if measured else ():
+        columns = [one.sweep[name] for one in measured]
+        if all(isinstance(column, Unsuited) for column in columns):
+            reasons[name] = " or ".join(dict.fromkeys(column.reason for column in columns))
+            for one in measured:
+                del one.sweep[name]
+    return reasons
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 
 from aecodec.bench.libraries import usable_cores
 from aecodec.bench.measure import Failure, decode_checked, describe
-from aecodec.bench.rivals import RIVALS, Rival
+from aecodec.bench.rivals import Rival, known_rivals
 
 _WARM_UP = 256  # pixels on each side of the part of the picture that is coded before the clock runs
 
@@ -34,6 +34,7 @@ class Speed(NamedTuple):
     decode_mps: dict[int, float]
     encode_mb: float | None = None  # 10^6 bytes at the peak, above what the process held before
     decode_mb: float | None = None
+    core_share: float | None = None  # of one core that it got while it ran on one: less than 1 where others work too
 
 
 Entrant = tuple[Rival, float]  # and the quality it runs at
@@ -52,13 +53,14 @@ def measure_speeds(
     repeats: int = 3,
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, Speed | Failure]:
-    """Time every rival on `pixels`, uint8 (H, W, 3), at its quality: medians of `repeats` rounds after a warm-up.
+    """Time every rival on `pixels` at its quality: medians of `repeats` rounds after a warm-up.
 
-    A rival that raises is given a Failure and left out of the remaining rounds. `tick` is called `count_ticks` times.
+    `pixels`: uint8 (H, W) or (H, W, 3). A rival that raises is given a Failure and left out of the remaining rounds.
+    `tick` is called `count_ticks` times.
     """
     if repeats < 1:
         raise ValueError(f"repeats: found {repeats}, expected at least 1")
-    seconds: dict[str, dict[int, list[tuple[float, float]]]] = {rival.name: {} for rival, _ in entrants}
+    seconds: dict[str, dict[int, list[tuple[float, float, float]]]] = {rival.name: {} for rival, _ in entrants}
     failures: dict[str, Failure] = {}
     small = np.ascontiguousarray(pixels[:_WARM_UP, :_WARM_UP])
     for cores in core_counts():
@@ -89,7 +91,9 @@ def measure_speeds(
             }
             for i in (0, 1)
         )
-        result[rival.name] = Speed(quality, encode, decode, *peaks[rival.name])
+        alone = seconds[rival.name].get(1, [])
+        share = sum(cpu for _, _, cpu in alone) / sum(a + b for a, b, _ in alone) if alone else None
+        result[rival.name] = Speed(quality, encode, decode, *peaks[rival.name], share)
     return result
 
 
@@ -98,12 +102,13 @@ def count_ticks(rivals: int, repeats: int) -> int:
     return rivals * (len(core_counts()) * (repeats + 1) + 1)
 
 
-def _time(rival: Rival, quality: float, pixels: np.ndarray) -> tuple[float, float]:
-    start = time.perf_counter()
+def _time(rival: Rival, quality: float, pixels: np.ndarray) -> tuple[float, float, float]:
+    """Return seconds of encoding, of decoding, and of the processor's time for both."""
+    cpu, start = time.process_time(), time.perf_counter()
     data = rival.encode(pixels, quality)
     middle = time.perf_counter()
     decode_checked(rival, data, pixels)
-    return middle - start, time.perf_counter() - middle
+    return middle - start, time.perf_counter() - middle, time.process_time() - cpu
 
 
 @contextmanager
@@ -123,13 +128,14 @@ def _on_cores(count: int) -> Iterator[None]:
 def _peaks(
     pixels: np.ndarray, entrants: Sequence[Entrant], tick: Callable[[], None]
 ) -> dict[str, tuple[float | None, float | None]]:
+    known = known_rivals()
     result: dict[str, tuple[float | None, float | None]] = {}
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "picture.npy"
         np.save(picture, pixels)
         for rival, quality in entrants:
             result[rival.name] = (None, None)
-            if RIVALS.get(rival.name) is rival:  # the new process finds it in the table
+            if rival.name in known and known[rival.name].about == rival.about:  # the new process finds it
                 encode = _peak("encode", rival.name, quality, picture)
                 picture.with_suffix(".bin").write_bytes(rival.encode(pixels, quality))
                 result[rival.name] = (encode, _peak("decode", rival.name, quality, picture))

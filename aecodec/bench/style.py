@@ -1,4 +1,4 @@
-"""The colours of codecs in plots and pages: one each, to be told apart on white and on black."""
+"""How codecs are drawn in plots and pages: a colour each, to be told apart on white and on black, and dashes."""
 
 _COLOURS = {
     "aez": "#e5484d",
@@ -13,8 +13,12 @@ _COLOURS = {
     "heic-psnr": "#d2691e",
     "jxl": "#9b5bd6",
     "jpegxr": "#12a594",
+    "png": "#9ca3af",
+    "webp-ll": "#86b79c",
+    "jxl-ll": "#b9a3d0",
 }
-_SPARE = ("#d6409f", "#7cb518", "#00a2c7", "#b45309")
+DASHED = ("jpeg-opt", "jpeg-444", "avif-slow", "heic-psnr")  # other settings of a codec that is a line of its own
+_SPARE = ("#d6409f", "#7cb518", "#00a2c7", "#b45309", "#6d5bd0", "#c2a400", "#3f7d58", "#a04668")
 
 
 def colours(names: list[str]) -> dict[str, str]:

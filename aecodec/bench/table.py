@@ -2,19 +2,33 @@
 
 import csv
 import io
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 
+from aecodec.bench.metrics import METRICS
 from aecodec.bench.report import Json, is_sweep
-from aecodec.bench.rivals import SUBJECT
+from aecodec.bench.rivals import SUBJECT, Rival
 
 _MANY = 10  # a codec with more qualities than this shows every second one
 _SMALL = 0.5  # megapixels
-_METRICS = {"psnr": ("PSNR", 2), "psnr-y": ("PSNR-Y", 2), "ms-ssim": ("MS-SSIM", 4), "ssimulacra2": ("SSIM 2", 1)}
+_WIDE = 100  # columns
 
 
 def format_report(report: Json, *, pictures: bool = True) -> str:
     """Return the table of a report made by build_report: each picture (unless `pictures` is false), then the mean."""
     return "\n".join(_lines(report, pictures)) + "\n"
+
+
+def format_rivals(rivals: Iterable[Rival]) -> str:
+    """Return a list of codecs: their names and settings, and why some cannot be measured here."""
+    found = list(rivals)
+    wide = max(len(rival.name) for rival in found) + 2
+    lines = []
+    for rival in found:
+        reason = rival.missing()
+        text = rival.about + (f" (not here: {reason})" if reason else "")
+        lines += textwrap.wrap(rival.name.ljust(wide) + text, _WIDE, subsequent_indent=" " * wide)
+    return "\n".join(lines) + "\n"
 
 
 def _lines(report: Json, pictures: bool) -> Iterator[str]:
@@ -25,37 +39,47 @@ def _lines(report: Json, pictures: bool) -> Iterator[str]:
             yield from _block(f"{title} ({picture['note']})" if picture["note"] else title, picture, report)
             yield ""
     if len(shown) > 1:
-        yield from _block(f"mean of {len(shown)} pictures", report["mean"], report)
+        yield from _block(f"mean of {len(shown)} pictures", report["mean"], report, several=True)
         yield ""
     if "speed" in report:
-        yield from _speeds(report["speed"])
+        yield from _speeds(report["speed"], report)
         yield ""
     yield from _notes(report)
 
 
-def _block(title: str, block: Json, report: Json) -> Iterator[str]:
+def _block(title: str, block: Json, report: Json, several: bool = False) -> Iterator[str]:
     metrics = list(report["metrics"])
     yield title
-    heads = "".join(f"{_METRICS[name][0]:>9}" for name in metrics)
-    yield f"codec     quality     bytes    bpp{heads}   at this PSNR".rstrip()
+    heads = "".join(f"{METRICS[name].short:>9}" for name in metrics)
+    yield f"{_first('codec', report)}quality     bytes    bpp{heads}   at this PSNR"
     for name, codec in block["codecs"].items():
-        if "failed" in codec:
-            yield f"{name:<10}failed: {codec['failed']}"
+        if "points" not in codec:
+            yield _first(name, report) + _why_not(codec)
             continue
         points = codec["points"]
         for point in points[::2] if len(points) > _MANY else points:
-            yield _row(name, point, metrics, report)
+            missed = "not met by every picture" if several else "cannot do it, the nearest"
+            yield _row(name, point, metrics, report, missed)
     if block["bd_rate"]:
-        yield from _deltas(block["bd_rate"], report)
+        yield from _deltas(block, report)
 
 
-def _row(name: str, point: Json, metrics: list[str], report: Json) -> str:
-    quality = "" if name in report["lossless"] else f"{point['quality']:g}"
-    row = f"{name:<10}{quality:>7}{point['bytes']:>10.0f}{point['bpp']:>7.3f}"
+def _first(name: str, report: Json) -> str:
+    """Return a cell of the first column."""
+    return name.ljust(max(10, *(len(codec) + 1 for codec in report["codecs"])))
+
+
+def _why_not(codec: Json) -> str:
+    return f"failed: {codec['failed']}" if "failed" in codec else f"not measured: {codec['not_measured']}"
+
+
+def _row(name: str, point: Json, metrics: list[str], report: Json, missed: str) -> str:
+    quality = "" if name in (*report["lossless"], *report["one_quality"]) else f"{point['quality']:g}"
+    row = f"{_first(name, report)}{quality:>7}{point['bytes']:>10.0f}{point['bpp']:>7.3f}"
     for metric in metrics:
         row += f"{_value(metric, point):>9}"
     if not point["reached"]:
-        return f"{row}   cannot do it, the nearest"
+        return f"{row}   {missed}"
     other = report["anchor"] if name == SUBJECT else SUBJECT
     size = point["bytes_at_this_psnr"].get(other)
     if name in report["lossless"] or other not in point["bytes_at_this_psnr"]:
@@ -69,16 +93,27 @@ def _row(name: str, point: Json, metrics: list[str], report: Json) -> str:
 def _value(metric: str, point: Json) -> str:
     if metric not in point:
         return "-"
-    return "lossless" if point[metric] is None else f"{point[metric]:.{_METRICS[metric][1]}f}"
+    return "lossless" if point[metric] is None else f"{point[metric]:.{METRICS[metric].digits}f}"
 
 
-def _deltas(deltas: Json, report: Json) -> Iterator[str]:
-    yield f"BD-rate against {report['anchor']}, mean difference of bits at equal"
-    heads = [f"{report['metrics'][metric]['title']:<22}" for metric in deltas]
-    yield f"{'':<10}{''.join(heads)}".rstrip()
-    for name in next(iter(deltas.values())):
-        cells = [f"{format_delta(own.get(name)):<22}" for own in deltas.values()]
-        yield f"{name:<10}{''.join(cells)}".rstrip()
+def _deltas(block: Json, report: Json) -> Iterator[str]:
+    deltas = block["bd_rate"]
+    names = list(next(iter(deltas.values())))
+
+    def rows(head: str, heads: list[str], cell: Callable[[Json | None], str]) -> Iterator[str]:
+        yield head
+        for name, texts in [("", heads), *((name, [cell(own.get(name)) for own in deltas.values()]) for name in names)]:
+            yield f"{_first(name, report)}{''.join(f'{text:<22}' for text in texts)}".rstrip()
+
+    if names:
+        titles = [report["metrics"][metric]["title"] for metric in deltas]
+        yield from rows(f"BD-rate against {report['anchor']}, mean difference of bits at equal", titles, format_delta)
+    if len(names) > 1:
+        ranges = [block["shared_range"][metric] for metric in deltas]
+        spans = [f"{own[0]:.1f}..{own[1]:.1f}" if own else "none" for own in ranges]
+        yield from rows("over the range that all of these share", spans, lambda own: _percent(own and own["shared"]))
+    if single := [name for name in report["one_quality"] if "points" in block["codecs"][name]]:
+        yield f"no BD-rate, which needs a curve: {', '.join(single)} (one quality)"
 
 
 def format_delta(delta: Json | None) -> str:
@@ -89,20 +124,25 @@ def format_delta(delta: Json | None) -> str:
     """
     if delta is None:
         return "no overlap"
-    return f"{delta['percent']:+.1f} % ({delta['low']:.1f}..{delta['high']:.1f})"
+    return f"{_percent(delta['percent'])} ({delta['low']:.1f}..{delta['high']:.1f})"
 
 
-def _speeds(speed: Json) -> Iterator[str]:
+def _percent(percent: float | None) -> str:
+    return "-" if percent is None else f"{percent:+.1f} %"
+
+
+def _speeds(speed: Json, report: Json) -> Iterator[str]:
     near = f", qualities near {speed['near_psnr']:.1f} dB" if speed["near_psnr"] is not None else ""
-    repeats = f"medians of {speed['repeats']} after a warm-up"
-    yield f"speed on {speed['picture']}, {speed['width']}x{speed['height']}{near}, {repeats}"
+    repeats = f"medians of {speed['repeats']}" if speed["repeats"] > 1 else "measured once"
+    yield f"speed on {speed['picture']}, {speed['width']}x{speed['height']}{near}, {repeats} after a warm-up"
     counts = list(dict.fromkeys(n for one in speed["codecs"].values() for n in one.get("encode_mps", ())))
     cores = "".join(f"{n + (' core' if n == '1' else ' cores'):>9}" for n in counts)
-    yield f"{'':<17}{'encode MP/s':<{9 * len(counts)}}  {'decode MP/s':<{9 * len(counts)}}   peak memory, MB"
-    yield f"codec     quality{cores}  {cores}   encode  decode"
+    heads = "".join(f"{way + ' MP/s':<{9 * len(counts) + 2}}" for way in ("encode", "decode"))
+    yield f"{_first('', report)}{'':<7}{heads} peak memory, MB"
+    yield f"{_first('codec', report)}quality{cores}  {cores}   encode  decode"
     for name, one in speed["codecs"].items():
         if "failed" in one:
-            yield f"{name:<10}failed: {one['failed']}"
+            yield _first(name, report) + _why_not(one)
             continue
         encode, decode = (
             "".join(f"{one[way].get(n, 0):>9.1f}" for n in counts) for way in ("encode_mps", "decode_mps")
@@ -110,7 +150,10 @@ def _speeds(speed: Json) -> Iterator[str]:
         peaks = "".join(
             f"{'-' if one[way] is None else format(one[way], '.0f'):>8}" for way in ("encode_mb", "decode_mb")
         )
-        yield f"{name:<10}{one['quality']:>7g}{encode}  {decode} {peaks}"
+        quality = "" if name in (*report["lossless"], *report["one_quality"]) else f"{one['quality']:g}"
+        yield f"{_first(name, report)}{quality:>7}{encode}  {decode} {peaks}"
+    if speed["busy"]:
+        yield f"other work left {100 * speed['core_share']:.0f} % of a core to these codecs: speeds say little"
     if speed["width"] * speed["height"] < _SMALL * 1e6:
         yield f"speeds of pictures under {_SMALL} MP are mostly fixed costs"
 
@@ -122,18 +165,18 @@ def _notes(report: Json) -> Iterator[str]:
     elif kind == "at-psnr":
         yield f"every codec at its lowest quality whose PSNR-RGB is at least: {values} dB"
     for name, about in report["codecs"].items():
-        yield f"{name}: {about}"
-    for name, reason in report["not_measured"].items():
-        yield f"{name}: not measured: {reason}"
+        yield from textwrap.wrap(f"{name}: {about}", _WIDE, subsequent_indent="  ")
+    for reason in dict.fromkeys(report["not_measured"].values()):
+        names = [name for name, why in report["not_measured"].items() if why == reason]
+        yield from textwrap.wrap(f"{', '.join(names)}: not measured: {reason}", _WIDE, subsequent_indent="  ")
     for picture in report["pictures"]:
         if picture["too_small_for"]:
             titles = " and ".join(report["metrics"][name]["title"] for name in picture["too_small_for"])
             yield f"too small for {titles}: {picture['name']}, {picture['width']}x{picture['height']}"
     for name, reason in report["skipped"].items():
         yield f"skipped: {name}: {reason}"
-    versions = [f"{name} {version}" for name, version in report["versions"].items()]
-    for i in range(0, len(versions), 5):
-        yield ("versions: " if i == 0 else "          ") + ", ".join(versions[i : i + 5])
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    yield from textwrap.wrap(f"versions: {versions}", _WIDE, subsequent_indent="  ")
     machine = report["machine"]
     yield f"machine: {machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
     if is_sweep(report):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from aecodec.cli.files import check_target, write_output, write_standard
-from aecodec.cli.messages import STANDARD, say
+from aecodec.cli.messages import STANDARD, fail, say
 
 _QUICK_PICTURES, _QUICK_POINTS, _QUICK_SIDE = 3, 5, 512
 _MODES = "One of --quality, --at-bpp and --at-psnr replaces the sweep over all qualities."
@@ -23,7 +23,8 @@ def bench(
         str,
         typer.Option(
             help="Codecs, separated by commas, or all: aez, jpeg, jpeg-opt, jpeg-444, jpeg2000, webp, avif, avif-slow, "
-            "heic, heic-psnr, jxl, jpegxr, png, webp-ll, jxl-ll."
+            "heic, heic-psnr, jxl, jpegxr, png, webp-ll, jxl-ll, and classic autoencoders by their names. list: show "
+            "all of them with their settings."
         ),
     ] = "aez,jpeg,jpeg-opt,webp,avif",
     metrics: Annotated[
@@ -35,6 +36,9 @@ def bench(
     ] = None,
     at_psnr: Annotated[
         str | None, typer.Option(metavar="DB,...", help="Measure the smallest files of at least this PSNR-RGB.")
+    ] = None,
+    points: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="Measure at most so many qualities of each codec's sweep.")
     ] = None,
     quick: Annotated[
         bool,
@@ -70,30 +74,33 @@ def bench(
 ) -> None:
     """Compare aez with other codecs: bytes, quality, BD-rate, speed and memory.
 
-    Every codec gets the same RGB pixels (grey becomes RGB, alpha is dropped), makes a complete file at each of its
-    qualities, and is measured on what comes back from the bytes of that file. What was measured is kept in the user's
-    folder for caches, so a run that was stopped goes on where it was.
+    Every codec gets the same pixels, RGB or grey (alpha is dropped), makes a complete file at each of its qualities,
+    and is measured on what comes back from the bytes of that file. What was measured is kept in the user's folder for
+    caches, so a run that was stopped goes on where it was.
     """
     import json
 
-    from aecodec.bench.aims import Aim
     from aecodec.bench.metrics import choose_metrics
     from aecodec.bench.pictures import find_pictures
-    from aecodec.bench.rivals import choose
+    from aecodec.bench.rivals import choose, known_rivals
     from aecodec.bench.run import run_bench, steps_of_run, went_well
-    from aecodec.bench.table import format_csv, format_report
+    from aecodec.bench.table import format_csv, format_report, format_rivals
 
+    if codecs == "list":
+        write_standard(format_rivals(known_rivals().values()).encode())
+        return
     rivals = _choose(choose, codecs, "--codecs")
     chosen = _choose(choose_metrics, metrics, "--metrics")
     if not rivals:
         raise typer.BadParameter("no codec given", param_hint="--codecs")
-    aim = _aim(quality, at_bpp, at_psnr)
+    aim = _aim(quality, at_bpp, at_psnr, points)
     paths = find_pictures(images or [])
     largest = None
     if quick:
         count = min(len(paths), _QUICK_PICTURES)
         paths = [paths[i * len(paths) // count] for i in range(count)]
-        aim, largest, repeats = Aim(aim.kind, aim.values, _QUICK_POINTS), _QUICK_SIDE, min(repeats, 1)
+        aim = aim._replace(most=points or _QUICK_POINTS)
+        largest, repeats = _QUICK_SIDE, min(repeats, 1)
     outputs = [name for name in (json_file, csv_file, html_file) if name is not None]
     if outputs.count(STANDARD) > 1 or html_file == STANDARD:
         raise typer.BadParameter("standard output takes one of --json and --csv", param_hint="-")
@@ -124,8 +131,11 @@ def bench(
     for line in lines:
         say(line)
     if not report["pictures"]:
-        say("no picture was measured")
-        raise typer.Exit(1)
+        fail("no picture was measured")
+    if not run.rivals:
+        for name, reason in report["not_measured"].items():
+            say(f"{name}: not measured: {reason}")
+        fail("no codec was measured")
 
     table = format_report(report, pictures=not summary)
     if STANDARD in outputs:
@@ -151,7 +161,7 @@ def _choose(choose: Any, text: str, option: str) -> list:
         raise typer.BadParameter(str(error), param_hint=option) from error
 
 
-def _aim(quality: str | None, at_bpp: str | None, at_psnr: str | None) -> Any:
+def _aim(quality: str | None, at_bpp: str | None, at_psnr: str | None, points: int | None) -> Any:
     from aecodec.bench.aims import Aim, Kind
 
     given = {"--quality": quality, "--at-bpp": at_bpp, "--at-psnr": at_psnr}
@@ -159,8 +169,10 @@ def _aim(quality: str | None, at_bpp: str | None, at_psnr: str | None) -> Any:
     if len(options) > 1:
         raise typer.BadParameter(f"{' and '.join(options)}: expected one of them at most")
     if not options:
-        return Aim()
+        return Aim(most=points)
     option = options[0]
+    if points is not None:
+        raise typer.BadParameter(f"--points is for the sweep, which {option} replaces")
     kind = {"--quality": Kind.QUALITY, "--at-bpp": Kind.BPP, "--at-psnr": Kind.PSNR}[option]
     low, high = {Kind.QUALITY: (1, 100), Kind.BPP: (0.001, 1000), Kind.PSNR: (1, 100)}[kind]
     values = set()
@@ -198,18 +210,12 @@ def _kept() -> Iterator[None]:
 
 
 def _page(run: Any, cache: Any, aim: Any, largest: int | None) -> bytes:
-    from aecodec.bench.comparisons import build_comparison
+    from aecodec.bench.comparisons import build_comparisons
     from aecodec.bench.page import build_page
 
-    comparisons = []
     with _kept(), _progress(len(run.measured) * len(run.rivals), "pictures of the page") as tick:
-        for one in run.measured:
-            found = build_comparison(
-                one, run.rivals, run.metrics, cache, aim=aim, largest=largest, tick=lambda: tick(1)
-            )
-            if found is not None:
-                comparisons.append(found)
-    return build_page(run.report, comparisons)
+        found, left_out = build_comparisons(run.measured, run.rivals, cache, aim=aim, largest=largest, tick=tick)
+    return build_page(run.report, found, left_out)
 
 
 def _check_plots(folder: Path, force: bool) -> None:
@@ -219,8 +225,7 @@ def _check_plots(folder: Path, force: bool) -> None:
     from aecodec.bench.plots import missing
 
     if reason := missing():
-        say(reason)
-        raise typer.Exit(1)
+        fail(reason)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder))
     if folder.is_dir() and not force and any(folder.iterdir()):

@@ -8,15 +8,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aecodec.bench.report import Json
-from aecodec.bench.style import colours
+from aecodec.bench.style import DASHED, colours
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("chart.js", "compare.js", "page.js")
 
 
-def build_page(report: Json, comparisons: Sequence[Json]) -> bytes:
-    """Return the page of a report made by build_report, with the comparisons of `comparisons.build_comparison`."""
-    data = {"report": report, "colours": colours(list(report["codecs"])), "comparisons": list(comparisons)}
+def build_page(report: Json, comparisons: Sequence[Json], left_out: int = 0) -> bytes:
+    """Return the page of a report made by build_report, with the comparisons of `comparisons.build_comparison`.
+
+    `left_out`: pictures that are not compared, so that the page stays small.
+    """
+    data = {
+        "report": report,
+        "colours": colours(list(report["codecs"])),
+        "dashed": DASHED,
+        "comparisons": list(comparisons),
+        "left_out": left_out,
+    }
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")  # no tag ends the script
     parts = {
         "/*CSS*/": (_HERE / "page.css").read_text(),

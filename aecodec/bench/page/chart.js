@@ -24,12 +24,12 @@ function ticks(low, high, log) {
   return found.filter((value) => value >= low * (log ? 0.999 : 1) - 1e-9 && value <= high * (log ? 1.001 : 1) + 1e-9);
 }
 
-// series: [{name, colour, points: [{x, y, tip}], wide}]; options: {x, y: titles, logX, lines, names}
+// series: [{name, colour, points: [{x, y, tip}], wide, dashed}]; options: {x, y: titles, logX, lines, names}
 function chart(parent, series, options) {
   parent.replaceChildren();
   const narrow = parent.clientWidth < 560;
   const width = narrow ? 420 : 1000, height = narrow ? 360 : 480;
-  const box = { left: 46, right: width - 14, top: 12, bottom: height - 44 };
+  const box = { left: 46, right: width - 14, top: 28, bottom: height - 44 };
   const all = series.flatMap((one) => one.points);
   const svg = draw(parent, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${options.y} by ${options.x}` });
   if (!all.length) {
@@ -47,7 +47,7 @@ function chart(parent, series, options) {
   const scale = options.logX ? Math.log : (value) => value;
   const px = (x) => box.left + ((scale(x) - scale(x0)) / (scale(x1) - scale(x0))) * (box.right - box.left);
   const py = (y) => box.bottom - ((y - y0) / (y1 - y0)) * (box.bottom - box.top);
-  const number = (value) => String(+value.toPrecision(6));
+  const number = (value) => String(+value.toPrecision(6)).replace("-", "−");
   for (const tick of ticks(x0, x1, options.logX)) {
     draw(svg, "line", { class: "grid", x1: px(tick), x2: px(tick), y1: box.top, y2: box.bottom });
     draw(svg, "text", { x: px(tick), y: box.bottom + 18, "text-anchor": "middle" }, number(tick));
@@ -57,27 +57,36 @@ function chart(parent, series, options) {
     draw(svg, "text", { x: box.left - 8, y: py(tick) + 4, "text-anchor": "end" }, number(tick));
   }
   draw(svg, "text", { x: (box.left + box.right) / 2, y: height - 6, "text-anchor": "middle" }, options.x);
-  draw(svg, "text", { x: box.left + 6, y: box.top + 12 }, options.y);
+  draw(svg, "text", { x: 2, y: 14 }, options.y);
   const marks = [];
   for (const one of series) {
     const places = one.points.map((point) => [px(point.x), py(point.y)]);
     const stroke = one.wide ? 3.4 : 1.8;
     if (options.lines)
-      draw(svg, "polyline", { points: places.join(" "), fill: "none", stroke: one.colour, "stroke-width": stroke, "stroke-linejoin": "round" });
+      draw(svg, "polyline", {
+        points: places.join(" "), fill: "none", stroke: one.colour, "stroke-width": stroke, "stroke-linejoin": "round",
+        "stroke-dasharray": one.dashed ? "6 4" : "none",
+      });
     places.forEach(([cx, cy], i) => {
-      draw(svg, "circle", { cx, cy, r: options.lines ? stroke + 0.6 : one.wide ? 8 : 6, fill: one.colour });
+      const alone = places.length === 1; // of one quality, or no curve at all
+      draw(svg, "circle", { cx, cy, r: alone ? (one.wide ? 8 : 6) : stroke + 0.6, fill: one.colour });
       marks.push({ cx, cy, name: one.name, tip: one.points[i].tip });
     });
   }
   if (options.names) {
-    const taken = []; // [from, to, y] of the names, which must not lie on top of each other
+    const taken = marks.map(({ cx, cy }) => [cx - 7, cx + 7, cy - 7, cy + 7]); // names lie neither on marks nor on names
     for (const mark of marks) {
-      const end = mark.cx > width * 0.8, long = 8 * mark.name.length + 14;
-      const [from, to] = end ? [mark.cx - long, mark.cx] : [mark.cx, mark.cx + long];
-      let y = mark.cy + 4;
-      while (taken.some((other) => Math.abs(other[2] - y) < 13 && other[0] < to && from < other[1])) y += 13;
-      taken.push([from, to, y]);
-      draw(svg, "text", { class: "name", x: mark.cx + (end ? -11 : 11), y, "text-anchor": end ? "end" : "start" }, mark.name);
+      const long = 8 * mark.name.length;
+      const places = [["start", 11, 4], ["end", -11, 4], ["middle", 0, -12], ["middle", 0, 20], ["start", 11, 17], ["start", 11, -9]];
+      const frame = ([anchor, dx, dy]) => {
+        const from = mark.cx + dx - { start: 0, middle: long / 2, end: long }[anchor];
+        return [from, from + long, mark.cy + dy - 11, mark.cy + dy + 3];
+      };
+      const free = ([x0, x1, y0, y1]) => x0 >= box.left && x1 <= width && y0 >= box.top && y1 <= box.bottom
+        && !taken.some((other) => other[0] < x1 && x0 < other[1] && other[2] < y1 && y0 < other[3]);
+      const place = places.find((one) => free(frame(one))) ?? places[0];
+      taken.push(frame(place));
+      draw(svg, "text", { class: "name", x: mark.cx + place[1], y: mark.cy + place[2], "text-anchor": place[0] }, mark.name);
     }
   }
   const tip = document.createElement("div");

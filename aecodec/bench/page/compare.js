@@ -160,6 +160,8 @@ class Compare {
       if (event.button) return;
       stage.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, where(event));
+      if (this.pointers.size === 1) this.before = this.share;
+      else this.move(this.before); // the first finger of two has moved the line
       this.panning = this.zoomed && !handle.contains(event.target);
       if (this.pointers.size === 1 && !this.panning) this.move((100 * where(event)[0]) / stage.clientWidth);
       stage.focus({ preventScroll: true });
