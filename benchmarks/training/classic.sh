@@ -24,19 +24,19 @@ one mnist-simple --data "$mnist" --epochs 20 --rate 3e-3 -p decay=0.7
 one mnist-dense --data "$mnist" --epochs 12 --rate 2e-3 -p optimizer=adam -p decay=0.8
 one mnist-level --data "$mnist" --epochs 12 --rate 2e-3 -p decay=0.7
 one mnist-divide --data "$mnist" --epochs 4 --rate 2e-3 -p optimizer=adam -p decay=0.8
-one image-dense --data "$photos" --val "$grey" --epochs 60 --batch 256 --rate 3e-3 -p optimizer=adam -p decay=0.9
+one image-dense --data "$photos" --val "$grey" --epochs 150 --batch 256 --rate 3e-3 -p optimizer=adam -p decay=0.9
 one image-conv --data "$photos" --val "$grey" --epochs 12 --batch 128 --rate 3e-3 -p optimizer=adam -p decay=0.7
 one mnist-conv-pool --data "$mnist" --epochs 8 --batch 64 --rate 2e-3 -p decay=0.8 "${half[@]}"
 one mnist-conv --data "$mnist" --epochs 10 --batch 64 --rate 3e-3 -p decay=0.7 "${half[@]}"
 one mnist-salt --data "$mnist" --epochs 4 --batch 64 --rate 2e-3 -p decay=0.8 "${half[@]}"
-one mnist-denoise --data "$mnist" --epochs 4 --batch 64 --rate 2e-3 -p decay=0.8 "${half[@]}"
-one fashion-conv --data "$fashion" --epochs 4 --batch 64 --rate 1e-3 -p decay=0.8 "${half[@]}"
-one fashion-vae --data "$fashion" --epochs 8 --batch 64 --rate 1e-3 -p decay=0.8 "${half[@]}"
-one photo-denoise --data "$photos" --val "$val" --epochs 8 --batch 16 --rate 1e-3 -p decay=0.7 "${half[@]}"
+one mnist-denoise --data "$mnist" --epochs 3 --batch 64 --rate 2e-3 -p decay=0.8 "${half[@]}"
+one fashion-conv --data "$fashion" --epochs 3 --batch 64 --rate 1e-3 -p decay=0.8 -p pictures=30000 "${half[@]}"
+one fashion-vae --data "$fashion" --epochs 4 --batch 64 --rate 1e-3 -p decay=0.8 -p pictures=30000 "${half[@]}"
+one photo-denoise --data "$photos" --val "$val" --epochs 8 --batch 16 --rate 2e-3 -p decay=0.7 "${half[@]}"
 # The wide net costs 50 times as much per digit as the narrow one that it starts as.
 if [[ $wanted == "  " || $wanted == *" mnist-conv-7x7 "* ]]; then
     aecodec train mnist-conv-7x7 --out "$runs/narrow" --data "$mnist" --epochs 6 --batch 64 --rate 1e-3 -p decay=0.8 \
         -p filters="16 16 16 p 16 16 8:1 p 4 2:1 1:1" "${half[@]}"
 fi
 one mnist-conv-7x7 --widen "$runs/narrow" --data "$mnist" --epochs 1 --batch 32 --rate 3e-4 -p decay=0.9 \
-    -p pictures=10000 "${half[@]}"
+    -p pictures=4000 "${half[@]}"
