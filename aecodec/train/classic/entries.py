@@ -216,7 +216,7 @@ _TABLE = (
         residual,
         {"width": 48, "depth": 7, "sigma_low": 10.0, "sigma": 50.0, "salt": 0.1},
         noise="photo",
-        loss="log_mse",
+        loss="mae",
         training=_training(20, 16, decay=0.5),
     ),
     Entry(

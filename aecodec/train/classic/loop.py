@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
-from keras import ops
 
 from aecodec.train.classic.data import Batches, Pictures
 from aecodec.train.classic.entries import Entry
@@ -14,20 +13,6 @@ from aecodec.train.classic.entries import Entry
 WEIGHTS = "best.weights.h5"
 HISTORY = "history.json"  # losses of each epoch
 SETTINGS = "settings.json"  # what was trained, and how
-
-
-_LEAST = 1e-6  # mean squared error (0..1) below which there is no need to go: 60 dB
-
-
-def log_mse(clean, found):
-    """Logarithm of each picture's mean squared error (0..1), so that a decibel counts as much at any noise.
-
-    After the PSNR loss of HINet (Chen et al., 2021).
-    """
-    return ops.log(ops.mean(ops.square(found - clean), axis=(1, 2, 3)) + _LEAST)
-
-
-LOSSES = {"log_mse": log_mse}  # that Keras has not
 
 
 class Trained:
@@ -125,8 +110,7 @@ def fit(
     batches = Batches(pictures.train[: t["pictures"] or None], t["batch"], entry, t["seed"])
     val = Batches(pictures.val, t["batch"], entry, t["seed"] + 1, renew=False)
     optimizer = _optimizer(t, t["epochs"] * len(batches))
-    loss = LOSSES.get(entry.loss, entry.loss)
-    model.compile(optimizer=optimizer, loss=loss, loss_weights=[entry.weight], jit_compile=False)
+    model.compile(optimizer=optimizer, loss=entry.loss, loss_weights=[entry.weight], jit_compile=False)
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"name": entry.name, "parameters": dict(entry.parameters), "training": dict(t)}
     (folder / SETTINGS).write_text(json.dumps(settings) + "\n")
