@@ -248,7 +248,7 @@ def test_a_denoiser_begins_between_the_picture_and_its_median():
     """And comes through the conversion to LiteRT, median and all."""
     from aecodec.model import Net
 
-    entry = ENTRIES["photo-denoise"].with_parameters({"width": "4", "depth": "2"})
+    entry = ENTRIES["photo-denoise"].with_parameters({"width": "4", "blocks": "1"})
     trained = loop.Trained(entry)
     x = np.random.default_rng(1).integers(0, 256, (1, 16, 20, 3), np.uint8)
     expected = (x / 255 + np.asarray(layers.median(x / np.float32(255)))) / 2

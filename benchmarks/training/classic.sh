@@ -32,7 +32,7 @@ one mnist-salt --data "$mnist" --epochs 4 --batch 64 --rate 2e-3 -p decay=0.8 "$
 one mnist-denoise --data "$mnist" --epochs 3 --batch 64 --rate 2e-3 -p decay=0.8 "${half[@]}"
 one fashion-conv --data "$fashion" --epochs 3 --batch 64 --rate 1e-3 -p decay=0.8 -p pictures=30000 "${half[@]}"
 one fashion-vae --data "$fashion" --epochs 4 --batch 64 --rate 1e-3 -p decay=0.8 -p pictures=30000 "${half[@]}"
-one photo-denoise --data "$photos" --val "$val" --epochs 7 --batch 16 --rate 1e-3 -p decay=0.7 "${half[@]}"
+one photo-denoise --data "$photos" --val "$val" --epochs 6 --batch 16 --rate 2e-3 -p decay=0.8 "${half[@]}"
 # The wide net costs 50 times as much per digit as the narrow one that it starts as.
 if [[ $wanted == "  " || $wanted == *" mnist-conv-7x7 "* ]]; then
     aecodec train mnist-conv-7x7 --out "$runs/narrow" --data "$mnist" --epochs 6 --batch 64 --rate 1e-3 -p decay=0.8 \

@@ -214,9 +214,8 @@ _TABLE = (
         "photographs with Gaussian noise of sigma_low to sigma, or salt noise, in RGB",
         "photos",
         residual,
-        {"width": 48, "depth": 7, "sigma_low": 10.0, "sigma": 50.0, "salt": 0.1},
+        {"width": 48, "blocks": 3, "sigma_low": 10.0, "sigma": 50.0, "salt": 0.1},
         noise="photo",
-        loss="mae",
         training=_training(20, 16, decay=0.5),
     ),
     Entry(

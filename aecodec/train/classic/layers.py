@@ -171,22 +171,29 @@ class Resize(layers.Layer):
         return ops.image.resize(inputs, (self.size, self.size), interpolation="nearest")
 
 
-def residual(width: int, depth: int) -> Callable:
+def residual(width: int, blocks: int) -> Callable:
     """A fully convolutional denoiser of (N, 2h, 2w, 3): the net gives the noise, at half the resolution.
 
-    After DnCNN (Zhang et al., 2017) and FFDNet (Zhang, Zuo and Zhang, 2018): `depth` convolutions 3x3 of `width`
-    channels on 2x2 pixels folded into channels. It sees the median of 3x3 pixels too, and says for each pixel how much
-    of that to take instead: a pixel that is lost is found more easily than its value.
+    After DnCNN (Zhang et al., 2017), FFDNet (Zhang, Zuo and Zhang, 2018) and EDSR (Lim et al., 2017): residual blocks
+    of `width` channels on 2x2 pixels folded into channels. It sees the median of 3x3 pixels too, and says for each
+    pixel how much of that to take instead: a pixel that is lost is found more easily than its value.
     """
-    inner = [layers.Conv2D(width, 3, padding="same", activation="relu") for _ in range(depth - 1)]
+    first = layers.Conv2D(width, 3, padding="same", kernel_initializer="he_normal")
+    inner = [
+        (
+            layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer="he_normal"),
+            layers.Conv2D(width, 3, padding="same"),
+        )
+        for _ in range(blocks)
+    ]
     last = layers.Conv2D(16, 3, padding="same", kernel_initializer="zeros")
 
     def net(x):
         middle = median(x)
-        hidden = ops.space_to_depth(ops.concatenate([x, middle], axis=-1), 2)
-        for layer in inner:
-            hidden = layer(hidden)
-        found = ops.cast(ops.depth_to_space(last(hidden), 2), "float32")
+        hidden = first(ops.space_to_depth(ops.concatenate([x, middle], axis=-1), 2))
+        for one, other in inner:
+            hidden = hidden + other(one(hidden))
+        found = ops.cast(ops.depth_to_space(last(ops.relu(hidden)), 2), "float32")
         return x - found[..., :3] - ops.sigmoid(found[..., 3:]) * (x - middle)
 
     return net
