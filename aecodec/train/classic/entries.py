@@ -21,8 +21,8 @@ CHOICES = {
 class Entry:
     """One system. `parameters` are those of the net and of the noise, `training` those of the fit; both are settable.
 
-    `goal`: mean squared error (0..1) on the test pictures that principal components have with as many numbers, or
-    what is asked of a net too small for that; None: nothing is known.
+    `goal`: mean squared error (0..1) on the test pictures that principal components have with as many numbers as the
+    published code, or what is asked of a net too small for that; None: nothing is known.
     """
 
     name: str
@@ -80,8 +80,7 @@ class Entry:
         for name, value in (parameters | training).items():
             if name in CHOICES and value not in CHOICES[name]:
                 raise ValueError(f"{name}={value}, expected {', '.join(CHOICES[name])}")
-        goal = self.goal if parameters == self.parameters else None
-        changed = replace(self, parameters=parameters, training=training, goal=goal)
+        changed = replace(self, parameters=parameters, training=training)
         if changed.edge < 1:
             raise ValueError("expected at least one pixel")
         return changed
