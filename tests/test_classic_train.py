@@ -158,6 +158,18 @@ def test_a_wide_net_begins_as_the_narrow_one():
         widen(loop.Trained(ENTRIES["mnist-dense"]), wide)
 
 
+def test_a_run_goes_on_from_another_of_the_same_shape():
+    entry = ENTRIES["photo-denoise"]
+    first, second, other = (
+        loop.Trained(entry.with_parameters({"width": width, "blocks": "1"})) for width in ("4", "4", "5")
+    )
+    first.model.set_weights([w + 0.01 for w in first.model.get_weights()])
+    widen(first, second)
+    assert all((a == b).all() for a, b in zip(first.model.get_weights(), second.model.get_weights(), strict=True))
+    with pytest.raises(ValueError, match="--widen: expected a denoiser of the same width"):
+        widen(first, other)
+
+
 @pytest.mark.parametrize("words", ["", "p", "16 q", "0", "16:0", "8/0", "16 -3"])
 def test_words_that_are_no_filters(words):
     with pytest.raises(ValueError, match="filters: "):

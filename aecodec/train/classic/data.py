@@ -17,7 +17,7 @@ _HELD_BACK = 12  # one in so many training pictures chooses the best epoch; the 
 _PICTURES = 300  # of a folder: more do not make these nets better
 _CROPS = 60_000  # patches of training pictures, as many as MNIST has digits
 _LARGE_CROPS = 16_000  # of photographs in colour
-_SALTED = 0.25  # share of crops with salt noise, where there are both kinds
+_SALTED = 1 / 3  # share of crops with salt noise, where there are both kinds
 
 
 class Pictures(NamedTuple):

@@ -11,6 +11,7 @@ from aecodec.train.classic.layers import ACTIVATIONS, Nets, convolutional, dense
 SIZES = {"mnist": 28, "fashion-mnist": 28, "grey": 256, "photos": 64}  # edge of the pictures that a net sees
 CHOICES = {
     "optimizer": ("adam", "adadelta", "nadam"),
+    "loss": ("mse", "mae", "binary_crossentropy"),
     "precision": ("float32", "mixed_bfloat16"),
     "up": ("resize", "transposed"),
     **dict.fromkeys(("activation", "code", "output"), ACTIVATIONS),
@@ -31,7 +32,6 @@ class Entry:
     data: str  # a key of SIZES
     net: Callable[..., Nets]
     parameters: Mapping[str, Any]
-    loss: str = "mse"
     weight: float = 1.0  # of the loss, beside a divergence
     noise: str | None = None  # "salt", "gaussian" or "photo"
     goal: float | None = None
@@ -108,13 +108,22 @@ NOISE = ("salt", "sigma", "sigma_low")  # share of samples; standard deviations:
 _MAY_BE_ZERO = ("seed", "latent", "pictures")
 
 
-def _training(epochs: int, batch: int, rate: float = 1e-3, optimizer: str = "adam", decay: float = 0.0) -> dict:
+def _training(
+    epochs: int, batch: int, rate: float = 1e-3, optimizer: str = "adam", decay: float = 0.0, loss: str = "mse"
+) -> dict:
     """decay: share of the steps, at the end, in which a cosine takes the rate down to 1 %.
 
     pictures: how many patches to learn from; 0: all.
     """
-    fixed = {"pictures": 0, "precision": "float32", "seed": 0}
-    return {"epochs": epochs, "batch": batch, "rate": rate, "optimizer": optimizer, "decay": decay, **fixed}
+    fixed = {"loss": loss, "pictures": 0, "precision": "float32", "seed": 0}
+    return {
+        "epochs": epochs,
+        "batch": batch,
+        "rate": rate,
+        "optimizer": optimizer,
+        "decay": decay,
+        "loss": loss,
+    } | fixed
 
 
 def _hidden(shape: tuple, m: int, **rest: Any) -> Nets:
@@ -192,9 +201,8 @@ _TABLE = (
         "mnist",
         convolutional,
         {"filters": "16 p 32 p 2"} | _POOLED | {"code": "linear", "up": "transposed"},
-        loss="binary_crossentropy",
         goal=0.0058,
-        training=_training(20, 128),
+        training=_training(20, 128, loss="binary_crossentropy"),
     ),
     Entry(
         "mnist-salt",
@@ -204,8 +212,7 @@ _TABLE = (
         convolutional,
         {"filters": "16 p 32 p 8", "salt": 0.1} | _POOLED | {"code": "linear", "up": "transposed"},
         noise="salt",
-        loss="binary_crossentropy",
-        training=_training(20, 128),
+        training=_training(20, 128, loss="binary_crossentropy"),
     ),
     Entry(
         "photo-denoise",
@@ -255,9 +262,8 @@ _TABLE = (
         "mnist",
         _plain,
         {"k": 32, "code": "relu", "output": "sigmoid"},
-        loss="binary_crossentropy",
         goal=0.0168,
-        training=_training(20, 200),
+        training=_training(20, 200, loss="binary_crossentropy"),
     ),
     Entry(
         "mnist-conv",
@@ -266,9 +272,8 @@ _TABLE = (
         "mnist",
         convolutional,
         {"filters": "16 p 8 p 8 p"} | _POOLED,
-        loss="binary_crossentropy",
         goal=0.012,
-        training=_training(10, 200),
+        training=_training(10, 200, loss="binary_crossentropy"),
     ),
     Entry(
         "mnist-denoise",
@@ -277,9 +282,8 @@ _TABLE = (
         "mnist",
         convolutional,
         {"filters": "32 p 32 p 16 p", "sigma": 0.5} | _POOLED,
-        loss="binary_crossentropy",
         noise="gaussian",
-        training=_training(30, 200),
+        training=_training(30, 200, loss="binary_crossentropy"),
     ),
 )
 ENTRIES = {entry.name: entry for entry in _TABLE}
