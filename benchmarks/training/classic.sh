@@ -30,8 +30,8 @@ one mnist-conv-pool --data "$mnist" --epochs 8 --batch 64 --rate 2e-3 -p decay=0
 one mnist-conv --data "$mnist" --epochs 10 --batch 64 --rate 3e-3 -p decay=0.7 "${half[@]}"
 one mnist-salt --data "$mnist" --epochs 4 --batch 64 --rate 2e-3 -p decay=0.8 "${half[@]}"
 one mnist-denoise --data "$mnist" --epochs 3 --batch 64 --rate 2e-3 -p decay=0.8 "${half[@]}"
-one fashion-conv --data "$fashion" --epochs 2 --batch 64 --rate 1e-3 -p decay=0.8 -p pictures=20000 "${half[@]}"
-one fashion-vae --data "$fashion" --epochs 3 --batch 64 --rate 1e-3 -p decay=0.8 -p pictures=20000 "${half[@]}"
+one fashion-conv --data "$fashion" --epochs 2 --batch 32 --rate 1e-3 -p decay=0.8 -p pictures=16000 "${half[@]}"
+one fashion-vae --data "$fashion" --epochs 3 --batch 32 --rate 1e-3 -p decay=0.8 -p pictures=18000 "${half[@]}"
 # The squared error learns fast, but loud noise counts most in it; the absolute one then evens that out.
 if [[ $wanted == "  " || $wanted == *" photo-denoise "* ]]; then
     aecodec train photo-denoise --out "$runs/squared" --data "$photos" --val "$val" --epochs 6 --batch 16 --rate 2e-3 \
