@@ -104,7 +104,8 @@ def _value(name: str, text: str, default: Any) -> Any:
     return value
 
 
-NOISE = ("salt", "sigma", "sigma_low")  # share of samples; standard deviations: of 0..1, in photographs of 0..255
+# Share of samples; standard deviations: of 0..1, in photographs of 0..255; share of pictures with salt, not Gaussian.
+NOISE = ("salt", "sigma", "sigma_low", "salted")
 _MAY_BE_ZERO = ("seed", "latent", "pictures")
 
 
@@ -220,7 +221,7 @@ _TABLE = (
         "photographs with Gaussian noise of sigma_low to sigma, or salt noise, in RGB",
         "photos",
         residual,
-        {"width": 48, "blocks": 3, "sigma_low": 10.0, "sigma": 50.0, "salt": 0.1},
+        {"width": 48, "blocks": 3, "sigma_low": 10.0, "sigma": 50.0, "salt": 0.1, "salted": 0.33},
         noise="photo",
         training=_training(20, 16, decay=0.5),
     ),
