@@ -249,7 +249,7 @@ _TABLE = (
     Entry(
         "mnist-conv-7x7",
         "D1",
-        "wide convolutions and max-pooling to one map of 7x7, up-sampling back",
+        "convolutions and max-pooling to one map of 7x7, up-sampling back",
         "mnist",
         convolutional,
         {"filters": "256 128 64 p 32 16 8:1 p 4 2:1 1:1", "code_bias": 0.5} | _POOLED | {"output": "tanh"},
