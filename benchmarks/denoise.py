@@ -1,6 +1,6 @@
 """`aecodec denoise` on noisy pictures, beside a median filter of 3x3 pixels -> results/denoise.json.
 
-    python benchmarks/denoise.py --images val/ kodak/
+    python benchmarks/denoise.py --images val/
 
 The pictures get Gaussian noise, clipped to 0..255, or salt noise (a share of the pixels becomes random), and they
 are stored as PNG files; the command reads these and writes others, which are measured against the clean pictures.
