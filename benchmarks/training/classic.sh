@@ -3,8 +3,8 @@
 #
 #     benchmarks/training/classic.sh MNIST FASHION PHOTOS VAL GREY RUNS [NAME...]
 #
-# MNIST, FASHION: folders of IDX files. PHOTOS, VAL: pictures to learn from and to measure photo-denoise on. GREY: grey
-# pictures to measure image-dense and image-conv on. RUNS: an empty folder for the runs. NAME: these alone.
+# MNIST, FASHION: folders of IDX files. PHOTOS, VAL: photographs to learn from, pictures to measure photo-denoise on. GREY:
+# grey pictures to measure image-dense and image-conv on. RUNS: an empty folder for the runs. NAME: these alone.
 # Published settings are the defaults of aecodec train; what differs here is what gets to the same figures sooner.
 set -euo pipefail
 mnist=$1 fashion=$2 photos=$3 val=$4 grey=$5 runs=$6
@@ -30,8 +30,8 @@ one mnist-conv-pool --data "$mnist" --epochs 8 --batch 64 --rate 2e-3 -p decay=0
 one mnist-conv --data "$mnist" --epochs 10 --batch 64 --rate 3e-3 -p decay=0.7 "${half[@]}"
 one mnist-salt --data "$mnist" --epochs 4 --batch 64 --rate 2e-3 -p decay=0.8 "${half[@]}"
 one mnist-denoise --data "$mnist" --epochs 3 --batch 64 --rate 2e-3 -p decay=0.8 "${half[@]}"
-one fashion-conv --data "$fashion" --epochs 2 --batch 32 --rate 1e-3 -p decay=0.8 -p pictures=16000 "${half[@]}"
-one fashion-vae --data "$fashion" --epochs 3 --batch 32 --rate 1e-3 -p decay=0.8 -p pictures=18000 "${half[@]}"
+one fashion-conv --data "$fashion" --epochs 2 --batch 32 --rate 0.001 -p decay=0.7 -p pictures=8000 "${half[@]}"
+one fashion-vae --data "$fashion" --epochs 3 --batch 32 --rate 0.001 -p decay=0.7 -p pictures=12000 "${half[@]}"
 # The squared error learns fast, but loud noise counts most in it; the absolute one evens that out, but forgives the few
 # lost pixels that it misses. So the squared error comes first and last, then with more salt noise.
 if [[ $wanted == "  " || $wanted == *" photo-denoise "* ]]; then
