@@ -135,7 +135,8 @@ def _model(model: str | Model | Classic) -> Model | Classic:
     """Find a model by its name. Raises ModelError."""
     if not isinstance(model, str):
         return model
-    return classics().get(model) or by_name(model)
+    found = classics()
+    return found.get(model) or by_name(model, (name for name, net in found.items() if net.codes))
 
 
 def decode(

@@ -18,6 +18,7 @@ import io
 import json
 import os
 import threading
+from collections.abc import Iterable
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -278,11 +279,11 @@ def models() -> dict[str, Model]:
     return _manifest(weights_folder())
 
 
-def by_name(name: str) -> Model:
-    """Raises ModelError, naming what is installed, when there is no such model."""
+def by_name(name: str, others: Iterable[str] = ()) -> Model:
+    """Raises ModelError, naming what is installed, others too, when there is no such model."""
     found = models()
     if name not in found:
-        raise ModelError(f"unknown model {name!r}: installed are {', '.join(sorted(found))}; see aecodec models")
+        raise ModelError(f"unknown model {name!r}: installed are {', '.join([*sorted(found), *others])}")
     return found[name]
 
 

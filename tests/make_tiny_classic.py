@@ -23,7 +23,7 @@ SETTINGS = {  # name: id and parameters
     "image-conv": (0xFF01, {"filters": "8v 1:1", "pictures": "4000"}),
     "fashion-vae": (0xFF02, {"filters": "4/2 8/2"}),
     "mnist-denoise": (0xFF03, {"filters": "4 p 4 p"}),
-    "photo-denoise": (0xFF04, {"width": "8", "depth": "3", "pictures": "160"}),
+    "photo-denoise": (0xFF04, {"width": "8", "blocks": "1", "pictures": "160"}),
 }
 COMMON = {"epochs": "3", "optimizer": "adam", "rate": "5e-3", "batch": "16"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from digits import write_digits
-from PIL import Image
+from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
 import aecodec
@@ -19,7 +19,7 @@ pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("these tests run on the TensorFlow backend", allow_module_level=True)
 
-from aecodec.train.classic import data, layers, loop  # noqa: E402
+from aecodec.train.classic import data, export, layers, loop  # noqa: E402
 from aecodec.train.classic.entries import ENTRIES  # noqa: E402
 from aecodec.train.classic.install import FIRST  # noqa: E402
 from aecodec.train.classic.widen import widen  # noqa: E402
@@ -158,6 +158,18 @@ def test_a_wide_net_begins_as_the_narrow_one():
         widen(loop.Trained(ENTRIES["mnist-dense"]), wide)
 
 
+def test_a_run_goes_on_from_another_of_the_same_shape():
+    entry = ENTRIES["photo-denoise"]
+    first, second, other = (
+        loop.Trained(entry.with_parameters({"width": width, "blocks": "1"})) for width in ("4", "4", "5")
+    )
+    first.model.set_weights([w + 0.01 for w in first.model.get_weights()])
+    widen(first, second)
+    assert all((a == b).all() for a, b in zip(first.model.get_weights(), second.model.get_weights(), strict=True))
+    with pytest.raises(ValueError, match="--widen: expected a denoiser of the same width"):
+        widen(first, other)
+
+
 @pytest.mark.parametrize("words", ["", "p", "16 q", "0", "16:0", "8/0", "16 -3"])
 def test_words_that_are_no_filters(words):
     with pytest.raises(ValueError, match="filters: "):
@@ -236,3 +248,36 @@ def test_a_drawn_code_is_its_mean_outside_training():
     assert drawn.std((0, 1)) == pytest.approx([1, 1], abs=0.2)
     # KL of N((1, -2), 1) from N(0, 1): (1 + 4) / 2
     assert float(layer.losses[-1]) == pytest.approx(2.5)
+
+
+def test_the_median_is_that_of_pillow():
+    x = np.random.default_rng(1).integers(0, 256, (2, 9, 12, 3), np.uint8)
+    expected = [np.asarray(Image.fromarray(one).filter(ImageFilter.MedianFilter(3))) for one in x]
+    assert (np.asarray(layers.median(x.astype(np.float32))) == np.stack(expected)).all()
+
+
+def test_a_denoiser_begins_between_the_picture_and_its_median():
+    """And comes through the conversion to LiteRT, median and all."""
+    from aecodec.model import Net
+
+    entry = ENTRIES["photo-denoise"].with_parameters({"width": "4", "blocks": "1"})
+    trained = loop.Trained(entry)
+    x = np.random.default_rng(1).integers(0, 256, (1, 16, 20, 3), np.uint8)
+    expected = (x / 255 + np.asarray(layers.median(x / np.float32(255)))) / 2
+    assert np.allclose(trained.model(x / np.float32(255)), expected, atol=1e-5)
+    net = Net(export.graphs(entry, trained)["denoise.tflite"])
+    assert np.abs(net(x)[0] - 255 * expected).max() < 0.51
+
+
+@pytest.mark.parametrize("name", ["fashion-vae", "mnist-conv-7x7"])
+def test_bright_pixels_keep_their_gradient_in_mixed_precision(name):
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        trained = loop.Trained(ENTRIES[name])
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    convolution, output = trained.decoder.layers[-2:]
+    assert convolution.compute_dtype == "bfloat16"
+    bright = np.float32([6, 7])
+    assert output(bright).numpy().max() < 1
+    assert trained.model.output.dtype == "float32"

@@ -17,7 +17,6 @@ _HELD_BACK = 12  # one in so many training pictures chooses the best epoch; the 
 _PICTURES = 300  # of a folder: more do not make these nets better
 _CROPS = 60_000  # patches of training pictures, as many as MNIST has digits
 _LARGE_CROPS = 16_000  # of photographs in colour
-_SALTED = 0.25  # share of crops with salt noise, where there are both kinds
 
 
 class Pictures(NamedTuple):
@@ -103,7 +102,7 @@ def noisy(entry: Entry) -> Callable[[np.ndarray, np.random.Generator], np.ndarra
     def photo(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         low, high = given["sigma_low"] / 255, given["sigma"] / 255
         sigma = rng.uniform(min(low, high), high, (len(x), 1, 1, 1)).astype(np.float32)
-        salted = rng.random(len(x)) < _SALTED
+        salted = rng.random(len(x)) < given["salted"]
         return np.where(salted[:, None, None, None], salt(x, given["salt"], rng), gaussian(x, sigma, rng))
 
     return photo

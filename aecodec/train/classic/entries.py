@@ -11,6 +11,7 @@ from aecodec.train.classic.layers import ACTIVATIONS, Nets, convolutional, dense
 SIZES = {"mnist": 28, "fashion-mnist": 28, "grey": 256, "photos": 64}  # edge of the pictures that a net sees
 CHOICES = {
     "optimizer": ("adam", "adadelta", "nadam"),
+    "loss": ("mse", "mae", "binary_crossentropy"),
     "precision": ("float32", "mixed_bfloat16"),
     "up": ("resize", "transposed"),
     **dict.fromkeys(("activation", "code", "output"), ACTIVATIONS),
@@ -21,8 +22,8 @@ CHOICES = {
 class Entry:
     """One system. `parameters` are those of the net and of the noise, `training` those of the fit; both are settable.
 
-    `goal`: mean squared error (0..1) on the test pictures that principal components have with as many numbers, or
-    what is asked of a net too small for that; None: nothing is known.
+    `goal`: mean squared error (0..1) on the test pictures that principal components have with as many numbers as the
+    published code, or what is asked of a net too small for that; None: nothing is known.
     """
 
     name: str
@@ -31,7 +32,6 @@ class Entry:
     data: str  # a key of SIZES
     net: Callable[..., Nets]
     parameters: Mapping[str, Any]
-    loss: str = "mse"
     weight: float = 1.0  # of the loss, beside a divergence
     noise: str | None = None  # "salt", "gaussian" or "photo"
     goal: float | None = None
@@ -80,8 +80,7 @@ class Entry:
         for name, value in (parameters | training).items():
             if name in CHOICES and value not in CHOICES[name]:
                 raise ValueError(f"{name}={value}, expected {', '.join(CHOICES[name])}")
-        goal = self.goal if parameters == self.parameters else None
-        changed = replace(self, parameters=parameters, training=training, goal=goal)
+        changed = replace(self, parameters=parameters, training=training)
         if changed.edge < 1:
             raise ValueError("expected at least one pixel")
         return changed
@@ -105,17 +104,27 @@ def _value(name: str, text: str, default: Any) -> Any:
     return value
 
 
-NOISE = ("salt", "sigma", "sigma_low")  # share of samples; standard deviations: of 0..1, in photographs of 0..255
+# Share of samples; standard deviations: of 0..1, in photographs of 0..255; share of pictures with salt, not Gaussian.
+NOISE = ("salt", "sigma", "sigma_low", "salted")
 _MAY_BE_ZERO = ("seed", "latent", "pictures")
 
 
-def _training(epochs: int, batch: int, rate: float = 1e-3, optimizer: str = "adam", decay: float = 0.0) -> dict:
+def _training(
+    epochs: int, batch: int, rate: float = 1e-3, optimizer: str = "adam", decay: float = 0.0, loss: str = "mse"
+) -> dict:
     """decay: share of the steps, at the end, in which a cosine takes the rate down to 1 %.
 
     pictures: how many patches to learn from; 0: all.
     """
-    fixed = {"pictures": 0, "precision": "float32", "seed": 0}
-    return {"epochs": epochs, "batch": batch, "rate": rate, "optimizer": optimizer, "decay": decay, **fixed}
+    fixed = {"loss": loss, "pictures": 0, "precision": "float32", "seed": 0}
+    return {
+        "epochs": epochs,
+        "batch": batch,
+        "rate": rate,
+        "optimizer": optimizer,
+        "decay": decay,
+        "loss": loss,
+    } | fixed
 
 
 def _hidden(shape: tuple, m: int, **rest: Any) -> Nets:
@@ -193,9 +202,8 @@ _TABLE = (
         "mnist",
         convolutional,
         {"filters": "16 p 32 p 2"} | _POOLED | {"code": "linear", "up": "transposed"},
-        loss="binary_crossentropy",
         goal=0.0058,
-        training=_training(20, 128),
+        training=_training(20, 128, loss="binary_crossentropy"),
     ),
     Entry(
         "mnist-salt",
@@ -205,8 +213,7 @@ _TABLE = (
         convolutional,
         {"filters": "16 p 32 p 8", "salt": 0.1} | _POOLED | {"code": "linear", "up": "transposed"},
         noise="salt",
-        loss="binary_crossentropy",
-        training=_training(20, 128),
+        training=_training(20, 128, loss="binary_crossentropy"),
     ),
     Entry(
         "photo-denoise",
@@ -214,7 +221,7 @@ _TABLE = (
         "photographs with Gaussian noise of sigma_low to sigma, or salt noise, in RGB",
         "photos",
         residual,
-        {"width": 48, "depth": 6, "sigma_low": 10.0, "sigma": 50.0, "salt": 0.1},
+        {"width": 48, "blocks": 3, "sigma_low": 10.0, "sigma": 50.0, "salt": 0.1, "salted": 0.33},
         noise="photo",
         training=_training(20, 16, decay=0.5),
     ),
@@ -242,7 +249,7 @@ _TABLE = (
     Entry(
         "mnist-conv-7x7",
         "D1",
-        "wide convolutions and max-pooling to one map of 7x7, up-sampling back",
+        "convolutions and max-pooling to one map of 7x7, up-sampling back",
         "mnist",
         convolutional,
         {"filters": "256 128 64 p 32 16 8:1 p 4 2:1 1:1", "code_bias": 0.5} | _POOLED | {"output": "tanh"},
@@ -256,9 +263,8 @@ _TABLE = (
         "mnist",
         _plain,
         {"k": 32, "code": "relu", "output": "sigmoid"},
-        loss="binary_crossentropy",
         goal=0.0168,
-        training=_training(20, 200),
+        training=_training(20, 200, loss="binary_crossentropy"),
     ),
     Entry(
         "mnist-conv",
@@ -267,9 +273,8 @@ _TABLE = (
         "mnist",
         convolutional,
         {"filters": "16 p 8 p 8 p"} | _POOLED,
-        loss="binary_crossentropy",
         goal=0.012,
-        training=_training(10, 200),
+        training=_training(10, 200, loss="binary_crossentropy"),
     ),
     Entry(
         "mnist-denoise",
@@ -278,9 +283,8 @@ _TABLE = (
         "mnist",
         convolutional,
         {"filters": "32 p 32 p 16 p", "sigma": 0.5} | _POOLED,
-        loss="binary_crossentropy",
         noise="gaussian",
-        training=_training(30, 200),
+        training=_training(30, 200, loss="binary_crossentropy"),
     ),
 )
 ENTRIES = {entry.name: entry for entry in _TABLE}

@@ -17,6 +17,7 @@ import numpy as np
 from keras import layers, ops
 
 _WORD = re.compile(r"(p)|(\d+)(?::(\d))?(?:/(\d))?(v)?")
+_WHOLE = "float32"  # of layers whose numbers mean too much for bfloat16, where the others have it
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh")
 
 
@@ -135,9 +136,9 @@ def convolutional(
     drawn, decoder = [], []
     if latent:
         inner = (size, size, words[last].filters)
-        encoder += [layers.Flatten(), layers.Dense(2 * latent if variational else latent)]
+        encoder += [layers.Flatten(), layers.Dense(2 * latent if variational else latent, dtype=_WHOLE)]
         drawn = [Variational()] if variational else []
-        decoder = [layers.Dense(int(np.prod(inner))), layers.Reshape(inner)]
+        decoder = [layers.Dense(int(np.prod(inner)), dtype=_WHOLE), layers.Reshape(inner)]
     elif last == len(words) - 1 and words[last].stride == 1 and words[last].padding == "same":
         words, sizes = words[:last], sizes[:last]  # the code is a layer of its own: not mirrored
     stride = 1
@@ -154,7 +155,8 @@ def convolutional(
             decoder += [layers.BatchNormalization()] if norm else []
             stride = 1
     kind = layers.Conv2DTranspose if up == "transposed" else layers.Conv2D
-    return Nets(encoder, drawn, [*decoder, kind(shape[-1], 3, stride, "same", activation=output)])
+    # In bfloat16 a sigmoid near 1 is 1, and has no gradient any more: bright pixels would stay white for ever.
+    return Nets(encoder, drawn, [*decoder, kind(shape[-1], 3, stride, "same"), layers.Activation(output, dtype=_WHOLE)])
 
 
 @keras.saving.register_keras_serializable("aecodec")
@@ -169,19 +171,50 @@ class Resize(layers.Layer):
         return ops.image.resize(inputs, (self.size, self.size), interpolation="nearest")
 
 
-def residual(width: int, depth: int) -> Callable:
+def residual(width: int, blocks: int) -> Callable:
     """A fully convolutional denoiser of (N, 2h, 2w, 3): the net gives the noise, at half the resolution.
 
-    After DnCNN (Zhang et al., 2017) and FFDNet (Zhang, Zuo and Zhang, 2018): `depth` convolutions 3x3 of `width`
-    channels on 2x2 pixels folded into channels.
+    After DnCNN (Zhang et al., 2017), FFDNet (Zhang, Zuo and Zhang, 2018) and EDSR (Lim et al., 2017): residual blocks
+    of `width` channels on 2x2 pixels folded into channels. It sees the median of 3x3 pixels too, and says for each
+    pixel how much of that to take instead: a pixel that is lost is found more easily than its value.
     """
-    inner = [layers.Conv2D(width, 3, padding="same", activation="relu") for _ in range(depth - 1)]
-    last = layers.Conv2D(12, 3, padding="same", kernel_initializer="zeros")
+    first = layers.Conv2D(width, 3, padding="same", kernel_initializer="he_normal")
+    inner = [
+        (
+            layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer="he_normal"),
+            layers.Conv2D(width, 3, padding="same"),
+        )
+        for _ in range(blocks)
+    ]
+    last = layers.Conv2D(16, 3, padding="same", kernel_initializer="zeros")
 
     def net(x):
-        hidden = ops.space_to_depth(x, 2)
-        for layer in inner:
-            hidden = layer(hidden)
-        return x - ops.cast(ops.depth_to_space(last(hidden), 2), x.dtype)
+        middle = median(x)
+        hidden = first(ops.space_to_depth(ops.concatenate([x, middle], axis=-1), 2))
+        for one, other in inner:
+            hidden = hidden + other(one(hidden))
+        found = ops.cast(ops.depth_to_space(last(ops.relu(hidden)), 2), "float32")
+        return x - found[..., :3] - ops.sigmoid(found[..., 3:]) * (x - middle)
 
     return net
+
+
+def median(x):
+    """The median of each sample and its eight neighbours, (N, h, w, C); beyond the border the last samples repeat.
+
+    By sorting rows of three, then columns: the median is that of the largest minimum, the middle median and the
+    smallest maximum (Smith, Implementing median filters in XC4000E FPGAs, 1996).
+    """
+    across = ops.concatenate([x[:, :, :1], x, x[:, :, -1:]], axis=2)
+    low, middle, high = _sorted(across[:, :, :-2], x, across[:, :, 2:])
+
+    def rows(a):
+        wide = ops.concatenate([a[:, :1], a, a[:, -1:]], axis=1)
+        return _sorted(wide[:, :-2], a, wide[:, 2:])
+
+    return _sorted(rows(low)[2], rows(middle)[1], rows(high)[0])[1]
+
+
+def _sorted(a, b, c) -> tuple:
+    low, high = ops.minimum(a, b), ops.maximum(a, b)
+    return ops.minimum(low, c), ops.maximum(low, ops.minimum(high, c)), ops.maximum(high, c)

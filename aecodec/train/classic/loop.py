@@ -110,7 +110,7 @@ def fit(
     batches = Batches(pictures.train[: t["pictures"] or None], t["batch"], entry, t["seed"])
     val = Batches(pictures.val, t["batch"], entry, t["seed"] + 1, renew=False)
     optimizer = _optimizer(t, t["epochs"] * len(batches))
-    model.compile(optimizer=optimizer, loss=entry.loss, loss_weights=[entry.weight], jit_compile=False)
+    model.compile(optimizer=optimizer, loss=t["loss"], loss_weights=[entry.weight], jit_compile=False)
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"name": entry.name, "parameters": dict(entry.parameters), "training": dict(t)}
     (folder / SETTINGS).write_text(json.dumps(settings) + "\n")

@@ -17,8 +17,12 @@ NOISE = 0.02  # of the copies, relative to each weight
 def widen(narrow: Trained, wide: Trained, seed: int = 0, noise: float = NOISE) -> None:
     """Give `wide` the function of `narrow`, which has the same convolutions with no more channels each.
 
-    Raises ValueError where they do not go together; dense layers and batch normalisation are not widened.
+    A net of the same shape gets the same weights. Raises ValueError where they do not go together; dense layers, batch
+    normalisation and denoisers are not widened.
     """
+    if [w.shape for w in narrow.model.weights] == [w.shape for w in wide.model.weights]:
+        wide.model.set_weights(narrow.model.get_weights())
+        return
     rng = np.random.default_rng(seed)
     before, after = (_convolutions(net) for net in (narrow, wide))
     if len(before) != len(after):
@@ -47,6 +51,8 @@ def widen(narrow: Trained, wide: Trained, seed: int = 0, noise: float = NOISE) -
 
 
 def _convolutions(net: Trained) -> list:
+    if net.latent is None:
+        raise ValueError("--widen: expected a denoiser of the same width")
     every = [*net.encoder.layers, *net.decoder.layers]
     if any(layer.weights and not isinstance(layer, layers.Conv2D | layers.Conv2DTranspose) for layer in every):
         raise ValueError("--widen: expected nets of convolutions alone")
