@@ -1,7 +1,7 @@
 """Search for the quality that meets a size or a PSNR.
 
-    y --> guess: the latents' magnitudes at every quality --> sample of tiles --> all tiles, for real --> file
-                       a curve over all units  . . . . . . corrected by  . . . . what is measured
+    y --> forecast from magnitudes --> sample of tiles --> all tiles, for real --> file
+           a curve over all units . . . . . corrected by . . . what is measured
 
 Quality acts on y alone, so the analysis is over when the search begins. What the file will hold is measured, never
 estimated: guesses and samples only say where to measure. Size and PSNR all but rise with the quality; where they do
@@ -15,6 +15,7 @@ import numpy as np
 
 from aecodec import tiles
 from aecodec.errors import EncodeError
+from aecodec.forecast import Curve, Forecast, fixed, guess_bits, psnr_forecast
 from aecodec.model import Model
 from aecodec.tilecoder import encode_tiles, estimate_tiles
 from aecodec.transforms import HALO, luma, synthesise
@@ -29,12 +30,9 @@ _SHARE = 8  # a sample is this part of the tiles,
 _SAMPLE = 16  # but not more of them
 _ROWS = 256  # pixels are compared in bands of this many rows, so that large pictures need little extra memory
 
-# What the guess from magnitudes misses on photographs, measured. It saves measurements, no more.
-_DB_ABOVE_GUESS = (6.7, 7.4, 8.1, 8.6, 8.9, 9.2, 9.0, 8.4, 7.2)  # at equal steps along the quality axis
 _LOSSLESS = 200.0  # dB, for arithmetic: more than any pixels but equal ones have
 
 Write = Callable[[int, Sequence[bytes]], bytes]  # units, bitstreams -> the whole file
-Curve = np.ndarray  # float64: a value for each quality in units from 0 on
 
 
 def fit_size(
@@ -62,8 +60,8 @@ def fit_size(
 
     overhead = len(write(0, [b""] * len(place))) + 3 * len(place)  # a length has two bytes, bitstreams end in words
     some = _spread(place, max(_CROWD - 1, len(place) // _SHARE)) if len(place) >= _CROWD else place
-    curve, positions = _guess_bits(y, place, weights), sum(tile.height * tile.width for tile in place)
-    shift = curve - _guess_bits(y, some, weights) if some is not place else np.zeros_like(curve)
+    curve, positions = guess_bits(y, place, weights), sum(tile.height * tile.width for tile in place)
+    shift = curve - guess_bits(y, some, weights) if some is not place else np.zeros_like(curve)
     sampled = sum(tile.height * tile.width for tile in some)
 
     def sample(units: int) -> float:
@@ -73,8 +71,8 @@ def fit_size(
     top = math.log(min(max(limit, 1), 1 << 62))
     aim = top + math.log((1 + USED) / 2)
     curve = np.log(overhead + positions * np.exp(curve) / 8)
-    curve = _search(sample, curve, (aim - 0.1, aim + 0.1), aim, tries=3)
-    _search(whole, curve, (top + math.log(USED), top), aim)
+    curve = _search(sample, fixed(curve), (aim - 0.1, aim + 0.1), aim, tries=3)
+    _search(whole, fixed(curve), (top + math.log(USED), top), aim)
     if not best:
         bpp = math.ceil(8000 * smallest / pixels) / 1000
         raise EncodeError(f"target size: {limit} bytes, expected at least {smallest} bytes or {bpp:.3f} bpp")
@@ -109,19 +107,19 @@ def fit_psnr(
             reached, best = value, (units, bitstreams)
         return value
 
-    curve = _guess_psnr(y, place, weights)
+    forecast = psnr_forecast(y, place, weights)
     window, aim = (target, target + EXCESS), target + EXCESS / 2
     inner = [tile for tile in place if tile.height == tile.width == tiles.TILE]
     if len(inner) >= _MANY:
         some = _spread(inner, len(place) // _SHARE)
-        shift = curve - _guess_psnr(y, some, weights)
+        shift = forecast({}) - psnr_forecast(y, some, weights)({})
 
         def sample(units: int) -> float:
             encode_tiles(y, some, units, weights, workers, y_hat)
             return _sample_psnr(pixels, grey, y_hat, some, units, weights, workers) + shift[units]
 
-        curve = _search(sample, curve, (aim - 0.3, aim + 0.3), aim, tries=2)
-    _search(whole, curve, window, aim)
+        forecast = fixed(_search(sample, forecast, (aim - 0.3, aim + 0.3), aim, tries=2))
+    _search(whole, forecast, window, aim)
     if best is None:
         most = math.floor(100 * most) / 100
         raise EncodeError(f"target PSNR: {target:g} dB, expected at most {most:.2f} dB, which quality 100 has")
@@ -129,7 +127,11 @@ def fit_psnr(
 
 
 def _search(
-    measure: Callable[[int], float], curve: Curve, window: tuple[float, float], aim: float, tries: int | None = None
+    measure: Callable[[int], float],
+    forecast: Forecast,
+    window: tuple[float, float],
+    aim: float,
+    tries: int | None = None,
 ) -> Curve:
     """Measure where the curve comes nearest to `aim`, correct the curve, and again, until a value lies in the window.
 
@@ -137,14 +139,15 @@ def _search(
     corrected curve.
     """
     known: dict[int, float] = {}
-    below, above, corrected = -1, len(curve), curve
+    corrected = forecast(known)
+    below, above = -1, len(corrected)
     while above - below > 1 and (tries is None or len(known) < tries):
         if len(known) > _PATIENCE and len(known) % 2:
             units = (below + above) // 2
         else:
             units = below + 1 + int(np.abs(corrected[below + 1 : above] - aim).argmin())
         known[units] = value = measure(units)
-        corrected = _corrected(curve, known, aim)
+        corrected = _corrected(forecast(known), known, aim)
         if window[0] <= value <= window[1]:
             break
         if value < window[0]:
@@ -170,39 +173,6 @@ def _spread(place: list[tiles.Tile], count: int) -> list[tiles.Tile]:
     """So many tiles, but not more than a sample may have, from all over the picture."""
     count = min(count, _SAMPLE, len(place))
     return [place[(2 * i + 1) * len(place) // (2 * count)] for i in range(count)]
-
-
-def _at_every_quality(
-    y: np.ndarray, place: list[tiles.Tile], weights: Model, value: Callable[[np.ndarray, np.ndarray], float]
-) -> Curve:
-    """value(some latents y (n, M) of these tiles, gain (M,)) at each knot, and between them on straight lines."""
-    positions = sum(tile.height * tile.width for tile in place)
-    every = max(7, positions // 2048) | 1  # odd, so that it does not keep to a few columns
-    some = np.concatenate([y[tile.inside].reshape(-1, y.shape[-1])[::every] for tile in place])
-    knots = np.arange(weights.last_knot + 1) * 256
-    return np.interp(np.arange(knots[-1] + 1), knots, [value(some, weights.gain(int(k))) for k in knots])
-
-
-def _guess_bits(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> Curve:
-    """Logarithm of the bits per position that values of such magnitudes take."""
-
-    def bits(some: np.ndarray, gain: np.ndarray) -> float:
-        return math.log(float(np.log2(1 + np.square(2 * gain * some)).sum()) / len(some) + 1e-3)
-
-    return _at_every_quality(y, place, weights, bits)
-
-
-def _guess_psnr(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> Curve:
-    """PSNR if latents were rounded as they are and pixels were their rotation."""
-
-    def psnr(some: np.ndarray, gain: np.ndarray) -> float:
-        scaled = np.abs(some * gain)
-        error = np.square((scaled - np.floor(scaled + 0.4)) / gain)
-        return -10 * math.log10(float(error.sum()) / (len(some) * 3 * tiles.STRIDE**2) + 1e-9)
-
-    curve = _at_every_quality(y, place, weights, psnr)
-    steps = np.linspace(0, len(_DB_ABOVE_GUESS) - 1, len(curve))
-    return curve + np.interp(steps, range(len(_DB_ABOVE_GUESS)), _DB_ABOVE_GUESS)
 
 
 def _sample_psnr(

@@ -62,12 +62,10 @@ def test_reference_kernels(folder, monkeypatch):
 
     Where a layer has 8-bit weights, all kernels round what enters it to 8 bits. A value that lies on the edge between
     two of them falls to either side, and the layers behind it spread that: 3 levels at most (FORMAT.md, section 9).
-    The default model 0x8001 does not tell kernels other than XNNPACK to use a zero point.
     """
     monkeypatch.setattr(model, "_interpreter", partial(portability.interpreter, threads=1, reference=True))
     rows = portability.compare(folder)
-    old = folder == "golden_photo" and model.models()["photo"].id == 0x8001
-    assert {name: row["levels"] for name, row in rows.items() if row["levels"] > (12 if old else 3)} == {}
+    assert {name: row["levels"] for name, row in rows.items() if row["levels"] > 3} == {}
     assert any(row["levels"] for row in rows.values()), "these are the same kernels"
     assert all(row["symbols"] for row in rows.values())
 
