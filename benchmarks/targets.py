@@ -26,13 +26,13 @@ SHARE, EXCESS = 0.97, 0.1  # what is promised: of the bytes, in dB
 
 
 def timed(function: Callable[[], bytes]) -> tuple[bytes | None, float]:
-    """Return what a call gives, None where the target is out of reach, and its seconds of processor time."""
-    start = time.process_time()
+    """Return what a call gives, None where the target is out of reach, and its seconds of this thread."""
+    start = time.thread_time()
     try:
         data = function()
     except aecodec.EncodeError:
         data = None
-    return data, time.process_time() - start
+    return data, time.thread_time() - start
 
 
 def measure(pixels: np.ndarray) -> list[dict[str, Any]]:
