@@ -23,5 +23,5 @@ def psnr_prior(weights: Model, pictures: list[np.ndarray]) -> dict[str, np.ndarr
                 mse = np.square(np.subtract(decoded, picture, dtype=np.float32)).mean()
                 found.append(10 * np.log10(255**2 / max(mse, 1e-3)))
             rows.append([*guess_psnr(y, place, weights), *found])
-    covariance = np.cov(rows, rowvar=False) + np.diag(np.repeat(STRAY, weights.last_knot + 1))
+    covariance = np.cov(rows, rowvar=False, ddof=0) + np.diag(np.repeat(STRAY, weights.last_knot + 1))
     return {"psnr_mean": np.mean(rows, axis=0), "psnr_covariance": covariance}
