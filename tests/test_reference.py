@@ -176,6 +176,8 @@ def test_format_md_names_all_numbers_of_a_model(tiny_weights):
         named |= dict(zip(names.replace("`", "").split(", "), pairs, strict=True))
         not_needed |= {names} if use.startswith("encoders only") or "some models have none" in use else set()
     assert named.keys() - not_needed <= arrays.keys() <= named.keys()
+    with np.load(by_name("photo").folder / "numbers.npz") as file:
+        assert set(file) == named.keys()
     for name, array in arrays.items():
         kind, shape = named[name]
         assert array.dtype == kind
