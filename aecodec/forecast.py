@@ -17,7 +17,7 @@ Curve = np.ndarray  # float64
 Forecast = Callable[[Mapping[int, float]], Curve]  # measured values by units -> curve
 
 _NOISE = 1e-3  # dB^2: what measured values stray from straight lines between the knots
-STRAY = (0.02, 0.003)  # dB^2: the same of guesses and of PSNRs at the knots, beside their covariance
+STRAY = (0.3, 0.003)  # dB^2: the same of guesses and of PSNRs at the knots, beside their covariance
 
 
 def guess_bits(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> Curve:
@@ -41,16 +41,22 @@ def guess_psnr(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> np.nda
 
 
 def psnr_forecast(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> Forecast:
-    """The PSNR of these tiles: Gaussian process regression (Rasmussen and Williams, 2006) on guess and measurements.
-
-    y: float32 (h, w, M) at unit gain.
-    """
+    """The PSNR of these tiles, from guess and measurements. y: float32 (h, w, M) at unit gain."""
     guess = guess_psnr(y, place, weights)
-    prior = weights.psnr_prior
-    if prior is None:
+    if weights.psnr_prior is None:
         return lambda known: _between(guess)
-    mean, covariance = prior
+    return conditioned(guess, *weights.psnr_prior)
+
+
+def conditioned(guess: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Forecast:
+    """Gaussian process regression (Rasmussen and Williams, 2006) of the PSNRs at K knots on their guesses (K,), in dB.
+
+    means (N, 2 K), covariances (N, 2 K, 2 K): of guesses and PSNRs, for N kinds of pictures. The first kind is taken
+    until another one explains better what has been measured.
+    """
     knots = len(guess)
+    kinds = list(zip(means, covariances, strict=True))
+    expected = [_posterior(mean, covariance, np.eye(knots, 2 * knots), guess)[1] for mean, covariance in kinds]
 
     def forecast(known: Mapping[int, float]) -> Curve:
         seen = np.zeros((knots + len(known), 2 * knots))  # rows: what is seen of guesses and PSNRs at the knots
@@ -58,11 +64,23 @@ def psnr_forecast(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> For
         for row, units in zip(seen[knots:], known, strict=True):
             low = min(units // 256, knots - 2)
             row[knots + low], row[knots + low + 1] = 1 - (units / 256 - low), units / 256 - low
-        values = np.concatenate([guess, list(known.values())]) - seen @ mean
-        spread = seen @ covariance @ seen.T + np.diag(np.repeat([0, _NOISE], [knots, len(known)]))
-        return _between((mean + covariance @ seen.T @ np.linalg.solve(spread, values))[knots:])
+        values = np.concatenate([guess, list(known.values())])
+        found = [_posterior(mean, covariance, seen, values) for mean, covariance in kinds]
+        gained = [density - before for (_, density), before in zip(found, expected, strict=True)]
+        return _between(found[int(np.argmax(gained))][0][knots:])
 
     return forecast
+
+
+def _posterior(
+    mean: np.ndarray, covariance: np.ndarray, seen: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Mean given the values of what is `seen`, and the logarithm of their density but for a constant."""
+    noise = np.full(len(seen), _NOISE)
+    noise[: len(mean) // 2] = 0  # guesses
+    spread, off = seen @ covariance @ seen.T + np.diag(noise), values - seen @ mean
+    solved = np.linalg.solve(spread, off)
+    return mean + covariance @ seen.T @ solved, -(off @ solved + np.linalg.slogdet(spread)[1]) / 2
 
 
 def fixed(curve: Curve) -> Forecast:

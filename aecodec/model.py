@@ -214,9 +214,12 @@ class Model:
 
     @property
     def psnr_prior(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Mean (2 K,) and covariance (2 K, 2 K) of guessed and real PSNRs at the K knots, or None; see forecast.py."""
+        """Means (2, 2 K) and covariances (2, 2 K, 2 K) of guessed and real PSNRs at K knots, or None; forecast.py."""
         n = self._numbers
-        return (n["psnr_mean"], n["psnr_covariance"]) if "psnr_mean" in n else None
+        if "psnr_mean" not in n:
+            return None
+        size = n["psnr_mean"].shape[-1]
+        return n["psnr_mean"].reshape(-1, size), n["psnr_covariance"].reshape(-1, size, size)
 
     def knot(self, quality: int) -> int:
         """Row of the tables: the nearest knot."""

@@ -17,14 +17,15 @@ from aecodec import tiles
 from aecodec.errors import EncodeError
 from aecodec.forecast import Curve, Forecast, fixed, guess_bits, psnr_forecast
 from aecodec.model import Model
-from aecodec.tilecoder import encode_tiles, estimate_tiles
+from aecodec.tilecoder import encode_tiles, estimate_tiles, round_tiles
 from aecodec.transforms import HALO, luma, synthesise
 from aecodec.workers import Workers
 
 USED = 0.97  # of the size that is asked for; where steps of the quality are coarser, as much as there is
 EXCESS = 0.1  # dB above the PSNR that is asked for; the same
 _PATIENCE = 5  # measurements that follow the curve before every other one halves what is left
-_CROWD = 5  # tiles, from which on the size of a sample of them is estimated, not that of all
+_NEAR = 200.0  # units: values nearer to each other tell less about the slope than the curve does
+_CROWD = 13  # tiles, from which on the size of a sample of them is estimated, not that of all
 _MANY = 32  # tiles, from which on a sample of them has the PSNR of the picture, more or less
 _SHARE = 8  # a sample is this part of the tiles,
 _SAMPLE = 16  # but not more of them
@@ -99,7 +100,10 @@ def fit_psnr(
 
     def whole(units: int) -> float:
         nonlocal most, reached, best
-        bitstreams = encode_tiles(y, place, units, weights, workers, y_hat)
+        if math.isinf(most):  # the first try is seldom the last
+            bitstreams = round_tiles(y, place, units, weights, workers, y_hat)
+        else:
+            bitstreams = encode_tiles(y, place, units, weights, workers, y_hat)
         found = synthesise(y_hat, pixels.shape[:2], units, weights, workers)
         value = _psnr(_squares(found, pixels, grey), pixels[..., 0].size * (1 if grey else 3))
         most = max(most, value)
@@ -115,7 +119,7 @@ def fit_psnr(
         shift = forecast({}) - psnr_forecast(y, some, weights)({})
 
         def sample(units: int) -> float:
-            encode_tiles(y, some, units, weights, workers, y_hat)
+            round_tiles(y, some, units, weights, workers, y_hat)
             return _sample_psnr(pixels, grey, y_hat, some, units, weights, workers) + shift[units]
 
         forecast = fixed(_search(sample, forecast, (aim - 0.3, aim + 0.3), aim, tries=2))
@@ -123,7 +127,8 @@ def fit_psnr(
     if best is None:
         most = math.floor(100 * most) / 100
         raise EncodeError(f"target PSNR: {target:g} dB, expected at most {most:.2f} dB, which quality 100 has")
-    return write(*best)
+    units, bitstreams = best
+    return write(units, bitstreams or encode_tiles(y, place, units, weights, workers))
 
 
 def _search(
@@ -158,14 +163,15 @@ def _search(
 
 
 def _corrected(curve: Curve, known: dict[int, float], aim: float) -> Curve:
-    """Lay the curve through the measured value nearest to `aim`, and tilt it to the second nearest."""
+    """Lay the curve through the measured value nearest to `aim`, and tilt it towards the second nearest."""
     (at, value), *others = sorted(known.items(), key=lambda item: abs(item[1] - aim))
     tilt = 0.0
     if others:
         other, second = others[0]
         slope = (curve[other] - curve[at]) / (other - at)
         measured = (second - value) / (other - at)
-        tilt = float(np.clip(measured, 0.3 * slope, 3 * slope)) - slope  # it must go on rising
+        trust = (other - at) ** 2 / ((other - at) ** 2 + _NEAR**2)
+        tilt = trust * (float(np.clip(measured, 0.3 * slope, 3 * slope)) - slope)  # it must go on rising
     return curve + (value - curve[at]) + tilt * (np.arange(len(curve)) - at)
 
 

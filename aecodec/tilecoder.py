@@ -85,6 +85,19 @@ def encode_tiles(
     return [data for batch in workers.map(run, workers.batches(place, BATCH)) for data in batch]
 
 
+def round_tiles(
+    y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers, y_hat: np.ndarray
+) -> None:
+    """Fill y_hat as `encode_tiles` does, without making bitstreams."""
+    inverse = weights.inverse_gain(units)
+
+    def run(batch):
+        for tile, (*_, decoded) in zip(batch, _coded(y, batch, units, weights), strict=True):
+            np.multiply(decoded, inverse, out=y_hat[tile.inside])
+
+    workers.map(run, workers.batches(place, BATCH))
+
+
 def estimate_tiles(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers) -> float:
     """Bytes that the bitstreams of `place` are expected to take, from their hyperprior alone; within about a tenth."""
     knot = weights.knot(units)

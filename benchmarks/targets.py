@@ -1,8 +1,8 @@
 """Exact targets on a folder of pictures -> results/targets.json.
 
 Every picture is encoded for ten sizes and ten PSNRs, and what comes out is checked: the bytes of the file, the PSNR of
-its decode. Times are processor time on one thread, against the mean of plain encodes of the same picture at four
-qualities, so that other work on the machine disturbs them little.
+its decode. Times are processor time on one thread, each the median of three runs, against the mean of plain encodes of
+the same picture at four qualities, so that other work on the machine disturbs them little.
 """
 
 import argparse
@@ -25,14 +25,20 @@ PLAIN = (20, 40, 60, 80)
 SHARE, EXCESS = 0.97, 0.1  # what is promised: of the bytes, in dB
 
 
+ROUNDS = 3
+
+
 def timed(function: Callable[[], bytes]) -> tuple[bytes | None, float]:
-    """Return what a call gives, None where the target is out of reach, and its seconds of this thread."""
-    start = time.thread_time()
-    try:
-        data = function()
-    except aecodec.EncodeError:
-        data = None
-    return data, time.thread_time() - start
+    """Return what a call gives, None where the target is out of reach, and its seconds of this thread (median)."""
+    seconds = []
+    for _ in range(ROUNDS):
+        start = time.thread_time()
+        try:
+            data = function()
+        except aecodec.EncodeError:
+            data = None
+        seconds.append(time.thread_time() - start)
+    return data, statistics.median(seconds)
 
 
 def measure(pixels: np.ndarray) -> list[dict[str, Any]]:
@@ -93,7 +99,7 @@ def main() -> None:
     for file in files:
         rows += measure(load_picture(file).pixels)
         print(file.name, flush=True)
-    result: dict[str, Any] = conditions() | {"pictures": len(files), "plain_qualities": list(PLAIN)}
+    result: dict[str, Any] = conditions() | {"pictures": len(files), "plain_qualities": list(PLAIN), "rounds": ROUNDS}
     for kind, targets in (("size", BPP), ("psnr", PSNR)):
         own = [row for row in rows if row["kind"] == kind]
         result[kind] = summarise(own)

@@ -17,7 +17,7 @@ from aecodec.bench.metrics import psnr
 from aecodec.container import Header
 from aecodec.errors import EncodeError
 from aecodec.model import by_name
-from aecodec.tilecoder import decode_tiles, encode_tiles, estimate_tiles
+from aecodec.tilecoder import decode_tiles, encode_tiles, estimate_tiles, round_tiles
 from aecodec.transforms import analyse
 from aecodec.workers import Workers
 
@@ -54,12 +54,15 @@ def codings(monkeypatch):
     """How often the picture is coded: grows by the share of the tiles that each coding takes in."""
     done = []
 
-    def counted(y, place, *arguments):
-        done.append(sum(t.height * t.width for t in place) / (y.shape[0] * y.shape[1]))
-        return real(y, place, *arguments)
+    def counted(real):
+        def count(y, place, *arguments):
+            done.append(sum(t.height * t.width for t in place) / (y.shape[0] * y.shape[1]))
+            return real(y, place, *arguments)
 
-    real = targets.encode_tiles
-    monkeypatch.setattr(targets, "encode_tiles", counted)
+        return count
+
+    for name in ("encode_tiles", "round_tiles"):
+        monkeypatch.setattr(targets, name, counted(getattr(targets, name)))
     return done
 
 
@@ -151,6 +154,9 @@ def test_the_encoder_knows_what_the_decoder_gets(quality):
         numbered = list(zip(range(len(place)), place, bitstreams, strict=True))
         whole = tiles.Tile(0, 0, *y.shape[:2])
         np.testing.assert_array_equal(decode_tiles(numbered, whole, header, weights, workers), y_hat)
+        rounded = np.empty_like(y)
+        round_tiles(y, place, units, weights, workers, rounded)
+        np.testing.assert_array_equal(rounded, y_hat)
         expected = estimate_tiles(y, place, units, weights, workers)
     assert expected == pytest.approx(sum(map(len, bitstreams)), rel=0.2)
 

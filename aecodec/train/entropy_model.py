@@ -143,7 +143,7 @@ class MeanNet(keras.layers.Layer):
             Block(features, 1),
         )
         self.first = Pointwise(latent, init="zeros")
-        self.reach = [keras.layers.DepthwiseConv2D(5, padding="same") for _ in range(3)]
+        self.reach = [keras.layers.DepthwiseConv2D(5, padding="same", dtype="float32") for _ in range(3)]
         self.steps = [
             chain(Pointwise(width, relu=True), Pointwise(width, relu=True), Pointwise(latent, init="zeros"))
             for _ in range(3)

@@ -10,7 +10,7 @@ from ai_edge_quantizer import qtyping, quantizer
 from keras import ops
 
 from aecodec.train.entropy_model import ORDER, MeanNet
-from aecodec.train.layers import Pointwise
+from aecodec.train.layers import for_litert
 from aecodec.train.photo import TILE, Photo
 
 
@@ -42,15 +42,6 @@ def _with_zero_points(graph: bytes) -> bytearray:
             if isinstance(operator.builtinOptions, flatbuffer_utils.FullyConnectedOptionsT):
                 operator.builtinOptions.asymmetricQuantizeInputs = True
     return flatbuffer_utils.convert_object_to_bytearray(model)
-
-
-@contextlib.contextmanager
-def _as_matmul():
-    Pointwise.as_matmul = True
-    try:
-        yield
-    finally:
-        Pointwise.as_matmul = False
 
 
 def _four_steps(net: MeanNet, given, z, rounding, encoding):
@@ -85,7 +76,7 @@ def _four_steps(net: MeanNet, given, z, rounding, encoding):
     return tuple(ops.depth_to_space(ops.concatenate(t, axis=-1), 2) for t in (r, y_hat))
 
 
-@_as_matmul()
+@for_litert()
 def graphs(model: Photo) -> dict[str, bytes]:
     """name -> .tflite file; signatures in aecodec/model.py."""
     s = model.shape

@@ -1,18 +1,31 @@
 """Building blocks of the networks, in keras.ops, channels last.
 
-Pointwise kernels are two-dimensional, as the Muon optimizer wants them, and run as 1x1 convolutions, so that the
-exported graph takes pictures of any size.
+Pointwise kernels are two-dimensional, as the Muon optimizer wants them. Some layers have two ways to run: the fastest
+when training, and inside `for_litert` the one that LiteRT runs fastest.
 """
+
+import contextlib
 
 import keras
 import numpy as np
 from keras import ops
 
+_for_litert = False
+
+
+@contextlib.contextmanager
+def for_litert():
+    """While it lasts, layers run as LiteRT has them: matrix products, which it quantises pixel by pixel, and folds."""
+    global _for_litert
+    _for_litert = True
+    try:
+        yield
+    finally:
+        _for_litert = False
+
 
 class Pointwise(keras.layers.Layer):
     """1x1 convolution (B, H, W, c_in) -> (B, H, W, filters) with a kernel of shape (c_in, filters)."""
-
-    as_matmul = False  # set while exporting: becomes FULLY_CONNECTED, which LiteRT quantises pixel by pixel
 
     def __init__(self, filters: int, relu: bool = False, bias: bool = True, init="glorot_uniform", **kwargs):
         super().__init__(**kwargs)
@@ -26,7 +39,7 @@ class Pointwise(keras.layers.Layer):
     def call(self, x):
         w = ops.cast(self.w, self.compute_dtype)
         x = ops.cast(x, self.compute_dtype)
-        x = ops.matmul(x, w) if self.as_matmul else ops.conv(x, ops.expand_dims(w, (0, 1)))
+        x = ops.matmul(x, w) if _for_litert else ops.conv(x, ops.expand_dims(w, (0, 1)))
         if self.bias:
             x = x + ops.cast(self.b, self.compute_dtype)
         return ops.relu(x) if self.relu else x
@@ -61,7 +74,11 @@ class SpaceToDepth(keras.layers.Layer):
         self.n = n
 
     def call(self, x):
-        return ops.space_to_depth(x, self.n, data_format="channels_last")
+        if _for_litert:
+            return ops.space_to_depth(x, self.n, data_format="channels_last")
+        n, (_, h, w, c) = self.n, x.shape
+        x = ops.transpose(ops.reshape(x, (-1, h // n, n, w // n, n * c)), (0, 1, 3, 2, 4))
+        return ops.reshape(x, (-1, h // n, w // n, n * n * c))
 
     def compute_output_shape(self, shape):
         b, h, w, c = shape
@@ -76,7 +93,11 @@ class DepthToSpace(keras.layers.Layer):
         self.n = n
 
     def call(self, x):
-        return ops.depth_to_space(x, self.n, data_format="channels_last")
+        if _for_litert:
+            return ops.depth_to_space(x, self.n, data_format="channels_last")
+        n, (_, h, w, c) = self.n, x.shape
+        x = ops.transpose(ops.reshape(x, (-1, h, w, n, c // n)), (0, 1, 3, 2, 4))
+        return ops.reshape(x, (-1, n * h, n * w, c // n**2))
 
     def compute_output_shape(self, shape):
         b, h, w, c = shape
