@@ -214,7 +214,10 @@ class Model:
 
     @property
     def psnr_prior(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Means (2, 2 K) and covariances (2, 2 K, 2 K) of guessed and real PSNRs at K knots, or None; forecast.py."""
+        """Means (N, 2 K) and covariances (N, 2 K, 2 K) of guessed and real PSNRs at K knots, or None; see forecast.py.
+
+        One row for each kind of pictures; weights that know one kind only may come without that axis.
+        """
         n = self._numbers
         if "psnr_mean" not in n:
             return None

@@ -97,13 +97,17 @@ def fit_psnr(
     """
     y_hat = np.empty_like(y)
     most, reached, best = -math.inf, math.inf, None
+    inner = [tile for tile in place if tile.height == tile.width == tiles.TILE]
+    informed = sampled = len(inner) >= _MANY
 
     def whole(units: int) -> float:
-        nonlocal most, reached, best
-        if math.isinf(most):  # the first try is seldom the last
-            bitstreams = round_tiles(y, place, units, weights, workers, y_hat)
-        else:
+        nonlocal most, reached, best, informed
+        bitstreams = None
+        if informed:
             bitstreams = encode_tiles(y, place, units, weights, workers, y_hat)
+        else:  # a try that no measurement led to is seldom the last
+            round_tiles(y, place, units, weights, workers, y_hat)
+            informed = True
         found = synthesise(y_hat, pixels.shape[:2], units, weights, workers)
         value = _psnr(_squares(found, pixels, grey), pixels[..., 0].size * (1 if grey else 3))
         most = max(most, value)
@@ -113,8 +117,7 @@ def fit_psnr(
 
     forecast = psnr_forecast(y, place, weights)
     window, aim = (target, target + EXCESS), target + EXCESS / 2
-    inner = [tile for tile in place if tile.height == tile.width == tiles.TILE]
-    if len(inner) >= _MANY:
+    if sampled:
         some = _spread(inner, len(place) // _SHARE)
         shift = forecast({}) - psnr_forecast(y, some, weights)({})
 

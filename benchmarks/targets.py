@@ -23,8 +23,6 @@ BPP = (0.1, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 1.8, 2.4, 3.0)
 PSNR = (26, 28, 30, 32, 34, 36, 38, 40, 42, 44)
 PLAIN = 60  # quality of the plain encode
 SHARE, EXCESS = 0.97, 0.1  # what is promised: of the bytes, in dB
-
-
 ROUNDS = 3
 
 

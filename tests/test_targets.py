@@ -167,16 +167,23 @@ def test_the_number_of_threads_does_not_matter():
         assert len({aecodec.encode(image, threads=threads, **aim) for threads in (1, 3)}) == 1
 
 
-def test_large_pictures_are_sampled_first(tiny, codings):
+def test_large_pictures_are_sampled_first(tiny, codings, monkeypatch):
     image = mirrored(1540, 1900)
     least, most = (len(aecodec.encode(image, quality, model=tiny)) for quality in (1, 100))
     size = round(math.sqrt(least * most))
     assert targets.USED * size <= len(aecodec.encode(image, target_size=size, model=tiny)) <= size
     codings.clear()
+    rounded = []
+    real = targets.round_tiles
+    monkeypatch.setattr(
+        targets, "round_tiles", lambda y, place, *rest: (rounded.append(len(place)), real(y, place, *rest))
+    )
     least, most = (decibels(image, aecodec.encode(image, quality, model=tiny)) for quality in (1, 100))
     target = (least + most) / 2
     assert 0 <= decibels(image, aecodec.encode(image, target_psnr=target, model=tiny)) - target <= targets.EXCESS
     assert codings[0] < 0.2
+    assert rounded
+    assert max(rounded) < 0.2 * 7 * 8  # tiles: what is tried on all of them is ready to be written
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (17, 33), (16, 272), (130, 5)])

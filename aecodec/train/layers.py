@@ -15,7 +15,7 @@ _for_litert = False
 
 @contextlib.contextmanager
 def for_litert():
-    """While it lasts, layers run as LiteRT has them: matrix products, which it quantises pixel by pixel, and folds."""
+    """While it lasts, layers use operations that LiteRT has kernels for: FULLY_CONNECTED, SPACE_TO_DEPTH and back."""
     global _for_litert
     _for_litert = True
     try:

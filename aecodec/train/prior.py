@@ -5,7 +5,7 @@ import numpy as np
 from aecodec import tiles
 from aecodec.forecast import STRAY, guess_psnr
 from aecodec.model import Model
-from aecodec.tilecoder import encode_tiles
+from aecodec.tilecoder import round_tiles
 from aecodec.transforms import analyse, synthesise
 from aecodec.workers import Workers
 
@@ -21,7 +21,7 @@ def psnr_prior(weights: Model, pictures: list[np.ndarray]) -> dict[str, np.ndarr
             y, place = analyse(picture, weights, workers), tiles.tiles(*picture.shape[:2])
             y_hat, found = np.empty_like(y), []
             for units in range(0, 256 * weights.last_knot + 1, 256):
-                encode_tiles(y, place, units, weights, workers, y_hat)
+                round_tiles(y, place, units, weights, workers, y_hat)
                 decoded = synthesise(y_hat, picture.shape[:2], units, weights, workers)
                 mse = np.square(np.subtract(decoded, picture, dtype=np.float32)).mean()
                 found.append(10 * np.log10(255**2 / max(mse, 1e-3)))

@@ -64,7 +64,9 @@ class Recipe:
 class ScaledCrops(Crops):
     """Crops of pictures made smaller by a factor drawn log-uniformly from smallest..1 (Lanczos)."""
 
-    smallest = 1.0
+    def __init__(self, pictures: list[np.ndarray], seed: int, smallest: float):
+        super().__init__(pictures, seed)
+        self.smallest = smallest
 
     def pixels(self, rng: np.random.Generator, count: int, size: int) -> np.ndarray:
         out = np.empty((count, size, size, 3), np.uint8)
@@ -145,10 +147,7 @@ def run(recipe: Recipe, pictures: list[np.ndarray], val: np.ndarray, steps: int)
             changed.enter_context(patch.object(photo, "quantise", plain_rounding))
         stepper = Stepper(model, recipe.made())
         schedule = Phase(steps=steps, rate=recipe.rate)
-        crops = Crops(pictures, 7)
-        if recipe.smallest < 1:
-            crops = ScaledCrops(pictures, 7)
-            crops.smallest = recipe.smallest
+        crops = ScaledCrops(pictures, 7, recipe.smallest) if recipe.smallest < 1 else Crops(pictures, 7)
         feed = batches(crops, 0, recipe.batch, recipe.crop, model.shape)
         for step in range(steps):
             batch, start = next(feed), time.perf_counter()
@@ -157,8 +156,8 @@ def run(recipe: Recipe, pictures: list[np.ndarray], val: np.ndarray, steps: int)
             times.append(time.perf_counter() - start)
         feed.close()
         stepper.sync()
-    start = checkpoint.read_meta(START)["position"]["step"]
-    return {"start": start} | measured(model, val) | {"steps": steps, "step_ms": 1e3 * float(np.median(times))}
+    first = checkpoint.read_meta(START)["position"]["step"]
+    return {"start": first} | measured(model, val) | {"steps": steps, "step_ms": 1e3 * float(np.median(times))}
 
 
 def curve(row: dict) -> Curve:
