@@ -1,6 +1,6 @@
 """The pipeline from pixels to .aez bytes and back.
 
-    pixels --> windows --> analysis --> y --> tiles, each for itself:
+    pixels --> windows --> analysis --> y --> tiles, each for itself (at an effort: coded, decoded, corrected, again):
                                               y * gain --> hyper_analysis --> z --> scale net --> scale indexes
                                                       '--> code: r = round(y - mu), four steps       |
                                               z, r ------------------- entropy coder <---------------+--> container
@@ -27,14 +27,16 @@ from aecodec.header import VERSION, Header
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.model import Model, by_id, by_name, models
 from aecodec.sidedata import Metadata
+from aecodec.source import Source
 from aecodec.targets import fit_psnr, fit_size
-from aecodec.tilecoder import decode_tiles, encode_tiles, parse
+from aecodec.tilecoder import decode_tiles, parse
 from aecodec.tiles import Region
-from aecodec.transforms import analyse, luma, needed, synthesise
+from aecodec.transforms import luma, needed, synthesise
 from aecodec.workers import Workers
 
 TILE = tiles.TILE * tiles.STRIDE  # pixels
 DEFAULT_QUALITY = 75
+DEFAULT_EFFORT, LAST_EFFORT = 1, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def encode(
     target_size: int | None = None,
     target_bpp: float | None = None,
     target_psnr: float | None = None,
+    effort: int = DEFAULT_EFFORT,
     model: str | Model | Classic = "photo",
     metadata: Metadata = Metadata(),  # noqa: B008 (immutable)
     threads: int | None = None,
@@ -75,6 +78,7 @@ def encode(
     target_bpp: the same in bits per pixel.
     target_psnr: dB that the decoded colours (the grey) have at least, and at most 0.1 dB more unless quality 1 has.
     In tiny pictures the steps of the quality may be too coarse for these margins; the bounds hold nevertheless.
+    effort: 0 to 9, how many times the encoder decodes what it has made so far and corrects it by what is missing.
     model: a name, or a loaded one; a classic autoencoder has one quality and takes grey pictures only.
     threads: None for all that the process may use; the bytes are always the same.
     Raises EncodeError where a target cannot be met, TypeError and ValueError for arguments out of range, ModelError.
@@ -88,6 +92,8 @@ def encode(
     """
     pixels, alpha, channels = _planes(image)
     aimed = _check_aim(quality, target_size, target_bpp, target_psnr)
+    if not 0 <= operator.index(effort) <= LAST_EFFORT:
+        raise ValueError(f"effort: {effort}, expected 0 to {LAST_EFFORT}")
     weights = _model(model)
     if isinstance(weights, Classic):
         if aimed:
@@ -102,15 +108,15 @@ def encode(
         return container.write(Header(weights.id, width, height, channels, units, TILE), bitstreams, chunks)
 
     with Workers(threads) as workers:
-        y, place = analyse(pixels, weights, workers), tiles.tiles(height, width)
+        source = Source.of(pixels, effort, weights, workers)
         if target_psnr is not None:
-            return fit_psnr(pixels, channels < 3, y, place, target_psnr, write, weights, workers)
+            return fit_psnr(source, channels < 3, target_psnr, write)
         if target_bpp is not None:
             target_size = math.floor(min(target_bpp, 1e6) * height * width / 8)
         if target_size is not None:
-            return fit_size(y, place, height * width, target_size, write, weights, workers)
+            return fit_size(source, target_size, write)
         units = weights.quality_units(DEFAULT_QUALITY if quality is None else quality)
-        return write(units, encode_tiles(y, place, units, weights, workers))
+        return write(units, source.encode(units))
 
 
 def _check_aim(

@@ -5,6 +5,7 @@
     weights/<name>/hyper_analysis.tflite  y * gain (1, 16, 16, M) -> z (1, 4, 4, Z), not rounded
     weights/<name>/code.tflite            a tile's means in four steps; codes residuals or takes them, see `Model.code`
     weights/<name>/synthesis.tflite       y_hat (1, h, w, M), features -> pixels (1, 16h, 16w, 3)
+    weights/<name>/adjoint.tflite         errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
     weights/<name>/numbers.npz            scale net, gains, tables, overlaps
 
 Pixels are uint8, or float32 0..255 where the model has overlaps (aecodec/lapped.py).
@@ -29,7 +30,7 @@ from aecodec.errors import ModelError, UnsupportedError
 from aecodec.lapped import overlap
 from aecodec.scalenet import Z_MAX, ScaleNet
 
-NETS = ("analysis", "hyper_analysis", "code", "synthesis")
+NETS = ("analysis", "hyper_analysis", "code", "synthesis", "adjoint")
 DEVELOPMENT = 0x8000  # ids from here on are development weights: later versions may refuse their files
 
 
@@ -190,6 +191,15 @@ class Model:
         """Factors (M,) of y_hat at the decoder."""
         return self._at("log_gain_inverse", quality)
 
+    @property
+    def refines(self) -> bool:
+        """Whether these weights have what aecodec/refine.py needs."""
+        return "log_newton_step" in self._numbers
+
+    def newton_step(self, quality: int) -> np.ndarray:
+        """Factors (M,) that make of what `adjoint` gives the change of y that would undo it, if y changed alone."""
+        return self._at("log_newton_step", quality)
+
     def features(self, quality: int) -> np.ndarray:
         """What tells the synthesis transform the quality."""
         return self._at("log_features", quality)[None, None, None]
@@ -230,7 +240,7 @@ class Model:
 
     @cached_property
     def _nets(self) -> dict[str, Net]:
-        return {name: Net(self._bytes(f"{name}.tflite")) for name in NETS}
+        return {name: Net(self._bytes(f"{name}.tflite")) for name in NETS if f"{name}.tflite" in self._entry["files"]}
 
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
         """pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
@@ -263,6 +273,15 @@ class Model:
             x = overlap(x, self._numbers["overlap_post"])
             return np.clip(x, 0, 255, out=x).astype(np.uint8)
         return x
+
+    def adjoint(self, error: np.ndarray) -> np.ndarray:
+        """error float32 (16 h, 16 w, 3) in levels -> gradient of half its squares by y, float32 (h, w, M).
+
+        That of the linear part of the synthesis at unit gain, but for the scale of pixels. May write into `error`.
+        """
+        if "overlap_post" in self._numbers:
+            error = overlap(error, self._numbers["overlap_post"].T)
+        return self._nets["adjoint"](error[None])[0][0]
 
 
 def read_manifest(folder: Path) -> dict[str, dict]:

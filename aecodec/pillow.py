@@ -145,6 +145,9 @@ def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     quality = options.get("quality", 75)
     if isinstance(quality, bool) or not isinstance(quality, numbers.Real) or not 1 <= quality <= 100:
         raise ValueError(f"quality: {quality!r}, expected a number from 1 to 100")
+    effort = options.get("effort", codec.DEFAULT_EFFORT)
+    if isinstance(effort, bool) or not isinstance(effort, numbers.Integral) or not 0 <= effort <= codec.LAST_EFFORT:
+        raise ValueError(f"effort: {effort!r}, expected an integer from 0 to {codec.LAST_EFFORT}")
     icc = options.get("icc_profile", im.info.get("icc_profile"))
     exif = options.get("exif")
     if isinstance(exif, Image.Exif):
@@ -155,7 +158,7 @@ def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     metadata = Metadata(icc or None, bytes(exif or b"").removeprefix(_EXIF_PREFIX) or None, xmp or None)
     ready = im if im.mode == mode else im.convert(mode)
     with _pillow_errors():
-        data = codec.encode(np.asarray(ready), float(quality), metadata=metadata)
+        data = codec.encode(np.asarray(ready), float(quality), effort=int(effort), metadata=metadata)
     fp.write(data)
 
 

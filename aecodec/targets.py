@@ -16,10 +16,8 @@ import numpy as np
 from aecodec import tiles
 from aecodec.errors import EncodeError
 from aecodec.forecast import Curve, Forecast, fixed, guess_bits, psnr_forecast
-from aecodec.model import Model
-from aecodec.tilecoder import encode_tiles, estimate_tiles, round_tiles
+from aecodec.source import Source
 from aecodec.transforms import HALO, luma, synthesise
-from aecodec.workers import Workers
 
 USED = 0.97  # of the size that is asked for; where steps of the quality are coarser, as much as there is
 EXCESS = 0.1  # dB above the PSNR that is asked for; the same
@@ -36,24 +34,17 @@ _LOSSLESS = 200.0  # dB, for arithmetic: more than any pixels but equal ones hav
 Write = Callable[[int, Sequence[bytes]], bytes]  # units, bitstreams -> the whole file
 
 
-def fit_size(
-    y: np.ndarray,
-    place: list[tiles.Tile],
-    pixels: int,
-    limit: int,
-    write: Write,
-    weights: Model,
-    workers: Workers,
-) -> bytes:
+def fit_size(source: Source, limit: int, write: Write) -> bytes:
     """Return the file of at most `limit` bytes that uses at least 97 % of them, or the largest that is found to fit.
 
-    y: float32 (h, w, M) at unit gain, of so many pixels. Raises EncodeError that says what the smallest size is.
+    Raises EncodeError that says what the smallest size is.
     """
+    y, place, weights = source.y, source.place, source.weights
     best, smallest = b"", 0
 
     def whole(units: int) -> float:
         nonlocal best, smallest
-        data = write(units, encode_tiles(y, place, units, weights, workers))
+        data = write(units, source.encode(units))
         if len(best) < len(data) <= limit:
             best = data
         smallest = min(smallest or len(data), len(data))
@@ -66,7 +57,7 @@ def fit_size(
     sampled = sum(tile.height * tile.width for tile in some)
 
     def sample(units: int) -> float:
-        size = estimate_tiles(y, some, units, weights, workers) * positions / sampled
+        size = source.estimate(units, some) * positions / sampled
         return math.log(overhead + size * math.exp(shift[units]))
 
     top = math.log(min(max(limit, 1), 1 << 62))
@@ -75,26 +66,18 @@ def fit_size(
     curve = _search(sample, fixed(curve), (aim - 0.1, aim + 0.1), aim, tries=3)
     _search(whole, fixed(curve), (top + math.log(USED), top), aim)
     if not best:
-        bpp = math.ceil(8000 * smallest / pixels) / 1000
+        bpp = math.ceil(8000 * smallest / source.pixels[..., 0].size) / 1000
         raise EncodeError(f"target size: {limit} bytes, expected at least {smallest} bytes or {bpp:.3f} bpp")
     return best
 
 
-def fit_psnr(
-    pixels: np.ndarray,
-    grey: bool,
-    y: np.ndarray,
-    place: list[tiles.Tile],
-    target: float,
-    write: Write,
-    weights: Model,
-    workers: Workers,
-) -> bytes:
+def fit_psnr(source: Source, grey: bool, target: float, write: Write) -> bytes:
     """Return the file whose decoded picture has at least `target` dB, and at most 0.1 dB more if that can be.
 
-    pixels: uint8 (H, W, 3); y: float32 (h, w, M), their latents at unit gain. With `grey` the PSNR is that of the luma,
-    which is what the decoder returns. Raises EncodeError that says what can be reached.
+    With `grey` the PSNR is that of the luma, which is what the decoder returns. Raises EncodeError that says what can
+    be reached.
     """
+    pixels, y, place, weights = source.pixels, source.y, source.place, source.weights
     y_hat = np.empty_like(y)
     most, reached, best = -math.inf, math.inf, None
     inner = [tile for tile in place if tile.height == tile.width == tiles.TILE]
@@ -104,11 +87,11 @@ def fit_psnr(
         nonlocal most, reached, best, informed
         bitstreams = None
         if informed:
-            bitstreams = encode_tiles(y, place, units, weights, workers, y_hat)
+            bitstreams = source.encode(units, y_hat)
         else:  # a try that no measurement led to is seldom the last
-            round_tiles(y, place, units, weights, workers, y_hat)
+            source.round(units, y_hat)
             informed = True
-        found = synthesise(y_hat, pixels.shape[:2], units, weights, workers)
+        found = synthesise(y_hat, pixels.shape[:2], units, weights, source.workers)
         value = _psnr(_squares(found, pixels, grey), pixels[..., 0].size * (1 if grey else 3))
         most = max(most, value)
         if value >= target and (best is None or value < reached):
@@ -121,9 +104,12 @@ def fit_psnr(
         some = _spread(inner, len(place) // _SHARE)
         shift = forecast({}) - psnr_forecast(y, some, weights)({})
 
+        probe = source.sample(some)
+        decoded = np.empty_like(probe.y)
+
         def sample(units: int) -> float:
-            round_tiles(y, some, units, weights, workers, y_hat)
-            return _sample_psnr(pixels, grey, y_hat, some, units, weights, workers) + shift[units]
+            probe.round(units, decoded)
+            return _sample_psnr(probe, grey, decoded, units) + shift[units]
 
         forecast = fixed(_search(sample, forecast, (aim - 0.3, aim + 0.3), aim, tries=2))
     _search(whole, forecast, window, aim)
@@ -131,7 +117,7 @@ def fit_psnr(
         most = math.floor(100 * most) / 100
         raise EncodeError(f"target PSNR: {target:g} dB, expected at most {most:.2f} dB, which quality 100 has")
     units, bitstreams = best
-    return write(units, bitstreams or encode_tiles(y, place, units, weights, workers))
+    return write(units, bitstreams or source.encode(units))
 
 
 def _search(
@@ -184,27 +170,17 @@ def _spread(place: list[tiles.Tile], count: int) -> list[tiles.Tile]:
     return [place[(2 * i + 1) * len(place) // (2 * count)] for i in range(count)]
 
 
-def _sample_psnr(
-    pixels: np.ndarray,
-    grey: bool,
-    y_hat: np.ndarray,
-    some: list[tiles.Tile],
-    units: int,
-    weights: Model,
-    workers: Workers,
-) -> float:
-    """PSNR of the middle of these whole tiles, each synthesised alone."""
-    features = weights.features(units)
+def _sample_psnr(probe: Source, grey: bool, y_hat: np.ndarray, units: int) -> float:
+    """PSNR of the middle of the tiles of a sample, each synthesised alone."""
+    features = probe.weights.features(units)
     keep = slice(HALO * tiles.STRIDE, (tiles.TILE - HALO) * tiles.STRIDE)
 
     def squares(tile: tiles.Tile) -> int:
-        found = weights.synthesis(np.ascontiguousarray(y_hat[tile.inside]), features)
-        top, left = tile.top * tiles.STRIDE, tile.left * tiles.STRIDE
-        part = pixels[top + keep.start : top + keep.stop, left + keep.start : left + keep.stop]
-        return _squares(found[keep, keep], part, grey)
+        found = probe.weights.synthesis(np.ascontiguousarray(y_hat[tile.inside]), features)
+        return _squares(found[keep, keep], probe.pixels[tile.pixels][keep, keep], grey)
 
-    values = len(some) * (keep.stop - keep.start) ** 2 * (1 if grey else 3)
-    return _psnr(sum(workers.map(squares, some)), values)
+    values = len(probe.place) * (keep.stop - keep.start) ** 2 * (1 if grey else 3)
+    return _psnr(sum(probe.workers.map(squares, probe.place)), values)
 
 
 def _squares(found: np.ndarray, pixels: np.ndarray, grey: bool) -> int:

@@ -1,6 +1,7 @@
 """Latents of a picture <-> the bitstreams of its tiles: hyperprior, scale indexes, residuals, means."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,38 +27,59 @@ def _scale_indexes(z: np.ndarray, place: Sequence[tiles.Tile], units: int, weigh
     return index
 
 
-def _hyper(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model):
-    """-> y at the quality's gain (N, 16, 16, M), z (N, 4, 4, Z) and scale indexes of each tile, zero outside."""
+class Hyper(NamedTuple):
+    """What a tile's hyperprior says: z int32 (4, 4, Z) and the scale indexes uint8 (16, 16, M), zero outside."""
+
+    z: np.ndarray
+    index: np.ndarray
+
+
+def _given(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model) -> np.ndarray:
+    """y at the quality's gain (N, 16, 16, M), zero outside."""
     gain = weights.gain(units)
     given = np.zeros((len(batch), tiles.TILE, tiles.TILE, weights.latent), np.float32)
-    z = []
     for one, tile in zip(given, batch, strict=True):
         np.multiply(y[tile.inside], gain, out=one[: tile.height, : tile.width])
+    return given
+
+
+def _hyper(given: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model) -> list[Hyper]:
+    z = []
+    for one, tile in zip(given, batch, strict=True):
         rows, columns = tile.hyper
         z.append(weights.hyper_analysis(one))
         z[-1][rows:] = 0
         z[-1][:, columns:] = 0
-    hyper = np.stack(z)
-    return given, hyper, _scale_indexes(hyper, batch, units, weights)
+    return list(map(Hyper, z, _scale_indexes(np.stack(z), batch, units, weights)))
 
 
-def _coded(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model):
+def _coded(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model, known: Sequence[Hyper] | None):
     """Yield what `tile_symbols` yields, and y_hat (H, W, M) as the decoder gets it, at the quality's gain."""
-    given, z, index = _hyper(y, batch, units, weights)
-    rounding = weights.rounding[index]
-    for one, hyper, add, scale, tile in zip(given, z, rounding, index, batch, strict=True):
-        r, y_hat = weights.code(one, hyper, add)
+    given = _given(y, batch, units, weights)
+    for one, (z, index), tile in zip(given, known or _hyper(given, batch, units, weights), batch, strict=True):
+        r, y_hat = weights.code(one, z, weights.rounding[index])
         if max(r.max(), -r.min()) > RESIDUAL_MAX:
             r = np.clip(r, -RESIDUAL_MAX, RESIDUAL_MAX)
-            _, y_hat = weights.code(r, hyper)
+            _, y_hat = weights.code(r, z)
         inside = slice(tile.height), slice(tile.width)
-        yield hyper[: tile.hyper[0], : tile.hyper[1]], scale[inside], r.astype(np.int32)[inside], y_hat[inside]
+        yield z[: tile.hyper[0], : tile.hyper[1]], index[inside], r.astype(np.int32)[inside], y_hat[inside]
 
 
-def tile_symbols(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model):
+def tile_symbols(
+    y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model, known: Sequence[Hyper] | None = None
+):
     """What the entropy coder gets: z (h, w, Z), scale indexes and r (H, W, M) of each tile, inside the picture."""
-    for z, index, r, _ in _coded(y, batch, units, weights):
+    for z, index, r, _ in _coded(y, batch, units, weights, known):
         yield z, index, r
+
+
+def hyperpriors(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers) -> list[Hyper]:
+    """y (h, w, M) at unit gain -> the hyperprior of each tile; units: quality in 1/256 of a knot."""
+
+    def run(batch):
+        return _hyper(_given(y, batch, units, weights), batch, units, weights)
+
+    return [one for batch in workers.map(run, workers.batches(place, BATCH)) for one in batch]
 
 
 def encode_tiles(
@@ -67,50 +89,56 @@ def encode_tiles(
     weights: Model,
     workers: Workers,
     y_hat: np.ndarray | None = None,
+    known: list[Hyper] | None = None,
 ) -> list[bytes]:
     """y (h, w, M) at unit gain -> a bitstream for each tile of `place`; units: quality in 1/256 of a knot.
 
     y_hat: if given, float32 (h, w, M), is filled with what `decode_tiles` makes of these bitstreams.
+    known: the hyperpriors of the tiles, if they are to be others than those of y.
     """
     knot, inverse = weights.knot(units), weights.inverse_gain(units)
 
-    def run(batch):
-        found = []
-        for tile, (z, index, r, decoded) in zip(batch, _coded(y, batch, units, weights), strict=True):
+    def run(numbers):
+        batch, found = [place[i] for i in numbers], []
+        coded = _coded(y, batch, units, weights, known and [known[i] for i in numbers])
+        for tile, (z, index, r, decoded) in zip(batch, coded, strict=True):
             found.append(encode_tile(z, r, index, knot, weights.tables))
             if y_hat is not None:
                 np.multiply(decoded, inverse, out=y_hat[tile.inside])
         return found
 
-    return [data for batch in workers.map(run, workers.batches(place, BATCH)) for data in batch]
+    return [data for batch in workers.map(run, workers.batches(range(len(place)), BATCH)) for data in batch]
 
 
 def round_tiles(
-    y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers, y_hat: np.ndarray
+    y: np.ndarray,
+    place: list[tiles.Tile],
+    units: int,
+    weights: Model,
+    workers: Workers,
+    y_hat: np.ndarray,
+    known: list[Hyper] | None = None,
 ) -> None:
     """Fill y_hat as `encode_tiles` does, without making bitstreams."""
     inverse = weights.inverse_gain(units)
 
-    def run(batch):
-        for tile, (*_, decoded) in zip(batch, _coded(y, batch, units, weights), strict=True):
+    def run(numbers):
+        batch = [place[i] for i in numbers]
+        coded = _coded(y, batch, units, weights, known and [known[i] for i in numbers])
+        for tile, (*_, decoded) in zip(batch, coded, strict=True):
             np.multiply(decoded, inverse, out=y_hat[tile.inside])
 
-    workers.map(run, workers.batches(place, BATCH))
+    workers.map(run, workers.batches(range(len(place)), BATCH))
 
 
 def estimate_tiles(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers) -> float:
     """Bytes that the bitstreams of `place` are expected to take, from their hyperprior alone; within about a tenth."""
     knot = weights.knot(units)
-
-    def run(batch):
-        _, z, index = _hyper(y, batch, units, weights)
-        bits = 0.0
-        for hyper, scale, tile in zip(z, index, batch, strict=True):
-            rows, columns = tile.hyper
-            bits += expected_bits(hyper[:rows, :columns], scale, knot, weights.tables)
-        return bits / 8
-
-    return sum(workers.map(run, workers.batches(place, BATCH)))
+    bits = 0.0
+    for (z, index), tile in zip(hyperpriors(y, place, units, weights, workers), place, strict=True):
+        rows, columns = tile.hyper
+        bits += expected_bits(z[:rows, :columns], index, knot, weights.tables)
+    return bits / 8
 
 
 def parse(batch: Sequence[Numbered], header: Header, weights: Model):

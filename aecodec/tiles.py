@@ -126,6 +126,12 @@ class Tile(NamedTuple):
     def inside(self) -> tuple[slice, slice]:
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
+    @property
+    def pixels(self) -> tuple[slice, slice]:
+        """Rows and columns of pixels, some of them perhaps beyond the edge of the picture."""
+        rows, columns = self.inside
+        return slice(rows.start * STRIDE, rows.stop * STRIDE), slice(columns.start * STRIDE, columns.stop * STRIDE)
+
     def meets(self, other: "Tile") -> bool:
         """Whether the two have latents in common."""
         down = self.top < other.top + other.height and other.top < self.top + self.height

@@ -318,6 +318,8 @@ def test_what_does_not_verify_is_not_written(tmp_path, monkeypatch, capsys, weig
         (["compress", "a.png", "-q", "nan"], "-q"),
         (["compress", "a.png", "-q", "high"], "-q"),
         (["compress", "a.png", "-t", "0"], "-t"),
+        (["compress", "a.png", "-e", "10"], "-e"),
+        (["compress", "a.png", "--effort", "1.5"], "--effort"),
         (["compress", "a.png", "--speed", "9"], "--speed"),
         (["compress", "a.png", "b.png", "-o", "c.aez"], "c.aez: expected a folder for several inputs"),
         (["compress", "a.png", "b.png", "-o", "-"], "-: expected a folder for several inputs"),

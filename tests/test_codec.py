@@ -27,8 +27,7 @@ from aecodec.errors import (
     UnsupportedError,
 )
 from aecodec.model import by_name
-from aecodec.tilecoder import tile_symbols
-from aecodec.transforms import analyse
+from aecodec.source import Source
 from aecodec.workers import Workers
 
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
@@ -277,8 +276,7 @@ def test_real_bits_are_the_estimated_bits_within_two_percent(quality):
     weights = by_name("photo")
     units = weights.quality_units(quality)
     with Workers(1) as workers:
-        y = analyse(image, weights, workers)
-    symbols = list(tile_symbols(y, tiles.tiles(256, 300), units, weights))
+        symbols = list(Source.of(image, 1, weights, workers).symbols(units))
     estimated = sum(estimated_bits(z, index, r, units) for z, index, r in symbols) / 8
     file = container.read(aecodec.encode(image, quality))
     real = sum(len(tile) for tile in file.tiles)
@@ -327,9 +325,8 @@ def test_the_decoder_reads_the_symbols_that_the_encoder_wrote():
     weights = by_name("photo")
     units = weights.quality_units(80)
     with Workers(1) as workers:
-        y = analyse(image, weights, workers)
-    place = tiles.tiles(40, 300)
-    written = list(tile_symbols(y, place, units, weights))
+        source = Source.of(image, 1, weights, workers)
+        written, place = list(source.symbols(units)), source.place
     read = codec.decode_symbols(aecodec.encode(image, 80))
     for (z, index, r), (z_read, index_read, r_read), tile in zip(written, read, place, strict=True):
         rows, columns = tile.hyper

@@ -24,6 +24,8 @@ FLOORS = [
     {"entropy", "sidedata"},
     {"model", "picture"},
     {"transforms", "tilecoder", "forecast"},
+    {"refine"},
+    {"source"},
     {"targets", "classic"},
     {"codec"},
     {"damage", "pillow"},

@@ -37,6 +37,12 @@ def test_the_inverse_matrix_undoes_it():
     np.testing.assert_allclose(overlap(there, np.linalg.inv(V)), x, atol=0.02)
 
 
+def test_the_transposed_matrix_gives_the_transposed_filter():
+    x, error = RNG.normal(size=(2, 80, 96, 3)).astype(np.float32)
+    there, back = overlap(x.copy(), V), overlap(error.copy(), V.T)
+    assert np.vdot(there, error) == pytest.approx(np.vdot(x, back), abs=1e-2)
+
+
 def test_mirrored_squares_and_flat_areas_stay():
     square = RNG.uniform(0, 255, (16, 16, 3)).astype(np.float32)
     x = np.concatenate([square, square[:, ::-1]], axis=1)

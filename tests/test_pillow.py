@@ -239,6 +239,20 @@ def test_quality_out_of_range(tmp_path, quality):
     assert not target.exists()
 
 
+def test_effort():
+    image = picture()
+    assert saved(image) == saved(image, effort=1)
+    assert saved(image, effort=np.int8(3)) == aecodec.encode(np.asarray(image), effort=3)
+
+
+@pytest.mark.parametrize("effort", [-1, 10, 1.5, "1", None, True])
+def test_effort_out_of_range(tmp_path, effort):
+    target = tmp_path / "a.aez"
+    with pytest.raises(ValueError, match=r"^effort: .*, expected an integer from 0 to 9$"):
+        picture().save(target, effort=effort)
+    assert not target.exists()
+
+
 def test_icc_profile_comes_from_the_option_then_from_info():
     image = picture()
     assert opened(saved(image, icc_profile=ICC)).info["icc_profile"] == ICC

@@ -17,8 +17,8 @@ from aecodec.bench.metrics import psnr
 from aecodec.container import Header
 from aecodec.errors import EncodeError
 from aecodec.model import by_name
-from aecodec.tilecoder import decode_tiles, encode_tiles, estimate_tiles, round_tiles
-from aecodec.transforms import analyse
+from aecodec.source import Source
+from aecodec.tilecoder import decode_tiles
 from aecodec.workers import Workers
 
 TESTS = Path(__file__).parent
@@ -51,18 +51,24 @@ def tiny(monkeypatch):
 
 @pytest.fixture
 def codings(monkeypatch):
-    """How often the picture is coded: grows by the share of the tiles that each coding takes in."""
-    done = []
+    """How often the picture is coded: positions that each coding takes in, as a share of those analysed."""
+    done, analysed = [], [1]
 
     def counted(real):
-        def count(y, place, *arguments):
-            done.append(sum(t.height * t.width for t in place) / (y.shape[0] * y.shape[1]))
-            return real(y, place, *arguments)
+        def count(source, *arguments):
+            done.append(source.y[..., 0].size / analysed[0])
+            return real(source, *arguments)
 
         return count
 
-    for name in ("encode_tiles", "round_tiles"):
-        monkeypatch.setattr(targets, name, counted(getattr(targets, name)))
+    def of(*arguments, real=Source.of):
+        source = real(*arguments)
+        analysed[0] = source.y[..., 0].size
+        return source
+
+    monkeypatch.setattr(Source, "of", of)
+    for name in ("encode", "round"):
+        monkeypatch.setattr(Source, name, counted(getattr(Source, name)))
     return done
 
 
@@ -145,19 +151,19 @@ def test_psnr_is_that_of_the_colours_that_are_shown(channels):
 def test_the_encoder_knows_what_the_decoder_gets(quality):
     image = sample()[:250, :227]
     weights = by_name("photo")
-    units, place = weights.quality_units(quality), tiles.tiles(250, 227)
+    units = weights.quality_units(quality)
     with Workers(2) as workers:
-        y = analyse(image, weights, workers)
-        y_hat = np.empty_like(y)
-        bitstreams = encode_tiles(y, place, units, weights, workers, y_hat)
+        source = Source.of(image, 1, weights, workers)
+        place, y_hat = source.place, np.empty_like(source.y)
+        bitstreams = source.encode(units, y_hat)
         header = Header(weights.id, 227, 250, 3, units, 256)
         numbered = list(zip(range(len(place)), place, bitstreams, strict=True))
-        whole = tiles.Tile(0, 0, *y.shape[:2])
+        whole = tiles.Tile(0, 0, *y_hat.shape[:2])
         np.testing.assert_array_equal(decode_tiles(numbered, whole, header, weights, workers), y_hat)
-        rounded = np.empty_like(y)
-        round_tiles(y, place, units, weights, workers, rounded)
+        rounded = np.empty_like(y_hat)
+        source.round(units, rounded)
         np.testing.assert_array_equal(rounded, y_hat)
-        expected = estimate_tiles(y, place, units, weights, workers)
+        expected = source.estimate(units, place)
     assert expected == pytest.approx(sum(map(len, bitstreams)), rel=0.2)
 
 
@@ -174,10 +180,8 @@ def test_large_pictures_are_sampled_first(tiny, codings, monkeypatch):
     assert targets.USED * size <= len(aecodec.encode(image, target_size=size, model=tiny)) <= size
     codings.clear()
     rounded = []
-    real = targets.round_tiles
-    monkeypatch.setattr(
-        targets, "round_tiles", lambda y, place, *rest: (rounded.append(len(place)), real(y, place, *rest))
-    )
+    real = Source.round
+    monkeypatch.setattr(Source, "round", lambda source, *rest: (rounded.append(len(source.place)), real(source, *rest)))
     least, most = (decibels(image, aecodec.encode(image, quality, model=tiny)) for quality in (1, 100))
     target = (least + most) / 2
     assert 0 <= decibels(image, aecodec.encode(image, target_psnr=target, model=tiny)) - target <= targets.EXCESS

@@ -498,6 +498,52 @@ def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained)
     assert relative(found, np.asarray(y_hat)[0]) < 0.02
 
 
+def test_the_adjoint_is_the_gradient_of_the_linear_synthesis(exported, trained):
+    import tensorflow as tf
+
+    _, weights = exported
+    rng = np.random.default_rng(6)
+    y_hat = tf.constant(rng.normal(0, 1, (1, 6, 4, SHAPE.latent)).astype(np.float32))
+    error = rng.normal(0, 9, (96, 64, 3)).astype(np.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(y_hat)
+        product = tf.reduce_sum(trained.post(trained.synthesis.linear(y_hat)) * error)
+    assert relative(weights.adjoint(error.copy()), tape.gradient(product, y_hat)[0].numpy()) < 0.02
+
+
+@pytest.mark.parametrize("knot", [0, 4, 8])
+def test_newton_steps_undo_an_error_of_one_channel(exported, knot):
+    """What a step makes of the gradient of a change of y, in the middle of its range, is about that change."""
+    _, weights = exported
+    rng = np.random.default_rng(7)
+    with Image.open(SAMPLES / "kodim15_crop.png") as f:
+        y = weights.analysis(np.asarray(f.convert("RGB")))
+    features = weights.features(256 * knot)
+    before = weights.synthesis(y, features).astype(np.float32)
+    change = np.zeros_like(y)
+    change[4:12, 4:12] = rng.choice([-1, 1], (8, 8, y.shape[-1])) / weights.gain(256 * knot)
+    after = weights.synthesis(y + change, features)
+    step = weights.newton_step(256 * knot) * weights.adjoint(after - before)
+    assert np.sum(step * change) / np.sum(np.square(change)) == pytest.approx(1, abs=0.3)
+
+
+@pytest.mark.parametrize("knot", [2, 5, 8])
+def test_refinement_in_training_is_the_encoders(exported, trained, knot, monkeypatch):
+    """By the error of what comes back, which refinement changes much more than 8-bit layers do."""
+    folder, weights = exported
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(folder))
+    monkeypatch.setattr(trained, "refines", True)
+    with Image.open(SAMPLES / "kodim15_crop.png") as f:
+        pixels = np.asarray(f.convert("RGB"))
+    _, _, mse = trained.loss_terms(pixels[None], keras.ops.convert_to_tensor(np.full(1, knot, np.float32)))
+    scale = weights.quality_scale(256 * knot)
+    plain, refined = (
+        np.mean((codec.decode(codec.encode(pixels, scale, model="tiny", effort=effort)) - pixels.astype(float)) ** 2)
+        for effort in (0, 1)
+    )
+    assert float(mse[0]) == pytest.approx(refined, rel=0.3 * (plain / refined - 1))
+
+
 def test_the_overlap_in_training_is_the_codecs():
     layer = Overlap()
     layer.build()

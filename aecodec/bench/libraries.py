@@ -22,10 +22,10 @@ def usable_cores() -> int:
 SMALL = 28  # pixels on each side of the pictures of MNIST and Fashion-MNIST
 
 
-def encode_aez(pixels: np.ndarray, quality: float) -> bytes:
+def encode_aez(pixels: np.ndarray, quality: float, *, effort: int) -> bytes:
     import aecodec  # loads the nets on first use, not when the table is made
 
-    return aecodec.encode(pixels, quality)
+    return aecodec.encode(pixels, quality, effort=effort)
 
 
 def decode_aez(data: bytes) -> np.ndarray:

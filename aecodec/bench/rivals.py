@@ -53,6 +53,19 @@ class Rival:
         return self.span[0] == self.span[1]
 
 
+def _aez(name: str, effort: int) -> Rival:
+    return Rival(
+        name,
+        f"aecodec, model photo, effort {effort}, trained for the squared error (PSNR)",
+        partial(libraries.encode_aez, effort=effort),
+        libraries.decode_aez,
+        (1, 10, 25, 40, 55, 70, 85, 95, 100),
+        versions=("aecodec", "ai-edge-litert", "aecodec files"),
+        span=(1, 100),
+        step=0.25,
+    )
+
+
 def _pillow(
     name: str,
     about: str,
@@ -122,16 +135,9 @@ def _classic(name: str, net: Any) -> Rival:
 
 
 _TABLE = (
-    Rival(
-        "aez",
-        "aecodec, model photo, trained for the squared error (PSNR)",
-        libraries.encode_aez,
-        libraries.decode_aez,
-        (1, 10, 25, 40, 55, 70, 85, 95, 100),
-        versions=("aecodec", "ai-edge-litert", "aecodec files"),
-        span=(1, 100),
-        step=0.25,
-    ),
+    _aez("aez", 1),
+    _aez("aez-fast", 0),
+    _aez("aez-slow", 4),
     _pillow("jpeg", "Pillow default: 4:2:0, baseline", "JPEG", "jpg", "libjpeg-turbo"),
     _pillow(
         "jpeg-opt", "4:2:0, optimised, progressive", "JPEG", "jpg", "libjpeg-turbo", optimize=True, progressive=True

@@ -67,6 +67,19 @@ def compress(
             "more. 28 to 42 are usual; what is out of reach is an error.",
         ),
     ] = None,
+    effort: Annotated[
+        int,
+        typer.Option(
+            "--effort",
+            "-e",
+            metavar="N",
+            min=0,
+            max=9,
+            help="From 0, the fastest, to 9: how many times what has been made so far is decoded and corrected by what "
+            "it lacks. Decoding takes the same time. Default: 1.",
+            show_default=False,
+        ),
+    ] = 1,
     model: Annotated[
         str,
         typer.Option(
@@ -124,7 +137,8 @@ def compress(
     tasks = plan(inputs, find(inputs, EXTENSIONS, recursive), output, out_dir, ".aez")
     jobs = max(1, min(jobs, len(tasks)))
     share = share_of_threads(threads, jobs)
-    job = _Compress(quality, target_size, target_bpp, target_psnr, share, verify, model, allowed(limit), bool(limit))
+    aim = quality, target_size, target_bpp, target_psnr
+    job = _Compress(*aim, effort, share, verify, model, allowed(limit), bool(limit))
     batch(tasks, job, force=force, skip_existing=skip_existing, jobs=jobs, out_dir=out_dir)
 
 
@@ -136,6 +150,7 @@ class _Compress:
     target_size: int | None
     target_bpp: float | None
     target_psnr: float | None
+    effort: int
     threads: int
     verify: bool
     model: str
@@ -159,6 +174,7 @@ class _Compress:
             target_size=self.target_size,
             target_bpp=self.target_bpp,
             target_psnr=self.target_psnr,
+            effort=self.effort,
             model=self.model,
             metadata=metadata,
             threads=self.threads,

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 
 _OWN = {  # options that one kind of model alone has
-    "photo": ("minutes", "steps", "resume", "crop", "decay"),
+    "photo": ("minutes", "steps", "resume", "crop", "decay", "refines"),
     "classic": ("epochs", "parameters", "widen"),
 }
+_SPELT = {"parameters": "-p", "refines": "--refine"}
 _EXTRA = "training needs the extra 'train': pip install 'aecodec[train]'"
 
 
@@ -39,6 +40,10 @@ def train(
         float | None,
         typer.Option(min=0.0, max=1.0, help="photo: share of the budget in which the rate falls to 1 %; default: 0.6."),
     ] = None,
+    refines: Annotated[
+        bool,
+        typer.Option("--refine", help="photo: refine latents in training as the encoder does; for the last phases."),
+    ] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Classic ones: epochs; default: as published.")] = None,
     parameters: Annotated[
         list[str] | None,
@@ -60,12 +65,13 @@ def train(
     from aecodec.cli.messages import fail
 
     given = {"minutes": minutes, "steps": steps, "resume": resume or None, "crop": crop, "decay": decay}
+    given |= {"refines": refines or None}
     given |= {"epochs": epochs, "parameters": parameters, "widen": widen, "batch": batch, "rate": rate}
     given = {option: value for option, value in given.items() if value is not None}
     kind = "photo" if name == "photo" else "classic"
     for option in _OWN["classic" if kind == "photo" else "photo"]:
         if option in given:
-            fail(f"{'-p' if option == 'parameters' else '--' + option}: not for {name}", code=2)
+            fail(f"{_SPELT.get(option, '--' + option)}: not for {name}", code=2)
     out = out or Path("runs") / name
     (_photo if kind == "photo" else _classic)(name, data, out, val, given, seed)
 

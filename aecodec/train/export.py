@@ -12,18 +12,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecodec import tiles
+from aecodec.codec import DEFAULT_EFFORT
 from aecodec.entropy import PRECISION, Z_MAX
 from aecodec.errors import ModelError
 from aecodec.model import Model
+from aecodec.refine import gradient, rounding_scale
 from aecodec.scalenet import SCALES, ScaleNet
-from aecodec.tilecoder import tile_symbols
+from aecodec.source import Source
 from aecodec.train import checkpoint
 from aecodec.train.entropy_model import LOG_STEP, MIXTURE, SIGMA_MIN, rounding_offsets
 from aecodec.train.manifest import next_id, write
 from aecodec.train.photo import Photo, Shape
 from aecodec.train.prior import psnr_prior
-from aecodec.transforms import analyse
 from aecodec.workers import Workers
 
 __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
@@ -31,6 +31,7 @@ __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 # Quality against share of the axis: at 75 about 35 dB, at 90 about 39 dB on photographs, as users of JPEG expect.
 QUALITY = ((1, 0.0), (75, 0.55), (90, 0.735), (100, 1.0))
 REACH_MAX = 255  # K of the widest table
+STEP_PICTURES = 30  # are enough for the curvature of the synthesis
 
 
 def to_frequencies(weight: np.ndarray) -> np.ndarray:
@@ -102,12 +103,11 @@ def count_symbols(weights: Model, pictures: list[np.ndarray], knots: int, seed: 
     r_counts = np.zeros((knots, SCALES, 2 * REACH_MAX + 2))
     with Workers(None) as workers:
         for picture in pictures:
-            y = analyse(picture, weights, workers)
-            place = tiles.tiles(*picture.shape[:2])
+            source = Source.of(picture, DEFAULT_EFFORT, weights, workers)
             for knot in range(knots):
                 units = int(np.clip(knot * 256 + rng.integers(-128, 128), 0, (knots - 1) * 256))
                 row, residuals = z_counts[weights.knot(units)], r_counts[weights.knot(units)]
-                for z, index, r in tile_symbols(y, place, units, weights):
+                for z, index, r in source.symbols(units):
                     for c in range(z.shape[-1]):
                         row[c] += np.bincount(z[..., c].ravel() + Z_MAX, minlength=2 * Z_MAX + 1)
                     beyond = np.abs(r) > REACH_MAX
@@ -116,6 +116,24 @@ def count_symbols(weights: Model, pictures: list[np.ndarray], knots: int, seed: 
                     residuals += np.bincount(joint.ravel(), minlength=residuals.size).reshape(residuals.shape)
     r_counts[..., :-1] = (r_counts[..., :-1] + r_counts[..., -2::-1]) / 2
     return z_counts, r_counts
+
+
+def newton_steps(weights: Model, pictures: list[np.ndarray]) -> np.ndarray:
+    """Logarithms of `Model.newton_step` at the knots (K, M): least squares of what rounding does to y by `adjoint`."""
+    above, below = np.zeros((2, weights.last_knot + 1, weights.latent))
+    with Workers(None) as workers:
+        for picture in pictures:
+            source = Source.of(picture, 0, weights, workers)
+            y_hat = np.empty_like(source.y)
+            for knot in range(weights.last_knot + 1):
+                units = 256 * knot
+                source.round(units, y_hat)
+                rounded = y_hat * rounding_scale(units, weights) - source.y
+                above[knot] += np.square(rounded).sum((0, 1))
+                below[knot] += (rounded * gradient(y_hat, picture, units, weights)).sum((0, 1))
+    step = above / np.maximum(below, 1e-9)
+    usual = np.median(step)
+    return np.log(np.clip(step, usual / 4, 4 * usual)).astype(np.float32)
 
 
 def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[list[np.ndarray]], **more: np.ndarray) -> bytes:
@@ -156,10 +174,14 @@ def build(
             (Path(folder) / file).write_bytes(data)
         weights = Model(name, entry(files), Path(folder))
         self_test = weights.self_test()
+        steps = {"log_newton_step": newton_steps(weights, pictures[:: -(-len(pictures) // STEP_PICTURES)])}
+        files["numbers.npz"] = _numbers(model, to_frequencies(prior + 1e-7), [first], **steps)
+        (Path(folder) / "numbers.npz").write_bytes(files["numbers.npz"])
+        weights = Model(name, entry(files), Path(folder))
         z_counts, r_counts = count_symbols(weights, pictures, knots)
         prior_psnr = psnr_prior(weights, pictures)
     z_tables = to_frequencies(z_counts + 30 * prior + 1e-3)
-    files |= {"numbers.npz": _numbers(model, z_tables, residual_tables(r_counts), **prior_psnr)}
+    files |= {"numbers.npz": _numbers(model, z_tables, residual_tables(r_counts), **steps, **prior_psnr)}
     return entry(files) | {"self_test": self_test}, files
 
 

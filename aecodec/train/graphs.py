@@ -96,6 +96,9 @@ def graphs(model: Photo) -> dict[str, bytes]:
     def synthesis(y_hat, features):
         return model.synthesis(y_hat, features) * 255.0 + 128.0
 
+    def adjoint(error):
+        return model.synthesis.adjoint(error)
+
     one = tf.TensorSpec((1, 1, 1, 1), tf.float32)
     features = tf.TensorSpec((1, 1, 1, s.width16 + s.synthesis8), tf.float32)
     return {
@@ -103,4 +106,5 @@ def graphs(model: Photo) -> dict[str, bytes]:
         "hyper_analysis": lite(hyper_analysis, latent),
         "code": lite(code, latent, z, latent, one),
         "synthesis": lite(synthesis, latent, features),
+        "adjoint": lite(adjoint, tf.TensorSpec((1, 256, 256, 3), tf.float32)),
     }

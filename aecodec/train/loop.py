@@ -36,6 +36,7 @@ class Phase:
     rate: float = 2e-3
     decay: float = 0.6  # share of the budget, at its end, in which a cosine takes the learning rate down to 1 %
     seed: int = 0
+    refines: bool = False  # latents are refined before the loss sees them, as the encoder does it
 
     def learning_rate(self, done: float, steps_since_warm: int) -> float:
         """done: share of the budget in 0..1."""
@@ -89,6 +90,7 @@ class Run:
         self.position, self.phase, self.best = Position(), phase, math.inf
         if meta:
             self._continue(checkpoint.load(self.path, self.stepper))
+        self.model.refines = self.phase.refines
         self.path = self.folder / "checkpoint.npz"
         self.validation = Validation(self.model, tiles_of(load_pictures(picture_files(val)))) if val else None
 

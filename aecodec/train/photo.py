@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from aecodec.refine import RATE
 from aecodec.scalenet import Z_MAX
 from aecodec.train.entropy_model import (
     HyperAnalysis,
@@ -73,17 +74,25 @@ def from_tiles(y, height: int, width: int):
     return ops.reshape(ops.transpose(y, (0, 1, 3, 2, 4, 5)), (-1, height, width, c))
 
 
+def refinement(gradient, rounding):
+    """What a step of aecodec/refine.py takes from y; both (N, h, w, M), the curvature is estimated from them."""
+    axes = (0, 1, 2)
+    newton = ops.sum(ops.square(rounding), axes) / ops.maximum(ops.sum(gradient * rounding, axes), 1e-9)
+    usual = 1.0  # of an orthonormal synthesis
+    return RATE * (ops.clip(newton, usual / 4, 4 * usual) * gradient - rounding)
+
+
 class Photo(keras.Model):
     """Trainable codec with estimated bits.
 
     basis: (768, >= latent) principal components of 16x16x3 patches, columns by falling variance.
-    variance: their variances, for pixels in -0.5..0.5.
+    variance: their variances, for pixels in -0.5..0.5. refines: whether latents are refined, as the encoder does it.
     """
 
-    def __init__(self, shape: Shape = Shape(), basis=None, variance=None, **kwargs):
+    def __init__(self, shape: Shape = Shape(), basis=None, variance=None, refines=False, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         s, n = shape, shape.knots
-        self.shape = s
+        self.shape, self.refines = s, refines
         if basis is None:  # shapes only: the weights are loaded afterwards
             basis, variance = np.zeros((768, s.latent), "float32"), np.ones(s.latent, "float32")
         basis = interleaved(basis, s.latent, 4)
@@ -141,10 +150,19 @@ class Photo(keras.Model):
         z_hat = round_ste(z)
         index = self.scale_net(z_hat, q_tile)
 
-        def residual(mean, mask):
-            return quantise(y - mean, index)
+        def coded(y):
+            return self.mean_net(z_hat, residual=lambda mean, mask: quantise(y - mean, index), masks=masks)
 
-        mu, y_hat = self.mean_net(z_hat, residual=residual, masks=masks)
+        def decoded(y_hat):
+            y_hat = from_tiles(y_hat * ops.exp(at_knots(self.log_gain_inverse, q_tile)), rows, columns)
+            return self.post(self.synthesis(y_hat, ops.exp(at_knots(self.log_features, q))))
+
+        mu, y_hat = coded(y)
+        if self.refines:
+            error = self.post(ops.clip(decoded(y_hat), -0.5, 0.5) - x, transposed=True)
+            gradient = to_tiles(self.synthesis.adjoint(error), tile) * ops.exp(at_knots(self.log_gain, q_tile))
+            y = y - ops.stop_gradient(refinement(gradient, y_hat - y))
+            mu, y_hat = coded(y)
         knot = ops.cast(ops.round(q_tile), "int32")
         sigma = sigma_of(index)
         if noise is None:
@@ -155,13 +173,10 @@ class Photo(keras.Model):
             bits_y = residual_bits(y + to_tiles(noise_y, tile) - mu, sigma)
             bits_z = self.hyper_rate(z + to_tiles(noise_z, tile // 4), knot)
 
-        y_hat = from_tiles(y_hat * ops.exp(at_knots(self.log_gain_inverse, q_tile)), rows, columns)
-        x_hat = self.post(self.synthesis(y_hat, ops.exp(at_knots(self.log_features, q))))
-
         def total(bits):
             return ops.sum(ops.reshape(bits, (-1, per * int(np.prod(bits.shape[1:])))), axis=1)
 
-        return x_hat, total(bits_y), total(bits_z)
+        return decoded(y_hat), total(bits_y), total(bits_z)
 
     def lmbda(self, q):
         """Lagrangian multiplier at q (B,): log-linear between the knots."""

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from aecodec import tiles
+from aecodec.codec import DEFAULT_EFFORT
 from aecodec.forecast import STRAY, guess_psnr
 from aecodec.model import Model
-from aecodec.tilecoder import round_tiles
-from aecodec.transforms import analyse, synthesise
+from aecodec.source import Source
+from aecodec.transforms import synthesise
 from aecodec.workers import Workers
 
 KEPT = 0.7  # of the pictures
@@ -18,14 +18,14 @@ def psnr_prior(weights: Model, pictures: list[np.ndarray]) -> dict[str, np.ndarr
     rows = []
     with Workers(None) as workers:
         for picture in pictures:
-            y, place = analyse(picture, weights, workers), tiles.tiles(*picture.shape[:2])
-            y_hat, found = np.empty_like(y), []
+            source = Source.of(picture, DEFAULT_EFFORT, weights, workers)
+            y_hat, found = np.empty_like(source.y), []
             for units in range(0, 256 * weights.last_knot + 1, 256):
-                round_tiles(y, place, units, weights, workers, y_hat)
+                source.round(units, y_hat)
                 decoded = synthesise(y_hat, picture.shape[:2], units, weights, workers)
                 mse = np.square(np.subtract(decoded, picture, dtype=np.float32)).mean()
                 found.append(10 * np.log10(255**2 / max(mse, 1e-3)))
-            rows.append([*guess_psnr(y, place, weights), *found])
+            rows.append([*guess_psnr(source.y, source.place, weights), *found])
     means, covariances = moments(np.array(rows))
     return {"psnr_mean": means, "psnr_covariance": covariances}
 

@@ -49,8 +49,10 @@ class Overlap(keras.layers.Layer):
         inner = ops.reshape(ops.matmul(ops.reshape(inner, (-1, 2 * LAP * c)), segment), (-1, *inner.shape[1:]))
         return ops.concatenate([left, inner, right], axis=2)
 
-    def call(self, x):
+    def call(self, x, transposed=False):
+        """Filter; transposed: with the transposed matrix, which gives the adjoint of the filter."""
         v, one, mirror = self.matrix(), ops.eye(LAP, dtype="float32"), ops.flip(ops.eye(LAP, dtype="float32"), 1)
+        v = ops.transpose(v) if transposed else v
         top = ops.concatenate([one + ops.flip(ops.flip(v, 0), 1), mirror - ops.flip(v, 0)], 1)
         bottom = ops.concatenate([mirror - ops.flip(v, 1), one + v], 1)
         segment = ops.reshape(ops.concatenate([top, bottom], 0) / 2, (2 * LAP, 1, 2 * LAP, 1))
@@ -119,3 +121,8 @@ class Synthesis(keras.layers.Layer):
         at8 = self.net8(self.net16(at16))
         at8 = at8 * ops.cast(features[..., self.width16 :], at8.dtype)
         return f32(self.linear(y)) + f32(self.leave(at8))
+
+    def adjoint(self, error):
+        """x_hat's error -> the same by y, at unit gain: the transposed linear part."""
+        square, unfold = self.linear.layers
+        return ops.matmul(SpaceToDepth(unfold.n, dtype="float32")(error), ops.transpose(square.w))

@@ -1,0 +1,128 @@
+"""Refinement at the encoder: what it gains in real files, against its formula, and what must not depend on it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import aecodec
+from aecodec import codec, refine
+from aecodec.bench.metrics import psnr
+from aecodec.bench.pictures import SAMPLES
+from aecodec.model import by_name
+from aecodec.source import Source
+from aecodec.tilecoder import round_tiles
+from aecodec.workers import Workers
+
+QUALITIES = (5, 30, 55, 80, 100)
+
+
+def sample(name: str = "kodim15") -> np.ndarray:
+    with Image.open(SAMPLES / f"{name}_crop.png") as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def wide(height: int, width: int) -> np.ndarray:
+    more = (0, max(0, height - 256)), (0, max(0, width - 256)), (0, 0)
+    return np.ascontiguousarray(np.pad(sample("kodim05"), more, mode="symmetric")[:height, :width])
+
+
+def curve(image: np.ndarray, effort: int) -> tuple[list[float], list[float]]:
+    """PSNRs and logarithms of the bytes."""
+    files = [aecodec.encode(image, quality, effort=effort) for quality in QUALITIES]
+    return [psnr(image, aecodec.decode(data)) for data in files], [np.log(len(data)) for data in files]
+
+
+def saved(anchor: tuple, other: tuple) -> float:
+    """Share of the bytes that `other` saves on average at the same PSNR."""
+    levels = np.linspace(max(anchor[0][0], other[0][0]), min(anchor[0][-1], other[0][-1]), 100)
+    return 1 - np.exp(np.mean(np.interp(levels, *other) - np.interp(levels, *anchor)))
+
+
+@pytest.mark.parametrize("name", ["kodim05", "kodim15", "kodim20"])
+def test_effort_makes_files_smaller_at_the_same_psnr(name):
+    none, one, three = (curve(sample(name), effort) for effort in (0, 1, 3))
+    assert saved(none, one) > 0.015
+    assert saved(one, three) > 0.003
+    assert all(after > before for before, after in zip(none[0], one[0], strict=True))
+
+
+@pytest.mark.parametrize("quality", [10, 60, 95])
+def test_a_step_is_the_formula(quality):
+    """On a picture that is one strip and one window."""
+    image, weights = sample(), by_name("photo")
+    units = weights.quality_units(quality)
+    with Workers(2) as workers:
+        source = Source.of(image, 1, weights, workers)
+        (strip,) = source.refined(units)
+        y_hat = np.empty_like(source.y)
+        round_tiles(source.y, source.place, units, weights, workers, y_hat, strip.known)
+    error = weights.synthesis(y_hat, weights.features(units)).astype(np.float32) - image
+    newton = weights.newton_step(units) * weights.adjoint(error)
+    rounding = y_hat / (weights.gain(units) * weights.inverse_gain(units)) - source.y
+    np.testing.assert_allclose(strip.y, source.y - 0.4 * (newton - rounding), atol=1e-4)
+    assert np.abs(strip.y - source.y).max() > 1e-3
+
+
+def test_the_hyperprior_stays(tmp_path):
+    """So the scales of the symbols do too."""
+    image = wide(300, 280)
+    plain, refined = (codec.decode_symbols(aecodec.encode(image, 60, effort=effort)) for effort in (0, 2))
+    for (z, index, _), (z_refined, index_refined, _) in zip(plain, refined, strict=True):
+        np.testing.assert_array_equal(z, z_refined)
+        np.testing.assert_array_equal(index, index_refined)
+    assert any(not np.array_equal(r, again) for (_, _, r), (_, _, again) in zip(plain, refined, strict=True))
+
+
+@pytest.mark.parametrize(("height", "width", "cuts"), [(1500, 200, [64]), (100, 1300, [28, 54])])
+def test_strips_and_windows_leave_no_mark(height, width, cuts, monkeypatch):
+    """In pieces a picture comes out as if it were in one, but for a little near the cuts."""
+    image, weights = wide(height, width), by_name("photo")
+
+    def latents() -> np.ndarray:
+        with Workers(2) as workers:
+            return np.concatenate([strip.y for strip in Source.of(image, 1, weights, workers).refined(1024)])
+
+    pieces = latents()
+    monkeypatch.setattr(refine, "_ROWS", 1000)
+    monkeypatch.setattr(refine, "_WINDOW", 1000)
+    whole = latents()
+    difference = np.abs(pieces - whole)
+    near = np.abs(np.arange(max(whole.shape[:2]))[:, None] + 0.5 - np.array(cuts)).min(1) < 3
+    along = difference.max((1, 2) if height > width else (0, 2))
+    assert along[~near].max() < 1e-3 < along[near].min()
+    assert difference.mean() < 1e-3 * np.abs(whole).mean()
+
+
+def test_the_number_of_threads_does_not_matter():
+    image = wide(600, 700)
+    assert len({aecodec.encode(image, 50, effort=2, threads=threads) for threads in (1, 2, 5)}) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (17, 33), (33, 600), (16, 16, 4), (40, 30, 2)])
+def test_any_size_and_kind(shape):
+    image = wide(*shape[:2])
+    image = image if len(shape) == 2 else np.dstack([image, image[..., 0]])[..., : shape[2]]
+    found = aecodec.decode(aecodec.encode(image, 90, effort=9))
+    assert found.shape == image.shape
+    assert psnr(image[..., :3], found[..., :3]) > 30 if len(shape) == 2 else True
+
+
+def test_one_is_the_default():
+    image = sample()
+    assert aecodec.encode(image, 40) == aecodec.encode(image, 40, effort=1) != aecodec.encode(image, 40, effort=0)
+
+
+def test_weights_that_cannot_refine_code_as_without(tiny_weights):
+    image = sample()
+    assert aecodec.encode(image, 50, model="tiny", effort=3) == aecodec.encode(image, 50, model="tiny", effort=0)
+
+
+@pytest.mark.parametrize("effort", [-1, 10])
+def test_effort_out_of_range(effort):
+    with pytest.raises(ValueError, match=rf"^effort: {effort}, expected 0 to 9$"):
+        aecodec.encode(sample()[:8, :8], effort=effort)
+
+
+def test_effort_is_an_integer():
+    with pytest.raises(TypeError):
+        aecodec.encode(sample()[:8, :8], effort=1.5)
