@@ -9,12 +9,14 @@ import math
 from common import RESULTS, conditions, write_json
 
 from aecodec import tiles
+from aecodec.codec import DEFAULT_EFFORT
 from aecodec.lapped import REACH
 from aecodec.model import NETS, Model, by_name
 from aecodec.transforms import HALO, WINDOW
 
 PIXELS = (tiles.TILE * tiles.STRIDE) ** 2
 ENCODER, DECODER = ("analysis", "hyper_analysis", "scale_net", "code"), ("scale_net", "code", "synthesis")
+STEP = ("code", "synthesis", "adjoint")  # what each step of the encoder's effort adds
 
 
 def graph(model: Model, name: str) -> float:
@@ -44,17 +46,24 @@ def main() -> None:
     overlap = 3 * (2 * REACH * 3 + 2 * REACH)  # three colours: along rows with all colours in one matrix, and columns
     counts["analysis"] += overlap
     counts["synthesis"] += overlap
+    counts["adjoint"] += overlap
     files = {file.name: file.stat().st_size for file in sorted(model.folder.iterdir()) if file.suffix != ".csv"}
     result = {
         **conditions(),
         "kmac_per_pixel": {name: round(value / 1000, 3) for name, value in counts.items()},
-        "encoder": round(sum(counts[name] for name in ENCODER) / 1000, 2),
-        "decoder": round(sum(counts[name] for name in DECODER) / 1000, 2),
+        **{
+            part: round(sum(counts[name] for name in nets) / 1000, 2)
+            for part, nets in {
+                "encoder": (*ENCODER, *DEFAULT_EFFORT * STEP),
+                "encoder at effort 0": ENCODER,
+                "decoder": DECODER,
+            }.items()
+        },
         "window_over_kept": round((WINDOW / (WINDOW - 2 * HALO)) ** 2, 3),
         "bytes": files | {"total": sum(files.values())},
     }
     write_json(RESULTS / "arithmetic.json", result)
-    for name in ("encoder", "decoder"):
+    for name in ("encoder", "encoder at effort 0", "decoder"):
         print(f"{name}: {result[name]} kMAC/px")
 
 

@@ -24,7 +24,7 @@ from aecodec.bench.speed import count_ticks, measure_speeds
 WIDTH, HEIGHT = 4000, 3000
 QUALITY = 75
 CORES = 2
-CODECS = f"{SUBJECT},jpeg,webp,avif,heic,jxl"
+CODECS = f"{SUBJECT},{SUBJECT}-fast,jpeg,webp,avif,heic,jxl"
 
 
 def library(files: list[Path], names: list[str], rounds: int) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def library(files: list[Path], names: list[str], rounds: int) -> dict[str, Any]:
             return abs(measure_once(rival, sample, quality).psnr - level)
 
         try:
-            quality = QUALITY if rival.name == SUBJECT else min(rival.qualities, key=far)
+            quality = QUALITY if rival.name.startswith(SUBJECT) else min(rival.qualities, key=far)
             points[rival.name]: Point = measure_once(rival, pixels, quality)
             entrants.append((rival, quality))
         except Exception as error:  # any codec may fail in any way; the result says so

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import aecodec
 from aecodec.bench.aims import Aim, Kind
 from aecodec.bench.cache import Cache
 from aecodec.bench.measure import Failure, Unsuited, mean_sweep, measure_once
@@ -91,13 +92,20 @@ def test_slow_avif_is_tuned_and_444(pixels: np.ndarray) -> None:
 def test_choose_keeps_the_order_of_the_table_and_names_what_is_unknown() -> None:
     assert [rival.name for rival in choose(["jpeg-opt", "aez"])] == ["aez", "jpeg-opt"]
     assert choose(["all"])[: len(RIVALS)] == list(RIVALS.values())
-    with pytest.raises(ValueError, match=r"'gif' is not known, expected aez, jpeg"):
+    with pytest.raises(ValueError, match=r"'gif' is not known, expected aez, .*, jpeg"):
         choose(["jpeg", "gif"])
 
 
 def test_the_table_sweeps_the_qualities_of_the_definition() -> None:
     assert RIVALS["aez"].qualities == (1, 10, 25, 40, 55, 70, 85, 95, 100)
     assert RIVALS["jpeg"].qualities == tuple(range(5, 100, 5))
+
+
+def test_aez_comes_in_three_efforts(pixels: np.ndarray) -> None:
+    cut = pixels[:64, :96]
+    for name, effort in (("aez-fast", 0), ("aez", 1), ("aez-slow", 4)):
+        assert RIVALS[name].encode(cut, 55) == aecodec.encode(cut, 55, effort=effort)
+        assert f"effort {effort}" in RIVALS[name].about
 
 
 def test_every_rival_names_the_versions_it_depends_on() -> None:

@@ -2,6 +2,8 @@
 
 _COLOURS = {
     "aez": "#e5484d",
+    "aez-fast": "#f2a0a3",
+    "aez-slow": "#b3262c",
     "jpeg": "#8b8d98",
     "jpeg-opt": "#a8a29e",
     "jpeg-444": "#6f7782",
@@ -17,7 +19,14 @@ _COLOURS = {
     "webp-ll": "#86b79c",
     "jxl-ll": "#b9a3d0",
 }
-DASHED = ("jpeg-opt", "jpeg-444", "avif-slow", "heic-psnr")  # other settings of a codec that is a line of its own
+DASHED = (
+    "aez-fast",
+    "aez-slow",
+    "jpeg-opt",
+    "jpeg-444",
+    "avif-slow",
+    "heic-psnr",
+)  # other settings of a codec that is a line of its own
 _SPARE = ("#d6409f", "#7cb518", "#00a2c7", "#b45309", "#6d5bd0", "#c2a400", "#3f7d58", "#a04668")
 
 
