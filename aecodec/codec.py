@@ -1,6 +1,6 @@
 """The pipeline from pixels to .aez bytes and back.
 
-    pixels --> windows --> analysis --> y --> tiles, each for itself (at an effort: coded, decoded, corrected, again):
+    pixels --> windows --> analysis --> y (--> refine.py) --> tiles, each for itself:
                                               y * gain --> hyper_analysis --> z --> scale net --> scale indexes
                                                       '--> code: r = round(y - mu), four steps       |
                                               z, r ------------------- entropy coder <---------------+--> container
@@ -78,7 +78,8 @@ def encode(
     target_bpp: the same in bits per pixel.
     target_psnr: dB that the decoded colours (the grey) have at least, and at most 0.1 dB more unless quality 1 has.
     In tiny pictures the steps of the quality may be too coarse for these margins; the bounds hold nevertheless.
-    effort: 0 to 9, how many times the encoder decodes what it has made so far and corrects it by what is missing.
+    effort: 0 to 9, how many times what has been made so far is decoded and corrected by what it lacks. Files are
+    smaller at the same PSNR; at the same quality PSNR and bytes rise. Models that cannot refine leave it out.
     model: a name, or a loaded one; a classic autoencoder has one quality and takes grey pictures only.
     threads: None for all that the process may use; the bytes are always the same.
     Raises EncodeError where a target cannot be met, TypeError and ValueError for arguments out of range, ModelError.

@@ -194,11 +194,15 @@ class Model:
     @property
     def refines(self) -> bool:
         """Whether these weights have what aecodec/refine.py needs."""
-        return "log_newton_step" in self._numbers
+        return self._has_adjoint and "log_inverse_curvature" in self._numbers
 
-    def newton_step(self, quality: int) -> np.ndarray:
-        """Factors (M,) that make of what `adjoint` gives the change of y that would undo it, if y changed alone."""
-        return self._at("log_newton_step", quality)
+    @property
+    def _has_adjoint(self) -> bool:
+        return "adjoint.tflite" in self._entry["files"]
+
+    def inverse_curvature(self, quality: int) -> np.ndarray:
+        """Factors (M,) from the gradient that `adjoint` gives to the change of y behind it, each latent taken alone."""
+        return self._at("log_inverse_curvature", quality)
 
     def features(self, quality: int) -> np.ndarray:
         """What tells the synthesis transform the quality."""
@@ -240,7 +244,7 @@ class Model:
 
     @cached_property
     def _nets(self) -> dict[str, Net]:
-        return {name: Net(self._bytes(f"{name}.tflite")) for name in NETS if f"{name}.tflite" in self._entry["files"]}
+        return {name: Net(self._bytes(f"{name}.tflite")) for name in NETS if name != "adjoint" or self._has_adjoint}
 
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
         """pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
@@ -277,7 +281,8 @@ class Model:
     def adjoint(self, error: np.ndarray) -> np.ndarray:
         """error float32 (16 h, 16 w, 3) in levels -> gradient of half its squares by y, float32 (h, w, M).
 
-        That of the linear part of the synthesis at unit gain, but for the scale of pixels. May write into `error`.
+        By the linear part of the synthesis alone, and without the 255 between levels and the pixels of that, which
+        `inverse_curvature` makes up for. May write into `error`.
         """
         if "overlap_post" in self._numbers:
             error = overlap(error, self._numbers["overlap_post"].T)

@@ -5,9 +5,10 @@ has `quality` (1..100) and, where the file has them, `icc_profile`, `exif` and `
 is an OSError, also under `ImageFile.LOAD_TRUNCATED_IMAGES`: pixels come whole or not at all. `Image.MAX_IMAGE_PIXELS`
 is the limit on pixels, as for any format, and with it on tiles; that on metadata is the default of `aecodec.Limits`.
 
-Options of `save`: `quality`, 1 (smallest) to 100 (best), default 75; `icc_profile`, bytes, default `info`'s, None for
-none; `exif`, bytes or `Image.Exif`, and `xmp`, bytes or str, written only if given. The modes L, LA, RGB and RGBA are
-kept, 1 becomes L and P becomes RGB, or LA and RGBA if they have transparency; any other mode is an OSError.
+Options of `save`: `quality`, 1 (smallest) to 100 (best), default 75; `effort`, 0 (fastest) to 9, default 1;
+`icc_profile`, bytes, default `info`'s, None for none; `exif`, bytes or `Image.Exif`, and `xmp`, bytes or str, written
+only if given. The modes L, LA, RGB and RGBA are kept, 1 becomes L and P becomes RGB, or LA and RGBA if they have
+transparency; any other mode is an OSError.
 
 >>> import io
 >>> file = io.BytesIO()

@@ -2,7 +2,7 @@
 
     y --> tiles: y_hat --> synthesis --> x_hat - x --> the linear synthesis, transposed --> gradient
     ^                                                                                          |
-    '---- minus RATE * (gradient over curvature - what rounding did to each latent itself) <---'
+    '---- minus STEP * (gradient over curvature - what rounding did to each latent itself) <---'
 
 The analysis transform cannot know what rounding will do to a latent's neighbours, and it does not find the best latents
 of every picture. Gradient descent at the encoder makes up for both, and no decoder needs to know of it (Campos et al.,
@@ -10,7 +10,7 @@ of every picture. Gradient descent at the encoder makes up for both, and no deco
 linear part of the synthesis alone, which takes a small part of the time. And what rounding did to a latent itself is no
 error of that latent: a step against it would be rounded away, or too far.
 
-Pictures pass in strips, so that little more than a strip is held besides the latents that the analysis found.
+Pictures pass in strips: a step needs memory for three of them, not for another picture.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ from aecodec.model import Model
 from aecodec.tilecoder import Hyper, hyperpriors, round_tiles
 from aecodec.workers import Workers
 
-RATE = 0.4  # of a Newton step: latents are corrected all at once, and share what they correct
+STEP = 0.4  # of Newton's: latents are corrected all at once, and share what they correct
 HALO = 2  # latents: fewer than the synthesis sees, but a gradient need not be exact
 _WINDOW = 36  # latents along a strip that are synthesised at once, halo included
 _STRIP = 20_000  # positions of a strip that is more than a row of tiles
@@ -52,7 +52,9 @@ def strips(y: np.ndarray) -> Iterator[Strip]:
         yield Strip(top, part, tiles.tiles(part.shape[0] * tiles.STRIDE, width * tiles.STRIDE))
 
 
-def refined(source: Iterable[Strip], pixels: np.ndarray, units: int, weights: Model, workers: Workers):
+def refined(
+    found: Iterable[Strip], pixels: np.ndarray, units: int, weights: Model, workers: Workers
+) -> Iterator[Strip]:
     """Yield the strips of a picture, one step better each; units: quality in 1/256 of a knot.
 
     pixels: the whole picture, uint8 (H, W, 3).
@@ -60,34 +62,41 @@ def refined(source: Iterable[Strip], pixels: np.ndarray, units: int, weights: Mo
 
     def rounded(strip: Strip) -> tuple[Strip, np.ndarray]:
         known = strip.known or hyperpriors(strip.y, strip.place, units, weights, workers)
-        y_hat = np.empty_like(strip.y)
-        round_tiles(strip.y, strip.place, units, weights, workers, y_hat, known)
+        rows, *rest = strip.y.shape
+        y_hat = np.empty((HALO + rows + HALO, *rest), np.float32)
+        round_tiles(strip.y, strip.place, units, weights, workers, y_hat[HALO : HALO + rows], known)
         return replace(strip, known=known), y_hat
 
-    ahead = map(rounded, source)
-    above, now = None, next(ahead, None)
-    while now is not None:
-        (strip, y_hat), after = now, next(ahead, None)
-        above = y_hat[:0] if above is None else above
-        around = np.concatenate([above, y_hat, after[1][:HALO] if after else y_hat[:0]])
-        yield replace(strip, y=_corrected(strip, around, len(above), pixels, units, weights, workers))
-        above, now = y_hat[-HALO:].copy(), after
+    ahead = map(rounded, found)
+    above, after = 0, next(ahead, None)
+    while after is not None:
+        (strip, y_hat), after = after, next(ahead, None)
+        below = 0
+        if after is not None:
+            below = min(HALO, len(after[0].y))
+            after[1][:HALO] = y_hat[-2 * HALO : -HALO]
+            y_hat[-HALO:][:below] = after[1][HALO:][:below]
+        y_hat = y_hat[HALO - above : len(y_hat) - HALO + below]
+        strip = replace(strip, y=_corrected(strip, y_hat, above, pixels, units, weights, workers))
+        del y_hat  # what comes next needs the memory
+        yield strip
+        above = HALO
 
 
 def _corrected(
     strip: Strip, y_hat: np.ndarray, above: int, pixels: np.ndarray, units: int, weights: Model, workers: Workers
 ) -> np.ndarray:
-    """The latents of a strip after a step; y_hat begins so many rows above it."""
-    step, rounding = RATE * weights.newton_step(units), RATE * rounding_scale(units, weights)
+    """The latents of a strip after a step; y_hat has so many rows more above, and perhaps some below."""
+    newton, rounding = STEP * weights.inverse_curvature(units), STEP * rounding_scale(units, weights)
     y, rows = np.empty_like(strip.y), slice(above, above + len(strip.y))
     pixels = pixels[(strip.top - above) * tiles.STRIDE :]
 
     def run(span: tiles.Span) -> None:
         window, keep = slice(span.start, span.stop), slice(span.keep_start, span.keep_stop)
         slope = gradient(y_hat[:, window], pixels[:, span.start * tiles.STRIDE :], units, weights)
-        part = np.multiply(strip.y[:, keep], 1 - RATE, out=y[:, keep])
+        part = np.multiply(strip.y[:, keep], 1 - STEP, out=y[:, keep])
         part += rounding * y_hat[rows, keep]
-        part -= step * slope[rows, span.keep_start - span.start : span.keep_stop - span.start]
+        part -= newton * slope[rows, span.keep_start - span.start : span.keep_stop - span.start]
 
     width = y.shape[1]
     workers.map(run, tiles.spans(width, tiles.fitted(width, _WINDOW, HALO), HALO))
@@ -100,7 +109,7 @@ def rounding_scale(units: int, weights: Model) -> np.ndarray:
 
 
 def gradient(y_hat: np.ndarray, pixels: np.ndarray, units: int, weights: Model) -> np.ndarray:
-    """Of half the squared error in levels by y_hat (h, w, M), which is taken for a whole picture; the same shape.
+    """Of half the squared error by y_hat (h, w, M), taken for a whole picture, as `Model.adjoint` gives it.
 
     pixels: what it should become and perhaps more, to the right of it and below.
     """

@@ -41,6 +41,8 @@ class Source:
 
     def refined(self, units: int) -> Iterator[Strip]:
         """What is coded at a quality in 1/256 of a knot."""
+        if not self.effort:
+            return iter([Strip(0, self.y, self.place)])
         found = strips(self.y)
         for _ in range(self.effort):
             found = refined(found, self.pixels, units, self.weights, self.workers)

@@ -81,7 +81,8 @@ def fit_psnr(source: Source, grey: bool, target: float, write: Write) -> bytes:
     y_hat = np.empty_like(y)
     most, reached, best = -math.inf, math.inf, None
     inner = [tile for tile in place if tile.height == tile.width == tiles.TILE]
-    informed = sampled = len(inner) >= _MANY
+    sampled = len(inner) >= _MANY
+    informed = sampled or source.effort > 0  # refinement takes so long that it is not done twice to save the coding
 
     def whole(units: int) -> float:
         nonlocal most, reached, best, informed

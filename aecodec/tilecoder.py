@@ -1,6 +1,6 @@
 """Latents of a picture <-> the bitstreams of its tiles: hyperprior, scale indexes, residuals, means."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -82,6 +82,19 @@ def hyperpriors(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Mod
     return [one for batch in workers.map(run, workers.batches(place, BATCH)) for one in batch]
 
 
+def _for_each(
+    one: Callable, y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers, known
+) -> list:
+    """one(tile, z, index, r, y_hat) of every tile, in order."""
+
+    def run(numbers):
+        batch = [place[i] for i in numbers]
+        coded = _coded(y, batch, units, weights, known and [known[i] for i in numbers])
+        return [one(tile, *found) for tile, found in zip(batch, coded, strict=True)]
+
+    return [found for part in workers.map(run, workers.batches(range(len(place)), BATCH)) for found in part]
+
+
 def encode_tiles(
     y: np.ndarray,
     place: list[tiles.Tile],
@@ -98,16 +111,12 @@ def encode_tiles(
     """
     knot, inverse = weights.knot(units), weights.inverse_gain(units)
 
-    def run(numbers):
-        batch, found = [place[i] for i in numbers], []
-        coded = _coded(y, batch, units, weights, known and [known[i] for i in numbers])
-        for tile, (z, index, r, decoded) in zip(batch, coded, strict=True):
-            found.append(encode_tile(z, r, index, knot, weights.tables))
-            if y_hat is not None:
-                np.multiply(decoded, inverse, out=y_hat[tile.inside])
-        return found
+    def one(tile, z, index, r, decoded):
+        if y_hat is not None:
+            np.multiply(decoded, inverse, out=y_hat[tile.inside])
+        return encode_tile(z, r, index, knot, weights.tables)
 
-    return [data for batch in workers.map(run, workers.batches(range(len(place)), BATCH)) for data in batch]
+    return _for_each(one, y, place, units, weights, workers, known)
 
 
 def round_tiles(
@@ -122,13 +131,10 @@ def round_tiles(
     """Fill y_hat as `encode_tiles` does, without making bitstreams."""
     inverse = weights.inverse_gain(units)
 
-    def run(numbers):
-        batch = [place[i] for i in numbers]
-        coded = _coded(y, batch, units, weights, known and [known[i] for i in numbers])
-        for tile, (*_, decoded) in zip(batch, coded, strict=True):
-            np.multiply(decoded, inverse, out=y_hat[tile.inside])
+    def one(tile, z, index, r, decoded):
+        np.multiply(decoded, inverse, out=y_hat[tile.inside])
 
-    workers.map(run, workers.batches(range(len(place)), BATCH))
+    _for_each(one, y, place, units, weights, workers, known)
 
 
 def estimate_tiles(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers) -> float:

@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 import aecodec
 import aecodec.pillow
+from aecodec import codec
 from aecodec.container import Chunk, Header, write
 from aecodec.pillow import AezImageFile
 
@@ -239,10 +240,15 @@ def test_quality_out_of_range(tmp_path, quality):
     assert not target.exists()
 
 
-def test_effort():
-    image = picture()
-    assert saved(image) == saved(image, effort=1)
-    assert saved(image, effort=np.int8(3)) == aecodec.encode(np.asarray(image), effort=3)
+@pytest.mark.parametrize("effort", [0, np.int8(3)])
+def test_effort(effort, monkeypatch):
+    """The small model has none, so what arrives at the encoder is looked at."""
+    taken = []
+    real = codec.encode
+    monkeypatch.setattr(codec, "encode", lambda *args, effort, **rest: (taken.append(effort), real(*args, **rest))[1])
+    saved(picture(), effort=effort)
+    saved(picture())
+    assert taken == [effort, 1]
 
 
 @pytest.mark.parametrize("effort", [-1, 10, 1.5, "1", None, True])

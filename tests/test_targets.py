@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import aecodec
-from aecodec import targets, tiles
+from aecodec import codec, targets, tiles
 from aecodec.bench.metrics import psnr
 from aecodec.container import Header
 from aecodec.errors import EncodeError
@@ -51,22 +51,29 @@ def tiny(monkeypatch):
 
 @pytest.fixture
 def codings(monkeypatch):
-    """How often the picture is coded: positions that each coding takes in, as a share of those analysed."""
-    done, analysed = [], [1]
+    """How often a search codes the picture: positions that each coding takes in, as a share of the picture's."""
+    done: list[float] = []
+    searched: list[int] = []
+
+    def searching(real):
+        def search(source, *arguments):
+            searched.append(source.y[..., 0].size)
+            try:
+                return real(source, *arguments)
+            finally:
+                searched.clear()
+
+        return search
 
     def counted(real):
         def count(source, *arguments):
-            done.append(source.y[..., 0].size / analysed[0])
+            done.extend(source.y[..., 0].size / positions for positions in searched)
             return real(source, *arguments)
 
         return count
 
-    def of(*arguments, real=Source.of):
-        source = real(*arguments)
-        analysed[0] = source.y[..., 0].size
-        return source
-
-    monkeypatch.setattr(Source, "of", of)
+    for name in ("fit_size", "fit_psnr"):
+        monkeypatch.setattr(codec, name, searching(getattr(codec, name)))
     for name in ("encode", "round"):
         monkeypatch.setattr(Source, name, counted(getattr(Source, name)))
     return done

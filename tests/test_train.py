@@ -512,8 +512,8 @@ def test_the_adjoint_is_the_gradient_of_the_linear_synthesis(exported, trained):
 
 
 @pytest.mark.parametrize("knot", [0, 4, 8])
-def test_newton_steps_undo_an_error_of_one_channel(exported, knot):
-    """What a step makes of the gradient of a change of y, in the middle of its range, is about that change."""
+def test_the_inverse_curvature_finds_the_change_behind_a_gradient(exported, knot):
+    """Channel by channel, of a change of all latents by chance; in the middle of a tile."""
     _, weights = exported
     rng = np.random.default_rng(7)
     with Image.open(SAMPLES / "kodim15_crop.png") as f:
@@ -521,10 +521,19 @@ def test_newton_steps_undo_an_error_of_one_channel(exported, knot):
     features = weights.features(256 * knot)
     before = weights.synthesis(y, features).astype(np.float32)
     change = np.zeros_like(y)
-    change[4:12, 4:12] = rng.choice([-1, 1], (8, 8, y.shape[-1])) / weights.gain(256 * knot)
-    after = weights.synthesis(y + change, features)
-    step = weights.newton_step(256 * knot) * weights.adjoint(after - before)
-    assert np.sum(step * change) / np.sum(np.square(change)) == pytest.approx(1, abs=0.3)
+    change[2:14, 2:14] = rng.choice([-1, 1], (12, 12, y.shape[-1])) / weights.gain(256 * knot)
+    gradient = weights.adjoint(weights.synthesis(y + change, features) - before)
+    found = (weights.inverse_curvature(256 * knot) * gradient * change).sum((0, 1)) / np.square(change).sum((0, 1))
+    np.testing.assert_allclose(found, 1, atol=0.35)
+
+
+def test_refinement_is_an_option_of_a_phase(tmp_path):
+    run = new_run(tmp_path, replace(PHASE, refines=True))
+    assert run.model.refines
+    pixels, q, *noise = run.crops.batch(0, 2, 64, SHAPE)
+    refined = np.asarray(run.model.loss_terms(pixels, q, tuple(noise))[2])
+    run.model.refines = False
+    assert np.abs(refined / np.asarray(run.model.loss_terms(pixels, q, tuple(noise))[2]) - 1).min() > 1e-4
 
 
 @pytest.mark.parametrize("knot", [2, 5, 8])

@@ -19,14 +19,8 @@ _COLOURS = {
     "webp-ll": "#86b79c",
     "jxl-ll": "#b9a3d0",
 }
-DASHED = (
-    "aez-fast",
-    "aez-slow",
-    "jpeg-opt",
-    "jpeg-444",
-    "avif-slow",
-    "heic-psnr",
-)  # other settings of a codec that is a line of its own
+# Other settings of a codec that is a line of its own.
+DASHED = ("aez-fast", "aez-slow", "jpeg-opt", "jpeg-444", "avif-slow", "heic-psnr")
 _SPARE = ("#d6409f", "#7cb518", "#00a2c7", "#b45309", "#6d5bd0", "#c2a400", "#3f7d58", "#a04668")
 
 

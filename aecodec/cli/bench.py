@@ -22,9 +22,9 @@ def bench(
     codecs: Annotated[
         str,
         typer.Option(
-            help="Codecs, separated by commas, or all: aez, jpeg, jpeg-opt, jpeg-444, jpeg2000, webp, avif, avif-slow, "
-            "heic, heic-psnr, jxl, jpegxr, png, webp-ll, jxl-ll, and classic autoencoders by their names. list: show "
-            "all of them with their settings."
+            help="Codecs, separated by commas, or all: aez, aez-fast, aez-slow, jpeg, jpeg-opt, jpeg-444, jpeg2000, "
+            "webp, avif, avif-slow, heic, heic-psnr, jxl, jpegxr, png, webp-ll, jxl-ll, and classic autoencoders by "
+            "their names. list: show all of them with their settings."
         ),
     ] = "aez,jpeg,jpeg-opt,webp,avif",
     metrics: Annotated[

@@ -76,7 +76,8 @@ def compress(
             min=0,
             max=9,
             help="From 0, the fastest, to 9: how many times what has been made so far is decoded and corrected by what "
-            "it lacks. Decoding takes the same time. Default: 1.",
+            "it lacks. Files are smaller at the same PSNR, at the same -q both rise a little. Decoding takes the same "
+            "time. The classic models have none. Default: 1.",
             show_default=False,
         ),
     ] = 1,
@@ -137,8 +138,9 @@ def compress(
     tasks = plan(inputs, find(inputs, EXTENSIONS, recursive), output, out_dir, ".aez")
     jobs = max(1, min(jobs, len(tasks)))
     share = share_of_threads(threads, jobs)
-    aim = quality, target_size, target_bpp, target_psnr
-    job = _Compress(*aim, effort, share, verify, model, allowed(limit), bool(limit))
+    job = _Compress(
+        quality, target_size, target_bpp, target_psnr, effort, share, verify, model, allowed(limit), bool(limit)
+    )
     batch(tasks, job, force=force, skip_existing=skip_existing, jobs=jobs, out_dir=out_dir)
 
 

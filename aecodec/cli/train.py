@@ -65,8 +65,14 @@ def train(
     from aecodec.cli.messages import fail
 
     given = {"minutes": minutes, "steps": steps, "resume": resume or None, "crop": crop, "decay": decay}
-    given |= {"refines": refines or None}
-    given |= {"epochs": epochs, "parameters": parameters, "widen": widen, "batch": batch, "rate": rate}
+    given |= {
+        "epochs": epochs,
+        "parameters": parameters,
+        "widen": widen,
+        "batch": batch,
+        "rate": rate,
+        "refines": refines or None,
+    }
     given = {option: value for option, value in given.items() if value is not None}
     kind = "photo" if name == "photo" else "classic"
     for option in _OWN["classic" if kind == "photo" else "photo"]:

@@ -22,7 +22,7 @@ from aecodec.source import Source
 from aecodec.train import checkpoint
 from aecodec.train.entropy_model import LOG_STEP, MIXTURE, SIGMA_MIN, rounding_offsets
 from aecodec.train.manifest import next_id, write
-from aecodec.train.photo import Photo, Shape
+from aecodec.train.photo import CURVATURE_SPREAD, Photo, Shape
 from aecodec.train.prior import psnr_prior
 from aecodec.workers import Workers
 
@@ -31,7 +31,7 @@ __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 # Quality against share of the axis: at 75 about 35 dB, at 90 about 39 dB on photographs, as users of JPEG expect.
 QUALITY = ((1, 0.0), (75, 0.55), (90, 0.735), (100, 1.0))
 REACH_MAX = 255  # K of the widest table
-STEP_PICTURES = 30  # are enough for the curvature of the synthesis
+CURVED = 30  # pictures that are enough for the curvature of the synthesis
 
 
 def to_frequencies(weight: np.ndarray) -> np.ndarray:
@@ -118,8 +118,8 @@ def count_symbols(weights: Model, pictures: list[np.ndarray], knots: int, seed: 
     return z_counts, r_counts
 
 
-def newton_steps(weights: Model, pictures: list[np.ndarray]) -> np.ndarray:
-    """Logarithms of `Model.newton_step` at the knots (K, M): least squares of what rounding does to y by `adjoint`."""
+def inverse_curvatures(weights: Model, pictures: list[np.ndarray]) -> np.ndarray:
+    """Logarithms of `Model.inverse_curvature` at the knots (K, M), by least squares from what rounding does to y."""
     above, below = np.zeros((2, weights.last_knot + 1, weights.latent))
     with Workers(None) as workers:
         for picture in pictures:
@@ -131,9 +131,9 @@ def newton_steps(weights: Model, pictures: list[np.ndarray]) -> np.ndarray:
                 rounded = y_hat * rounding_scale(units, weights) - source.y
                 above[knot] += np.square(rounded).sum((0, 1))
                 below[knot] += (rounded * gradient(y_hat, picture, units, weights)).sum((0, 1))
-    step = above / np.maximum(below, 1e-9)
-    usual = np.median(step)
-    return np.log(np.clip(step, usual / 4, 4 * usual)).astype(np.float32)
+    usual = float(np.median((above / below)[below > 0]))
+    found = np.where(below > 0, above / np.where(below > 0, below, 1), usual)
+    return np.log(np.clip(found, usual / CURVATURE_SPREAD, usual * CURVATURE_SPREAD)).astype(np.float32)
 
 
 def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[list[np.ndarray]], **more: np.ndarray) -> bytes:
@@ -174,14 +174,14 @@ def build(
             (Path(folder) / file).write_bytes(data)
         weights = Model(name, entry(files), Path(folder))
         self_test = weights.self_test()
-        steps = {"log_newton_step": newton_steps(weights, pictures[:: -(-len(pictures) // STEP_PICTURES)])}
-        files["numbers.npz"] = _numbers(model, to_frequencies(prior + 1e-7), [first], **steps)
+        curved = {"log_inverse_curvature": inverse_curvatures(weights, pictures[:: -(-len(pictures) // CURVED)])}
+        files["numbers.npz"] = _numbers(model, to_frequencies(prior + 1e-7), [first], **curved)
         (Path(folder) / "numbers.npz").write_bytes(files["numbers.npz"])
         weights = Model(name, entry(files), Path(folder))
         z_counts, r_counts = count_symbols(weights, pictures, knots)
         prior_psnr = psnr_prior(weights, pictures)
     z_tables = to_frequencies(z_counts + 30 * prior + 1e-3)
-    files |= {"numbers.npz": _numbers(model, z_tables, residual_tables(r_counts), **steps, **prior_psnr)}
+    files |= {"numbers.npz": _numbers(model, z_tables, residual_tables(r_counts), **curved, **prior_psnr)}
     return entry(files) | {"self_test": self_test}, files
 
 

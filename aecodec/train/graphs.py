@@ -18,7 +18,7 @@ def lite(function, *specs: tf.TensorSpec) -> bytes:
     """Convert a function of fixed input shapes; the graph may be resized when run.
 
     Pointwise layers get 8-bit weights, one scale per output channel, and quantise their input pixel by pixel when run;
-    the linear bypass and the depthwise layers stay float32.
+    the linear bypass and the depthwise layers stay float32 (the adjoint, a gradient, can do with 8 bits).
     """
     concrete = tf.function(function, input_signature=specs).get_concrete_function()
     graph = tf.lite.TFLiteConverter.from_concrete_functions([concrete], function).convert()

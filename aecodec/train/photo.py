@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecodec.refine import RATE
+from aecodec.refine import STEP
 from aecodec.scalenet import Z_MAX
 from aecodec.train.entropy_model import (
     HyperAnalysis,
@@ -30,6 +30,7 @@ from aecodec.train.layers import at_knots, clip_inward, constant, round_ste
 from aecodec.train.transforms import Analysis, Overlap, Synthesis, interleaved
 
 TILE = 16  # latents along the edge of a tile
+CURVATURE_SPREAD = 4.0  # no channel's curvature is taken to be further from the usual one, either way
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,16 @@ def from_tiles(y, height: int, width: int):
     return ops.reshape(ops.transpose(y, (0, 1, 3, 2, 4, 5)), (-1, height, width, c))
 
 
-def refinement(gradient, rounding):
-    """What a step of aecodec/refine.py takes from y; both (N, h, w, M), the curvature is estimated from them."""
+def refinement(change, rounding):
+    """What a step of aecodec/refine.py takes from y (N, h, w, M) at the quality's gain.
+
+    change: gradient of half the squared error by y at unit gain, times the gain; rounding: y_hat - y. The curvature is
+    estimated from them, one for all qualities of the batch, where the encoder has one for each knot.
+    """
     axes = (0, 1, 2)
-    newton = ops.sum(ops.square(rounding), axes) / ops.maximum(ops.sum(gradient * rounding, axes), 1e-9)
-    usual = 1.0  # of an orthonormal synthesis
-    return RATE * (ops.clip(newton, usual / 4, 4 * usual) * gradient - rounding)
+    inverse = ops.sum(ops.square(rounding), axes) / ops.maximum(ops.sum(change * rounding, axes), 1e-9)
+    inverse = ops.clip(inverse, 1 / CURVATURE_SPREAD, CURVATURE_SPREAD)  # that of an orthonormal synthesis is 1
+    return STEP * (inverse * change - rounding)
 
 
 class Photo(keras.Model):
@@ -160,8 +165,8 @@ class Photo(keras.Model):
         mu, y_hat = coded(y)
         if self.refines:
             error = self.post(ops.clip(decoded(y_hat), -0.5, 0.5) - x, transposed=True)
-            gradient = to_tiles(self.synthesis.adjoint(error), tile) * ops.exp(at_knots(self.log_gain, q_tile))
-            y = y - ops.stop_gradient(refinement(gradient, y_hat - y))
+            change = to_tiles(self.synthesis.adjoint(error), tile) * ops.exp(at_knots(self.log_gain, q_tile))
+            y = y - ops.stop_gradient(refinement(change, y_hat - y))
             mu, y_hat = coded(y)
         knot = ops.cast(ops.round(q_tile), "int32")
         sigma = sigma_of(index)
