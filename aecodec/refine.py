@@ -26,7 +26,7 @@ from aecodec.workers import Workers
 STEP = 0.4  # of Newton's: latents are corrected all at once, and share what they correct
 HALO = 2  # latents: fewer than the synthesis sees, but a gradient need not be exact
 _WINDOW = 36  # latents along a strip that are synthesised at once, halo included
-_STRIP = 20_000  # positions of a strip that is more than a row of tiles
+_STRIP = 16_000  # positions of a strip that is more than a row of tiles
 _ROWS = 4  # of tiles in a strip at most
 
 
