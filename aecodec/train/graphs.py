@@ -34,7 +34,7 @@ def _with_zero_points(graph: bytes) -> bytearray:
     """The graph, whose dense layers, where their weights are integers, quantise their input with a zero point.
 
     XNNPACK does so whatever the graph says; LiteRT's other kernels only if it says this. Without it they quantise
-    symmetrically, and the pixels that they make differ by up to 10 levels instead of 3.
+    symmetrically, and the pixels that they make differ several times as much.
     """
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(graph))
     for subgraph in model.subgraphs:
