@@ -83,7 +83,13 @@ def hyperpriors(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Mod
 
 
 def _for_each(
-    one: Callable, y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers, known
+    one: Callable,
+    y: np.ndarray,
+    place: list[tiles.Tile],
+    units: int,
+    weights: Model,
+    workers: Workers,
+    known: list[Hyper] | None,
 ) -> list:
     """one(tile, z, index, r, y_hat) of every tile, in order."""
 

@@ -135,7 +135,7 @@ def test_the_option_reaches_the_encoder(tmp_path):
         assert done.stdout == aecodec.encode(sample(), 40, effort=effort)
 
 
-def test_samples_of_tiles_have_the_psnr_of_refined_pictures():
+def test_tiles_of_a_sample_are_refined_as_in_the_picture():
     """Also where the last row and column of tiles are cut by the edge of the picture, in the middle of a latent."""
     image, weights = wide(505, 505), by_name("photo")
     with Workers(2) as workers:

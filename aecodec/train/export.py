@@ -31,7 +31,7 @@ __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 # Quality against share of the axis: at 75 about 35 dB, at 90 about 39 dB on photographs, as users of JPEG expect.
 QUALITY = ((1, 0.0), (75, 0.55), (90, 0.735), (100, 1.0))
 REACH_MAX = 255  # K of the widest table
-CURVED = 30  # pictures that are enough for the curvature of the synthesis
+CURVATURE_PICTURES = 30  # are enough for the curvature of the synthesis
 
 
 def to_frequencies(weight: np.ndarray) -> np.ndarray:
@@ -174,7 +174,9 @@ def build(
             (Path(folder) / file).write_bytes(data)
         weights = Model(name, entry(files), Path(folder))
         self_test = weights.self_test()
-        curved = {"log_inverse_curvature": inverse_curvatures(weights, pictures[:: -(-len(pictures) // CURVED)])}
+        curved = {
+            "log_inverse_curvature": inverse_curvatures(weights, pictures[:: -(-len(pictures) // CURVATURE_PICTURES)])
+        }
         files["numbers.npz"] = _numbers(model, to_frequencies(prior + 1e-7), [first], **curved)
         (Path(folder) / "numbers.npz").write_bytes(files["numbers.npz"])
         weights = Model(name, entry(files), Path(folder))
