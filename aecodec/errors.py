@@ -1,6 +1,15 @@
 """Everything that aecodec raises about its input. Messages: place, found, expected; lower case, one line."""
 
 
+def printable(text: str) -> str:
+    """Return a name or a line in printable characters, on one line.
+
+    >>> printable("a\\nb.png")
+    'a\\\\nb.png'
+    """
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
 class AezError(Exception):
     """Base of all errors that aecodec raises about files, pictures and models."""
 

@@ -131,12 +131,11 @@ class Model:
     """One set of weights. Everything is loaded on first use and checked against the manifest."""
 
     def __init__(self, name: str, entry: dict, folder: Path):
-        self.name, self.id, self.folder, self._entry = name, entry["id"], folder, entry
-
-    @property
-    def self_test_expected(self) -> str:
-        """What `self_test` gave when the weights were exported."""
-        return self._entry["self_test"]
+        self.name, self.folder, self._entry = name, folder, entry
+        try:
+            self.id: int = entry["id"]
+        except (KeyError, TypeError) as error:
+            raise ModelError(f"{folder.parent / 'manifest.json'}: {name}: {error} is missing") from None
 
     def _bytes(self, file: str) -> bytes:
         return checked_bytes(self.folder / file, self._entry["files"].get(file))

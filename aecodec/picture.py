@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from aecodec.errors import EncodeError, LimitError
+from aecodec.errors import EncodeError, LimitError, printable
 from aecodec.limits import Limits
 from aecodec.sidedata import Metadata
 
@@ -292,4 +292,4 @@ def _parse_exif(raw: bytes) -> Image.Exif:
 def _line(error: Exception) -> str:
     """The error as one line of printable characters: it may quote the file."""
     line = " ".join(str(error).split()) or type(error).__name__
-    return line if line.isprintable() else ascii(line)[1:-1]
+    return printable(line)

@@ -143,7 +143,7 @@ def _longest_index(tiles: int) -> int:
 def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     mode = _mode_to_save(im)
     options = im.encoderinfo
-    quality = options.get("quality", 75)
+    quality = options.get("quality", codec.DEFAULT_QUALITY)
     if isinstance(quality, bool) or not isinstance(quality, numbers.Real) or not 1 <= quality <= 100:
         raise ValueError(f"quality: {quality!r}, expected a number from 1 to 100")
     effort = options.get("effort", codec.DEFAULT_EFFORT)

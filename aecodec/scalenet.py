@@ -13,7 +13,7 @@ from aecodec.errors import ModelError
 
 Z_MAX = 63  # hyper-latents are clipped to -63..63
 SCALES = 64  # scale indexes are 0..63
-SHIFTS = (2, 6, 10)
+SHIFTS = (2, 6, 10)  # accumulators are divided by 2^shift; the last one accumulates in 2^-10 of an index
 _EXACT = 1 << 24
 # Outputs of the last layer that are computed at once: so few that OpenBLAS has nothing to share among threads, which
 # would wait for each other where the workers' threads already take all cores.

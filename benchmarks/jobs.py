@@ -6,6 +6,7 @@ same, reading and writing included; and one job with two threads.
 """
 
 import argparse
+import math
 import shutil
 import statistics
 import sys
@@ -60,7 +61,7 @@ def main() -> None:
     from aecodec.picture import read_picture
 
     images = find_pictures(arguments.images)
-    megapixels = sum(read_picture(file).pixels[..., 0].size for file in images) * arguments.copies / 1e6
+    megapixels = sum(math.prod(read_picture(file).pixels.shape[:2]) for file in images) * arguments.copies / 1e6
     result = conditions() | {"files": len(images) * arguments.copies, "megapixels": round(megapixels, 2)}
     result["rounds"] = arguments.rounds
     with tempfile.TemporaryDirectory() as folder:

@@ -203,6 +203,18 @@ def test_processes_find_what_one_finds(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def crash(*_) -> bytes:
+    os._exit(7)
+
+
+def test_a_codec_that_ends_its_process_leaves_the_others_alone() -> None:
+    rivals = [Rival("crash", "", crash, JPEG.decode, (10, 50, 90)), JPEG]
+    report = report_of(find_pictures([])[:2], rivals, jobs=2, aim=Aim(most=2))
+    for picture in report["pictures"]:
+        assert picture["codecs"]["crash"] == {"failed": "the process that was at it ended with exit code 7"}
+        assert len(picture["codecs"]["jpeg"]["points"]) == 2
+
+
 def test_report_is_json_and_names_no_place_of_this_machine(tmp_path: Path) -> None:
     Image.new("RGB", (16, 16), (128, 128, 128)).save(tmp_path / "grey.png")  # JPEG is lossless on it
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")

@@ -77,6 +77,7 @@ def test_command_skips_and_names_an_unreadable_picture(tmp_path: Path) -> None:
         (["--quality", "nan"], "found 'nan'"),
         (["--quality", "5", "--at-bpp", "1"], "expected one of them at most"),
         (["--json", "-", "--csv", "-"], "standard output takes one of"),
+        (["--json", "a.txt", "--csv", "./a.txt"], "expected a file for each"),
         (["--points", "1"], "--points"),
         (["--points", "3", "--quality", "5"], "--points is for the sweep, which --quality replaces"),
     ],
@@ -166,7 +167,8 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
     assert child.returncode == 130
     assert output == ""
     assert errors == "what was measured is kept: the same command goes on from there\ninterrupted\n"
-    assert sum(len(file.read_text().split("\n\n")) for file in kept.iterdir()) >= 1
+    [point, *_] = [json.loads(line) for file in kept.iterdir() for line in file.read_text().split("\n") if line]
+    assert point[2:4] == [5, 256 * 256]  # quality, pixels
 
 
 def test_plots_are_written_as_png_and_svg(tmp_path: Path) -> None:

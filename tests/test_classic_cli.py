@@ -86,6 +86,19 @@ def test_denoise_writes_beside_the_input(aecodec, tmp_path):
     assert "exists, use --force" in aecodec("denoise", "photo.png", code=1).stderr
 
 
+def test_denoise_leaves_out_what_it_made_before(aecodec, tmp_path):
+    (tmp_path / "inner").mkdir()
+    save(tmp_path / "a.png", 40, 31, 3)
+    save(tmp_path / "inner" / "b.png", 40, 31, 3)
+    for _ in range(2):
+        done = aecodec("denoise", ".", "--recursive", "--force")
+        assert [line.split(": ")[0] for line in done.stderr.splitlines()] == ["./a.png", "./inner/b.png"]
+    names = {path.name for path in tmp_path.rglob("*.png")}
+    assert names == {"a.png", "a-denoised.png", "b.png", "b-denoised.png"}
+    aecodec("denoise", "a-denoised.png")  # asked for by name
+    assert (tmp_path / "a-denoised-denoised.png").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "size"),
     [

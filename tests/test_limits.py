@@ -91,8 +91,7 @@ def test_the_option_that_the_message_names_allows_it(command, name, tmp_path):
     found = re.fullmatch(r".*aez: .*, limit 0: allow it with (--limit) (\w+=\d+)\n", line)
     assert found, line
     assert not (tmp_path / "out.png").exists()
-    option = ["--limit", "file=1000"] if name == "file" else found.groups()  # a pipe does not tell how long it is
-    code, line = run(command, GREY_ALPHA, *where, *option)
+    code, line = run(command, GREY_ALPHA, *where, *found.groups())
     if name == "metadata" and command == "decompress":  # counted as they are stored, and then as they are unpacked
         assert code == 1
         code, line = run(command, GREY_ALPHA, *where, *re.search(r"(--limit) (\w+=\d+)", line).groups())
@@ -107,6 +106,18 @@ def test_compress_reads_pictures_up_to_the_limit(tmp_path, weights, monkeypatch)
     assert line.endswith("a.png: 600 pixels, limit 599: allow it with --limit pixels=600\n")
     code, line = run("compress", tmp_path / "a.png", "--limit", "pixels=600", "--verify")
     assert (code, line.split(": ")[1].split(",")[0]) == (0, "30x20")
+
+
+@pytest.mark.parametrize("command", ["compress", "denoise"])
+def test_files_are_read_up_to_the_limit(command, tmp_path):
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "a.png")
+    size = (tmp_path / "a.png").stat().st_size
+    model = ["--model", {"compress": "mnist-dense", "denoise": "mnist-denoise"}[command]]
+    code, line = run(command, tmp_path / "a.png", *model, "--limit", f"file={size - 1}")
+    assert code == 1
+    assert line.endswith(f"a.png: file: {size} bytes, limit {size - 1}: allow it with --limit file={size}\n")
+    code, line = run(command, tmp_path / "a.png", *model, "--limit", f"file={size}")
+    assert code == 0, line
 
 
 def test_compress_makes_no_file_that_is_refused_without_an_option(tmp_path, weights, monkeypatch):

@@ -41,6 +41,20 @@ def test_an_id_is_never_given_to_other_weights(tmp_path):
     write(tmp_path, "tiny", ENTRY, FILES)
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"models": {}}', '{"models": {}, "ids": 3}'])
+def test_a_damaged_manifest_is_a_model_error_and_stays(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    for action in (lambda: next_id(tmp_path), lambda: write(tmp_path, "tiny", ENTRY, FILES)):
+        with pytest.raises(ModelError, match=r"manifest\.json: (not a manifest|no ids) of models$"):
+            action()
+    assert contents(tmp_path) == {tmp_path / "manifest.json": text.encode()}
+
+
+def test_an_entry_without_an_id_is_a_model_error(tmp_path):
+    with pytest.raises(ModelError, match=r"manifest\.json: tiny: 'id' is missing$"):
+        Model("tiny", {"files": {}}, tmp_path / "tiny")
+
+
 @pytest.mark.parametrize("name", ["tiny", "another"])
 @pytest.mark.parametrize("good", range(len(CHANGED) + 1))
 def test_a_disk_that_is_full_leaves_the_weights_that_were_there(tmp_path, monkeypatch, name, good):

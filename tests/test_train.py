@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 import train_steps
 from PIL import Image
+from typer.testing import CliRunner
 
 import aecodec
 from aecodec import codec
-from aecodec.errors import ModelError
+from aecodec.cli import app
+from aecodec.errors import EncodeError, ModelError
 from aecodec.lapped import overlap
 from aecodec.model import Model
 from aecodec.train.data import Crops, batches, load_pictures, picture_files, tiles_of
@@ -360,6 +362,20 @@ def test_a_folder_without_pictures(tmp_path):
         picture_files(tmp_path)
 
 
+def test_pictures_are_loaded_as_rgb_and_bad_ones_named(tmp_path):
+    shades = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    Image.fromarray(shades).save(tmp_path / "a.png")
+    alpha = np.stack([shades, shades + 1, shades + 2, 255 - shades], axis=-1)
+    Image.fromarray(alpha).save(tmp_path / "b.png")
+    grey, colours = load_pictures(picture_files(tmp_path))
+    np.testing.assert_array_equal(grey, np.stack([shades] * 3, axis=-1))
+    np.testing.assert_array_equal(colours, alpha[..., :3])
+    for name, data in (("c.png", (tmp_path / "b.png").read_bytes()[:60]), ("d.png", b"")):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(EncodeError, match=rf"{name}: (damaged picture|empty file)"):
+            load_pictures([tmp_path / "a.png", tmp_path / name])
+
+
 def test_pictures_that_are_too_small_are_an_error_and_no_standstill():
     crops = Crops([np.zeros((100, 100, 3), np.uint8)])
     outcome = []
@@ -422,6 +438,19 @@ def test_exported_weights_code_pictures(exported, monkeypatch):
         sizes.append(len(data))
     assert sizes == sorted(sizes)
     assert aecodec.read_info(data).model_id == weights.id
+
+
+def test_a_run_without_validation_is_exported_as_it_ended(straight, tmp_path):
+    from aecodec.cli.export import _newest
+
+    folder = tmp_path / "run"
+    new_run(folder, PHASE).train()
+    assert _newest(folder) == folder / "checkpoint.npz"
+    assert _newest(straight) == straight / "average.npz"
+    model, _ = export.load_trained(_newest(folder))
+    found = arrays(folder / "checkpoint.npz")
+    for i, variable in enumerate(model.trainable_variables):
+        np.testing.assert_array_equal(np.asarray(variable), found[f"a{i:04d}"])
 
 
 def test_tables_cover_every_symbol(exported):
@@ -609,6 +638,34 @@ def test_frequencies_sum_to_two_to_the_24():
 
 
 # The command
+
+
+def command(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("option", [["--crop", "256"], ["--rate", "1"], ["--refine"], ["--seed", "1"]])
+def test_what_would_change_an_interrupted_phase_is_refused(straight, option):
+    before = (straight / "checkpoint.npz").read_bytes()
+    found = command("train", "photo", "--data", str(SAMPLES), "--out", str(straight), "--resume", *option)
+    assert found == (2, f"{option[0]}: --resume without --minutes or --steps finishes the phase as it was begun")
+    assert (straight / "checkpoint.npz").read_bytes() == before
+
+
+def test_an_average_is_not_overwritten_by_a_new_run(straight, tmp_path):
+    shutil.copy(straight / "average.npz", tmp_path)
+    found = command("train", "photo", "--data", str(SAMPLES), "--out", str(tmp_path), "--steps", "1")
+    assert found == (1, f"{tmp_path / 'average.npz'}: exists; continue with --resume or choose another --out")
+
+
+@pytest.mark.parametrize("number", ["65536", "-1", "0x10000", "x"])
+def test_an_id_that_no_file_can_carry_is_refused(straight, tmp_path, number):
+    code, line = command("export", str(straight), "--data", str(SAMPLES), "--out", str(tmp_path / "w"), "--id", number)
+    assert code == 2
+    assert f"'{number}', expected 0 to 65535 or 0x0000 to 0xffff" in line
+    assert not (tmp_path / "w").exists()
 
 
 @pytest.mark.slow

@@ -6,18 +6,13 @@ that this process may use.
 """
 
 import importlib.util
-import os
 import warnings
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 
-
-def usable_cores() -> int:
-    """Return the number of cores that this process, more exactly its current thread, may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
+from aecodec.workers import usable_threads
 
 SMALL = 28  # pixels on each side of the pictures of MNIST and Fashion-MNIST
 
@@ -94,7 +89,7 @@ def encode_imagecodecs(pixels: np.ndarray, quality: float, *, codec: str, scale:
     import imagecodecs
 
     if codec == "jpegxl":
-        settings["numthreads"] = usable_cores()
+        settings["numthreads"] = usable_threads()
     if not settings.get("lossless"):
         settings["level"] = quality * scale
     return bytes(getattr(imagecodecs, f"{codec}_encode")(pixels, **settings))
@@ -103,7 +98,7 @@ def encode_imagecodecs(pixels: np.ndarray, quality: float, *, codec: str, scale:
 def decode_imagecodecs(data: bytes, *, codec: str) -> np.ndarray:
     import imagecodecs
 
-    settings = {"numthreads": usable_cores()} if codec == "jpegxl" else {}
+    settings = {"numthreads": usable_threads()} if codec == "jpegxl" else {}
     return getattr(imagecodecs, f"{codec}_decode")(data, **settings)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from aecodec.bench.libraries import usable_cores
+from aecodec.workers import usable_threads
 
 _PACKAGES = (
     "aecodec",
@@ -33,7 +33,7 @@ def describe_machine() -> dict[str, str | int]:
     """Return processor, the number of cores that this process may use, system and Python version."""
     return {
         "processor": _processor(),
-        "cores": usable_cores(),
+        "cores": usable_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aecodec.errors import printable
 from aecodec.picture import EXTENSIONS
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -63,15 +64,6 @@ def centre(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     height, width = min(height, pixels.shape[0]), min(width, pixels.shape[1])
     top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
     return pixels[top : top + height, left : left + width].copy()
-
-
-def printable(name: str) -> str:
-    """Return a file's name in printable characters.
-
-    >>> printable("a\\nb.png")
-    'a\\\\nb.png'
-    """
-    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def without_alpha(pixels: np.ndarray) -> tuple[np.ndarray, str]:

@@ -1,11 +1,9 @@
 """One run of the bench: read the pictures one after the other, measure, report."""
 
-import multiprocessing
-import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +13,12 @@ from aecodec.bench.aims import Aim
 from aecodec.bench.cache import Cache, Known, digest_of
 from aecodec.bench.measure import Column, Failure, Point, Sweep, Unsuited, describe, fitting
 from aecodec.bench.metrics import Metric
-from aecodec.bench.pictures import Source, load_picture, printable
+from aecodec.bench.pictures import Source, load_picture
 from aecodec.bench.report import Json, Measured, build_report, speed_block
 from aecodec.bench.rivals import Rival
 from aecodec.bench.speed import count_ticks, measure_speeds
-from aecodec.errors import AezError
+from aecodec.errors import AezError, printable
+from aecodec.processes import Died, each
 
 Tick = Callable[[int], None]
 
@@ -55,11 +54,10 @@ def run_bench(
     """
     present, not_measured = _present(rivals)
     usable, without = _present(metrics)
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_at_once) if jobs > 1 else None
     measured: list[Measured] = []
-    pending: list[dict[str, Future]] = []
     skipped: dict[str, str] = {}
-    try:
+
+    def tasks() -> Iterator[_Task]:
         for path in paths:
             try:
                 source = load_picture(path, largest)
@@ -70,25 +68,19 @@ def run_bench(
                 tick(sum(len(aim.targets(rival)) for rival in present))
                 continue
             height, width = source.pixels.shape[:2]
-            sweep: Sweep = {}
             digest = digest_of(source.pixels)
-            if pool is None:
-                known = cache.of(digest)
-                sweep = {rival.name: measure(rival, source.pixels, aim, usable, known, tick) for rival in present}
-            else:
-                futures = {}
-                for rival in present:
-                    future = pool.submit(_task, path, largest, rival, aim, usable, cache)
-                    steps = len(aim.targets(rival))
-                    future.add_done_callback(lambda _, steps=steps: tick(steps))
-                    futures[rival.name] = future
-                pending.append(futures)
+            sweep: Sweep = {rival.name: [] for rival in present}  # in this order
             measured.append(Measured(path, source.name, width, height, source.note, digest, sweep))
-        for one, futures in zip(measured, pending, strict=False):
-            one.sweep.update({name: _result(future) for name, future in futures.items()})
-    finally:
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
+            yield from (_Task(len(measured) - 1, rival, source.pixels, digest) for rival in present)
+
+    alone = {"tick": tick} if jobs == 1 else {}  # other processes cannot say how far they are
+    job = partial(_measure, aim=aim, metrics=usable, cache=cache, **alone)
+    with closing(each(tasks(), job, jobs)) as columns:
+        for task, column in columns:
+            found = Failure(str(column)) if isinstance(column, Died) else column
+            measured[task.picture].sweep[task.rival.name] = found
+            if jobs > 1:
+                tick(len(aim.targets(task.rival)))
     unsuited = _take_unsuited(measured)
     suited = [rival for rival in present if rival.name not in unsuited]
     reasons = not_measured | unsuited | without
@@ -174,21 +166,15 @@ def went_well(report: Json) -> bool:
     return bool(report["pictures"]) and not report["skipped"] and not failed
 
 
-def _end_at_once() -> None:
-    """Let Ctrl-C end a worker without a word; the process that started it says why."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+class _Task(NamedTuple):
+    picture: int  # its number
+    rival: Rival
+    pixels: np.ndarray
+    digest: str
 
 
-def _result(future: Future) -> Column:
-    try:
-        return future.result()
-    except Exception as error:  # a codec that takes its whole process with it
-        return Failure(describe(error))
-
-
-def _task(path: Path, largest: int | None, rival: Rival, aim: Aim, metrics: Sequence[Metric], cache: Cache) -> Column:
-    pixels = load_picture(path, largest).pixels
-    return measure(rival, pixels, aim, metrics, cache.of(digest_of(pixels)))
+def _measure(task: _Task, cache: Cache, **how) -> Column:
+    return measure(task.rival, task.pixels, known=cache.of(task.digest), **how)
 
 
 def _present(table: Sequence) -> tuple[list, dict[str, str]]:

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.bench.libraries import usable_cores
 from aecodec.bench.measure import Failure, decode_checked, describe
 from aecodec.bench.rivals import Rival, known_rivals
+from aecodec.workers import usable_threads
 
 _WARM_UP = 256  # pixels on each side of the part of the picture that is coded before the clock runs
 
@@ -42,7 +42,7 @@ Entrant = tuple[Rival, float]  # and the quality it runs at
 
 def core_counts() -> list[int]:
     """Return on how many cores speeds can be measured here: one and all, or just all where a process cannot choose."""
-    cores = usable_cores()
+    cores = usable_threads()
     return sorted({1, cores}) if hasattr(os, "sched_setaffinity") else [cores]
 
 
@@ -114,7 +114,7 @@ def _time(rival: Rival, quality: float, pixels: np.ndarray) -> tuple[float, floa
 @contextmanager
 def _on_cores(count: int) -> Iterator[None]:
     """Let this thread, and those that it starts, run on so many cores."""
-    if count == usable_cores():
+    if count == usable_threads():
         yield
         return
     before = os.sched_getaffinity(0)

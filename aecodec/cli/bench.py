@@ -1,5 +1,6 @@
 """`aecodec bench`: aez beside the other codecs on the user's own pictures."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +105,9 @@ def bench(
     outputs = [name for name in (json_file, csv_file, html_file) if name is not None]
     if outputs.count(STANDARD) > 1 or html_file == STANDARD:
         raise typer.BadParameter("standard output takes one of --json and --csv", param_hint="-")
+    files = [os.path.realpath(name) for name in outputs if name != STANDARD]
+    if len(set(files)) < len(files):
+        raise typer.BadParameter("--json, --csv and --html: expected a file for each")
     for name in outputs:
         _check_output(name, force)  # before the minutes of measuring, not after
     if plots is not None:
@@ -137,11 +141,6 @@ def bench(
             say(f"{name}: not measured: {reason}")
         fail("no codec was measured")
 
-    table = format_report(report, pictures=not summary)
-    if STANDARD in outputs:
-        say(table.rstrip("\n"))
-    else:
-        write_standard(table.encode())
     if json_file is not None:
         write_output(json_file, (json.dumps(report, indent=1, allow_nan=False) + "\n").encode(), force)
     if csv_file is not None:
@@ -150,6 +149,11 @@ def bench(
         write_output(html_file, _page(run, cache, aim, largest), force)
     if plots is not None:
         _write_plots(plots, report, force)
+    table = format_report(report, pictures=not summary)  # last, as a reader that goes away ends the command
+    if STANDARD in outputs:
+        say(table.rstrip("\n"))
+    else:
+        write_standard(table.encode())
     if not went_well(report):
         raise typer.Exit(1)
 
@@ -243,7 +247,6 @@ def _write_plots(folder: Path, report: dict, force: bool) -> None:
 def _check_output(name: str, force: bool) -> None:
     """Raise OSError for a file that could not be written in the end."""
     import errno
-    import os
 
     check_target(name, force)
     folder = os.path.dirname(os.path.realpath(name))

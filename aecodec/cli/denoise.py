@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
-from aecodec.cli.options import Force, Threads
+from aecodec.cli.limits import LimitOption, allowed
+from aecodec.cli.options import Force, Recursive, Threads
+
+_SUFFIX = "-denoised.png"
 
 
 def denoise(
@@ -25,13 +28,16 @@ def denoise(
             metavar="NAME", help="Denoiser, see aecodec models; those of digits take grey pictures of 28x28 pixels."
         ),
     ] = "photo-denoise",
+    recursive: Recursive = False,
     threads: Threads = None,
     force: Force = False,
+    limit: LimitOption = None,
 ) -> None:
     """Take the noise out of pictures.
 
     photo-denoise takes photographs of any size, grey or in colour, with Gaussian noise of sigma 10 to 50 (of 255) or
-    with pixels replaced by random ones; alpha is kept as it is.
+    with pixels replaced by random ones; alpha is kept as it is. Without -o, what is called NAME-denoised.png in a
+    folder is left out: it comes from an earlier run.
     """
     from aecodec.classic.denoise import denoise as clean
     from aecodec.classic.denoise import denoiser
@@ -47,17 +53,22 @@ def denoise(
     except ModelError as error:
         fail(explain(error) or "")
 
+    limits, most = allowed(limit)
+
     def job(task: Task) -> None:
         from aecodec.picture import format_of, pack_picture, read_picture
 
         check_target(task.target, force)
         kind = "PNG" if task.target == STANDARD else format_of(task.target)
-        with open_input(task.source) as file, quiet():
-            pixels, metadata = read_picture(file)
+        with open_input(task.source, most) as file, quiet():
+            pixels, metadata = read_picture(file, limits if limit else None)
         packed = pack_picture(clean(pixels, net, threads), metadata, kind)
         write_output(task.target, packed.data, force)
         height, width = pixels.shape[:2]
         lost = f", left out: {', '.join(packed.lost)}" if packed.lost else ""
         say(f"{title(task.source)}: {width}x{height}, {model}{lost}")
 
-    run(plan(inputs, find(inputs, EXTENSIONS), output, None, "-denoised.png"), job)
+    found = find(inputs, EXTENSIONS, recursive)
+    if output is None:
+        found = [one for one in found if one.name in inputs or not one.name.endswith(_SUFFIX)]
+    run(plan(inputs, found, output, None, _SUFFIX), job)

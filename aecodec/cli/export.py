@@ -6,6 +6,17 @@ from typing import Annotated
 import typer
 
 
+def _model_id(text: str) -> int:
+    """Parse an id, decimal or hexadecimal. Raises typer.BadParameter."""
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 0xFFFF:
+        raise typer.BadParameter(f"{text!r}, expected 0 to 65535 or 0x0000 to 0xffff")
+    return number
+
+
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a training run; of photo also a file of weights in it.")],
     data: Annotated[
@@ -14,7 +25,13 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder of the weights.")] = Path("weights"),
     name: Annotated[str, typer.Option(help="photo: name of the model.")] = "photo",
     number: Annotated[
-        int | None, typer.Option("--id", help="Model id 0..65535; without it the next free development id.")
+        int | None,
+        typer.Option(
+            "--id",
+            metavar="N",
+            parser=_model_id,
+            help="Model id, 0 to 65535 or 0x0000 to 0xffff; without it the next free development id.",
+        ),
     ] = None,
     pictures: Annotated[
         int, typer.Option(min=1, help="photo: number of pictures to count symbols and learn PSNRs on.")
@@ -38,6 +55,7 @@ def export(
         except (AezError, OSError) as e:
             fail(str(e))
         say(f"{out / 'classic' / name}: model id 0x{number:04x}, {size} bytes")
+        _say_where_used(out)
         return
     if data is None:
         fail(f"{run}: no finished run of a classic model, and photo needs --data, a folder of pictures", code=2)
@@ -48,7 +66,7 @@ def export(
         fail(f"exporting needs the extra 'train': pip install 'aecodec[train]' ({e})")
 
     try:
-        path = run if run.is_file() else run / "average.npz"
+        path = run if run.is_file() else _newest(run)
         model, meta = exporting.load_trained(path)
         files = picture_files(data)
         chosen = load_pictures(files[:: max(1, len(files) // pictures)][:pictures])
@@ -61,3 +79,19 @@ def export(
     except (AezError, OSError, ValueError) as e:
         fail(str(e))
     say(f"{out / name}: model id 0x{number:04x}, {sum(map(len, found.values()))} bytes")
+    _say_where_used(out)
+
+
+def _newest(run: Path) -> Path:
+    """What a run is exported from: the best average, or without validation the last one."""
+    average = run / "average.npz"
+    return average if average.exists() else run / "checkpoint.npz"
+
+
+def _say_where_used(out: Path) -> None:
+    """Say it where compress and decompress would go on with other weights."""
+    from aecodec.cli.messages import say
+    from aecodec.model import weights_folder
+
+    if out.resolve() != weights_folder().resolve():
+        say(f"used where the environment has AECODEC_WEIGHTS={out.resolve()}; now it is {weights_folder()}")

@@ -20,9 +20,9 @@ _EXISTS = "exists, use --force to replace it"
 def open_input(name: str, most: int = FILE) -> BinaryIO:
     """Open a file or standard input for reading, so that one can go back in it: a pipe is read to its end first.
 
-    Raises OSError; LimitError if there are more than `most` bytes in a pipe.
+    Raises OSError; LimitError for more than `most` bytes.
     """
-    file = _open(name)
+    file = _open(name, most)
     if file.seekable():
         return file
     with file:
@@ -36,18 +36,22 @@ def read_aez(name: str, most: int = FILE) -> bytes:
     """
     from aecodec.container import HEADER_SIZE, read_header
 
-    with _open(name) as file:
+    with _open(name, most) as file:
         head = file.read(HEADER_SIZE)
         read_header(head)
         return _read_rest(file, most, head)
 
 
-def _open(name: str) -> BinaryIO:
-    if name != STANDARD:
-        return open(name, "rb")
-    if sys.stdin is None:
+def _open(name: str, most: int) -> BinaryIO:
+    if name == STANDARD and sys.stdin is None:
         raise OSError(errno.EBADF, "closed", "standard input")
-    return open(sys.stdin.fileno(), "rb", closefd=False)
+    standard = name == STANDARD
+    file = open(sys.stdin.fileno() if standard else name, "rb", closefd=not standard)  # noqa: SIM115 (the caller's)
+    found = os.fstat(file.fileno())
+    if stat.S_ISREG(found.st_mode) and found.st_size > most:
+        file.close()
+        raise LimitError(f"file: {found.st_size} bytes", "file", most, found.st_size)
+    return file
 
 
 def _read_rest(file: BinaryIO, most: int, head: bytes = b"") -> bytes:
@@ -56,7 +60,7 @@ def _read_rest(file: BinaryIO, most: int, head: bytes = b"") -> bytes:
         parts.append(part)
         size += len(part)
         if size > most:
-            raise LimitError("file: more bytes than that", "file", most, 2 * most)  # how many there are is not known
+            raise LimitError(f"file: more than {most} bytes", "file", most, 2 * size)  # how many there are is not known
     return b"".join(parts)
 
 

@@ -44,8 +44,8 @@ def generate(
     """Draw pictures with an autoencoder: samples, its latent plane, or what it makes of pictures of each class."""
     from aecodec.classic import generate as drawing
     from aecodec.cli.files import check_target, write_output
-    from aecodec.cli.messages import STANDARD, fail, say, shown
-    from aecodec.errors import AezError
+    from aecodec.cli.messages import STANDARD, fail, say
+    from aecodec.errors import AezError, printable
     from aecodec.picture import format_of, pack_picture
 
     if show is Show.GRID and count is not None and count > 100:
@@ -65,4 +65,4 @@ def generate(
     except (AezError, ValueError) as error:
         fail(str(error))
     if output != STANDARD:
-        say(f"{shown(output)}: {pixels.shape[1]}x{pixels.shape[0]}, {show} of {model}")
+        say(f"{printable(output)}: {pixels.shape[1]}x{pixels.shape[0]}, {show} of {model}")

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from aecodec.errors import AezError, LimitError
+from aecodec.errors import AezError, LimitError, printable
 
 STANDARD = "-"  # standard input or output, where the name of a file is expected
 
@@ -31,18 +31,9 @@ def fail(message: str, code: int = 1) -> NoReturn:
     raise typer.Exit(code)
 
 
-def shown(name: str) -> str:
-    """Return a file's name in printable characters.
-
-    >>> shown("a\\nb.png")
-    'a\\\\nb.png'
-    """
-    return name if name.isprintable() else ascii(name)[1:-1]
-
-
 def title(source: str) -> str:
     """Return how an input is called in messages."""
-    return "standard input" if source == STANDARD else shown(source)
+    return "standard input" if source == STANDARD else printable(source)
 
 
 def explain(error: BaseException) -> str | None:
@@ -59,7 +50,9 @@ def explain(error: BaseException) -> str | None:
         return "out of memory"
     if isinstance(error, OSError):
         reason = (error.strerror or str(error) or type(error).__name__).lower()
-        return f"{shown(os.fsdecode(error.filename))}: {reason}" if isinstance(error.filename, str | bytes) else reason
+        return (
+            f"{printable(os.fsdecode(error.filename))}: {reason}" if isinstance(error.filename, str | bytes) else reason
+        )
     return None
 
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import typer
 
 from aecodec.cli.find import Found
-from aecodec.cli.messages import STANDARD, explain, say_of, shown
+from aecodec.cli.messages import STANDARD, explain, say_of
+from aecodec.errors import printable
 
 
 class Task(NamedTuple):
@@ -57,9 +58,9 @@ def plan(
         if target == STANDARD:
             continue
         if target in sources:
-            problem = f"{shown(task.target)} is an input: name another output with -o"
+            problem = f"{printable(task.target)} is an input: name another output with -o"
         elif uses[target] > 1:
-            problem = f"{shown(task.target)} is the output of another input too: name outputs with -o"
+            problem = f"{printable(task.target)} is the output of another input too: name outputs with -o"
         else:
             continue
         tasks[source, target] = task._replace(problem=problem)
@@ -74,12 +75,12 @@ def _folder(inputs: Sequence[str], found: Sequence[Found], output: str | None, o
     if folder is None:
         return None
     if folder == "" or (out_dir is not None and os.path.lexists(folder) and not os.path.isdir(folder)):
-        raise typer.BadParameter(f"{shown(folder)}: no such folder", param_hint=option)
+        raise typer.BadParameter(f"{printable(folder)}: no such folder", param_hint=option)
     if out_dir is None and (folder == STANDARD or not os.path.isdir(folder)):
         if [name for name, *_ in found] != list(inputs) or len(found) > 1:
-            raise typer.BadParameter(f"{shown(folder)}: expected a folder for several inputs", param_hint=option)
+            raise typer.BadParameter(f"{printable(folder)}: expected a folder for several inputs", param_hint=option)
         if folder.endswith(("/", os.sep)):
-            raise typer.BadParameter(f"{shown(folder)}: no such folder", param_hint=option)
+            raise typer.BadParameter(f"{printable(folder)}: no such folder", param_hint=option)
         return None
     if STANDARD in inputs:
         raise typer.BadParameter("expected the name of a file for standard input", param_hint=option)

@@ -55,7 +55,7 @@ def train(
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Pictures per step; default: 16, or as published.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.0, help="Learning rate; default: 0.002, or as published.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and noise.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, order and noise; default: 0.")] = None,
 ) -> None:
     """Train a model; for photo, Ctrl-C writes a last checkpoint, --resume continues it exactly.
 
@@ -72,6 +72,7 @@ def train(
         "batch": batch,
         "rate": rate,
         "refines": refines or None,
+        "seed": seed,
     }
     given = {option: value for option, value in given.items() if value is not None}
     kind = "photo" if name == "photo" else "classic"
@@ -79,22 +80,26 @@ def train(
         if option in given:
             fail(f"{_SPELT.get(option, '--' + option)}: not for {name}", code=2)
     out = out or Path("runs") / name
-    (_photo if kind == "photo" else _classic)(name, data, out, val, given, seed)
+    (_photo if kind == "photo" else _classic)(name, data, out, val, given)
 
 
-def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any], seed: int) -> None:
+def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any]) -> None:
     from aecodec.cli.messages import fail
 
     resume = given.pop("resume", False)
-    crop = given.setdefault("crop", 128)
     if data is None:
         fail("--data: photo needs a folder of pictures", code=2)
+    crop = given.get("crop", 128)
     if crop % 64 or (crop > 256 and crop % 256):
         fail(f"--crop {crop}: expected a multiple of 64, above 256 a multiple of 256", code=2)
     if "minutes" in given and "steps" in given:
         fail("--minutes and --steps exclude each other", code=2)
-    if "minutes" not in given and "steps" not in given and not resume:
-        fail("a new run needs --minutes or --steps", code=2)
+    if "minutes" not in given and "steps" not in given:
+        if not resume:
+            fail("a new run needs --minutes or --steps", code=2)
+        for option in given:
+            spelt = _SPELT.get(option, f"--{option}")
+            fail(f"{spelt}: --resume without --minutes or --steps finishes the phase as it was begun", code=2)
     try:
         from aecodec.train.loop import Phase, Run, set_precision
     except ImportError as e:
@@ -104,14 +109,14 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
 
     set_precision()
     try:
-        finished = Run(out, data, val, Shape(), Phase(**given, seed=seed), resume).train()
+        finished = Run(out, data, val, Shape(), Phase(**given), resume).train()
     except (AezError, OSError, ValueError, FloatingPointError) as e:
         fail(str(e))
     if not finished:
         fail(f"interrupted; continue with --resume --out {out}")
 
 
-def _classic(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any], seed: int) -> None:
+def _classic(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any]) -> None:
     import contextlib
     import sys
 
@@ -126,14 +131,14 @@ def _classic(name: str, data: Path | None, out: Path, val: Path | None, given: d
 
     if name not in ENTRIES:
         fail(f"unknown model {name!r}: there are photo, {', '.join(ENTRIES)}", code=2)
-    settings = {option: str(given[option]) for option in ("epochs", "batch", "rate") if option in given}
+    settings = {option: str(given[option]) for option in ("epochs", "batch", "rate", "seed") if option in given}
     for setting in given.get("parameters", ()):
         option, equals, value = setting.partition("=")
         if not equals:
             fail(f"-p {setting}: expected NAME=VALUE", code=2)
         settings[option.strip()] = value.strip()
     try:
-        entry = ENTRIES[name].with_parameters({"seed": str(seed)} | settings)
+        entry = ENTRIES[name].with_parameters({"seed": "0"} | settings)
     except ValueError as e:
         fail(f"{name}: {e}", code=2)
     try:

@@ -6,9 +6,9 @@ from queue import Queue
 from threading import Event, Thread
 
 import numpy as np
-from PIL import Image
 
-from aecodec.picture import EXTENSIONS
+from aecodec.errors import AezError, EncodeError
+from aecodec.picture import EXTENSIONS, read_picture
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -20,11 +20,18 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def load_pictures(files: list[Path], least: int = 1) -> list[np.ndarray]:
-    """Decode to uint8 (H, W, 3); pictures with an edge under `least` pixels are left out."""
+    """Decode to uint8 (H, W, 3), alpha dropped; pictures with an edge under `least` pixels are left out.
+
+    Raises EncodeError, with the file, for what `aecodec compress` would not read either; OSError.
+    """
 
     def load(path):
-        with Image.open(path) as im:
-            return np.asarray(im.convert("RGB"))
+        try:
+            pixels, _ = read_picture(path)
+        except AezError as error:
+            raise EncodeError(f"{path}: {error}") from None
+        colours = pixels[..., None] if pixels.ndim == 2 else pixels[..., : 1 if pixels.shape[2] == 2 else 3]
+        return np.broadcast_to(colours, (*pixels.shape[:2], 3))
 
     with ThreadPoolExecutor() as pool:
         return [p for p in pool.map(load, files) if min(p.shape[:2]) >= least]

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecodec.scalenet import SCALES
+from aecodec.scalenet import SCALES, SHIFTS
 from aecodec.train.layers import (
     Block,
     DepthToSpace,
@@ -70,7 +70,6 @@ class ScaleNet(keras.layers.Layer):
     """
 
     WEIGHT = 64.0
-    SHIFTS = (2, 6, 10)  # accumulators are divided by 2^shift; the last one accumulates in 2^-10 of an index
 
     def __init__(self, latent, knots, width=256, **kwargs):
         super().__init__(dtype="float32", **kwargs)
@@ -93,7 +92,7 @@ class ScaleNet(keras.layers.Layer):
         def weight(w):
             return round_ste(clip_inward(w * self.WEIGHT, -127, 127))
 
-        first, second, third = self.SHIFTS
+        first, second, third = SHIFTS
         return {
             "w_in": weight(self.w_in),
             "b_in": round_ste(self.b_in * self.WEIGHT * 2**first),
@@ -110,7 +109,7 @@ class ScaleNet(keras.layers.Layer):
             return clip_inward(round_up_ste(acc * 2.0**-shift), 0, 255)
 
         p = self.integers()
-        first, second, third = self.SHIFTS
+        first, second, third = SHIFTS
         h = requantise(ops.conv(z_hat, ops.expand_dims(p["w_in"], (0, 1))) + p["b_in"], first)
         h = requantise(ops.depthwise_conv(h, p["w_dw"], padding="same") + p["b_dw"], second)
         acc = ops.conv(h, ops.expand_dims(p["w_out"], (0, 1)))

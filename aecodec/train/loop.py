@@ -38,6 +38,11 @@ class Phase:
     seed: int = 0
     refines: bool = False  # latents are refined before the loss sees them, as the encoder does it
 
+    @property
+    def open_ended(self) -> bool:
+        """Whether it has no budget, and so stands for the phase that was interrupted."""
+        return self.steps is None and self.minutes is None
+
     def learning_rate(self, done: float, steps_since_warm: int) -> float:
         """done: share of the budget in 0..1."""
         rate = self.rate * min(1.0, (steps_since_warm + 1) / WARM_UP)
@@ -74,14 +79,18 @@ class Run:
     def __init__(self, folder: Path, data: Path, val: Path | None, shape: Shape, phase: Phase, resume: bool):
         self.folder, self.console = Path(folder), Console(stderr=True)
         self.path = self.folder / "checkpoint.npz"
-        meta = None
+        meta, new_phase = None, True
         if resume:
             if not self.path.exists() and (self.folder / "average.npz").exists():
                 self.path = self.folder / "average.npz"
             meta = checkpoint.read_meta(self.path)
             shape = checkpoint.part_of(meta, "shape", Shape, self.path)
-        elif self.path.exists():
-            raise FileExistsError(f"{self.path}: exists; continue with --resume or choose another --out")
+            if phase.open_ended:
+                phase, new_phase = checkpoint.part_of(meta, "phase", Phase, self.path), False
+        else:
+            for path in (self.path, self.folder / "average.npz"):
+                if path.exists():
+                    raise FileExistsError(f"{path}: exists; continue with --resume or choose another --out")
         pictures = load_pictures(picture_files(data), phase.crop)
         self.crops = Crops(pictures, phase.seed)
         self.model = Photo(shape, *(() if meta else principal_components(self.crops)))
@@ -89,20 +98,17 @@ class Run:
         self.stepper = Stepper(self.model, FastMuon(phase.rate))
         self.position, self.phase, self.best = Position(), phase, math.inf
         if meta:
-            self._continue(checkpoint.load(self.path, self.stepper))
+            self._continue(checkpoint.load(self.path, self.stepper), new_phase)
         self.model.refines = self.phase.refines
         self.path = self.folder / "checkpoint.npz"
         self.validation = Validation(self.model, tiles_of(load_pictures(picture_files(val)))) if val else None
 
-    def _continue(self, meta: dict) -> None:
+    def _continue(self, meta: dict, new_phase: bool) -> None:
         self.position = checkpoint.part_of(meta, "position", Position, self.path)
         self.best = meta.get("best", math.inf)
         if not meta["complete"]:
             self.position.warm_step = self.position.step
-        if self.phase.steps is None and self.phase.minutes is None:  # finish the phase that was interrupted
-            self.phase = checkpoint.part_of(meta, "phase", Phase, self.path)
-            self.crops.seed = self.phase.seed
-        else:
+        if new_phase:
             self.position = replace(self.position, phase_step=self.position.step, phase_seconds=self.position.seconds)
 
     def _meta(self) -> dict:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aecodec.errors import ModelError
-from aecodec.model import DEVELOPMENT
+from aecodec.model import DEVELOPMENT, read_manifest
 
 
 def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None:
@@ -16,8 +16,7 @@ def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None
     Nothing is replaced before all of it is on the disk, and the manifest comes last. Who is killed in the instant
     between has files that the manifest does not know, which loading says; writing them again mends it.
     """
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text()) if path.exists() else {"models": {}, "ids": {}}
+    path, manifest = folder / "manifest.json", _read(folder)
     digest = hashlib.sha256("".join(sorted(entry["files"].values())).encode()).hexdigest()
     key = f"0x{entry['id']:04x}"
     if manifest["ids"].get(key, digest) != digest:
@@ -51,6 +50,17 @@ def _replace_all(content: dict[Path, bytes]) -> None:
 
 def next_id(folder: Path, first: int = DEVELOPMENT) -> int:
     """The lowest development id from `first` on that was never used in this weights folder."""
-    path = folder / "manifest.json"
-    used = json.loads(path.read_text())["ids"] if path.exists() else {}
+    used = _read(folder)["ids"]
     return next(i for i in range(first, 0x10000) if f"0x{i:04x}" not in used)
+
+
+def _read(folder: Path) -> dict[str, dict]:
+    """The manifest of a folder, an empty one where there is none. Raises ModelError."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        return {"models": {}, "ids": {}}
+    models = read_manifest(folder)
+    try:
+        return {"models": models, "ids": dict(json.loads(path.read_text())["ids"])}
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(f"{path}: no ids of models") from None

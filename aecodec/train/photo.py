@@ -15,6 +15,7 @@ from keras import ops
 
 from aecodec.refine import STEP
 from aecodec.scalenet import Z_MAX
+from aecodec.tiles import TILE
 from aecodec.train.entropy_model import (
     HyperAnalysis,
     HyperRate,
@@ -29,7 +30,6 @@ from aecodec.train.entropy_model import (
 from aecodec.train.layers import at_knots, clip_inward, constant, round_ste
 from aecodec.train.transforms import Analysis, Overlap, Synthesis, interleaved
 
-TILE = 16  # latents along the edge of a tile
 CURVATURE_SPREAD = 4.0  # no channel's curvature is taken to be further from the usual one, either way
 
 

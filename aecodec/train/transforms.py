@@ -11,9 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from aecodec.lapped import REACH
 from aecodec.train.layers import Block, DepthToSpace, Pointwise, SpaceToDepth, chain, constant, f32
-
-LAP = 8  # pixels that a square's overlap reaches into its neighbour
 
 
 def interleaved(basis: np.ndarray, channels: int, groups: int) -> np.ndarray:
@@ -35,29 +34,29 @@ class Overlap(keras.layers.Layer):
         super().__init__(dtype="float32", **kwargs)
 
     def build(self, _=None):
-        self.v = self.add_weight(name="overlap", shape=(LAP, LAP), initializer="zeros")
+        self.v = self.add_weight(name="overlap", shape=(REACH, REACH), initializer="zeros")
 
     def matrix(self):
         """(8, 8): what the sign-changing half of a segment is multiplied by, as a row."""
-        return ops.eye(LAP, dtype="float32") + self.RATE * f32(self.v)
+        return ops.eye(REACH, dtype="float32") + self.RATE * f32(self.v)
 
     def _along_rows(self, x, segment):
         *_, w, c = x.shape
-        if w == 2 * LAP:
+        if w == 2 * REACH:
             return x
-        left, inner, right = ops.split(x, [LAP, w - LAP], axis=2)  # its gradient is far faster than that of slices
-        inner = ops.reshape(ops.matmul(ops.reshape(inner, (-1, 2 * LAP * c)), segment), (-1, *inner.shape[1:]))
+        left, inner, right = ops.split(x, [REACH, w - REACH], axis=2)  # its gradient is far faster than that of slices
+        inner = ops.reshape(ops.matmul(ops.reshape(inner, (-1, 2 * REACH * c)), segment), (-1, *inner.shape[1:]))
         return ops.concatenate([left, inner, right], axis=2)
 
     def call(self, x, transposed=False):
         """Filter; transposed: with the transposed matrix, which gives the adjoint of the filter."""
-        v, one, mirror = self.matrix(), ops.eye(LAP, dtype="float32"), ops.flip(ops.eye(LAP, dtype="float32"), 1)
+        v, one, mirror = self.matrix(), ops.eye(REACH, dtype="float32"), ops.flip(ops.eye(REACH, dtype="float32"), 1)
         v = ops.transpose(v) if transposed else v
         top = ops.concatenate([one + ops.flip(ops.flip(v, 0), 1), mirror - ops.flip(v, 0)], 1)
         bottom = ops.concatenate([mirror - ops.flip(v, 1), one + v], 1)
-        segment = ops.reshape(ops.concatenate([top, bottom], 0) / 2, (2 * LAP, 1, 2 * LAP, 1))
+        segment = ops.reshape(ops.concatenate([top, bottom], 0) / 2, (2 * REACH, 1, 2 * REACH, 1))
         colours = ops.reshape(ops.eye(x.shape[-1], dtype="float32"), (1, x.shape[-1], 1, x.shape[-1]))
-        segment = ops.reshape(segment * colours, (2 * LAP * x.shape[-1], -1))
+        segment = ops.reshape(segment * colours, (2 * REACH * x.shape[-1], -1))
         x = ops.transpose(self._along_rows(x, segment), (0, 2, 1, 3))
         return ops.transpose(self._along_rows(x, segment), (0, 2, 1, 3))
 

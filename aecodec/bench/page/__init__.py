@@ -28,11 +28,11 @@ def build_page(report: Json, comparisons: Sequence[Json], left_out: int = 0) -> 
     }
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")  # no tag ends the script
     parts = {
-        "/*CSS*/": (_HERE / "page.css").read_text(),
-        "/*JS*/": "\n".join(['"use strict";', *((_HERE / name).read_text() for name in _SCRIPTS)]),
+        "/*CSS*/": (_HERE / "page.css").read_text(encoding="utf-8"),
+        "/*JS*/": "\n".join(['"use strict";', *((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)]),
         "/*DATA*/": text,
     }
-    page = (_HERE / "page.html").read_text()
+    page = (_HERE / "page.html").read_text(encoding="utf-8")
     for mark, part in parts.items():
         before, _, after = page.partition(mark)
         page = before + part + after
