@@ -5,8 +5,8 @@
     r, scale index (H, W, M) ----------> grouped by index, table of (knot, index) ------+
     escaped values --------------------> Exp-Golomb bits, plane by plane ---------------+
 
-FORMAT.md specifies the order and the arithmetic to the bit. Damaged input raises nothing in a range decoder: the
-checksums and lengths of the container are the guard.
+FORMAT.md specifies the order and the arithmetic to the bit. Damaged input often goes unnoticed in a range decoder, so
+the checksums and lengths of the container are the guard; what no symbols give is a CorruptError.
 """
 
 from functools import cache, cached_property

@@ -24,7 +24,7 @@ def info(
 ) -> None:
     """Show what .aez files contain.
 
-    Reads header and index alone: size, colours, model, quality, tiles, and the alpha and metadata chunks with their
+    Looks at header and index alone: size, colours, model, quality, tiles, and the alpha and metadata chunks with their
     stored bytes. Quality is on the scale of `compress -q`.
 
     \b
