@@ -95,9 +95,17 @@ class _Worker:
 
 
 def _serve(connection: Connection, job: Callable) -> None:
-    with suppress(EOFError, OSError):  # no more tasks, or nobody left to do them for
-        while True:
-            connection.send(job(connection.recv()))
+    gone = (EOFError, OSError)  # no more tasks, or nobody left to do them for
+    while True:
+        try:
+            task = connection.recv()
+        except gone:
+            return
+        result = job(task)
+        try:
+            connection.send(result)
+        except gone:
+            return
 
 
 @contextmanager

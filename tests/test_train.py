@@ -441,16 +441,19 @@ def test_exported_weights_code_pictures(exported, monkeypatch):
 
 
 def test_a_run_without_validation_is_exported_as_it_ended(straight, tmp_path):
-    from aecodec.cli.export import _newest
+    shutil.copy(straight / "average.npz", tmp_path)  # and not as the run began that it goes on from
+    new_run(tmp_path, replace(PHASE, steps=3), resume=True).train()
+    found, whole = arrays(tmp_path / "average.npz"), arrays(tmp_path / "checkpoint.npz")
+    assert found
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, whole[name].astype(np.float16))
+    assert any((values != arrays(straight / "average.npz")[name]).any() for name, values in found.items())
 
-    folder = tmp_path / "run"
-    new_run(folder, PHASE).train()
-    assert _newest(folder) == folder / "checkpoint.npz"
-    assert _newest(straight) == straight / "average.npz"
-    model, _ = export.load_trained(_newest(folder))
-    found = arrays(folder / "checkpoint.npz")
-    for i, variable in enumerate(model.trainable_variables):
-        np.testing.assert_array_equal(np.asarray(variable), found[f"a{i:04d}"])
+
+def test_the_best_of_other_validation_pictures_does_not_count(straight, tmp_path):
+    shutil.copy(straight / "average.npz", tmp_path)
+    assert new_run(tmp_path, PHASE, resume=True, val=True).best < math.inf
+    assert new_run(tmp_path, PHASE, resume=True).best == math.inf
 
 
 def test_tables_cover_every_symbol(exported):

@@ -50,9 +50,11 @@ class Known:
     def __init__(self, path: Path | None, versions: Mapping[str, str], fresh: bool) -> None:
         self.path, self.versions = path, versions
         self.points: dict[tuple[str, str], Point] = {}  # (state of the codec, key of the aim)
-        if path is None or fresh or not path.exists():
-            return
-        for line in path.read_bytes().splitlines():
+        try:
+            kept = b"" if path is None or fresh or not path.exists() else path.read_bytes()
+        except OSError:
+            self.path, kept = None, b""
+        for line in kept.splitlines():
             try:
                 state, key, *numbers, values, reached = json.loads(line)
                 values = {name: math.inf if value is None else value for name, value in values.items()}

@@ -141,15 +141,18 @@ def bench(
             say(f"{name}: not measured: {reason}")
         fail("no codec was measured")
 
-    if json_file is not None:
-        write_output(json_file, (json.dumps(report, indent=1, allow_nan=False) + "\n").encode(), force)
-    if csv_file is not None:
-        write_output(csv_file, format_csv(report).encode(), force)
     if html_file is not None:
         write_output(html_file, _page(run, cache, aim, largest), force)
     if plots is not None:
         _write_plots(plots, report, force)
-    table = format_report(report, pictures=not summary)  # last, as a reader that goes away ends the command
+    texts = {}
+    if json_file is not None:
+        texts[json_file] = json.dumps(report, indent=1, allow_nan=False) + "\n"
+    if csv_file is not None:
+        texts[csv_file] = format_csv(report)
+    for name in sorted(texts, key=lambda name: name == STANDARD):  # last, as a reader that goes away ends the command
+        write_output(name, texts[name].encode(), force)
+    table = format_report(report, pictures=not summary)
     if STANDARD in outputs:
         say(table.rstrip("\n"))
     else:

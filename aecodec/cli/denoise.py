@@ -36,8 +36,8 @@ def denoise(
     """Take the noise out of pictures.
 
     photo-denoise takes photographs of any size, grey or in colour, with Gaussian noise of sigma 10 to 50 (of 255) or
-    with pixels replaced by random ones; alpha is kept as it is. Without -o, what is called NAME-denoised.png in a
-    folder is left out: it comes from an earlier run.
+    with pixels replaced by random ones; alpha is kept as it is. Without -o, what a folder or a pattern has of the
+    name NAME-denoised.png is left out: it comes from an earlier run.
     """
     from aecodec.classic.denoise import denoise as clean
     from aecodec.classic.denoise import denoiser
@@ -70,5 +70,8 @@ def denoise(
 
     found = find(inputs, EXTENSIONS, recursive)
     if output is None:
-        found = [one for one in found if one.name in inputs or not one.name.endswith(_SUFFIX)]
+        others = [one for one in found if one.name in inputs or not one.name.endswith(_SUFFIX)]
+        if found and not others:
+            fail("only pictures from an earlier run: name them, or an output with -o")
+        found = others
     run(plan(inputs, found, output, None, _SUFFIX), job)

@@ -66,7 +66,7 @@ def export(
         fail(f"exporting needs the extra 'train': pip install 'aecodec[train]' ({e})")
 
     try:
-        path = run if run.is_file() else _newest(run)
+        path = run if run.is_file() else run / "average.npz"
         model, meta = exporting.load_trained(path)
         files = picture_files(data)
         chosen = load_pictures(files[:: max(1, len(files) // pictures)][:pictures])
@@ -80,12 +80,6 @@ def export(
         fail(str(e))
     say(f"{out / name}: model id 0x{number:04x}, {sum(map(len, found.values()))} bytes")
     _say_where_used(out)
-
-
-def _newest(run: Path) -> Path:
-    """What a run is exported from: the best average, or without validation the last one."""
-    average = run / "average.npz"
-    return average if average.exists() else run / "checkpoint.npz"
 
 
 def _say_where_used(out: Path) -> None:

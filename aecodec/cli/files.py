@@ -22,7 +22,12 @@ def open_input(name: str, most: int = FILE) -> BinaryIO:
 
     Raises OSError; LimitError for more than `most` bytes.
     """
-    file = _open(name, most)
+    file = _open(name)
+    try:
+        _check_size(file, most)
+    except BaseException:
+        file.close()
+        raise
     if file.seekable():
         return file
     with file:
@@ -36,22 +41,25 @@ def read_aez(name: str, most: int = FILE) -> bytes:
     """
     from aecodec.container import HEADER_SIZE, read_header
 
-    with _open(name, most) as file:
+    with _open(name) as file:
         head = file.read(HEADER_SIZE)
         read_header(head)
+        _check_size(file, most)
         return _read_rest(file, most, head)
 
 
-def _open(name: str, most: int) -> BinaryIO:
+def _open(name: str) -> BinaryIO:
     if name == STANDARD and sys.stdin is None:
         raise OSError(errno.EBADF, "closed", "standard input")
     standard = name == STANDARD
-    file = open(sys.stdin.fileno() if standard else name, "rb", closefd=not standard)  # noqa: SIM115 (the caller's)
+    return open(sys.stdin.fileno() if standard else name, "rb", closefd=not standard)
+
+
+def _check_size(file: BinaryIO, most: int) -> None:
+    """Raise LimitError for an ordinary file of more than `most` bytes; pipes tell their size only when read."""
     found = os.fstat(file.fileno())
     if stat.S_ISREG(found.st_mode) and found.st_size > most:
-        file.close()
         raise LimitError(f"file: {found.st_size} bytes", "file", most, found.st_size)
-    return file
 
 
 def _read_rest(file: BinaryIO, most: int, head: bytes = b"") -> bytes:

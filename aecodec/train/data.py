@@ -1,5 +1,6 @@
 """Pictures from a folder, random crops, principal components."""
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
@@ -33,7 +34,7 @@ def load_pictures(files: list[Path], least: int = 1) -> list[np.ndarray]:
         colours = pixels[..., None] if pixels.ndim == 2 else pixels[..., : 1 if pixels.shape[2] == 2 else 3]
         return np.broadcast_to(colours, (*pixels.shape[:2], 3))
 
-    with ThreadPoolExecutor() as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # the threads change the filters, in any order
         return [p for p in pool.map(load, files) if min(p.shape[:2]) >= least]
 
 

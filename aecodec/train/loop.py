@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import time
+import zlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -101,11 +102,15 @@ class Run:
             self._continue(checkpoint.load(self.path, self.stepper), new_phase)
         self.model.refines = self.phase.refines
         self.path = self.folder / "checkpoint.npz"
-        self.validation = Validation(self.model, tiles_of(load_pictures(picture_files(val)))) if val else None
+        self.validation, self.judge = None, None
+        if val:
+            tiles = tiles_of(load_pictures(picture_files(val)))
+            self.validation, self.judge = Validation(self.model, tiles), zlib.crc32(tiles)
+        if meta and self.judge is not None and meta.get("judge") == self.judge:
+            self.best = meta["best"]
 
     def _continue(self, meta: dict, new_phase: bool) -> None:
         self.position = checkpoint.part_of(meta, "position", Position, self.path)
-        self.best = meta.get("best", math.inf)
         if not meta["complete"]:
             self.position.warm_step = self.position.step
         if new_phase:
@@ -117,6 +122,7 @@ class Run:
             "phase": asdict(self.phase),
             "position": asdict(self.position),
             "best": self.best,
+            "judge": self.judge,  # a checksum of the pictures that say what is best
         }
 
     def log(self, **row) -> None:
@@ -129,7 +135,10 @@ class Run:
             self.console.print(json.dumps(row), soft_wrap=True, highlight=False)
 
     def save(self) -> None:
+        """Write a checkpoint; without validation the average beside it is the last one."""
         checkpoint.save(self.path, self.stepper, self._meta())
+        if self.validation is None:
+            checkpoint.save_average(self.folder / "average.npz", self.stepper.average, self._meta())
 
     def validate(self) -> None:
         """Measure the moving average; keep it when it is the best so far."""
