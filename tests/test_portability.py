@@ -61,11 +61,13 @@ def test_reference_kernels(folder, monkeypatch):
     """LiteRT without XNNPACK: other code for every layer, as on a processor that XNNPACK does not know.
 
     Where a layer has 8-bit weights, all kernels round what enters it to 8 bits. A value that lies on the edge between
-    two of them falls to either side, and the layers behind it spread that: 16 levels at most (FORMAT.md, section 9).
+    two of them falls to either side, and the layers behind it spread that: less here than what FORMAT.md, section 9,
+    allows, as these are few and small pictures.
     """
     monkeypatch.setattr(model, "_interpreter", partial(portability.interpreter, threads=1, reference=True))
     rows = portability.compare(folder)
-    assert {name: row["levels"] for name, row in rows.items() if row["levels"] > 16} == {}
+    most = {"golden": 2, "golden_photo": 6}[folder]
+    assert {name: row["levels"] for name, row in rows.items() if row["levels"] > most} == {}
     assert any(row["levels"] for row in rows.values()), "these are the same kernels"
     assert all(row["symbols"] for row in rows.values())
 

@@ -32,7 +32,7 @@ def load_pictures(files: list[Path], least: int = 1) -> list[np.ndarray]:
         except AezError as error:
             raise EncodeError(f"{path}: {error}") from None
         colours = pixels[..., None] if pixels.ndim == 2 else pixels[..., : 1 if pixels.shape[2] == 2 else 3]
-        return np.broadcast_to(colours, (*pixels.shape[:2], 3))
+        return np.ascontiguousarray(np.broadcast_to(colours, (*pixels.shape[:2], 3)))
 
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # the threads change the filters, in any order
         return [p for p in pool.map(load, files) if min(p.shape[:2]) >= least]
