@@ -9,8 +9,8 @@
 After `aecodec.register()`, or `import aecodec.pillow`, Pillow opens and saves .aez files.
 """
 
-from aecodec.codec import Info, decode, encode, read_info, read_metadata
-from aecodec.damage import Salvaged, salvage
+from aecodec.api import Info, decode, encode, read_info, read_metadata
+from aecodec.codec.salvage import Salvaged, salvage
 from aecodec.errors import (
     AezError,
     CorruptError,

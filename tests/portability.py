@@ -15,8 +15,8 @@ from make_tiny import symbol_hashes
 from PIL import Image
 
 import aecodec
-from aecodec import model
-from aecodec.scalenet import ScaleNet
+from aecodec.entropy.hyper_synthesis import ScaleNet
+from aecodec.model import runtime
 
 HERE = Path(__file__).parent
 FOLDERS = {"golden": HERE / "tiny", "golden_photo": HERE.parent / "weights"}  # files and the weights of their model
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--symbols", action="store_true", help="no pixels, so no LiteRT")
     arguments = parser.parse_args()
     os.environ["AECODEC_WEIGHTS"] = str(FOLDERS[arguments.folder])
-    model._interpreter = partial(interpreter, threads=arguments.threads, reference=arguments.reference)
+    runtime._interpreter = partial(interpreter, threads=arguments.threads, reference=arguments.reference)
     if arguments.float64:
         ScaleNet.run = partialmethod(ScaleNet.run, dtype=np.float64)
     print(json.dumps(compare(arguments.folder, not arguments.symbols)))

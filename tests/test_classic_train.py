@@ -10,9 +10,9 @@ from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
 import aecodec
+from aecodec.api import decode, encode
 from aecodec.classic.weights import classics
 from aecodec.cli import app
-from aecodec.codec import decode, encode
 
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
@@ -258,7 +258,7 @@ def test_the_median_is_that_of_pillow():
 
 def test_a_denoiser_begins_between_the_picture_and_its_median():
     """And comes through the conversion to LiteRT, median and all."""
-    from aecodec.model import Net
+    from aecodec.model.runtime import Net
 
     entry = ENTRIES["photo-denoise"].with_parameters({"width": "4", "blocks": "1"})
     trained = loop.Trained(entry)

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import aecodec
-from aecodec import codec, container, tiles, transforms
+from aecodec import container, geometry
+from aecodec.codec import decoder, transforms
+from aecodec.codec.encoder import Source
 from aecodec.container import Header
 from aecodec.errors import (
     CorruptError,
@@ -26,9 +28,8 @@ from aecodec.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from aecodec.model import by_name
-from aecodec.source import Source
-from aecodec.workers import Workers
+from aecodec.model.model import by_name
+from aecodec.parallel import Workers
 
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
 
@@ -200,7 +201,7 @@ def test_windows_decode_like_the_whole(monkeypatch, window):
     data = aecodec.encode(image, 60)
     whole = aecodec.decode(data)
     monkeypatch.setattr(transforms, "WINDOW", window)
-    assert len(list(tiles.windows(17, 27, window, transforms.HALO))) > 1
+    assert len(list(geometry.windows(17, 27, window, transforms.HALO))) > 1
     assert levels(aecodec.decode(data), whole) <= 1
 
 
@@ -316,7 +317,7 @@ def test_pictures_that_need_escapes_come_back():
     squares = np.where(rng.random((8, 8, 3)) < 0.5, 0, 255).astype(np.uint8).repeat(16, 0).repeat(16, 1)
     data = aecodec.encode(squares, 100)
     weights = by_name("photo")
-    assert any((np.abs(r) > weights.tables.reach[index]).any() for _, index, r in codec.decode_symbols(data))
+    assert any((np.abs(r) > weights.tables.reach[index]).any() for _, index, r in decoder.decode_symbols(data))
     assert psnr(squares, aecodec.decode(data)) > 28
 
 
@@ -327,7 +328,7 @@ def test_the_decoder_reads_the_symbols_that_the_encoder_wrote():
     with Workers(1) as workers:
         source = Source.of(image, 1, weights, workers)
         written, place = list(source.symbols(units)), source.place
-    read = codec.decode_symbols(aecodec.encode(image, 80))
+    read = decoder.decode_symbols(aecodec.encode(image, 80))
     for (z, index, r), (z_read, index_read, r_read), tile in zip(written, read, place, strict=True):
         rows, columns = tile.hyper
         np.testing.assert_array_equal(z_read[:rows, :columns], z)

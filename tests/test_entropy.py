@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.rangecoder import RangeDecoder, RangeEncoder, cumulative
 
-from aecodec.entropy import ESCAPE_BITS, Tables, TileDecoder, _categorical, encode_tile
+from aecodec.entropy.coder import ESCAPE_BITS, TileDecoder, encode_tile
+from aecodec.entropy.tables import Tables, categorical
 from aecodec.errors import CorruptError, ModelError
 
 TOTAL = 1 << 24
@@ -183,7 +184,7 @@ def test_constriction_codes_the_stored_frequencies(seed, count, steep):
     f = frequencies(rng, count, steep)
     drawn = np.concatenate([np.arange(count), rng.choice(count, 100, p=f / TOTAL)]).astype(np.int32)
     coder = constriction.stream.queue.RangeEncoder()
-    coder.encode(drawn, _categorical(f))
+    coder.encode(drawn, categorical(f))
     words = coder.get_compressed()
 
     exact, table = RangeEncoder(), cumulative(f.tolist())
@@ -202,10 +203,10 @@ def test_the_greatest_and_the_least_frequency(symbol):
     f = np.ones(127, np.uint32)
     f[symbol] = TOTAL - 126
     coder = constriction.stream.queue.RangeEncoder()
-    coder.encode(np.full(10_000, symbol, np.int32), _categorical(f))
+    coder.encode(np.full(10_000, symbol, np.int32), categorical(f))
     assert coder.num_bits() <= 64
     others = np.array([s for s in range(127) if s != symbol], np.int32)
-    coder.encode(others, _categorical(f))
+    coder.encode(others, categorical(f))
     assert coder.num_bits() == pytest.approx(24 * 126, abs=64)
     words = coder.get_compressed()
     decoder, table = RangeDecoder(words.astype("<u4").tobytes()), cumulative(f.tolist())

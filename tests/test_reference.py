@@ -14,10 +14,12 @@ import zstandard
 from PIL import Image
 
 import aecodec
-from aecodec import codec, container, sidedata, tiles, transforms
+from aecodec import container, geometry, sidedata
+from aecodec.codec import decoder, transforms
 from aecodec.container import Chunk
 from aecodec.errors import CorruptError
-from aecodec.model import Model, Net, by_name
+from aecodec.model.model import Model, by_name
+from aecodec.model.runtime import Net
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
@@ -85,7 +87,7 @@ PICTURES = {
 def test_reference_agrees_on_files_of_the_installed_model(photo, name):
     image, quality = PICTURES[name]
     data = aecodec.encode(image, quality=quality)
-    expected = codec.decode_symbols(data)
+    expected = decoder.decode_symbols(data)
     assert any(r.any() for *_, r in expected) or quality < 100
     assert_same(reference.decode_symbols(data, photo), expected)
 
@@ -94,7 +96,7 @@ def test_reference_agrees_on_files_of_the_installed_model(photo, name):
 def test_reference_agrees_on_the_golden_files(tiny, monkeypatch, name):
     monkeypatch.setenv("AECODEC_WEIGHTS", str(HERE / "tiny"))
     data = (GOLDEN / f"{name}.aez").read_bytes()
-    assert_same(reference.decode_symbols(data, tiny), codec.decode_symbols(data))
+    assert_same(reference.decode_symbols(data, tiny), decoder.decode_symbols(data))
 
 
 # The decoder that FORMAT.md prints
@@ -142,7 +144,7 @@ def test_format_md_decodes_the_golden_files(printed, tiny, name):
     scope, model = printed
     data = (GOLDEN / f"{name}.aez").read_bytes()
     header, _, bitstreams = reference.read_container(data)
-    place = tiles.tiles(header.height, header.width)
+    place = geometry.tiles(header.height, header.width)
     for tile, bits, (z, _, r) in zip(place, bitstreams, reference.decode_symbols(data, tiny), strict=True):
         assert scope["decode_tile"](bits, tile.height, tile.width, header.quality, model) == (z, r)
     with Image.open(GOLDEN / f"{name}.png") as image:
@@ -277,7 +279,7 @@ def test_decoders_agree_about_damage(tiny, monkeypatch, name, change):
     monkeypatch.setenv("AECODEC_WEIGHTS", str(HERE / "tiny"))
     data = resealed((GOLDEN / f"{name}.aez").read_bytes(), CHANGES[change])
     try:
-        expected = codec.decode_symbols(data)
+        expected = decoder.decode_symbols(data)
     except CorruptError:
         with pytest.raises(reference.Refused, match="bitstream: "):
             list(reference.decode_symbols(data, tiny))

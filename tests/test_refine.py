@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 import aecodec
-from aecodec import codec, refine
 from aecodec.bench.metrics import psnr
 from aecodec.bench.pictures import SAMPLES
-from aecodec.model import by_name
-from aecodec.source import Source
-from aecodec.tilecoder import round_tiles
-from aecodec.workers import Workers
+from aecodec.codec import decoder, refine
+from aecodec.codec.encoder import Source
+from aecodec.codec.tilecoder import round_tiles
+from aecodec.model.model import by_name
+from aecodec.parallel import Workers
 
 TESTS = Path(__file__).parent
 QUALITIES = (5, 30, 55, 80, 100)
@@ -72,7 +72,7 @@ def test_a_step_is_the_formula(quality):
 def test_the_hyperprior_stays():
     """So the scales of the symbols do too."""
     image = wide(300, 280)
-    plain, refined = (codec.decode_symbols(aecodec.encode(image, 60, effort=effort)) for effort in (0, 2))
+    plain, refined = (decoder.decode_symbols(aecodec.encode(image, 60, effort=effort)) for effort in (0, 2))
     for (z, index, _), (z_refined, index_refined, _) in zip(plain, refined, strict=True):
         np.testing.assert_array_equal(z, z_refined)
         np.testing.assert_array_equal(index, index_refined)

@@ -6,9 +6,9 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aecodec.entropy.hyper_synthesis import ScaleNet
 from aecodec.errors import ModelError
-from aecodec.model import by_name
-from aecodec.scalenet import ScaleNet
+from aecodec.model.model import by_name
 
 LIMIT = 1 << 24
 

@@ -12,14 +12,15 @@ import pytest
 from PIL import Image
 
 import aecodec
-from aecodec import codec, targets, tiles
+from aecodec import api, geometry
 from aecodec.bench.metrics import psnr
+from aecodec.codec import rate_control
+from aecodec.codec.encoder import Source
+from aecodec.codec.tilecoder import decode_tiles
 from aecodec.container import Header
 from aecodec.errors import EncodeError
-from aecodec.model import by_name
-from aecodec.source import Source
-from aecodec.tilecoder import decode_tiles
-from aecodec.workers import Workers
+from aecodec.model.model import by_name
+from aecodec.parallel import Workers
 
 TESTS = Path(__file__).parent
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
@@ -73,7 +74,7 @@ def codings(monkeypatch):
         return count
 
     for name in ("fit_size", "fit_psnr"):
-        monkeypatch.setattr(codec, name, searching(getattr(codec, name)))
+        monkeypatch.setattr(api, name, searching(getattr(api, name)))
     for name in ("encode", "round"):
         monkeypatch.setattr(Source, name, counted(getattr(Source, name)))
     return done
@@ -88,7 +89,7 @@ def test_sizes_are_used_and_never_exceeded(codings):
         least, most = (len(aecodec.encode(image, quality)) for quality in (1, 100))
         for size in np.geomspace(least + 1, most - 1, 8).astype(int).tolist():
             found = len(aecodec.encode(image, target_size=size))
-            assert targets.USED * size <= found <= size
+            assert rate_control.USED * size <= found <= size
             count += 1
     assert sum(codings) <= 2 * count
 
@@ -98,7 +99,7 @@ def test_psnr_is_reached_and_hardly_passed(codings):
     for image in map(sample, NAMES):
         least, most = (decibels(image, aecodec.encode(image, quality)) for quality in (1, 100))
         for target in np.linspace(least + 0.01, most - 0.01, 8):
-            assert 0 <= decibels(image, aecodec.encode(image, target_psnr=target)) - target <= targets.EXCESS
+            assert 0 <= decibels(image, aecodec.encode(image, target_psnr=target)) - target <= rate_control.EXCESS
             count += 1
     assert sum(codings) <= 2.7 * count
 
@@ -165,7 +166,7 @@ def test_the_encoder_knows_what_the_decoder_gets(quality):
         bitstreams = source.encode(units, y_hat)
         header = Header(weights.id, 227, 250, 3, units, 256)
         numbered = list(zip(range(len(place)), place, bitstreams, strict=True))
-        whole = tiles.Tile(0, 0, *y_hat.shape[:2])
+        whole = geometry.Tile(0, 0, *y_hat.shape[:2])
         np.testing.assert_array_equal(decode_tiles(numbered, whole, header, weights, workers), y_hat)
         rounded = np.empty_like(y_hat)
         source.round(units, rounded)
@@ -184,14 +185,14 @@ def test_large_pictures_are_sampled_first(tiny, codings, monkeypatch):
     image = mirrored(1540, 1900)
     least, most = (len(aecodec.encode(image, quality, model=tiny)) for quality in (1, 100))
     size = round(math.sqrt(least * most))
-    assert targets.USED * size <= len(aecodec.encode(image, target_size=size, model=tiny)) <= size
+    assert rate_control.USED * size <= len(aecodec.encode(image, target_size=size, model=tiny)) <= size
     codings.clear()
     rounded = []
     real = Source.round
     monkeypatch.setattr(Source, "round", lambda source, *rest: (rounded.append(len(source.place)), real(source, *rest)))
     least, most = (decibels(image, aecodec.encode(image, quality, model=tiny)) for quality in (1, 100))
     target = (least + most) / 2
-    assert 0 <= decibels(image, aecodec.encode(image, target_psnr=target, model=tiny)) - target <= targets.EXCESS
+    assert 0 <= decibels(image, aecodec.encode(image, target_psnr=target, model=tiny)) - target <= rate_control.EXCESS
     assert codings[0] < 0.2
     assert rounded
     assert max(rounded) < 0.2 * 7 * 8  # tiles: what is tried on all of them is ready to be written

@@ -21,11 +21,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import aecodec
-from aecodec import codec
+from aecodec import api
 from aecodec.cli import app
 from aecodec.errors import EncodeError, ModelError
-from aecodec.lapped import overlap
-from aecodec.model import Model
+from aecodec.model.lapped import overlap
+from aecodec.model.model import Model
 from aecodec.train.data import Crops, batches, load_pictures, picture_files, tiles_of
 
 keras = pytest.importorskip("keras")
@@ -580,7 +580,7 @@ def test_refinement_in_training_is_the_encoders(exported, trained, knot, monkeyp
     _, _, mse = trained.loss_terms(pixels[None], keras.ops.convert_to_tensor(np.full(1, knot, np.float32)))
     scale = weights.quality_scale(256 * knot)
     plain, refined = (
-        np.mean((codec.decode(codec.encode(pixels, scale, model="tiny", effort=effort)) - pixels.astype(float)) ** 2)
+        np.mean((api.decode(api.encode(pixels, scale, model="tiny", effort=effort)) - pixels.astype(float)) ** 2)
         for effort in (0, 1)
     )
     assert float(mse[0]) == pytest.approx(refined, rel=0.3 * (plain / refined - 1))
@@ -623,7 +623,7 @@ def test_estimated_bits_of_training_are_near_the_files(exported, trained, monkey
         q = keras.ops.convert_to_tensor(np.full(1, knot, np.float32))
         _, bpp, _ = (np.asarray(v) for v in trained.loss_terms(pixels[None], q))
         scale = weights.quality_scale(256 * knot)
-        real = 8 * (len(codec.encode(pixels, scale, model="tiny")) - 37) / pixels[..., 0].size
+        real = 8 * (len(api.encode(pixels, scale, model="tiny")) - 37) / pixels[..., 0].size
         assert real == pytest.approx(float(bpp[0]), rel=0.25)
 
 

@@ -19,8 +19,9 @@ import numpy as np
 
 from aecodec.classic.latents import Scale
 from aecodec.errors import ModelError
-from aecodec.model import Net, checked_bytes, read_manifest, weights_folder
-from aecodec.workers import Workers
+from aecodec.model.runtime import Net
+from aecodec.model.weights import checked_bytes, read_manifest, weights_folder
+from aecodec.parallel import Workers
 
 BATCH = 512  # patches that a net gets at once
 

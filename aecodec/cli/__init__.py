@@ -62,7 +62,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from aecodec import __version__
         from aecodec.container import VERSION
-        from aecodec.model import models
+        from aecodec.model.model import models
 
         typer.echo(f"aecodec {__version__}")
         typer.echo(f"format {VERSION}")

@@ -85,7 +85,7 @@ def export(
 def _say_where_used(out: Path) -> None:
     """Say it where compress and decompress would go on with other weights."""
     from aecodec.cli.messages import say
-    from aecodec.model import weights_folder
+    from aecodec.model.weights import weights_folder
 
     if out.resolve() != weights_folder().resolve():
         say(f"used where the environment has AECODEC_WEIGHTS={out.resolve()}; now it is {weights_folder()}")

@@ -56,8 +56,8 @@ def check_result(data: bytes, pixels: "np.ndarray", metadata: "Metadata", limits
     """
     import numpy as np
 
+    from aecodec.api import decode, read_metadata
     from aecodec.bench.metrics import psnr
-    from aecodec.codec import decode, read_metadata
     from aecodec.errors import CorruptError
 
     found = decode(data, limits=limits, threads=threads)

@@ -12,19 +12,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecodec.codec import DEFAULT_EFFORT
-from aecodec.entropy import PRECISION, Z_MAX
+from aecodec.api import DEFAULT_EFFORT
+from aecodec.codec.encoder import Source
+from aecodec.codec.refine import gradient, rounding_scale
+from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX, ScaleNet
+from aecodec.entropy.rangecoder import PRECISION
 from aecodec.errors import ModelError
-from aecodec.model import Model
-from aecodec.refine import gradient, rounding_scale
-from aecodec.scalenet import SCALES, ScaleNet
-from aecodec.source import Source
+from aecodec.model.model import Model
+from aecodec.parallel import Workers
 from aecodec.train import checkpoint
 from aecodec.train.entropy_model import LOG_STEP, MIXTURE, SIGMA_MIN, rounding_offsets
 from aecodec.train.manifest import next_id, write
 from aecodec.train.photo import CURVATURE_SPREAD, Photo, Shape
 from aecodec.train.prior import psnr_prior
-from aecodec.workers import Workers
 
 __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 

@@ -1,13 +1,13 @@
-"""How the PSNRs of a picture at different qualities go together: what aecodec/forecast.py starts from."""
+"""How the PSNRs of a picture at different qualities go together: what aecodec/codec/forecast.py starts from."""
 
 import numpy as np
 
-from aecodec.codec import DEFAULT_EFFORT
-from aecodec.forecast import STRAY, guess_psnr
-from aecodec.model import Model
-from aecodec.source import Source
-from aecodec.transforms import synthesise
-from aecodec.workers import Workers
+from aecodec.api import DEFAULT_EFFORT
+from aecodec.codec.encoder import Source
+from aecodec.codec.forecast import STRAY, guess_psnr
+from aecodec.codec.transforms import synthesise
+from aecodec.model.model import Model
+from aecodec.parallel import Workers
 
 KEPT = 0.7  # of the pictures
 _STEPS = 10  # more than enough until the same pictures are kept

@@ -11,7 +11,8 @@ from unittest.mock import patch
 from PIL import Image
 
 import aecodec
-from aecodec import codec, container, sidedata, tilecoder, tiles
+from aecodec import container, geometry, sidedata
+from aecodec.codec import decoder, tilecoder
 from aecodec.errors import DecodeError
 from aecodec.limits import Limits
 
@@ -119,10 +120,10 @@ def _alpha(file: container.Container) -> None:
 def _symbols(file: container.Container) -> None:
     header = file.header
     LIMITS.check("tiles", header.tile_count, "header")
-    weights = codec.checked_model(header)
+    weights = decoder.checked_model(header)
     LIMITS.check("pixels", header.width * header.height, "header")
     new = []
-    for number, tile in enumerate(tiles.tiles(header.height, header.width)):
+    for number, tile in enumerate(geometry.tiles(header.height, header.width)):
         key = hash((header.quality, tile.height, tile.width, bytes(file.tiles[number])))
         if key not in _SEEN:  # what a bitstream is decoded to depends on nothing else
             _SEEN.add(key)

@@ -12,8 +12,8 @@ from aecodec.classic.denoise import denoise
 from aecodec.classic.patches import cut, join
 from aecodec.classic.weights import Classic
 from aecodec.container import read
+from aecodec.parallel import Workers
 from aecodec.train.classic.data import gaussian, salt
-from aecodec.workers import Workers
 
 FILES = 500  # pictures that files are made of, where there are more
 JPEG_QUALITY = 75  # Pillow's default

@@ -5,20 +5,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec import tiles
-from aecodec.entropy import TileDecoder, encode_tile, expected_bits
+from aecodec import geometry
+from aecodec.entropy.coder import TileDecoder, encode_tile, expected_bits
 from aecodec.errors import CorruptError
 from aecodec.header import BytesLike, Header
-from aecodec.model import Model
-from aecodec.workers import Workers
+from aecodec.model.model import Model
+from aecodec.parallel import Workers
 
 BATCH = 8  # tiles that share one run of the scale net
 RESIDUAL_MAX = 60_000  # within the escape code's reach
 
-Numbered = tuple[int, tiles.Tile, BytesLike]  # a tile's number in the picture, its place, its bitstream
+Numbered = tuple[int, geometry.Tile, BytesLike]  # a tile's number in the picture, its place, its bitstream
 
 
-def _scale_indexes(z: np.ndarray, place: Sequence[tiles.Tile], units: int, weights: Model) -> np.ndarray:
+def _scale_indexes(z: np.ndarray, place: Sequence[geometry.Tile], units: int, weights: Model) -> np.ndarray:
     """z (N, 4, 4, Z) -> uint8 (N, 16, 16, M), zero outside the picture."""
     index = weights.scale_net.run(z, units)
     for i, tile in zip(index, place, strict=True):
@@ -34,16 +34,16 @@ class Hyper(NamedTuple):
     index: np.ndarray
 
 
-def _given(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model) -> np.ndarray:
+def _given(y: np.ndarray, batch: Sequence[geometry.Tile], units: int, weights: Model) -> np.ndarray:
     """y at the quality's gain (N, 16, 16, M), zero outside."""
     gain = weights.gain(units)
-    given = np.zeros((len(batch), tiles.TILE, tiles.TILE, weights.latent), np.float32)
+    given = np.zeros((len(batch), geometry.TILE, geometry.TILE, weights.latent), np.float32)
     for one, tile in zip(given, batch, strict=True):
         np.multiply(y[tile.inside], gain, out=one[: tile.height, : tile.width])
     return given
 
 
-def _hyper(given: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model) -> list[Hyper]:
+def _hyper(given: np.ndarray, batch: Sequence[geometry.Tile], units: int, weights: Model) -> list[Hyper]:
     z = []
     for one, tile in zip(given, batch, strict=True):
         rows, columns = tile.hyper
@@ -53,7 +53,7 @@ def _hyper(given: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: 
     return list(map(Hyper, z, _scale_indexes(np.stack(z), batch, units, weights)))
 
 
-def _coded(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model, known: Sequence[Hyper] | None):
+def _coded(y: np.ndarray, batch: Sequence[geometry.Tile], units: int, weights: Model, known: Sequence[Hyper] | None):
     """Yield what `tile_symbols` yields, and y_hat (H, W, M) as the decoder gets it, at the quality's gain."""
     given = _given(y, batch, units, weights)
     for one, (z, index), tile in zip(given, known or _hyper(given, batch, units, weights), batch, strict=True):
@@ -66,14 +66,14 @@ def _coded(y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Mode
 
 
 def tile_symbols(
-    y: np.ndarray, batch: Sequence[tiles.Tile], units: int, weights: Model, known: Sequence[Hyper] | None = None
+    y: np.ndarray, batch: Sequence[geometry.Tile], units: int, weights: Model, known: Sequence[Hyper] | None = None
 ):
     """What the entropy coder gets: z (h, w, Z), scale indexes and r (H, W, M) of each tile, inside the picture."""
     for z, index, r, _ in _coded(y, batch, units, weights, known):
         yield z, index, r
 
 
-def hyperpriors(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers) -> list[Hyper]:
+def hyperpriors(y: np.ndarray, place: list[geometry.Tile], units: int, weights: Model, workers: Workers) -> list[Hyper]:
     """y (h, w, M) at unit gain -> the hyperprior of each tile; units: quality in 1/256 of a knot."""
 
     def run(batch):
@@ -85,7 +85,7 @@ def hyperpriors(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Mod
 def _for_each(
     one: Callable,
     y: np.ndarray,
-    place: list[tiles.Tile],
+    place: list[geometry.Tile],
     units: int,
     weights: Model,
     workers: Workers,
@@ -103,7 +103,7 @@ def _for_each(
 
 def encode_tiles(
     y: np.ndarray,
-    place: list[tiles.Tile],
+    place: list[geometry.Tile],
     units: int,
     weights: Model,
     workers: Workers,
@@ -127,7 +127,7 @@ def encode_tiles(
 
 def round_tiles(
     y: np.ndarray,
-    place: list[tiles.Tile],
+    place: list[geometry.Tile],
     units: int,
     weights: Model,
     workers: Workers,
@@ -143,7 +143,7 @@ def round_tiles(
     _for_each(one, y, place, units, weights, workers, known)
 
 
-def estimate_tiles(y: np.ndarray, place: list[tiles.Tile], units: int, weights: Model, workers: Workers) -> float:
+def estimate_tiles(y: np.ndarray, place: list[geometry.Tile], units: int, weights: Model, workers: Workers) -> float:
     """Bytes that the bitstreams of `place` are expected to take, from their hyperprior alone; within about a tenth."""
     knot = weights.knot(units)
     bits = 0.0
@@ -180,7 +180,7 @@ def tile_latents(batch: Sequence[Numbered], header: Header, weights: Model) -> I
 
 
 def decode_tiles(
-    numbered: Sequence[Numbered], window: tiles.Tile, header: Header, weights: Model, workers: Workers
+    numbered: Sequence[Numbered], window: geometry.Tile, header: Header, weights: Model, workers: Workers
 ) -> np.ndarray:
     """All tiles that meet a window -> y_hat (h, w, M) of the window, at unit gain.
 

@@ -1,7 +1,7 @@
 """A range coder in plain Python, for where constriction has no wheel: the same bytes, slower (FORMAT.md, section 8.2).
 
 Words of 32 bits, a state of 64, frequencies that sum to 2^24. It has that part of constriction's interface that
-`aecodec.entropy` needs; a model is the tuple of what lies below each symbol, and the total.
+`aecodec.entropy.coder` needs; a model is the tuple of what lies below each symbol, and the total.
 
 >>> model = cumulative(np.array([1 << 22, 3 << 22]))
 >>> encoder = RangeEncoder()

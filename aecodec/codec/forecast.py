@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from aecodec import tiles
-from aecodec.model import Model
+from aecodec import geometry
+from aecodec.model.model import Model
 
 Curve = np.ndarray  # float64
 Forecast = Callable[[Mapping[int, float]], Curve]  # measured values by units -> curve
@@ -20,7 +20,7 @@ _NOISE = 1e-3  # dB^2: what measured values stray from straight lines between th
 STRAY = (0.3, 0.003)  # dB^2: the same of guesses and of PSNRs at the knots, beside their covariance
 
 
-def guess_bits(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> Curve:
+def guess_bits(y: np.ndarray, place: list[geometry.Tile], weights: Model) -> Curve:
     """Logarithm of the bits per position that values of such magnitudes take."""
 
     def bits(some: np.ndarray, gain: np.ndarray) -> float:
@@ -29,18 +29,18 @@ def guess_bits(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> Curve:
     return _between(_at_knots(y, place, weights, bits))
 
 
-def guess_psnr(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> np.ndarray:
+def guess_psnr(y: np.ndarray, place: list[geometry.Tile], weights: Model) -> np.ndarray:
     """PSNR at each knot if latents were rounded as they are and pixels were their rotation."""
 
     def psnr(some: np.ndarray, gain: np.ndarray) -> float:
         scaled = np.abs(some * gain)
         error = np.square((scaled - np.floor(scaled + 0.4)) / gain)
-        return -10 * math.log10(float(error.sum()) / (len(some) * 3 * tiles.STRIDE**2) + 1e-9)
+        return -10 * math.log10(float(error.sum()) / (len(some) * 3 * geometry.STRIDE**2) + 1e-9)
 
     return _at_knots(y, place, weights, psnr)
 
 
-def psnr_forecast(y: np.ndarray, place: list[tiles.Tile], weights: Model) -> Forecast:
+def psnr_forecast(y: np.ndarray, place: list[geometry.Tile], weights: Model) -> Forecast:
     """The PSNR of these tiles, from guess and measurements. y: float32 (h, w, M) at unit gain."""
     guess = guess_psnr(y, place, weights)
     if weights.psnr_prior is None:
@@ -95,7 +95,7 @@ def _between(at_knots: np.ndarray) -> Curve:
 
 
 def _at_knots(
-    y: np.ndarray, place: list[tiles.Tile], weights: Model, value: Callable[[np.ndarray, np.ndarray], float]
+    y: np.ndarray, place: list[geometry.Tile], weights: Model, value: Callable[[np.ndarray, np.ndarray], float]
 ) -> np.ndarray:
     """value(some latents y (n, M) of these tiles, gain (M,)) at each knot."""
     positions = sum(tile.height * tile.width for tile in place)

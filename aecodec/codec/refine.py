@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aecodec import tiles
-from aecodec.model import Model
-from aecodec.tilecoder import Hyper, hyperpriors, round_tiles
-from aecodec.workers import Workers
+from aecodec import geometry
+from aecodec.codec.tilecoder import Hyper, hyperpriors, round_tiles
+from aecodec.model.model import Model
+from aecodec.parallel import Workers
 
 STEP = 0.4  # of Newton's: latents are corrected all at once, and share what they correct
 HALO = 2  # latents: fewer than the synthesis sees, but a gradient need not be exact
@@ -39,17 +39,17 @@ class Strip:
 
     top: int
     y: np.ndarray
-    place: list[tiles.Tile]
+    place: list[geometry.Tile]
     known: list[Hyper] | None = None
 
 
 def strips(y: np.ndarray) -> Iterator[Strip]:
     """Cut y (h, w, M) into strips of whole tiles, from top to bottom."""
     height, width, _ = y.shape
-    rows = tiles.TILE * max(1, min(_ROWS, _STRIP // (tiles.TILE * width)))
+    rows = geometry.TILE * max(1, min(_ROWS, _STRIP // (geometry.TILE * width)))
     for top in range(0, height, rows):
         part = y[top : top + rows]
-        yield Strip(top, part, tiles.tiles(part.shape[0] * tiles.STRIDE, width * tiles.STRIDE))
+        yield Strip(top, part, geometry.tiles(part.shape[0] * geometry.STRIDE, width * geometry.STRIDE))
 
 
 def refined(
@@ -89,17 +89,17 @@ def _corrected(
     """The latents of a strip after a step; y_hat has so many rows more above, and perhaps some below."""
     newton, rounding = STEP * weights.inverse_curvature(units), STEP * rounding_scale(units, weights)
     y, rows = np.empty_like(strip.y), slice(above, above + len(strip.y))
-    pixels = pixels[(strip.top - above) * tiles.STRIDE :]
+    pixels = pixels[(strip.top - above) * geometry.STRIDE :]
 
-    def run(span: tiles.Span) -> None:
+    def run(span: geometry.Span) -> None:
         window, keep = slice(span.start, span.stop), slice(span.keep_start, span.keep_stop)
-        slope = gradient(y_hat[:, window], pixels[:, span.start * tiles.STRIDE :], units, weights)
+        slope = gradient(y_hat[:, window], pixels[:, span.start * geometry.STRIDE :], units, weights)
         part = np.multiply(strip.y[:, keep], 1 - STEP, out=y[:, keep])
         part += rounding * y_hat[rows, keep]
         part -= newton * slope[rows, span.keep_start - span.start : span.keep_stop - span.start]
 
     width = y.shape[1]
-    workers.map(run, tiles.spans(width, tiles.fitted(width, _WINDOW, HALO), HALO))
+    workers.map(run, geometry.spans(width, geometry.fitted(width, _WINDOW, HALO), HALO))
     return y
 
 

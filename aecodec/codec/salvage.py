@@ -9,18 +9,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec import container, sidedata, tiles
+from aecodec import container, geometry, sidedata
 from aecodec.classic import codec as classic
-from aecodec.codec import checked_model, classic_model, put_together
+from aecodec.classic.weights import Classic
+from aecodec.classic.weights import by_id as classic_by_id
+from aecodec.codec.decoder import checked_model
+from aecodec.codec.tilecoder import tile_latents
+from aecodec.codec.transforms import synthesise
 from aecodec.container import BytesLike, Chunk
 from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError
+from aecodec.geometry import Region
 from aecodec.header import Header
 from aecodec.limits import DEFAULT_LIMITS, Limits
+from aecodec.parallel import Workers
+from aecodec.pixels import merge
 from aecodec.sidedata import Metadata
-from aecodec.tilecoder import tile_latents
-from aecodec.tiles import Region
-from aecodec.transforms import synthesise
-from aecodec.workers import Workers
 
 _OPAQUE = 255
 
@@ -45,7 +48,7 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
     left out. data: any bytes-like. Raises DecodeError if the header, the index or all tiles are damaged, and for
     whatever a sound file would raise; ModelError.
 
-    >>> from aecodec.codec import encode
+    >>> from aecodec import encode
     >>> data = encode(np.zeros((40, 300, 3), np.uint8), metadata=Metadata(xmp=b"<x/>"))
     >>> found = salvage(data[:-1])
     >>> found.pixels.shape, found.metadata.xmp, found.tiles
@@ -59,9 +62,11 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
             raise found.tiles[0]
         return _finished(classic.decode(header, file.tiles[0], net, threads), data, found, limits, [], {})
     weights = checked_model(header)
-    place = tiles.tiles(header.height, header.width)
+    place = geometry.tiles(header.height, header.width)
     wrong = dict(found.tiles)  # number: error
-    y_hat = np.zeros((tiles.latent_size(header.height), tiles.latent_size(header.width), weights.latent), np.float32)
+    y_hat = np.zeros(
+        (geometry.latent_size(header.height), geometry.latent_size(header.width), weights.latent), np.float32
+    )
 
     def run(number: int) -> CorruptError | None:
         numbered = [(number, place[number], file.tiles[number])]
@@ -82,6 +87,11 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
     areas = [_area(tile, header) for tile in place]
     _fill(pixels, areas, header, wrong)
     return _finished(pixels, data, found, limits, areas, wrong)
+
+
+def classic_model(header: Header) -> Classic | None:
+    """The classic model that a file needs, or None: their files have one tile, the whole picture."""
+    return classic_by_id(header.model) if header.tile == 0 else None
 
 
 def _finished(
@@ -109,13 +119,13 @@ def _finished(
         pass  # the tiles and chunks behind the cut say so
     except CorruptError as error:
         damage.append(f"{error}; the rest ignored")
-    picture = pixels if pixels.ndim == 2 else put_together(pixels, alpha, header.channels)
+    picture = pixels if pixels.ndim == 2 else merge(pixels, alpha, header.channels)
     return Salvaged(picture, metadata, tuple(sorted(wrong)), tuple(damage))
 
 
-def _area(tile: tiles.Tile, header: Header) -> Region:
-    x, y = tile.left * tiles.STRIDE, tile.top * tiles.STRIDE
-    width, height = tile.width * tiles.STRIDE, tile.height * tiles.STRIDE
+def _area(tile: geometry.Tile, header: Header) -> Region:
+    x, y = tile.left * geometry.STRIDE, tile.top * geometry.STRIDE
+    width, height = tile.width * geometry.STRIDE, tile.height * geometry.STRIDE
     return Region(x, y, min(width, header.width - x), min(height, header.height - y))
 
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from aecodec import tiles
+from aecodec import geometry
+from aecodec.codec.encoder import Source
+from aecodec.codec.forecast import Curve, Forecast, fixed, guess_bits, psnr_forecast
+from aecodec.codec.transforms import HALO, synthesise
 from aecodec.errors import EncodeError
-from aecodec.forecast import Curve, Forecast, fixed, guess_bits, psnr_forecast
-from aecodec.source import Source
-from aecodec.transforms import HALO, luma, synthesise
+from aecodec.pixels import psnr_of, squared_error
 
 USED = 0.97  # of the size that is asked for; where steps of the quality are coarser, as much as there is
 EXCESS = 0.1  # dB above the PSNR that is asked for; the same
@@ -27,9 +28,6 @@ _CROWD = 13  # tiles, from which on the size of a sample of them is estimated, n
 _MANY = 32  # tiles, from which on a sample of them has the PSNR of the picture, more or less
 _SHARE = 8  # a sample is this part of the tiles,
 _SAMPLE = 16  # but not more of them
-_ROWS = 256  # pixels are compared in bands of this many rows, so that large pictures need little extra memory
-
-_LOSSLESS = 200.0  # dB, for arithmetic: more than any pixels but equal ones have
 
 Write = Callable[[int, Sequence[bytes]], bytes]  # units, bitstreams -> the whole file
 
@@ -80,7 +78,7 @@ def fit_psnr(source: Source, grey: bool, target: float, write: Write) -> bytes:
     pixels, y, place, weights = source.pixels, source.y, source.place, source.weights
     y_hat = np.empty_like(y)
     most, reached, best = -math.inf, math.inf, None
-    inner = [tile for tile in place if tile.height == tile.width == tiles.TILE]
+    inner = [tile for tile in place if tile.height == tile.width == geometry.TILE]
     sampled = len(inner) >= _MANY
     informed = sampled or source.effort > 0  # refinement takes so long that it is not done twice to save the coding
 
@@ -93,7 +91,7 @@ def fit_psnr(source: Source, grey: bool, target: float, write: Write) -> bytes:
             source.round(units, y_hat)
             informed = True
         found = synthesise(y_hat, pixels.shape[:2], units, weights, source.workers)
-        value = _psnr(_squares(found, pixels, grey), pixels[..., 0].size * (1 if grey else 3))
+        value = psnr_of(squared_error(found, pixels, grey), pixels[..., 0].size * (1 if grey else 3))
         most = max(most, value)
         if value >= target and (best is None or value < reached):
             reached, best = value, (units, bitstreams)
@@ -165,7 +163,7 @@ def _corrected(curve: Curve, known: dict[int, float], aim: float) -> Curve:
     return curve + (value - curve[at]) + tilt * (np.arange(len(curve)) - at)
 
 
-def _spread(place: list[tiles.Tile], count: int) -> list[tiles.Tile]:
+def _spread(place: list[geometry.Tile], count: int) -> list[geometry.Tile]:
     """So many tiles, but not more than a sample may have, from all over the picture."""
     count = min(count, _SAMPLE, len(place))
     return [place[(2 * i + 1) * len(place) // (2 * count)] for i in range(count)]
@@ -174,26 +172,11 @@ def _spread(place: list[tiles.Tile], count: int) -> list[tiles.Tile]:
 def _sample_psnr(probe: Source, grey: bool, y_hat: np.ndarray, units: int) -> float:
     """PSNR of the middle of the tiles of a sample, each synthesised alone."""
     features = probe.weights.features(units)
-    keep = slice(HALO * tiles.STRIDE, (tiles.TILE - HALO) * tiles.STRIDE)
+    keep = slice(HALO * geometry.STRIDE, (geometry.TILE - HALO) * geometry.STRIDE)
 
-    def squares(tile: tiles.Tile) -> int:
+    def squares(tile: geometry.Tile) -> int:
         found = probe.weights.synthesis(np.ascontiguousarray(y_hat[tile.inside]), features)
-        return _squares(found[keep, keep], probe.pixels[tile.pixels][keep, keep], grey)
+        return squared_error(found[keep, keep], probe.pixels[tile.pixels][keep, keep], grey)
 
     values = len(probe.place) * (keep.stop - keep.start) ** 2 * (1 if grey else 3)
-    return _psnr(sum(probe.workers.map(squares, probe.place)), values)
-
-
-def _squares(found: np.ndarray, pixels: np.ndarray, grey: bool) -> int:
-    """Sum of squared differences of two pictures uint8 (H, W, 3); with `grey` of their lumas."""
-    total = 0
-    for top in range(0, len(pixels), _ROWS):
-        band, other = found[top : top + _ROWS], pixels[top : top + _ROWS]
-        if grey:
-            band, other = luma(band), other[..., 0]
-        total += int(np.square(np.subtract(band, other, dtype=np.int32)).sum(dtype=np.int64))
-    return total
-
-
-def _psnr(squares: int, values: int) -> float:
-    return 10 * math.log10(255**2 * values / squares) if squares else _LOSSLESS
+    return psnr_of(sum(probe.workers.map(squares, probe.place)), values)

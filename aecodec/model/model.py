@@ -1,4 +1,4 @@
-"""Weights and tables from disk, and the networks that run them. The only user of LiteRT.
+"""The learned model: its networks, tables and parameters of every quality.
 
     weights/manifest.json          names, ids, sha256 of every file
     weights/<name>/analysis.tflite        pixels (1, h, w, 3) -> y (1, h/16, w/16, M)
@@ -8,123 +8,27 @@
     weights/<name>/adjoint.tflite         errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
     weights/<name>/numbers.npz            scale net, gains, tables, overlaps
 
-Pixels are uint8, or float32 0..255 where the model has overlaps (aecodec/lapped.py).
+Pixels are uint8, or float32 0..255 where the model has overlaps (lapped.py).
 
 Nothing is loaded before it is needed, and nothing is believed that the manifest's hashes do not cover.
 """
 
-import contextlib
 import hashlib
 import io
-import json
-import os
-import threading
 from collections.abc import Iterable
 from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 
-from aecodec.entropy import Tables
+from aecodec.entropy.hyper_synthesis import Z_MAX, ScaleNet
+from aecodec.entropy.tables import Tables
 from aecodec.errors import ModelError, UnsupportedError
-from aecodec.lapped import overlap
-from aecodec.scalenet import Z_MAX, ScaleNet
+from aecodec.model.lapped import overlap
+from aecodec.model.runtime import Net
+from aecodec.model.weights import DEVELOPMENT, checked_bytes, read_manifest, weights_folder
 
 NETS = ("analysis", "hyper_analysis", "code", "synthesis", "adjoint")
-DEVELOPMENT = 0x8000  # ids from here on are development weights: later versions may refuse their files
-
-
-def weights_folder() -> Path:
-    """Where weights lie: AECODEC_WEIGHTS, inside the installed package, or beside it in a source tree."""
-    if folder := os.environ.get("AECODEC_WEIGHTS"):
-        return Path(folder)
-    here = Path(__file__).parent
-    installed = here / "_weights"
-    return installed if installed.is_dir() else here.parent / "weights"
-
-
-class Net:
-    """One LiteRT graph. Each call takes a free one-thread interpreter, so calls may run side by side."""
-
-    def __init__(self, data: bytes):
-        self._data, self._free = data, {}
-
-    def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
-        shapes = tuple(i.shape for i in inputs)
-        try:
-            interpreter = self._take(shapes)
-            for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
-                interpreter.set_tensor(detail["index"], array)
-            interpreter.invoke()
-            out = [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
-        except RuntimeError as error:  # the graph is sound, its hash says so, but LiteRT does not tell one from another
-            line = " ".join(str(error).split())
-            raise ModelError(f"LiteRT cannot run a network, perhaps for want of memory: {line}") from None
-        with _lock:
-            self._free.setdefault(shapes, []).append(interpreter)
-        return out
-
-    def _take(self, shapes: tuple):
-        with _lock:
-            if self._free.get(shapes):
-                return self._free[shapes].pop()
-            spare = next((pool.pop() for pool in self._free.values() if pool), None)
-        interpreter = spare or _interpreter(self._data)
-        for detail, shape in zip(interpreter.get_input_details(), shapes, strict=True):
-            if tuple(detail["shape"]) != shape:
-                interpreter.resize_tensor_input(detail["index"], shape, strict=False)
-        interpreter.allocate_tensors()
-        return interpreter
-
-
-_announced = False
-_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):  # no child must find it locked by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
-
-
-def _interpreter(data: bytes):
-    """A one-thread interpreter. The first one of a process would announce its delegate on standard error."""
-    global _announced
-    from ai_edge_litert.interpreter import Interpreter
-
-    with _lock:
-        if _announced:
-            return Interpreter(model_content=data, num_threads=1)
-        _announced = True
-        with _silence():
-            first = Interpreter(model_content=data, num_threads=1)
-            first.allocate_tensors()
-            return first
-
-
-@contextlib.contextmanager
-def _silence():
-    """Standard error of the process goes nowhere; LiteRT has no switch for its log."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # closed already
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def checked_bytes(path: Path, expected: str | None) -> bytes:
-    """Read a file whose sha256 the manifest says. Raises ModelError."""
-    try:
-        data = path.read_bytes()
-    except OSError as e:
-        raise ModelError(f"{path}: {(e.strerror or str(e)).lower()}") from None
-    if (found := hashlib.sha256(data).hexdigest()) != expected:
-        raise ModelError(f"{path}: sha256 {found[:16]}, expected {str(expected)[:16]}")
-    return data
 
 
 class Model:
@@ -192,7 +96,7 @@ class Model:
 
     @property
     def refines(self) -> bool:
-        """Whether these weights have what aecodec/refine.py needs."""
+        """Whether these weights have what codec/refine.py needs."""
         return self._has_adjoint and "log_inverse_curvature" in self._numbers
 
     @property
@@ -227,7 +131,7 @@ class Model:
 
     @property
     def psnr_prior(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Means (N, 2 K) and covariances (N, 2 K, 2 K) of guessed and real PSNRs at K knots, or None; see forecast.py.
+        """Means (N, 2 K) and covariances (N, 2 K, 2 K) of guessed and real PSNRs at K knots, or None, for forecast.py.
 
         One row for each kind of pictures; weights that know one kind only may come without that axis.
         """
@@ -286,16 +190,6 @@ class Model:
         if "overlap_post" in self._numbers:
             error = overlap(error, self._numbers["overlap_post"].T)
         return self._nets["adjoint"](error[None])[0][0]
-
-
-def read_manifest(folder: Path) -> dict[str, dict]:
-    """The entries of a folder's manifest by name. Raises ModelError."""
-    try:
-        return dict(json.loads((folder / "manifest.json").read_text())["models"])
-    except OSError as e:
-        raise ModelError(f"{folder / 'manifest.json'}: {(e.strerror or str(e)).lower()}") from None
-    except (ValueError, KeyError, TypeError):
-        raise ModelError(f"{folder / 'manifest.json'}: not a manifest of models") from None
 
 
 @cache

@@ -5,24 +5,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aecodec import tiles
-from aecodec.model import Model
-from aecodec.refine import Strip, refined, strips
-from aecodec.tilecoder import encode_tiles, estimate_tiles, round_tiles, tile_symbols
-from aecodec.transforms import analyse
-from aecodec.workers import Workers
+from aecodec import geometry
+from aecodec.codec.refine import Strip, refined, strips
+from aecodec.codec.tilecoder import encode_tiles, estimate_tiles, round_tiles, tile_symbols
+from aecodec.codec.transforms import analyse
+from aecodec.model.model import Model
+from aecodec.parallel import Workers
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """pixels: uint8 (H, W, 3); y: their latents, float32 (h, w, M) at unit gain; place: their tiles.
 
-    effort: how many times latents are refined at a quality, before they are coded (aecodec/refine.py).
+    effort: how many times latents are refined at a quality, before they are coded (refine.py).
     """
 
     pixels: np.ndarray
     y: np.ndarray
-    place: list[tiles.Tile]
+    place: list[geometry.Tile]
     effort: int
     weights: Model
     workers: Workers
@@ -30,14 +30,14 @@ class Source:
     @classmethod
     def of(cls, pixels: np.ndarray, effort: int, weights: Model, workers: Workers) -> "Source":
         """Analyse a picture. Weights that cannot refine never do."""
-        place = tiles.tiles(*pixels.shape[:2])
+        place = geometry.tiles(*pixels.shape[:2])
         return cls(pixels, analyse(pixels, weights, workers), place, effort if weights.refines else 0, weights, workers)
 
-    def sample(self, some: list[tiles.Tile]) -> "Source":
+    def sample(self, some: list[geometry.Tile]) -> "Source":
         """These tiles, all of them whole, side by side as if they were a picture."""
-        pixels = np.concatenate([tiles.pad_window(self.pixels, *tile.pixels) for tile in some], axis=1)
+        pixels = np.concatenate([geometry.pad_window(self.pixels, *tile.pixels) for tile in some], axis=1)
         y = np.concatenate([self.y[tile.inside] for tile in some], axis=1)
-        return Source(pixels, y, tiles.tiles(*pixels.shape[:2]), self.effort, self.weights, self.workers)
+        return Source(pixels, y, geometry.tiles(*pixels.shape[:2]), self.effort, self.weights, self.workers)
 
     def refined(self, units: int) -> Iterator[Strip]:
         """What is coded at a quality in 1/256 of a knot."""
@@ -66,6 +66,6 @@ class Source:
         for strip in self.refined(units):
             yield from tile_symbols(strip.y, strip.place, units, self.weights, strip.known)
 
-    def estimate(self, units: int, some: list[tiles.Tile]) -> float:
+    def estimate(self, units: int, some: list[geometry.Tile]) -> float:
         """Bytes that the bitstreams of these tiles are expected to take; within about a tenth."""
         return estimate_tiles(self.y, some, units, self.weights, self.workers)

@@ -1,14 +1,4 @@
-"""The pipeline from pixels to .aez bytes and back.
-
-    pixels --> windows --> analysis --> y (--> refine.py) --> tiles, each for itself:
-                                              y * gain --> hyper_analysis --> z --> scale net --> scale indexes
-                                                      '--> code: r = round(y - mu), four steps       |
-                                              z, r ------------------- entropy coder <---------------+--> container
-    bytes --> container --> tiles: z, scale indexes, r --> code: y_hat = r + mu --> / gain
-                                              --> y_hat --> windows --> synthesis --> pixels
-
-The only module that sees all the rooms below it.
-"""
+"""The public functions: their arguments are checked here, and the family of the model does the rest."""
 
 import math
 import operator
@@ -18,23 +8,22 @@ from functools import partial
 
 import numpy as np
 
-from aecodec import container, sidedata, tiles
+from aecodec import container, geometry, sidedata
 from aecodec.classic import codec as classic
 from aecodec.classic.weights import Classic, classics
-from aecodec.classic.weights import by_id as classic_by_id
-from aecodec.errors import CorruptError, EncodeError, UnsupportedError
+from aecodec.codec.decoder import TILE, decode_area
+from aecodec.codec.encoder import Source
+from aecodec.codec.rate_control import fit_psnr, fit_size
+from aecodec.codec.salvage import classic_model
+from aecodec.errors import EncodeError
+from aecodec.geometry import Region
 from aecodec.header import VERSION, Header
 from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.model import Model, by_id, by_name, models
+from aecodec.model.model import Model, by_name, models
+from aecodec.parallel import Workers
+from aecodec.pixels import merge, split
 from aecodec.sidedata import Metadata
-from aecodec.source import Source
-from aecodec.targets import fit_psnr, fit_size
-from aecodec.tilecoder import decode_tiles, parse
-from aecodec.tiles import Region
-from aecodec.transforms import luma, needed, synthesise
-from aecodec.workers import Workers
 
-TILE = tiles.TILE * tiles.STRIDE  # pixels
 DEFAULT_QUALITY = 75
 DEFAULT_EFFORT, LAST_EFFORT = 1, 9
 
@@ -91,7 +80,7 @@ def encode(
     >>> len(encode(image, target_size=500)) <= 500
     True
     """
-    pixels, alpha, channels = _planes(image)
+    pixels, alpha, channels = split(image)
     aimed = _check_aim(quality, target_size, target_bpp, target_psnr)
     if not 0 <= operator.index(effort) <= LAST_EFFORT:
         raise ValueError(f"effort: {effort}, expected 0 to {LAST_EFFORT}")
@@ -173,30 +162,16 @@ def decode(
     else:
         index = container.read_index(data, limits)
         header, bitstream = index.header, partial(container.read_tile, data, index)
-        area = tiles.checked_region(region, header.width, header.height)
+        area = geometry.checked_region(region, header.width, header.height)
         chunks = container.read_chunks(data, index, [container.ALPHA])
     if (net := classic_model(header)) is not None:
         return np.ascontiguousarray(classic.decode(header, bitstream(0), net, threads)[area.inside])
-    weights = checked_model(header)
-    window = needed(area, header.height, header.width)
-    place = enumerate(tiles.tiles(header.height, header.width))
-    numbered = [(number, tile, bitstream(number)) for number, tile in place if tile.meets(window)]
-    top, left = window.top * tiles.STRIDE, window.left * tiles.STRIDE
-    size = min(window.height * tiles.STRIDE, header.height - top), min(window.width * tiles.STRIDE, header.width - left)
-    with Workers(threads) as workers:
-        y_hat = decode_tiles(numbered, window, header, weights, workers)
-        pixels = synthesise(y_hat, size, header.quality, weights, workers)
-    pixels = pixels[area.y - top :, area.x - left :][: area.height, : area.width]
+    pixels = decode_area(header, bitstream, area, threads)
     alpha = None
     if header.channels % 2 == 0:
         stored = next(c.data for c in chunks if c.tag == container.ALPHA)
         alpha = sidedata.decode_alpha(stored, header.height, header.width)[area.inside]
-    return put_together(pixels, alpha, header.channels)
-
-
-def classic_model(header: Header) -> Classic | None:
-    """The classic model that a file needs, or None: their files have one tile, the whole picture."""
-    return classic_by_id(header.model) if header.tile == 0 else None
+    return merge(pixels, alpha, header.channels)
 
 
 def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
@@ -224,44 +199,3 @@ def read_metadata(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Metadata:
     """ICC profile, EXIF and XMP of a file; its tiles are not looked at. Raises DecodeError."""
     chunks = container.read_chunks(data, container.read_index(data, limits))
     return sidedata.unpack_metadata(chunks, limits)
-
-
-def decode_symbols(data, /, *, limits: Limits = DEFAULT_LIMITS) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The exact part of decoding: z, scale indexes and r of each tile. No float network takes part in it."""
-    file = container.read(data, limits)
-    weights = checked_model(file.header)
-    place = tiles.tiles(file.header.height, file.header.width)
-    return list(parse(list(zip(range(len(place)), place, file.tiles, strict=True)), file.header, weights))
-
-
-def checked_model(header: Header) -> Model:
-    """The model that a file needs. Raises UnsupportedError or CorruptError."""
-    weights = by_id(header.model)
-    if header.tile != TILE:
-        raise UnsupportedError(f"header: tile of {header.tile} px, expected {TILE}")
-    if header.quality > 256 * weights.last_knot:
-        raise CorruptError(f"header: quality {header.quality}, expected at most {256 * weights.last_knot}")
-    return weights
-
-
-def put_together(pixels: np.ndarray, alpha: np.ndarray | None, channels: int) -> np.ndarray:
-    """RGB (H, W, 3), alpha (H, W) or None -> the picture as its user has it, in C order."""
-    if channels < 3:
-        pixels = luma(pixels)
-    return np.ascontiguousarray(pixels) if alpha is None else np.dstack([pixels, alpha])
-
-
-def _planes(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, int]:
-    """-> RGB (H, W, 3), alpha (H, W) or None, number of channels."""
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-        raise TypeError(f"image: {getattr(image, 'dtype', type(image).__name__)}, expected a uint8 array")
-    channels = 1 if image.ndim == 2 else image.shape[2] if image.ndim == 3 and image.shape[2] > 1 else 0
-    if channels not in (1, 2, 3, 4):
-        raise ValueError(f"image: shape {image.shape}, expected (H, W) or (H, W, 2..4)")
-    if 0 in image.shape:
-        raise EncodeError(f"image: {image.shape[1]}x{image.shape[0]}, expected at least 1x1")
-    alpha = image[..., -1] if channels in (2, 4) else None
-    if channels >= 3:
-        return image[..., :3], alpha, channels
-    grey = image if image.ndim == 2 else image[..., 0]
-    return np.repeat(grey[..., None], 3, axis=-1), alpha, channels
