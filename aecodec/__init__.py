@@ -10,7 +10,7 @@ After `aecodec.register()`, or `import aecodec.pillow`, Pillow opens and saves .
 """
 
 from aecodec.api import Info, decode, encode, read_info, read_metadata
-from aecodec.codec.salvage import Salvaged, salvage
+from aecodec.damage import Salvaged, salvage
 from aecodec.errors import (
     AezError,
     CorruptError,

@@ -12,14 +12,13 @@ import pytest
 from PIL import Image
 
 import aecodec
-from aecodec import api, geometry
+from aecodec import geometry
 from aecodec.bench.metrics import psnr
 from aecodec.codec import rate_control
-from aecodec.codec.encoder import Source
-from aecodec.codec.tilecoder import decode_tiles
-from aecodec.container import Header
+from aecodec.codec.encoder import Encoder
+from aecodec.codec.tilecoder import CodedTile
 from aecodec.errors import EncodeError
-from aecodec.model.model import by_name
+from aecodec.families import by_name
 from aecodec.parallel import Workers
 
 TESTS = Path(__file__).parent
@@ -57,10 +56,10 @@ def codings(monkeypatch):
     searched: list[int] = []
 
     def searching(real):
-        def search(source, *arguments):
-            searched.append(source.y[..., 0].size)
+        def search(control):
+            searched.append(control._encoder.latents.y[..., 0].size)
             try:
-                return real(source, *arguments)
+                return real(control)
             finally:
                 searched.clear()
 
@@ -68,15 +67,15 @@ def codings(monkeypatch):
 
     def counted(real):
         def count(source, *arguments):
-            done.extend(source.y[..., 0].size / positions for positions in searched)
+            done.extend(source.latents.y[..., 0].size / positions for positions in searched)
             return real(source, *arguments)
 
         return count
 
-    for name in ("fit_size", "fit_psnr"):
-        monkeypatch.setattr(api, name, searching(getattr(api, name)))
-    for name in ("encode", "round"):
-        monkeypatch.setattr(Source, name, counted(getattr(Source, name)))
+    for control in (rate_control.SizeControl, rate_control.PsnrControl):
+        monkeypatch.setattr(control, "run", searching(control.run))
+    for name in ("encode", "reconstruct"):
+        monkeypatch.setattr(Encoder, name, counted(getattr(Encoder, name)))
     return done
 
 
@@ -159,19 +158,18 @@ def test_psnr_is_that_of_the_colours_that_are_shown(channels):
 def test_the_encoder_knows_what_the_decoder_gets(quality):
     image = sample()[:250, :227]
     weights = by_name("photo")
-    units = weights.quality_units(quality)
+    units = weights.qindex(quality)
     with Workers(2) as workers:
-        source = Source.of(image, 1, weights, workers)
-        place, y_hat = source.place, np.empty_like(source.y)
+        source = Encoder.of(image, 1, weights, workers)
+        tiles, y_hat = source.latents.tiles, np.empty_like(source.latents.y)
         bitstreams = source.encode(units, y_hat)
-        header = Header(weights.id, 227, 250, 3, units, 256)
-        numbered = list(zip(range(len(place)), place, bitstreams, strict=True))
+        coded = list(map(CodedTile, range(len(tiles)), tiles, bitstreams))
         whole = geometry.Tile(0, 0, *y_hat.shape[:2])
-        np.testing.assert_array_equal(decode_tiles(numbered, whole, header, weights, workers), y_hat)
+        np.testing.assert_array_equal(source.coder(units).decode(coded, whole), y_hat)
         rounded = np.empty_like(y_hat)
-        source.round(units, rounded)
+        source.reconstruct(units, rounded)
         np.testing.assert_array_equal(rounded, y_hat)
-        expected = source.estimate(units, place)
+        expected = source.estimate(units, tiles)
     assert expected == pytest.approx(sum(map(len, bitstreams)), rel=0.2)
 
 
@@ -188,8 +186,10 @@ def test_large_pictures_are_sampled_first(tiny, codings, monkeypatch):
     assert rate_control.USED * size <= len(aecodec.encode(image, target_size=size, model=tiny)) <= size
     codings.clear()
     rounded = []
-    real = Source.round
-    monkeypatch.setattr(Source, "round", lambda source, *rest: (rounded.append(len(source.place)), real(source, *rest)))
+    real = Encoder.reconstruct
+    monkeypatch.setattr(
+        Encoder, "reconstruct", lambda source, *rest: (rounded.append(len(source.latents.tiles)), real(source, *rest))
+    )
     least, most = (decibels(image, aecodec.encode(image, quality, model=tiny)) for quality in (1, 100))
     target = (least + most) / 2
     assert 0 <= decibels(image, aecodec.encode(image, target_psnr=target, model=tiny)) - target <= rate_control.EXCESS

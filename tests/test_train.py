@@ -473,7 +473,7 @@ def test_the_integer_scale_net_is_the_trained_one(exported, trained):
     for quality in (0, 256, 1024, 2048, 1100, 77):
         q = np.full(len(z), quality / 256, np.float32)
         expected = np.asarray(trained.scale_net(z.astype(np.float32), q))
-        found = weights.scale_net.run(z, quality)
+        found = weights.hyper_synthesis.run(z, quality)
         assert (found.shape, found.dtype) == (expected.shape, np.uint8)
         if quality % 256 == 0:
             np.testing.assert_array_equal(found, expected)
@@ -486,9 +486,9 @@ def test_gains_of_the_file_are_the_trained_ones(exported, trained):
     _, weights = exported
     for quality, low, share in ((0, 0, 0.0), (640, 2, 0.5), (2048, 7, 1.0)):
         for found, knots in (
-            (weights.gain(quality), trained.log_gain),
-            (weights.inverse_gain(quality), trained.log_gain_inverse),
-            (weights.features(quality).ravel(), trained.log_features),
+            (weights.at(quality).gain, trained.log_gain),
+            (weights.at(quality).inverse_gain, trained.log_gain_inverse),
+            (weights.at(quality).features.ravel(), trained.log_features),
         ):
             knots = np.asarray(knots, np.float64)
             expected = np.exp((1 - share) * knots[low] + share * knots[low + 1])
@@ -512,21 +512,20 @@ def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained)
     assert relative(weights.analysis(pixels), y[0]) < 0.01
 
     quality = 1024
-    gain = weights.gain(quality)
+    gain = weights.at(quality).gain
     z = np.clip(np.rint(np.asarray(trained.hyper_analysis(y * gain))), -63, 63)
     found = weights.hyper_analysis(y[0] * gain)
     assert relative(found, z[0]) < 0.05
     assert np.abs(found - z[0]).max() <= 2
 
-    features = weights.features(quality)
+    features = weights.at(quality).features
     x_hat = np.asarray(trained.post(trained.synthesis(y, features)))[0]
     expected = np.floor(np.clip(x_hat * 255 + 128, 0, 255))
     assert np.abs(weights.synthesis(y[0], features) - expected).max() <= 2
 
     r = np.random.default_rng(0).integers(-3, 4, y.shape).astype(np.float32)
     _, y_hat = trained.mean_net(z, residual=lambda mean, mask: r, masks=step_masks(16, 16, SHAPE.latent))
-    residuals, found = weights.code(r[0], z[0])
-    np.testing.assert_array_equal(residuals, r[0])
+    found = weights.reconstruct(r[0], z[0])
     assert relative(found, np.asarray(y_hat)[0]) < 0.02
 
 
@@ -550,12 +549,12 @@ def test_the_inverse_curvature_finds_the_change_behind_a_gradient(exported, knot
     rng = np.random.default_rng(7)
     with Image.open(SAMPLES / "kodim15_crop.png") as f:
         y = weights.analysis(np.asarray(f.convert("RGB")))
-    features = weights.features(256 * knot)
+    features = weights.at(256 * knot).features
     before = weights.synthesis(y, features).astype(np.float32)
     change = np.zeros_like(y)
-    change[2:14, 2:14] = rng.choice([-1, 1], (12, 12, y.shape[-1])) / weights.gain(256 * knot)
+    change[2:14, 2:14] = rng.choice([-1, 1], (12, 12, y.shape[-1])) / weights.at(256 * knot).gain
     gradient = weights.adjoint(weights.synthesis(y + change, features) - before)
-    found = (weights.inverse_curvature(256 * knot) * gradient * change).sum((0, 1)) / np.square(change).sum((0, 1))
+    found = (weights.at(256 * knot).inverse_curvature * gradient * change).sum((0, 1)) / np.square(change).sum((0, 1))
     np.testing.assert_allclose(found, 1, atol=0.35)
 
 
@@ -578,7 +577,7 @@ def test_refinement_in_training_is_the_encoders(exported, trained, knot, monkeyp
     with Image.open(SAMPLES / "kodim15_crop.png") as f:
         pixels = np.asarray(f.convert("RGB"))
     _, _, mse = trained.loss_terms(pixels[None], keras.ops.convert_to_tensor(np.full(1, knot, np.float32)))
-    scale = weights.quality_scale(256 * knot)
+    scale = weights.quality(256 * knot)
     plain, refined = (
         np.mean((api.decode(api.encode(pixels, scale, model="tiny", effort=effort)) - pixels.astype(float)) ** 2)
         for effort in (0, 1)
@@ -602,15 +601,14 @@ def test_the_coded_means_are_those_that_decoding_finds(exported):
     rng = np.random.default_rng(1)
     y = rng.normal(0, 8, (16, 16, SHAPE.latent)).astype(np.float32)
     z = rng.integers(-9, 10, (4, 4, SHAPE.hyper))
-    r, y_hat = weights.code(y, z, np.full(y.shape, 0.5, np.float32))
+    r, y_hat = weights.quantise(y, z, np.full(y.shape, 0.5, np.float32))
     np.testing.assert_array_equal(r, np.rint(r))
     assert np.abs(y_hat - y).max() <= 0.5 + 1e-3
-    again, decoded = weights.code(r, z)
-    np.testing.assert_array_equal(again, r)
+    decoded = weights.reconstruct(r, z)
     np.testing.assert_allclose(decoded, y_hat, atol=1e-4)
-    nothing, means = weights.code(y, z, np.full(y.shape, -1e9, np.float32))
+    nothing, means = weights.quantise(y, z, np.full(y.shape, -1e9, np.float32))
     assert not nothing.any()
-    np.testing.assert_array_equal(means, weights.code(np.zeros_like(y), z)[1])
+    np.testing.assert_array_equal(means, weights.reconstruct(np.zeros_like(y), z))
 
 
 def test_estimated_bits_of_training_are_near_the_files(exported, trained, monkeypatch):
@@ -622,7 +620,7 @@ def test_estimated_bits_of_training_are_near_the_files(exported, trained, monkey
     for knot in (4, 8):
         q = keras.ops.convert_to_tensor(np.full(1, knot, np.float32))
         _, bpp, _ = (np.asarray(v) for v in trained.loss_terms(pixels[None], q))
-        scale = weights.quality_scale(256 * knot)
+        scale = weights.quality(256 * knot)
         real = 8 * (len(api.encode(pixels, scale, model="tiny")) - 37) / pixels[..., 0].size
         assert real == pytest.approx(float(bpp[0]), rel=0.25)
 
