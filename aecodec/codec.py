@@ -18,15 +18,16 @@ from functools import partial
 
 import numpy as np
 
-from aecodec import container, sidedata, tiles
+from aecodec import container, tiles
 from aecodec.classic import codec as classic
 from aecodec.classic.weights import Classic, classics
 from aecodec.classic.weights import by_id as classic_by_id
+from aecodec.container import VERSION, Header
+from aecodec.container.alpha import decode_alpha, encode_alpha
+from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
 from aecodec.errors import CorruptError, EncodeError, UnsupportedError
-from aecodec.header import VERSION, Header
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.model import Model, by_id, by_name, models
-from aecodec.sidedata import Metadata
 from aecodec.source import Source
 from aecodec.targets import fit_psnr, fit_size
 from aecodec.tilecoder import decode_tiles, parse
@@ -99,11 +100,11 @@ def encode(
     if isinstance(weights, Classic):
         if aimed:
             raise EncodeError(f"{aimed}: model {weights.name} has one quality")
-        return classic.encode(image, weights, sidedata.pack_metadata(metadata), threads)
+        return classic.encode(image, weights, pack_metadata(metadata), threads)
     height, width = pixels.shape[:2]
-    chunks = sidedata.pack_metadata(metadata)
+    chunks = pack_metadata(metadata)
     if alpha is not None:
-        chunks.append(container.Chunk(container.ALPHA, sidedata.encode_alpha(alpha)))
+        chunks.append(container.Chunk(container.ALPHA, encode_alpha(alpha)))
 
     def write(units: int, bitstreams: Sequence[bytes]) -> bytes:
         return container.write(Header(weights.id, width, height, channels, units, TILE), bitstreams, chunks)
@@ -190,7 +191,7 @@ def decode(
     alpha = None
     if header.channels % 2 == 0:
         stored = next(c.data for c in chunks if c.tag == container.ALPHA)
-        alpha = sidedata.decode_alpha(stored, header.height, header.width)[area.inside]
+        alpha = decode_alpha(stored, header.height, header.width)[area.inside]
     return put_together(pixels, alpha, header.channels)
 
 
@@ -223,7 +224,7 @@ def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
 def read_metadata(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Metadata:
     """ICC profile, EXIF and XMP of a file; its tiles are not looked at. Raises DecodeError."""
     chunks = container.read_chunks(data, container.read_index(data, limits))
-    return sidedata.unpack_metadata(chunks, limits)
+    return unpack_metadata(chunks, limits)
 
 
 def decode_symbols(data, /, *, limits: Limits = DEFAULT_LIMITS) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

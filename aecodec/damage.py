@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec import container, sidedata, tiles
+from aecodec import container, tiles
 from aecodec.classic import codec as classic
 from aecodec.codec import checked_model, classic_model, put_together
-from aecodec.container import BytesLike, Chunk
+from aecodec.container import BytesLike, Chunk, Header
+from aecodec.container.alpha import decode_alpha
+from aecodec.container.metadata import Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError
-from aecodec.header import Header
 from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.sidedata import Metadata
 from aecodec.tilecoder import tile_latents
 from aecodec.tiles import Region
 from aecodec.transforms import synthesise
@@ -51,7 +51,7 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
     >>> found.pixels.shape, found.metadata.xmp, found.tiles
     ((40, 300, 3), b'<x/>', (1,))
     """
-    found = container.salvage(data, limits)
+    found = container.read_damaged(data, limits)
     file = found.container
     header = file.header
     if (net := classic_model(header)) is not None:  # one tile: it is sound, or nothing is
@@ -87,7 +87,7 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
 def _finished(
     pixels: np.ndarray,
     data: BytesLike,
-    found: container.Salvage,
+    found: container.DamagedFile,
     limits: Limits,
     areas: list[Region],
     wrong: dict[int, DecodeError],
@@ -150,7 +150,7 @@ def _alpha(chunks: Iterable[Chunk], header: Header, lost: dict[bytes, DecodeErro
     for tag, stored in chunks:
         if tag == container.ALPHA:
             try:
-                return sidedata.decode_alpha(stored, header.height, header.width)
+                return decode_alpha(stored, header.height, header.width)
             except CorruptError as error:
                 lost[tag] = error
     return np.full((header.height, header.width), _OPAQUE, np.uint8)
@@ -160,7 +160,7 @@ def _metadata(chunks: Iterable[Chunk], limits: Limits, lost: dict[bytes, DecodeE
     metadata, taken = Metadata(), 0
     for chunk in chunks:
         try:
-            one = sidedata.unpack_metadata([chunk], limits, taken)
+            one = unpack_metadata([chunk], limits, taken)
         except (CorruptError, LimitError) as error:
             lost[chunk.tag] = error
             continue

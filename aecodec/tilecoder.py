@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from aecodec import tiles
+from aecodec.container import BytesLike, Header
 from aecodec.entropy import TileDecoder, encode_tile, expected_bits
 from aecodec.errors import CorruptError
-from aecodec.header import BytesLike, Header
 from aecodec.model import Model
 from aecodec.workers import Workers
 

@@ -14,8 +14,9 @@ import zstandard
 from PIL import Image
 
 import aecodec
-from aecodec import codec, container, sidedata, tiles, transforms
+from aecodec import codec, container, tiles, transforms
 from aecodec.container import Chunk
+from aecodec.container.alpha import decode_alpha
 from aecodec.errors import CorruptError
 from aecodec.model import Model, Net, by_name
 
@@ -243,7 +244,7 @@ def test_format_md_decodes_alpha(printed, coding):
     data = bytes([coding]) + zstandard.ZstdCompressor().compress(rest.tobytes())
     if coding == 0:
         alpha[:], data = 77, b"\0\x4d"
-    np.testing.assert_array_equal(sidedata.decode_alpha(data, 5, 7), alpha)
+    np.testing.assert_array_equal(decode_alpha(data, 5, 7), alpha)
     np.testing.assert_array_equal(scope["decode_alpha"](data, 5, 7)[..., 0], alpha)
 
 

@@ -10,10 +10,10 @@ from PIL import Image
 from aecodec.classic.denoise import denoise
 from aecodec.classic.generate import mosaic
 from aecodec.classic.patches import cut
+from aecodec.classic.train.data import noisy
+from aecodec.classic.train.entries import Entry
+from aecodec.classic.train.measure import through, to_pixels
 from aecodec.classic.weights import Classic
-from aecodec.train.classic.data import noisy
-from aecodec.train.classic.entries import Entry
-from aecodec.train.classic.measure import through, to_pixels
 from aecodec.workers import Workers
 
 LOSS, COMPARISON = "loss.png", "pictures.png"
