@@ -23,7 +23,6 @@ from aecodec.errors import (
     UnsupportedError,
 )
 from aecodec.limits import Limits
-from aecodec.sidedata import Metadata
 
 __version__ = "0.1.0"
 

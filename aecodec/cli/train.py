@@ -123,8 +123,8 @@ def _classic(name: str, data: Path | None, out: Path, val: Path | None, given: d
     from aecodec.cli.messages import fail, say
 
     try:
-        from aecodec.train.classic.entries import ENTRIES
-        from aecodec.train.classic.run import run
+        from aecodec.classic.train.entries import ENTRIES
+        from aecodec.classic.train.run import run
     except ImportError as e:
         fail(f"{_EXTRA} ({e})")
     from aecodec.errors import AezError
