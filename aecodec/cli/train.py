@@ -116,36 +116,11 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
         fail(f"interrupted; continue with --resume --out {out}")
 
 
-def _classic(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any]) -> None:
-    import contextlib
-    import sys
-
-    from aecodec.cli.messages import fail, say
+def _classic(*arguments: Any) -> None:
+    from aecodec.cli.messages import fail
 
     try:
-        from aecodec.classic.train.entries import ENTRIES
-        from aecodec.classic.train.run import run
+        from aecodec.classic.commands.train import train_classic
     except ImportError as e:
         fail(f"{_EXTRA} ({e})")
-    from aecodec.errors import AezError
-
-    if name not in ENTRIES:
-        fail(f"unknown model {name!r}: there are photo, {', '.join(ENTRIES)}", code=2)
-    settings = {option: str(given[option]) for option in ("epochs", "batch", "rate", "seed") if option in given}
-    for setting in given.get("parameters", ()):
-        option, equals, value = setting.partition("=")
-        if not equals:
-            fail(f"-p {setting}: expected NAME=VALUE", code=2)
-        settings[option.strip()] = value.strip()
-    try:
-        entry = ENTRIES[name].with_parameters({"seed": "0"} | settings)
-    except ValueError as e:
-        fail(f"{name}: {e}", code=2)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras' progress bar is no data
-            verbose = 1 if sys.stderr.isatty() else 2
-            figures = run(entry, data, val, out, verbose, given.get("widen"))
-    except (AezError, OSError, ValueError, FloatingPointError) as e:
-        fail(str(e))
-    say(figures)
-    say(f"{out}: install it with aecodec export {out}")
+    train_classic(*arguments)

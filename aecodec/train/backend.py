@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from aecodec.errors import ModelError
+
 CLIP = 1.0  # global norm of the gradient
 
 
@@ -17,14 +19,18 @@ def clipped(gradients):
 class Stepper:
     """Holds model, optimizer and moving average; `step` trains on one batch.
 
-    model.loss_terms(pixels, q, noise) gives per-picture loss, bpp and mse.
+    model.loss_terms(pixels, q, noise) gives per-picture loss, bpp and mse. Raises ModelError on any backend but
+    TensorFlow and JAX.
     """
 
     def __init__(self, model, optimizer):
+        runs, backend = {"tensorflow": self._tensorflow, "jax": self._jax}, keras.backend.backend()
+        if backend not in runs:
+            raise ModelError(f"Keras backend {backend}: training needs tensorflow or jax, see KERAS_BACKEND")
         self.model, self.optimizer = model, optimizer
         optimizer.build(model.trainable_variables)
         self.average = [np.array(v) for v in model.trainable_variables]
-        self._run = getattr(self, "_" + keras.backend.backend())()
+        self._run = runs[backend]()
 
     def _objective(self, pixels, q, noise):
         loss, bpp, mse = self.model.loss_terms(pixels, q, noise)
@@ -110,19 +116,3 @@ class Stepper:
 
     def reload(self) -> None:
         """Take over Keras variables that were assigned from outside, where a backend keeps its own copy."""
-
-    def _torch(self):
-        import torch
-
-        def call(batch, lr):
-            self.optimizer.learning_rate.assign(lr)
-            pixels, q, *noise = [ops.convert_to_tensor(a) for a in batch]
-            variables = self.model.trainable_variables
-            loss, (bpp, mse) = self._objective(pixels, q, tuple(noise))
-            gradients = torch.autograd.grad(loss, [v.value for v in variables])
-            with torch.no_grad():
-                gradients, norm = clipped(gradients)
-                self.optimizer.apply(gradients, variables)
-            return np.array([float(t.detach()) for t in (loss, bpp, mse, norm)], np.float32)
-
-        return call
