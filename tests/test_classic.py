@@ -20,8 +20,8 @@ from aecodec.classic import denoise, generate, latents
 from aecodec.classic.idx import read_digits, read_idx
 from aecodec.classic.patches import cut, join
 from aecodec.classic.weights import Classic, classics
-from aecodec.codec.salvage import salvage
 from aecodec.container.metadata import Metadata
+from aecodec.damage import salvage
 from aecodec.errors import CorruptError, DecodeError, EncodeError, ModelError, TruncatedError, UnsupportedError
 from aecodec.model.weights import checked_bytes
 
