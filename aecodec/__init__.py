@@ -10,6 +10,7 @@ After `aecodec.register()`, or `import aecodec.pillow`, Pillow opens and saves .
 """
 
 from aecodec.api import Info, decode, encode, read_info, read_metadata
+from aecodec.container.metadata import Metadata
 from aecodec.damage import Salvaged, salvage
 from aecodec.errors import (
     AezError,
