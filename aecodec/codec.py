@@ -14,6 +14,7 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -113,7 +114,7 @@ def encode(
         if target_psnr is not None:
             return fit_psnr(source, channels < 3, target_psnr, write)
         if target_bpp is not None:
-            target_size = math.floor(min(target_bpp, 1e6) * height * width / 8)
+            target_size = math.floor(Fraction(str(float(target_bpp))) * height * width / 8)  # as it was written
         if target_size is not None:
             return fit_size(source, target_size, write)
         units = weights.quality_units(DEFAULT_QUALITY if quality is None else quality)

@@ -27,6 +27,7 @@ _CROWD = 13  # tiles, from which on the size of a sample of them is estimated, n
 _MANY = 32  # tiles, from which on a sample of them has the PSNR of the picture, more or less
 _SHARE = 8  # a sample is this part of the tiles,
 _SAMPLE = 16  # but not more of them
+_ROUGH = 16  # units, over which rounding hides that the curves of one tile rise
 _ROWS = 256  # pixels are compared in bands of this many rows, so that large pictures need little extra memory
 
 _LOSSLESS = 200.0  # dB, for arithmetic: more than any pixels but equal ones have
@@ -66,8 +67,13 @@ def fit_size(source: Source, limit: int, write: Write) -> bytes:
     curve = _search(sample, fixed(curve), (aim - 0.1, aim + 0.1), aim, tries=3)
     _search(whole, fixed(curve), (top + math.log(USED), top), aim)
     if not best:
-        bpp = math.ceil(8000 * smallest / source.pixels[..., 0].size) / 1000
-        raise EncodeError(f"target size: {limit} bytes, expected at least {smallest} bytes or {bpp:.3f} bpp")
+        for units in range(1, 1 + _neighbours(place)):
+            whole(units)
+    if not best:
+        positions = source.pixels[..., 0].size
+        digits = len(str(positions // 8))  # as many as tell a byte from the next
+        bpp = -(-8 * smallest * 10**digits // positions) / 10**digits
+        raise EncodeError(f"target size: {limit} bytes, expected at least {smallest} bytes or {bpp:.{digits}f} bpp")
     return best
 
 
@@ -115,8 +121,11 @@ def fit_psnr(source: Source, grey: bool, target: float, write: Write) -> bytes:
         forecast = fixed(_search(sample, forecast, (aim - 0.3, aim + 0.3), aim, tries=2))
     _search(whole, forecast, window, aim)
     if best is None:
-        most = math.floor(100 * most) / 100
-        raise EncodeError(f"target PSNR: {target:g} dB, expected at most {most:.2f} dB, which quality 100 has")
+        last = 256 * weights.last_knot
+        for units in range(last - 1, last - 1 - _neighbours(place), -1):
+            whole(units)
+    if best is None:
+        raise EncodeError(f"target PSNR: {target:g} dB, expected at most {math.floor(100 * most) / 100:.2f} dB")
     units, bitstreams = best
     return write(units, bitstreams or source.encode(units))
 
@@ -150,6 +159,14 @@ def _search(
         else:
             above = units
     return corrected
+
+
+def _neighbours(place: list[tiles.Tile]) -> int:
+    """How many units next to the last one may be better than it, as rounding of symbols and words makes curves rough.
+
+    In pictures of many tiles it evens out.
+    """
+    return 1 + _ROUGH // len(place)
 
 
 def _corrected(curve: Curve, known: dict[int, float], aim: float) -> Curve:
