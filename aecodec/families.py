@@ -18,8 +18,11 @@ def installed() -> Iterator[Weights]:
 
 
 def family_of(model: Weights) -> Family:
-    """The family of a model."""
-    return next(family for family in FAMILIES if isinstance(model, family.kind))
+    """The family of a model. Raises TypeError for what is no model."""
+    for family in FAMILIES:
+        if isinstance(model, family.kind):
+            return family
+    raise TypeError(f"model: {type(model).__name__}, expected a name or a loaded model")
 
 
 def by_name(name: str) -> Weights:
