@@ -133,7 +133,7 @@ def make_model(tiny: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    tiny, golden = folder / "tiny", folder / "golden"
+    tiny, golden = folder / "tiny", folder / "conformance" / "golden"
     if not tiny.exists():
         make_model(tiny)
     os.environ["AECODEC_WEIGHTS"] = str(tiny)

@@ -18,7 +18,7 @@ from aecodec import api, container
 from aecodec.errors import ModelError
 
 HERE = Path(__file__).parent
-GOLDEN = HERE / "golden"
+GOLDEN = HERE / "conformance" / "golden"
 HASHES = json.loads((GOLDEN / "hashes.json").read_text())
 NAMES = sorted(HASHES)
 

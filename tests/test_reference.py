@@ -24,7 +24,7 @@ from aecodec.model.model import Model
 from aecodec.model.runtime import Net
 
 HERE = Path(__file__).parent
-GOLDEN = HERE / "golden"
+GOLDEN = HERE / "conformance" / "golden"
 FORMAT = (HERE.parent / "FORMAT.md").read_text("utf-8")
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.aez"))
 
