@@ -97,7 +97,7 @@ def test_a_full_disk(tmp_path):
     call = ["unshare", "-rm", "sh", "-c", script, "sh", sys.executable, "-m", "aecodec", "decompress", "a.aez"]
     call += ["-o", "disk/a.png", "--force"]
     environment = os.environ | {"AECODEC_WEIGHTS": str(TESTS / "tiny"), "PYTHONPATH": str(TESTS.parent)}
-    shutil.copy(TESTS / "golden" / "rgb-40x257-q87.5.aez", tmp_path / "a.aez")
+    shutil.copy(TESTS / "conformance" / "golden" / "rgb-40x257-q87.5.aez", tmp_path / "a.aez")
     if shutil.which("unshare") is None:
         pytest.skip("needs unshare")
     done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, timeout=120)

@@ -11,7 +11,7 @@ from aecodec import container, errors
 from aecodec.container import Chunk, Header, Limits, read, write
 from aecodec.errors import DecodeError
 
-TEXT = (Path(__file__).parents[1] / "FORMAT.md").read_text("utf-8")
+TEXT = (Path(__file__).parents[2] / "FORMAT.md").read_text("utf-8")
 SIZES = {"u8": 1, "u16": 2, "u32": 4, "6 bytes": 6}
 
 

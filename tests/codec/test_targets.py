@@ -21,7 +21,7 @@ from aecodec.errors import EncodeError
 from aecodec.families import by_name
 from aecodec.parallel import Workers
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
 NAMES = ("kodim05", "kodim15", "kodim20")
 
