@@ -66,7 +66,7 @@ def _interpreter(data: bytes):
 
 @contextlib.contextmanager
 def _silence():
-    """Standard error of the process goes nowhere; LiteRT has no switch for its log."""
+    """Discard what the process writes to standard error; LiteRT has no switch for its log."""
     try:
         kept = os.dup(2)
     except OSError:  # closed already
