@@ -38,8 +38,8 @@ class CorruptError(DecodeError):
 class LimitError(DecodeError):
     """The file asks for more than the limits in force allow.
 
-    `found`: what it is about and how much is asked for. `name`: of the limit, `Limits.max_NAME`; `allowed`: its value; `needed`: the
-    value that would do. It can be pickled, as errors from other processes are.
+    `found`: what it is about and how much is asked for. `name`: of the limit, `Limits.max_NAME`; `allowed`: its value;
+    `needed`: the value that would do. It can be pickled, as errors from other processes are.
     """
 
     def __init__(self, found: str, name: str, allowed: int, needed: int):
