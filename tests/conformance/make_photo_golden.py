@@ -1,6 +1,6 @@
-"""The script that makes tests/golden_photo: files of the default model, remade with its weights until a release.
+"""The script that makes golden_photo: files of the default model, remade with its weights until a release.
 
-python tests/make_photo_golden.py
+python tests/conformance/make_photo_golden.py
 """
 
 import json

@@ -1,6 +1,6 @@
-"""The script that makes tests/golden_classic: a file of every classic model, remade with its weights until a release.
+"""The script that makes golden_classic: a file of every classic model, remade with its weights until a release.
 
-python tests/make_classic_golden.py [NAME...]
+python tests/conformance/make_classic_golden.py [NAME...]
 
 A denoiser of photographs has no file: NAME-noisy.png is what it sees, NAME.png what it makes of it.
 """

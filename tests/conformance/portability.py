@@ -1,4 +1,4 @@
-"""Whether this machine decodes the golden files like others: python tests/portability.py [options] -> JSON.
+"""Whether this machine decodes the golden files like others: python tests/conformance/portability.py [options] -> JSON.
 
 For each file: whether all symbols are the same, the most levels by which a sample differs, and the share of samples
 that do. It needs what the package runs on and nothing else: any Python, any processor.
@@ -19,7 +19,8 @@ from aecodec.entropy.hyper_synthesis import HyperSynthesis
 from aecodec.model import runtime
 
 HERE = Path(__file__).parent
-FOLDERS = {"golden": HERE / "tiny", "golden_photo": HERE.parent / "weights"}  # files and the weights of their model
+TESTS = HERE.parent
+FOLDERS = {"golden": TESTS / "tiny", "golden_photo": TESTS.parent / "weights"}  # files and the weights of their model
 
 
 def interpreter(data: bytes, threads: int, reference: bool):

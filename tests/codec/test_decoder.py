@@ -14,7 +14,7 @@ from aecodec import container, geometry
 from aecodec.codec import transforms
 from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError, UnsupportedError
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 INSTALLED = os.environ.get("AECODEC_WEIGHTS")
 
 

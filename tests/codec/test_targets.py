@@ -23,7 +23,7 @@ from aecodec.families import by_name
 from aecodec.parallel import Workers
 from aecodec.settings import Target
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
 NAMES = ("kodim05", "kodim15", "kodim20")
 

@@ -1,6 +1,6 @@
 """Files of a frozen tiny model that must decode for ever: exact symbols, pixels within one level.
 
-tests/make_tiny.py made tests/tiny, and adds to tests/golden. A failure here is never mended by new golden files.
+tests/make_tiny.py made tests/tiny, and adds to the folder golden. A failure here is never mended by new golden files.
 """
 
 import hashlib
@@ -18,14 +18,15 @@ from aecodec import api, container
 from aecodec.errors import ModelError
 
 HERE = Path(__file__).parent
-GOLDEN = HERE / "conformance" / "golden"
+TESTS = HERE.parent
+GOLDEN = HERE / "golden"
 HASHES = json.loads((GOLDEN / "hashes.json").read_text())
 NAMES = sorted(HASHES)
 
 
 @pytest.fixture(autouse=True)
 def tiny_weights(monkeypatch):
-    monkeypatch.setenv("AECODEC_WEIGHTS", str(HERE / "tiny"))
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
 
 
 def load(name: str) -> bytes:
@@ -43,9 +44,9 @@ def test_the_folder_holds_these_files_and_no_others():
 
 
 def test_the_tiny_model_is_small_and_says_what_it_is_for():
-    files = [HERE / "tiny" / "manifest.json", *(HERE / "tiny" / "tiny").iterdir()]
+    files = [TESTS / "tiny" / "manifest.json", *(TESTS / "tiny" / "tiny").iterdir()]
     assert sum(path.stat().st_size for path in files) < 200_000
-    entry = json.loads((HERE / "tiny" / "manifest.json").read_text())["models"]["tiny"]
+    entry = json.loads((TESTS / "tiny" / "manifest.json").read_text())["models"]["tiny"]
     assert entry["id"] == 0xFFFE
     assert entry["note"].startswith("for tests only")
 
@@ -131,7 +132,7 @@ def test_counts_of_symbols(name):
 @pytest.mark.parametrize("file", ["numbers.npz", "synthesis.tflite"])
 def test_altered_weights_are_refused(tmp_path, monkeypatch, file):
     """Other tables would decode to garbage without any other sign."""
-    folder = shutil.copytree(HERE / "tiny", tmp_path / "weights")
+    folder = shutil.copytree(TESTS / "tiny", tmp_path / "weights")
     path = folder / "tiny" / file
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1

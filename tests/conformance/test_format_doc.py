@@ -12,7 +12,7 @@ from aecodec.container import Chunk, Header, read, write
 from aecodec.errors import DecodeError
 from aecodec.limits import Limits
 
-TEXT = (Path(__file__).parents[1] / "FORMAT.md").read_text("utf-8")
+TEXT = (Path(__file__).parents[2] / "FORMAT.md").read_text("utf-8")
 SIZES = {"u8": 1, "u16": 2, "u32": 4, "6 bytes": 6}
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Python 3.11 for aarch64, with what the package runs on there, into a new folder; for tests/test_portability.py.
+# Python 3.11 for aarch64, with what the package runs on there, into a new folder; for tests/conformance/test_portability.py.
 # On Debian 12, with the packages qemu-user-static and python3-pip:
-#   tests/aarch64.sh FOLDER && AECODEC_PYTHONS="$(cat FOLDER/command)" pytest -m slow tests/test_portability.py
+#   tests/conformance/aarch64.sh FOLDER && AECODEC_PYTHONS="$(cat FOLDER/command)" pytest -m slow tests/conformance/test_portability.py
 # Nothing is installed outside the folder. LiteRT 1.4, because later ones do not start under qemu 7.2.
 set -euo pipefail
 mkdir "$1"

@@ -24,8 +24,9 @@ from aecodec.model.model import Model
 from aecodec.model.runtime import Net
 
 HERE = Path(__file__).parent
-GOLDEN = HERE / "conformance" / "golden"
-FORMAT = (HERE.parent / "FORMAT.md").read_text("utf-8")
+TESTS = HERE.parent
+GOLDEN = HERE / "golden"
+FORMAT = (TESTS.parent / "FORMAT.md").read_text("utf-8")
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.aez"))
 
 
@@ -36,8 +37,8 @@ def photo() -> reference.Model:
 
 @pytest.fixture(scope="module")
 def tiny_weights() -> Model:
-    entry = json.loads((HERE / "tiny" / "manifest.json").read_text())["models"]["tiny"]
-    return Model("tiny", entry, HERE / "tiny" / "tiny")
+    entry = json.loads((TESTS / "tiny" / "manifest.json").read_text())["models"]["tiny"]
+    return Model("tiny", entry, TESTS / "tiny" / "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_reference_agrees_on_files_of_the_installed_model(photo, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_reference_agrees_on_the_golden_files(tiny, monkeypatch, name):
-    monkeypatch.setenv("AECODEC_WEIGHTS", str(HERE / "tiny"))
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
     data = (GOLDEN / f"{name}.aez").read_bytes()
     assert_same(reference.decode_symbols(data, tiny), api.decode_symbols(data))
 
@@ -193,10 +194,10 @@ def test_format_md_names_all_numbers_of_a_model(tiny_weights):
 
 
 def test_ids_are_bound_to_files_as_format_md_says():
-    manifest = json.loads((HERE / "tiny" / "manifest.json").read_text())
+    manifest = json.loads((TESTS / "tiny" / "manifest.json").read_text())
     files = manifest["models"]["tiny"]["files"]
     for file, digest in files.items():
-        assert hashlib.sha256((HERE / "tiny" / "tiny" / file).read_bytes()).hexdigest() == digest
+        assert hashlib.sha256((TESTS / "tiny" / "tiny" / file).read_bytes()).hexdigest() == digest
     joined = hashlib.sha256("".join(sorted(files.values())).encode("ascii")).hexdigest()
     assert manifest["ids"] == {"0xfffe": joined}
 
@@ -278,7 +279,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("name", ["rgb-17x33-q50", "rgb-noise-48x48-q100", "rgb-1x1-q50"])
 def test_decoders_agree_about_damage(tiny, monkeypatch, name, change):
-    monkeypatch.setenv("AECODEC_WEIGHTS", str(HERE / "tiny"))
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
     data = resealed((GOLDEN / f"{name}.aez").read_bytes(), CHANGES[change])
     try:
         expected = api.decode_symbols(data)

@@ -23,6 +23,7 @@ from aecodec.entropy.hyper_synthesis import HyperSynthesis
 from aecodec.model import runtime, weights
 
 HERE = Path(__file__).parent
+TESTS = HERE.parent
 TINY, PHOTO = (portability.symbols_of(folder) for folder in portability.FOLDERS)
 
 
@@ -37,7 +38,7 @@ def folder(request, monkeypatch) -> str:
 
 def run(command: list[str], **environment: str) -> dict[str, dict]:
     """The JSON that a command prints."""
-    path = os.pathsep.join([str(HERE.parent), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(TESTS.parent), str(TESTS), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=1800, env=os.environ | environment | {"PYTHONPATH": path}
     )
@@ -121,12 +122,12 @@ def test_reference_decoder_under_other_pythons(version):
     path = python(version)
     if path is None:
         pytest.skip(f"no Python {version}")
-    assert run(reference_command([path, "-S"], "golden", HERE / "tiny" / "tiny")) == TINY
+    assert run(reference_command([path, "-S"], "golden", TESTS / "tiny" / "tiny")) == TINY
 
 
 @pytest.mark.slow
 def test_reference_decoder_knows_the_default_model():
-    assert run(reference_command([sys.executable], "golden_photo", HERE.parent / "weights" / "photo")) == PHOTO
+    assert run(reference_command([sys.executable], "golden_photo", TESTS.parent / "weights" / "photo")) == PHOTO
 
 
 @pytest.mark.slow
@@ -136,7 +137,7 @@ def test_interpreters_of_the_environment():
     if not commands:
         pytest.skip("AECODEC_PYTHONS names no interpreters")
     for command in commands:
-        assert run(reference_command(command, "golden", HERE / "tiny" / "tiny")) == TINY
+        assert run(reference_command(command, "golden", TESTS / "tiny" / "tiny")) == TINY
         found = subprocess.run([*command, "-c", "import ai_edge_litert.interpreter"], capture_output=True)
         for folder in portability.FOLDERS:
             script = [str(HERE / "portability.py"), "--folder", folder]

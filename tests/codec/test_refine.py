@@ -19,7 +19,7 @@ from aecodec.codec.encoder import Encoder
 from aecodec.families import by_name
 from aecodec.parallel import Workers
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 QUALITIES = (5, 30, 55, 80, 100)
 
 
