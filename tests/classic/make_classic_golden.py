@@ -1,6 +1,6 @@
 """The script that makes tests/golden_classic: a file of every classic model, remade with its weights until a release.
 
-python tests/make_classic_golden.py [NAME...]
+python tests/classic/make_classic_golden.py [NAME...]
 
 A denoiser of photographs has no file: NAME-noisy.png is what it sees, NAME.png what it makes of it.
 """
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from digits import drawn
-from make_tiny import SAMPLES
 from PIL import Image
 
 import aecodec
@@ -22,7 +21,8 @@ from aecodec.classic.latents import unpack
 from aecodec.classic.patches import grid
 from aecodec.classic.weights import Classic, classics
 
-FOLDER = Path(__file__).parent / "golden_classic"
+TESTS = Path(__file__).parents[1]
+FOLDER = TESTS / "golden_classic"
 HASHES = FOLDER / "hashes.json"
 
 
@@ -34,7 +34,7 @@ def picture(net: Classic) -> np.ndarray:
         shirt = np.zeros((28, 28), np.uint8)
         shirt[2:27, 8:20], shirt[3:11, 4:24], shirt[2:4, 12:16] = 170, 170, 0
         return shirt
-    with Image.open(SAMPLES / "kodim15_crop.png") as image:
+    with Image.open(TESTS.parent / "aecodec" / "bench" / "samples" / "kodim15_crop.png") as image:
         return np.asarray(image.convert("L" if net.codes else "RGB"))[60:121, 90:135]
 
 
