@@ -9,7 +9,9 @@ import numpy as np
 from aecodec import container, geometry
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.latents import Symbols
-from aecodec.container import BytesLike
+from aecodec.container import VERSION, BytesLike
+from aecodec.container.alpha import decode_alpha
+from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
 from aecodec.errors import UnsupportedError
 from aecodec.families import by_id, by_name, family_of, find
 from aecodec.family import Bitstreams

@@ -41,5 +41,7 @@ class Family(Protocol[Kind]):
     def decode(self, bitstreams: Bitstreams, model: Kind, area: Region, threads: int | None) -> np.ndarray:
         """The colours of an area; bitstreams that it does not depend on are not asked for. Raises DecodeError."""
 
-    def salvage(self, salvaged: Salvage, model: Kind, threads: int | None) -> tuple[np.ndarray, dict[int, DecodeError]]:
+    def salvage(
+        self, salvaged: DamagedFile, model: Kind, threads: int | None
+    ) -> tuple[np.ndarray, dict[int, DecodeError]]:
         """The colours of the whole image, and by number what is wrong with each damaged tile. Raises DecodeError."""

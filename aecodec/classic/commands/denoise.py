@@ -1,4 +1,4 @@
-"""aecodec denoise: pictures without their noise."""
+"""aecodec denoise: remove the noise from images."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ _SUFFIX = "-denoised.png"
 
 
 def denoise(
-    inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Pictures; - for standard input.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Images; - for standard input.")],
     output: Annotated[
         str | None,
         typer.Option(
@@ -25,7 +25,7 @@ def denoise(
     model: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="Denoiser, see aecodec models; those of digits take grey pictures of 28x28 pixels."
+            metavar="NAME", help="Denoiser, see aecodec models; those of digits take grey images of 28x28 pixels."
         ),
     ] = "photo-denoise",
     recursive: Recursive = False,
@@ -33,11 +33,11 @@ def denoise(
     force: Force = False,
     limit: LimitOption = None,
 ) -> None:
-    """Take the noise out of pictures.
+    """Remove the noise from images.
 
     photo-denoise takes photographs of any size, grey or in colour, with Gaussian noise of sigma 10 to 50 (of 255) or
-    with pixels replaced by random ones; alpha is kept as it is. Without -o, what a folder or a pattern has of the
-    name NAME-denoised.png is left out: it comes from an earlier run.
+    with pixels replaced by random ones; alpha is kept as it is. Without -o, files NAME-denoised.png in a folder or a
+    pattern are left out: they come from an earlier run.
     """
     from aecodec.classic.denoise import denoise as clean
     from aecodec.classic.denoise import denoiser
@@ -68,10 +68,10 @@ def denoise(
         lost = f", left out: {', '.join(packed.lost)}" if packed.lost else ""
         say(f"{title(task.source)}: {width}x{height}, {model}{lost}")
 
-    found = find(inputs, EXTENSIONS, recursive)
+    sources = find(inputs, EXTENSIONS, recursive)
     if output is None:
-        others = [one for one in found if one.name in inputs or not one.name.endswith(_SUFFIX)]
-        if found and not others:
-            fail("only pictures from an earlier run: name them, or an output with -o")
-        found = others
-    run(plan(inputs, found, output, None, _SUFFIX), job)
+        others = [source for source in sources if source.name in inputs or not source.name.endswith(_SUFFIX)]
+        if sources and not others:
+            fail("only images from an earlier run: name them, or an output with -o")
+        sources = others
+    run(plan(inputs, sources, output, None, _SUFFIX), job)

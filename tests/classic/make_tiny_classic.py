@@ -1,6 +1,6 @@
 """Make tests/tiny/classic: small classic models, trained for a moment, one of each kind. Run it only if they change.
 
-    python make_tiny_classic.py [NAME...]
+    python tests/classic/make_tiny_classic.py [NAME...]
 
 Their ids are at the end of the development ids, which nothing else uses.
 """
@@ -16,8 +16,8 @@ from aecodec.classic.train.entries import ENTRIES
 from aecodec.classic.train.install import install
 from aecodec.classic.train.run import run
 
-HERE = Path(__file__).parent
-SAMPLES = HERE.parent / "aecodec" / "bench" / "samples"
+TESTS = Path(__file__).parents[1]
+SAMPLES = TESTS.parent / "aecodec" / "bench" / "samples"
 SETTINGS = {  # name: id and parameters
     "mnist-dense": (0xFF00, {"m": "8"}),
     "image-conv": (0xFF01, {"filters": "8v 1:1", "pictures": "4000"}),
@@ -30,7 +30,7 @@ COMMON = {"epochs": "3", "optimizer": "adam", "rate": "5e-3", "batch": "16"}
 
 def main(names: list[str]) -> None:
     """Train and install them, without names all of them."""
-    target = HERE / "tiny" / "classic"
+    target = TESTS / "tiny" / "classic"
     if not names:
         shutil.rmtree(target, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Pictures that stand for a data set: discs, rings and bars of ten classes, as the IDX files of MNIST."""
+"""Images that stand for those that the classic models know: bars of ten classes, as IDX files, and a grey wave."""
 
 import gzip
 from pathlib import Path
@@ -33,3 +33,10 @@ def write_digits(folder: Path, train: int = 600, test: int = 40) -> Path:
         write_idx(folder / f"{part}-images-idx3-ubyte.gz", pictures)
         write_idx(folder / f"{part}-labels-idx1-ubyte.gz", classes)
     return folder
+
+
+def wave(height: int, width: int, channels: int = 0) -> np.ndarray:
+    """A smooth image, uint8 (height, width) or with so many channels."""
+    y, x = np.mgrid[:height, :width]
+    grey = (127 + 80 * np.sin(x / 9) + 40 * np.cos(y / 5)).astype(np.uint8)
+    return np.repeat(grey[..., None], channels, axis=-1) if channels else grey

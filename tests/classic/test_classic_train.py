@@ -125,10 +125,10 @@ def test_a_classic_model_is_trained_installed_and_used(train, tmp_path):
         (["photo", "--steps", "3"], 2, "--data: photo needs a folder of pictures"),
         (["mnist-dense", "--data", "none"], 1, "none: no such folder"),
         (["mnist-dense", "--data", "."], 1, "no train-images-idx3-ubyte.gz"),
-        (["mnist-dense", "--data", ".", "--val", "."], 1, "--val .: mnist has test pictures of its own"),
+        (["mnist-dense", "--data", ".", "--val", "."], 1, "--val .: mnist has test images of its own"),
         (["image-dense", "--data", "none"], 1, "none: no such folder"),
         (["image-dense", "--data", "."], 1, "no pictures here"),
-        (["image-dense"], 1, "--data: expected a folder of pictures"),
+        (["image-dense"], 1, "--data: expected a folder of images"),
     ],
 )
 def test_bad_input_is_one_line(train, tmp_path, arguments, code, line):
