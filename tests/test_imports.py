@@ -18,11 +18,11 @@ PACKAGE = Path(aecodec.__file__).parent
 
 # From the bottom to the top: a module imports from lower floors, and from its own folder.
 FLOORS = [
-    {"errors", "workers", "processes"},
+    {"errors", "workers", "processes", "atomic"},
     {"header", "limits", "tiles", "scalenet", "lapped", "rangecoder"},
     {"container"},
     {"entropy", "sidedata"},
-    {"model", "picture"},
+    {"model", "imagefile"},
     {"transforms", "tilecoder", "forecast"},
     {"refine"},
     {"source"},
@@ -52,7 +52,7 @@ USERS = {
     "pillow_heif": {"bench"},
     "ssimulacra2": {"bench"},
     "matplotlib": {"bench", "train"},
-    "PIL": {"picture", "pillow", "bench", "train", "classic"},
+    "PIL": {"imagefile", "pillow", "bench", "train", "classic"},
 }
 HEAVY = {
     *("tensorflow", "keras", "jax", "torch", "ai_edge_quantizer", "matplotlib", "scipy"),
@@ -163,7 +163,7 @@ def loaded(code: str) -> set[str]:
 
 
 def test_importing_the_package_loads_nothing_heavy():
-    found = loaded("import aecodec, aecodec.codec, aecodec.model, aecodec.picture")
+    found = loaded("import aecodec, aecodec.codec, aecodec.model, aecodec.imagefile")
     assert not found & (HEAVY | {"typer", "click", "rich", "ai_edge_litert"})
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from aecodec.cli.files import check_folder, check_target, write_output
 from aecodec.cli.jobs import Failed, Job, Made, attempt, each
 from aecodec.cli.messages import STANDARD, explain, say, say_of, title
+from aecodec.cli.outputs import check_folder, check_target, write_output
 from aecodec.cli.tally import Tally
 from aecodec.cli.tasks import Task
 from aecodec.workers import usable_threads

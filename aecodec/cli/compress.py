@@ -122,7 +122,7 @@ def compress(
     from aecodec.cli.batch import batch, share_of_threads
     from aecodec.cli.find import find
     from aecodec.cli.tasks import plan
-    from aecodec.picture import EXTENSIONS
+    from aecodec.imagefile import EXTENSIONS
 
     if quality is not None and not 1 <= quality <= 100:  # not a number passes the range above
         raise typer.BadParameter(f"{quality} is not in the range 1 to 100", param_hint="-q")
@@ -160,16 +160,16 @@ class _Compress:
     limited: bool  # otherwise Pillow's own limit of pixels holds
 
     def __call__(self, task: "Task") -> "Made":
-        from aecodec.cli.files import open_input, quiet
+        from aecodec.cli.inputs import open_input, quiet
         from aecodec.cli.jobs import Made
         from aecodec.cli.messages import summary
         from aecodec.cli.verify import check_result
         from aecodec.codec import encode, read_metadata
-        from aecodec.picture import read_picture
+        from aecodec.imagefile import read_image
 
         limits, most = self.allowed
         with open_input(task.source, most) as file, quiet():
-            pixels, metadata = read_picture(file, limits if self.limited else None)
+            pixels, metadata = read_image(file, limits if self.limited else None)
         data = encode(
             pixels,
             self.quality,

@@ -95,7 +95,7 @@ def decompress(
 def _extension(kind: str | None) -> str:
     """An extension with its dot, of a format that can be written. Raises typer.BadParameter."""
     from aecodec.errors import EncodeError
-    from aecodec.picture import format_of
+    from aecodec.imagefile import format_of
 
     if kind is None:
         return ".png"
@@ -130,12 +130,12 @@ class _Decompress:
 
     def __call__(self, task: "Task") -> "Made | Failed":
         from aecodec import container
-        from aecodec.cli.files import read_aez
+        from aecodec.cli.inputs import read_aez
         from aecodec.cli.jobs import Failed, Made
         from aecodec.cli.messages import STANDARD, summary
         from aecodec.codec import decode, read_metadata
         from aecodec.damage import salvage
-        from aecodec.picture import format_of, pack_picture
+        from aecodec.imagefile import format_of, pack_image
         from aecodec.tiles import checked_region
 
         kind = format_of(f"picture{self.extension}" if task.target == STANDARD else task.target)
@@ -157,6 +157,6 @@ class _Decompress:
         else:
             pixels = decode(data, region=self.region, limits=limits, threads=self.threads)
             metadata = read_metadata(data, limits=limits)
-        packed = pack_picture(pixels, metadata, kind)
+        packed = pack_image(pixels, metadata, kind)
         lost = [f"left out, because {kind} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
         return Made(packed.data, report, width * height, (*damage, *lost), 1 if damage else 0)

@@ -41,12 +41,13 @@ def denoise(
     """
     from aecodec.classic.denoise import denoise as clean
     from aecodec.classic.denoise import denoiser
-    from aecodec.cli.files import check_target, open_input, quiet, write_output
     from aecodec.cli.find import find
+    from aecodec.cli.inputs import open_input, quiet
     from aecodec.cli.messages import STANDARD, explain, fail, say, title
+    from aecodec.cli.outputs import check_target, write_output
     from aecodec.cli.tasks import Task, plan, run
     from aecodec.errors import ModelError
-    from aecodec.picture import EXTENSIONS
+    from aecodec.imagefile import EXTENSIONS
 
     try:
         net = denoiser(model)
@@ -56,13 +57,13 @@ def denoise(
     limits, most = allowed(limit)
 
     def job(task: Task) -> None:
-        from aecodec.picture import format_of, pack_picture, read_picture
+        from aecodec.imagefile import format_of, pack_image, read_image
 
         check_target(task.target, force)
         kind = "PNG" if task.target == STANDARD else format_of(task.target)
         with open_input(task.source, most) as file, quiet():
-            pixels, metadata = read_picture(file, limits if limit else None)
-        packed = pack_picture(clean(pixels, net, threads), metadata, kind)
+            pixels, metadata = read_image(file, limits if limit else None)
+        packed = pack_image(clean(pixels, net, threads), metadata, kind)
         write_output(task.target, packed.data, force)
         height, width = pixels.shape[:2]
         lost = f", left out: {', '.join(packed.lost)}" if packed.lost else ""

@@ -43,10 +43,10 @@ def generate(
 ) -> None:
     """Draw pictures with an autoencoder: samples, its latent plane, or what it makes of pictures of each class."""
     from aecodec.classic import generate as drawing
-    from aecodec.cli.files import check_target, write_output
     from aecodec.cli.messages import STANDARD, fail, say
+    from aecodec.cli.outputs import check_target, write_output
     from aecodec.errors import AezError, printable
-    from aecodec.picture import format_of, pack_picture
+    from aecodec.imagefile import format_of, pack_image
 
     if show is Show.GRID and count is not None and count > 100:
         raise typer.BadParameter(f"{count} is more than 100 along an edge", param_hint="--count")
@@ -61,7 +61,7 @@ def generate(
             pixels = drawing.class_rows(drawing.pictured(model), data, seed)
         else:
             pixels = drawing.scatter(drawing.pictured(model), data)
-        write_output(output, pack_picture(pixels, format=kind).data, force)
+        write_output(output, pack_image(pixels, format=kind).data, force)
     except (AezError, ValueError) as error:
         fail(str(error))
     if output != STANDARD:

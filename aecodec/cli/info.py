@@ -33,9 +33,10 @@ def info(
       aecodec info --json photo.aez | jq .bpp
       aecodec info -r packed
     """
-    from aecodec.cli.files import read_aez, write_standard
     from aecodec.cli.find import AEZ, find
+    from aecodec.cli.inputs import read_aez
     from aecodec.cli.messages import STANDARD, title
+    from aecodec.cli.outputs import write_standard
     from aecodec.cli.tasks import Task, run
 
     limits, most = allowed(limit)

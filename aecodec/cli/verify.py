@@ -30,9 +30,10 @@ def verify(
       aecodec verify -r packed > /dev/null                only what is damaged
       ssh host cat photo.aez | aecodec verify -
     """
-    from aecodec.cli.files import read_aez, write_standard
     from aecodec.cli.find import AEZ, find
+    from aecodec.cli.inputs import read_aez
     from aecodec.cli.messages import STANDARD, title
+    from aecodec.cli.outputs import write_standard
     from aecodec.cli.tasks import Task, run
 
     limits, most = allowed(limit)

@@ -85,7 +85,7 @@ class Packed(NamedTuple):
     lost: tuple[str, ...]
 
 
-def read_picture(source: str | os.PathLike[str] | BinaryIO, limits: Limits | None = None) -> Picture:
+def read_image(source: str | os.PathLike[str] | BinaryIO, limits: Limits | None = None) -> Picture:
     """Read a PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or GIF file; `source` is a path or an open binary file.
 
     Grey, grey with alpha, RGB and RGBA come as they are, 1-bit pictures as grey, palettes as RGB; a transparent colour
@@ -100,7 +100,7 @@ def read_picture(source: str | os.PathLike[str] | BinaryIO, limits: Limits | Non
     """
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
-            return read_picture(file, limits)
+            return read_image(file, limits)
     file = source if source.seekable() else io.BytesIO(source.read())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks about odd files, and about sizes that are allowed here
@@ -143,14 +143,14 @@ def format_of(path: str | os.PathLike[str]) -> str:
     return found
 
 
-def pack_picture(pixels: np.ndarray, metadata: Metadata = _NO_METADATA, format: str = "PNG") -> Packed:
+def pack_image(pixels: np.ndarray, metadata: Metadata = _NO_METADATA, format: str = "PNG") -> Packed:
     """Return a picture file in any format that Pillow writes, with the metadata that it can hold.
 
     `pixels`: uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4). JPEG, WebP and AVIF are written at a high quality.
 
     Raises EncodeError if the format cannot hold the picture, above all its alpha channel.
 
-    >>> pack_picture(np.zeros((2, 3), np.uint8), format="PPM").data
+    >>> pack_image(np.zeros((2, 3), np.uint8), format="PPM").data
     b'P5\\n3 2\\n255\\n\\x00\\x00\\x00\\x00\\x00\\x00'
     """
     mode = "L" if pixels.ndim == 2 else _CHANNELS.get(pixels.shape[-1]) if pixels.ndim == 3 else None
