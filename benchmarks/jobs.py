@@ -35,7 +35,7 @@ def in_one_process(verb: str, source: Path, target: Path) -> None:
 
     def one(file: Path) -> None:
         if verb == "compress":
-            pixels, metadata = read_image(file)
+            pixels, metadata, *_ = read_image(file)
             made = aecodec.encode(pixels, metadata=metadata, threads=1)
         else:
             data = file.read_bytes()

@@ -169,7 +169,7 @@ class _Compress:
 
         limits, most = self.allowed
         with open_input(task.source, most) as file, quiet():
-            pixels, metadata = read_image(file, limits if self.limited else None)
+            pixels, metadata, *_ = read_image(file, limits)
         data = encode(
             pixels,
             self.quality,

@@ -62,7 +62,7 @@ def denoise(
         check_target(task.target, force)
         kind = "PNG" if task.target == STANDARD else format_of(task.target)
         with open_input(task.source, most) as file, quiet():
-            pixels, metadata = read_image(file, limits if limit else None)
+            pixels, metadata, *_ = read_image(file, limits)
         packed = pack_image(clean(pixels, net, threads), metadata, kind)
         write_output(task.target, packed.data, force)
         height, width = pixels.shape[:2]
