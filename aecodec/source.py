@@ -7,6 +7,7 @@ import numpy as np
 
 from aecodec import tiles
 from aecodec.model import Model
+from aecodec.progress import report
 from aecodec.refine import Strip, refined, strips
 from aecodec.tilecoder import encode_tiles, estimate_tiles, round_tiles, tile_symbols
 from aecodec.transforms import analyse
@@ -54,6 +55,7 @@ class Source:
         for strip in self.refined(units):
             part = None if y_hat is None else y_hat[strip.top :]
             bitstreams += encode_tiles(strip.y, strip.place, units, self.weights, self.workers, part, strip.known)
+            report((strip.top + len(strip.y)) / len(self.y))
         return bitstreams
 
     def round(self, units: int, y_hat: np.ndarray) -> None:

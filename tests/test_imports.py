@@ -18,7 +18,7 @@ PACKAGE = Path(aecodec.__file__).parent
 
 # From the bottom to the top: a module imports from lower floors, and from its own folder.
 FLOORS = [
-    {"errors", "workers", "processes", "atomic"},
+    {"errors", "workers", "processes", "atomic", "progress"},
     {"header", "limits", "tiles", "scalenet", "lapped", "rangecoder"},
     {"container"},
     {"entropy", "sidedata"},

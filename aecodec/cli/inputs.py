@@ -1,7 +1,6 @@
 """Inputs: files, pipes and standard input, read up to a limit."""
 
 import errno
-import io
 import os
 import re
 import stat
@@ -10,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from aecodec.cli.limits import FILE
 from aecodec.cli.messages import STANDARD
+from aecodec.cli.options import MAX_FILE
 from aecodec.errors import LimitError
 
 _DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)")
@@ -32,25 +31,14 @@ def descriptor_of(name: str) -> int | None:
     return int(found[1] or found[2]) if found else None
 
 
-def open_input(name: str, max_size: int = FILE) -> BinaryIO:
-    """Open a file or standard input for reading, so that one can go back in it.
-
-    A pipe is read to its end first, and so is a stream that has been opened by somebody else: its first byte is the one
-    where it is. Raises OSError; LimitError for more than `max_size` bytes.
-    """
-    file = _open(name)
-    try:
+def read_input(name: str, max_size: int = MAX_FILE) -> bytes:
+    """Read a file or standard input from where it is. Raises OSError; LimitError for more than `max_size` bytes."""
+    with _open(name) as file:
         _check_size(file, max_size)
-        if file.seekable() and name != STANDARD and descriptor_of(name) is None:
-            return file
-    except BaseException:
-        file.close()
-        raise
-    with file:
-        return io.BytesIO(_read_rest(file, max_size))
+        return _read_rest(file, max_size)
 
 
-def read_aez(name: str, max_size: int = FILE) -> bytes:
+def read_aez(name: str, max_size: int = MAX_FILE) -> bytes:
     """Read an .aez file, the header first, so that a file of another kind is not read to its end.
 
     Raises OSError or DecodeError, for more than `max_size` bytes a LimitError.

@@ -1,7 +1,7 @@
 """Image files <-> pixels and metadata, through Pillow. The only room but the Pillow plugin that knows Pillow."""
 
 from aecodec.imagefile.read import EXTENSIONS, DecodedImage, as_kept, extensions, read_image, stated_profile
-from aecodec.imagefile.tags import orientation_of
+from aecodec.imagefile.tags import orientation_of, turned_pixels
 from aecodec.imagefile.write import LOSSY, Packed, format_of, pack_image
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "pack_image",
     "read_image",
     "stated_profile",
+    "turned_pixels",
 ]

@@ -4,6 +4,7 @@ import struct
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from aecodec.errors import printable
@@ -67,6 +68,11 @@ def density_of(exif: bytes | None) -> tuple[float, float] | None:
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
+
+
+def turned_pixels(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn pixels, uint8 (H, W[, C]), as an orientation says."""
+    return np.asarray(turned(Image.fromarray(pixels), orientation)) if orientation > 1 else pixels
 
 
 def stated_density(image: Image.Image) -> Any:

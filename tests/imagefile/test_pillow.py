@@ -21,7 +21,7 @@ from aecodec import codec
 from aecodec.container import Chunk, Header, write
 from aecodec.pillow import AezImageFile
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 GOLDEN = TESTS / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.aez"))
 PLAIN, WITH_METADATA = GOLDEN / "rgb-17x33-q50.aez", GOLDEN / "rgb-metadata-24x16-q50.aez"

@@ -15,8 +15,9 @@ import typer
 from PIL import Image
 from trees import contents, picture
 
+from aecodec.cli.batch import each
 from aecodec.cli.find import find
-from aecodec.cli.jobs import Failed, Made, each
+from aecodec.cli.report import Failed, Made
 from aecodec.cli.tasks import Task
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
@@ -35,7 +36,7 @@ def tree(tmp_path) -> Path:
 def names(*inputs: str, recursive: bool = False) -> list[str]:
     return [
         name if not problem else f"{name}: {problem}"
-        for name, _, problem in find(list(inputs), {".png", ".jpg", ".bmp"}, recursive)
+        for name, _, problem in find(list(inputs), {".png", ".jpg", ".bmp"}, recursive).files
     ]
 
 
@@ -82,10 +83,10 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(tree, monkeypatch):
 
 def test_a_folder_without_pictures_says_so(tree, monkeypatch):
     monkeypatch.chdir(tree)
-    assert names("in/empty", recursive=True) == ["in/empty: no pictures in this folder"]
+    assert names("in/empty", recursive=True) == ["in/empty: no images in this folder"]
     (tree / "outer" / "inner").mkdir(parents=True)
-    assert names("outer") == ["outer: no pictures in this folder, use --recursive for the folders in it"]
-    assert names("outer", recursive=True) == ["outer: no pictures in this folder"]
+    assert names("outer") == ["outer: no images in this folder, use --recursive for the folders in it"]
+    assert names("outer", recursive=True) == ["outer: no images in this folder"]
 
 
 @posix
@@ -229,7 +230,7 @@ def test_jobs_change_nothing_but_the_time(aecodec, tree):
         kept[jobs] = contents(tree / jobs), sorted(line for line in done.lines if not line.startswith("4 of 5"))
     assert kept["1"] == kept["3"]
     assert len(kept["1"][0]) == 4
-    assert "in/bad.png: no picture: expected PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or GIF" in kept["1"][1]
+    assert "in/bad.png: no image: expected PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or GIF" in kept["1"][1]
     done = aecodec("decompress", "1", "-r", "-j", "2", "--out-dir", "back")
     assert len(contents(tree / "back")) == 4
 

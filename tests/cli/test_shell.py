@@ -117,7 +117,7 @@ def test_a_terminal_gets_a_progress_bar_with_colours_unless_it_must_not(command,
     plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", text)
     assert re.search(r"3/3 files, \d+\.\d\d MP/s, \d+ bytes (saved|more), 1 failed +(\d\d:|-:)?", plain)
     assert "./a.png" not in plain  # the bar stands for it
-    assert "./c.png: no picture: expected PNG" in plain
+    assert "./c.png: no image: expected PNG" in plain
     assert re.search(r"\r?2 of 3 files in \d.* 1 failed: \./c\.png\r\n$", plain)
 
 

@@ -16,7 +16,7 @@ from aecodec.cli.messages import explain
 def test_names_of_outputs(tmp_path):
     folder = str(tmp_path)
     plan = lambda inputs, output=None: [  # noqa: E731
-        task.target for task in tasks.plan(inputs, find(inputs, {".png"}), output, None, ".aez")
+        task.target for task in tasks.plan(inputs, find(inputs, {".png"}).files, output, None, ".aez")
     ]
     assert plan(["a.png", "b/c.d.jpg", "e", ".hidden"]) == ["a.aez", "b/c.d.aez", "e.aez", ".hidden.aez"]
     assert plan(["-"], "x") == ["x"]

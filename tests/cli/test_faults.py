@@ -15,7 +15,7 @@ from PIL import Image
 from aecodec import atomic
 from aecodec.cli import outputs
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 SAMPLE = TESTS.parent / "aecodec" / "bench" / "samples" / "kodim15_crop.png"
 OLD, NEW = b"old" * 1000, b"new" * 50_000
 LEFT = ".aecodec-0123456789abcdef.tmp"
