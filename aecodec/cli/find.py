@@ -116,7 +116,8 @@ def _in_folder(
         yield Found(os.fspath(error.filename), problem=(error.strerror or str(error)).lower())
     if none:
         kind = ".aez files" if extensions is AEZ else "images"
-        deeper = not recursive and any(entry.is_dir() and entry.name[0] != "." for entry in os.scandir(folder))
+        with os.scandir(folder) as entries:
+            deeper = not recursive and any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
         hint = ", use --recursive for the folders in it" if deeper else ""
         yield Found(folder, problem=f"no {kind} in this folder{hint}")
 
