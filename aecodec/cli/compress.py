@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from aecodec.imagefile import DecodedImage
     from aecodec.sidedata import Metadata
 
+_SMALL = 256 * 256  # pixels, for which threads take longer than they save
+
 
 def compress(
     inputs: ImageFiles,
@@ -289,9 +291,10 @@ class _Compress:
         image = read_image(io.BytesIO(source), limits, to_8_bits=self.to_8_bits, salvage=self.salvage)
         pixels, metadata = self._prepared(image)
         searches = any(self.options[name] for name in ("target_size", "target_bpp", "target_psnr"))
+        small = {"threads": 1} if pixels.shape[0] * pixels.shape[1] <= _SMALL else {}
         # A search for a target takes several runs, and how many is not known before.
         with reporting((lambda _: None) if searches else progress):
-            data = encode(pixels, metadata=metadata, **self.options)
+            data = encode(pixels, metadata=metadata, **self.options | small)
         read_metadata(data, limits=limits)  # a file that is read only with --limit is written only with it
         height, width = pixels.shape[:2]
         line, fields = change_line(width, height, len(source), len(data), bpp=True), {}
