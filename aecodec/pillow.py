@@ -31,14 +31,14 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageFile
 
-from aecodec import codec, container, sidedata
+from aecodec import api, container, geometry, settings
 from aecodec.container import Chunk, Index
+from aecodec.container.metadata import Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, EncodeError, ModelError, NotAezError
 from aecodec.imagefile import as_kept, stated_profile
 from aecodec.imagefile.colour import fitted
 from aecodec.imagefile.tags import with_density
 from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.sidedata import Metadata
 
 FORMAT = "AEZ"
 
@@ -81,8 +81,8 @@ class AezImageFile(ImageFile.ImageFile):
             limits = _limits(header.width * header.height)
             head += self.fp.read(_longest_index(min(header.tile_count, limits.max_tiles)))
             index = container.read_index(head, limits)
-            quality = codec.read_info(head, limits=limits).quality
-            metadata = sidedata.unpack_metadata(self._metadata_chunks(index), limits)
+            quality = api.read_info(head, limits=limits).quality
+            metadata = unpack_metadata(self._metadata_chunks(index), limits)
         if quality is not None:  # of a model that this version knows
             self.info["quality"] = quality
         for key, name in _METADATA.items():
@@ -129,7 +129,7 @@ class AezDecoder(ImageFile.PyDecoder):
         (header,) = self.args
         data = self.fd.read()
         with _pillow_errors():
-            pixels = codec.decode(data, limits=_limits(header.width * header.height))
+            pixels = api.decode(data, limits=_limits(header.width * header.height))
             if container.read_header(data) != header:
                 raise CorruptError("file: another picture than when it was opened")
         self.set_as_raw(pixels.data)
@@ -142,7 +142,7 @@ def _accept(prefix: bytes) -> bool:
 
 def _limits(pixels: int) -> Limits:
     """Pillow has checked the number of pixels, by its own limit; with more of them there may be more tiles."""
-    return Limits(max_pixels=pixels, max_tiles=max(DEFAULT_LIMITS.max_tiles, 3 * pixels // codec.TILE**2))
+    return Limits(max_pixels=pixels, max_tiles=max(DEFAULT_LIMITS.max_tiles, 3 * pixels // geometry.TILE_PIXELS**2))
 
 
 def _longest_index(tiles: int) -> int:
@@ -159,8 +159,8 @@ def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     chosen = {key: options[key] for key in _ENCODE if key in options}
     if not {"target_size", "target_bpp", "target_psnr"} & chosen.keys():
         _check_number("quality", chosen.get("quality", 75), numbers.Real, 1, 100)
-    chosen.setdefault("effort", codec.DEFAULT_EFFORT)
-    _check_number("effort", chosen["effort"], numbers.Integral, 0, codec.LAST_EFFORT)
+    chosen.setdefault("effort", settings.DEFAULT_EFFORT)
+    _check_number("effort", chosen["effort"], numbers.Integral, 0, settings.MAX_EFFORT)
     try:
         ready = as_kept(im)
         icc = options["icc_profile"] if "icc_profile" in options else _profile(im, len(ready.getbands()))
@@ -174,7 +174,7 @@ def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     if "quality" in chosen:
         chosen["quality"] = float(chosen["quality"])
     with _pillow_errors():
-        data = codec.encode(np.asarray(ready), metadata=metadata, **chosen)
+        data = api.encode(np.asarray(ready), metadata=metadata, **chosen)
     fp.write(data)
 
 

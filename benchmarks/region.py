@@ -14,19 +14,19 @@ import numpy as np
 from common import RESULTS, conditions, mosaic, write_json
 
 import aecodec
-from aecodec import tiles
+from aecodec import geometry
 from aecodec.bench.pictures import find_pictures
-from aecodec.transforms import needed
+from aecodec.codec.transforms import needed
 
 WIDTH, HEIGHT = 4000, 3000
 QUALITY = 75
 PARTS = (1, 2, 4, 8, 16, 32, 64, 256, 1024)  # of the area
 
 
-def region(part: int) -> tiles.Region:
+def region(part: int) -> geometry.Region:
     """Return x, y, width and height of one part of the picture."""
     width, height = round(WIDTH / part**0.5), round(HEIGHT / part**0.5)
-    return tiles.Region((WIDTH - width) // 2, (HEIGHT - height) // 2, width, height)
+    return geometry.Region((WIDTH - width) // 2, (HEIGHT - height) // 2, width, height)
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     arguments = parser.parse_args()
     data = aecodec.encode(mosaic(find_pictures(arguments.images), WIDTH, HEIGHT), QUALITY)
     whole = aecodec.decode(data)
-    place = tiles.tiles(HEIGHT, WIDTH)
+    place = geometry.tiles(HEIGHT, WIDTH)
     seconds: dict[int, list[float]] = {part: [] for part in PARTS}
     differences = {}
     for _ in range(arguments.rounds + 1):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from aecodec.workers import usable_threads
+from aecodec.parallel import usable_threads
 
 SMALL = 28  # pixels on each side of the pictures of MNIST and Fashion-MNIST
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from aecodec.workers import usable_threads
+from aecodec.parallel import usable_threads
 
 _PACKAGES = (
     "aecodec",
@@ -79,10 +79,11 @@ def library_versions() -> dict[str, str]:
 def _own_files() -> dict[str, str]:
     import aecodec
     from aecodec.classic.weights import folder_of_models
-    from aecodec.model import weights_folder
+    from aecodec.model.weights import weights_folder
 
     package = Path(aecodec.__file__).parent
-    own, classic = (sorted(folder.glob("*.py")) for folder in (package, package / "classic"))
+    core = ("*.py", "codec/*.py", "container/*.py", "entropy/*.py", "model/*.py")
+    own, classic = (sorted(path for one in g for path in package.glob(one)) for g in (core, ("classic/*.py",)))
     manifests = weights_folder() / "manifest.json", folder_of_models() / "manifest.json"  # with hashes of the weights
     groups = {"aecodec files": [manifests[0], *own], "aecodec classic files": [manifests[1], *own, *classic]}
     return {name: _digest(paths) for name, paths in groups.items() if paths[0].exists()}

@@ -21,7 +21,7 @@ import numpy as np
 
 from aecodec.bench.measure import Failure, decode_checked, describe
 from aecodec.bench.rivals import Rival, known_rivals
-from aecodec.workers import usable_threads
+from aecodec.parallel import usable_threads
 
 _WARM_UP = 256  # pixels on each side of the part of the picture that is coded before the clock runs
 

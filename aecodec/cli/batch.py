@@ -18,7 +18,7 @@ from aecodec.cli.messages import STANDARD, explain
 from aecodec.cli.outputs import check_folder, check_target, write_output
 from aecodec.cli.report import Failed, Made, Report
 from aecodec.cli.tasks import Task
-from aecodec.workers import usable_threads
+from aecodec.parallel import usable_threads
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from aecodec.cli.batch import Progress
     from aecodec.cli.report import Made
     from aecodec.cli.tasks import Task
+    from aecodec.container.metadata import Metadata
     from aecodec.imagefile import DecodedImage
-    from aecodec.sidedata import Metadata
 
 _SMALL = 256 * 256  # pixels, for which threads take longer than they save
 
@@ -279,10 +279,10 @@ class _Compress:
     def __call__(self, task: "Task", progress: "Progress") -> "Made":
         import io
 
+        from aecodec.api import encode, read_metadata
         from aecodec.cli.inputs import read_input
         from aecodec.cli.report import Made, change_line
         from aecodec.cli.verify import check_result
-        from aecodec.codec import encode, read_metadata
         from aecodec.imagefile import read_image
         from aecodec.progress import reporting
 

@@ -182,13 +182,13 @@ class _Decompress:
 
     def __call__(self, task: "Task", progress: "Progress") -> "Made | Failed":
         from aecodec import container
+        from aecodec.api import decode, read_metadata
         from aecodec.cli.inputs import read_aez
         from aecodec.cli.messages import STANDARD
         from aecodec.cli.report import Failed, Made, change_line
-        from aecodec.codec import decode, read_metadata
         from aecodec.damage import salvage
+        from aecodec.geometry import checked_region
         from aecodec.imagefile import format_of, pack_image
-        from aecodec.tiles import checked_region
 
         kind = format_of(f"image{self.extension}" if task.target == STANDARD else task.target)
         limits, max_file = self.allowed

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from aecodec.cli.options import AezFiles, Json, LimitOption, Quiet, Recursive, allowed
 
 if TYPE_CHECKING:
-    from aecodec.codec import Info
+    from aecodec.api import Info
 
 _CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 
@@ -39,7 +39,7 @@ def info(
     def job(task: Task) -> None:
         import json
 
-        from aecodec.codec import read_info
+        from aecodec.api import read_info
         from aecodec.errors import CorruptError, TruncatedError
 
         data = read_aez(task.source, max_file)

@@ -129,7 +129,6 @@ def check_existing(force: bool, skip_existing: bool) -> None:
 
 def complete_models(incomplete: str) -> Iterator[str]:
     """Yield the names of the installed models that begin so, for the completion of the shell."""
-    from aecodec.classic.weights import classics
-    from aecodec.model import models
+    from aecodec.families import installed
 
-    yield from (name for name in (*models(), *classics()) if name.startswith(incomplete))
+    yield from (model.name for model in installed() if model.name.startswith(incomplete))

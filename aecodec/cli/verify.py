@@ -7,8 +7,8 @@ from aecodec.cli.options import AezFiles, Json, LimitOption, Quiet, Recursive, a
 if TYPE_CHECKING:
     import numpy as np
 
+    from aecodec.container.metadata import Metadata
     from aecodec.limits import Limits
-    from aecodec.sidedata import Metadata
 
 
 def verify(
@@ -66,8 +66,8 @@ def check_result(
     """
     import numpy as np
 
+    from aecodec.api import decode, read_metadata
     from aecodec.bench.metrics import psnr
-    from aecodec.codec import decode, read_metadata
     from aecodec.errors import CorruptError
 
     decoded = decode(data, limits=limits, threads=threads)

@@ -15,12 +15,12 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
+from aecodec.container.metadata import Metadata
 from aecodec.errors import EncodeError, LimitError, printable
 from aecodec.imagefile import colour, tags
 from aecodec.imagefile.cutoff import rest_of
 from aecodec.imagefile.probe import PLUGIN_EXTENSIONS, PLUGINS, Said, installed, kind_of, probe
 from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.sidedata import Metadata
 
 _READ = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "AVIF", "TIFF")  # those that Pillow has imported anyway come first
 _READ_NAMES = "PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or GIF"

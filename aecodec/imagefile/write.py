@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from aecodec.container.metadata import Metadata
 from aecodec.errors import EncodeError
 from aecodec.imagefile import colour, tags
 from aecodec.imagefile.read import one_line
-from aecodec.sidedata import Metadata
 
 _CHANNELS = {2: "LA", 3: "RGB", 4: "RGBA"}
 

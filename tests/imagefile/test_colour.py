@@ -8,10 +8,10 @@ import pytest
 from files import SRGB_ICC, png, saved, shown, synthetic
 from PIL import Image, ImageCms
 
+from aecodec.container.metadata import Metadata
 from aecodec.errors import EncodeError
 from aecodec.imagefile import pack_image, read_image
 from aecodec.imagefile.colour import ADOBE, SRGB, SRGB_CURVE, Space, of_code_points, power, profile
-from aecodec.sidedata import Metadata
 
 FLAT = np.full((4, 4, 3), 128, np.uint8)
 GREY = np.full((4, 4), 128, np.uint8)

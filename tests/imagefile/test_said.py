@@ -10,13 +10,13 @@ import pytest
 from files import SRGB_ICC, chunk, orientation, png, saved, synthetic
 from PIL import Image, ImageOps, PngImagePlugin
 
+from aecodec.container.metadata import Metadata
 from aecodec.errors import EncodeError, LimitError
 from aecodec.imagefile import pack_image, read_image
 from aecodec.imagefile.probe import kind_of, probe
 from aecodec.imagefile.resize import fitting, resized
 from aecodec.imagefile.tags import density_of, orientation_of, parsed, with_density
 from aecodec.limits import Limits
-from aecodec.sidedata import Metadata
 
 RAMP = np.tile(np.linspace(0, 65535, 64).round().astype(np.uint16), (32, 1))
 
