@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from aecodec.container import BytesLike, Header
+from aecodec.container import BytesLike, DamagedFile, Header
 from aecodec.errors import DecodeError
 from aecodec.geometry import Region
 from aecodec.model.weights import Weights

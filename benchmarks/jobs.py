@@ -30,16 +30,16 @@ ONE, TWO = "1 job, 1 thread", "2 jobs, 1 thread each"
 def in_one_process(verb: str, source: Path, target: Path) -> None:
     """Do what the command does with two jobs, but in threads."""
     import aecodec
-    from aecodec.cli.files import write_output
-    from aecodec.picture import pack_picture, read_picture
+    from aecodec.cli.outputs import write_output
+    from aecodec.imagefile import pack_image, read_image
 
     def one(file: Path) -> None:
         if verb == "compress":
-            pixels, metadata = read_picture(file)
+            pixels, metadata, *_ = read_image(file)
             made = aecodec.encode(pixels, metadata=metadata, threads=1)
         else:
             data = file.read_bytes()
-            made = pack_picture(aecodec.decode(data, threads=1), aecodec.read_metadata(data)).data
+            made = pack_image(aecodec.decode(data, threads=1), aecodec.read_metadata(data)).data
         write_output(str(target / f"{file.stem}.{'aez' if verb == 'compress' else 'png'}"), made, False)
 
     target.mkdir()
@@ -58,10 +58,10 @@ def main() -> None:
         in_one_process(arguments.in_one[0], *map(Path, arguments.in_one[1:]))
         return
 
-    from aecodec.picture import read_picture
+    from aecodec.imagefile import read_image
 
     images = find_pictures(arguments.images)
-    megapixels = sum(math.prod(read_picture(file).pixels.shape[:2]) for file in images) * arguments.copies / 1e6
+    megapixels = sum(math.prod(read_image(file).pixels.shape[:2]) for file in images) * arguments.copies / 1e6
     result = conditions() | {"files": len(images) * arguments.copies, "megapixels": round(megapixels, 2)}
     result["rounds"] = arguments.rounds
     with tempfile.TemporaryDirectory() as folder:

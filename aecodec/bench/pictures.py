@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aecodec.errors import printable
-from aecodec.picture import EXTENSIONS
+from aecodec.imagefile import EXTENSIONS
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -45,9 +45,9 @@ def load_picture(path: Path, largest: int | None = None) -> Source:
     If it is larger than `largest` pixels on a side, the centre is cut out. Raises EncodeError or OSError when it cannot
     be read.
     """
-    from aecodec.picture import read_picture
+    from aecodec.imagefile import read_image
 
-    picture = read_picture(path)
+    picture = read_image(path)
     pixels, note = without_alpha(_upright(picture.pixels, picture.metadata.exif))
     if largest is not None and max(pixels.shape[:2]) > largest:
         note = ", ".join(filter(None, (note, f"the centre of {pixels.shape[1]}x{pixels.shape[0]}")))

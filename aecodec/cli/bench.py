@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from aecodec.cli.files import check_target, write_output, write_standard
 from aecodec.cli.messages import STANDARD, fail, say
+from aecodec.cli.outputs import check_target, write_output, write_standard
 
 _QUICK_PICTURES, _QUICK_POINTS, _QUICK_SIDE = 3, 5, 512
 _MODES = "One of --quality, --at-bpp and --at-psnr replaces the sweep over all qualities."

@@ -19,7 +19,7 @@ def models(
     import json
 
     from aecodec.classic.weights import classics
-    from aecodec.cli.files import write_standard
+    from aecodec.cli.outputs import write_standard
     from aecodec.model.model import models as flagships
 
     rows = [("model", "id", "what it is", "data", "latents", "bytes", "reaches")]

@@ -12,6 +12,7 @@ from aecodec.codec.transforms import analyse
 from aecodec.geometry import Tile, pad_window
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
+from aecodec.progress import report
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Encoder:
         bitstreams, coder = [], self.coder(qindex)
         for strip in self.refined(coder):
             bitstreams += coder.encode(strip, None if out is None else out[strip.top :])
+            report((strip.top + len(strip.y)) / len(self.latents.y))
         return bitstreams
 
     def reconstruct(self, qindex: int, out: np.ndarray) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from aecodec.cli.options import Force, Json, Quiet
+
 
 class Show(StrEnum):
     """What is drawn."""
@@ -39,15 +41,21 @@ def generate(
         Path | None,
         typer.Option(help="Folder of the IDX files with test images; Debian's dataset-fashion-mnist is found."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Draw images with an autoencoder: samples, its latent plane, or reconstructions of each class."""
-    from aecodec.classic import generate as drawing
-    from aecodec.cli.files import check_target, write_output
-    from aecodec.cli.messages import STANDARD, fail, say
-    from aecodec.errors import AezError, printable
-    from aecodec.picture import format_of, pack_picture
+    import json
 
+    from aecodec.classic import generate as drawing
+    from aecodec.cli.messages import STANDARD, fail, say
+    from aecodec.cli.outputs import check_target, write_line, write_output
+    from aecodec.errors import AezError, printable
+    from aecodec.imagefile import format_of, pack_image
+
+    if as_json and output == STANDARD:
+        raise typer.BadParameter("standard output takes images or JSON, not both", param_hint="--json")
     if show is Show.GRID and count is not None and count > 100:
         raise typer.BadParameter(f"{count} is more than 100 along an edge", param_hint="--count")
     try:
@@ -61,8 +69,11 @@ def generate(
             pixels = drawing.class_rows(drawing.with_classes(model), data, seed)
         else:
             pixels = drawing.scatter(drawing.with_classes(model), data)
-        write_output(output, pack_picture(pixels, format=kind).data, force)
+        write_output(output, pack_image(pixels, format=kind).data, force)
     except (AezError, ValueError) as error:
         fail(str(error))
-    if output != STANDARD:
-        say(f"{printable(output)}: {pixels.shape[1]}x{pixels.shape[0]}, {show} of {model}")
+    height, width = pixels.shape[:2]
+    if as_json:
+        write_line(json.dumps({"output": output, "width": width, "height": height, "model": model, "show": show}))
+    elif output != STANDARD and not quiet:
+        say(f"{printable(output)}: {width}x{height}, {show} of {model}")

@@ -1,4 +1,4 @@
-"""The commands of commands.txt, as they are typed, with the weights that users have."""
+"""The commands of commands.txt and users.txt, as they are typed, with the weights that users have."""
 
 import fnmatch
 import os
@@ -13,10 +13,11 @@ from PIL import Image
 HERE = Path(__file__).parent
 
 
-def read_script() -> list[tuple[str, list[str], int]]:
+def read_script(name: str) -> list[tuple[str, list[str], int]]:
     """Return commands, the lines that are expected, and the exit codes."""
     script = []
-    for block in re.split(r"^\$ ", (HERE / "commands.txt").read_text(), flags=re.MULTILINE)[1:]:
+    for block in re.split(r"^\$ ", (HERE / name).read_text(), flags=re.MULTILINE)[1:]:
+        block = re.split(r"\n\n(?=[A-Z][^\n]*:[^\n]*\.\n)", block)[0]  # what follows is a heading
         command, *expected = block.rstrip("\n").split("\n")
         code = int(expected.pop()[1:-1]) if expected and re.fullmatch(r"\[\d+\]", expected[-1]) else 0
         script.append((command, expected, code))
@@ -33,8 +34,9 @@ def matches(lines: list[str], expected: list[str]) -> bool:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the script is one for a POSIX shell")
-def test_a_new_user_gets_what_the_script_says(shell, tmp_path):
-    script = read_script()
+@pytest.mark.parametrize("name", ["commands.txt", "users.txt"])
+def test_a_new_user_gets_what_the_script_says(shell, tmp_path, name):
+    script = read_script(name)
     assert len(script) >= 20
     home = tmp_path / "home"
     (home / "photos" / "2024").mkdir(parents=True)

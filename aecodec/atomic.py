@@ -1,7 +1,12 @@
-"""Files that are being written: under a name of their own, locked, and swept up if whoever wrote them was killed."""
+"""Files that appear whole or not at all.
+
+A file is written under a name of its own in the same folder, brought to the disk and renamed. While it is written it is
+locked, so that what a killed process has left behind can be told from what is at work, and is removed by the next one.
+"""
 
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,6 +20,26 @@ except ImportError:  # Windows
 
 _NAME = re.compile(r"\.aecodec-[0-9a-f]{16}\.tmp")
 _OLD = 24 * 3600  # seconds, where there are no locks to tell by
+
+
+def write_file(name: str | os.PathLike[str], data: bytes, *, replace: bool = True) -> None:
+    """Write a file that is whole or not there.
+
+    With `replace` it takes the place of another file, whose mode it keeps; otherwise not even of one that has come into
+    being meanwhile. What `name` links to is what is written. Raises OSError; FileExistsError without `replace`.
+    """
+    path = os.path.realpath(name)
+    with unfinished(os.path.dirname(path)) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        if replace:
+            with suppress(OSError):  # a new file, or a file system without modes
+                os.chmod(file.name, stat.S_IMODE(os.stat(path).st_mode))
+            os.replace(file.name, path)
+        else:
+            _rename_to_new(file.name, path)
 
 
 @contextmanager
@@ -35,6 +60,22 @@ def unfinished(folder: str) -> Iterator[BinaryIO]:
             if not _lock(held, fcntl.LOCK_EX) or os.fstat(held).st_nlink:
                 break  # else somebody has swept it up between its making and its lock
         yield file
+
+
+def _rename_to_new(source: str, path: str) -> None:
+    """Rename unless `path` exists. Renaming itself would replace it; linking does not, where there are links."""
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        with open(path, "xb"):
+            pass  # the name is ours now
+        try:
+            os.replace(source, path)
+        except BaseException:
+            os.unlink(path)
+            raise
 
 
 def _opened(name: str, after: ExitStack) -> BinaryIO:
@@ -63,18 +104,18 @@ def _remove_if_abandoned(name: str) -> None:
         if time.time() - os.stat(name).st_mtime > _OLD:
             os.unlink(name)
         return
-    place = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        if _lock(place, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        if _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
             os.unlink(name)  # under the lock, so that its maker sees that it is gone
     finally:
-        os.close(place)
+        os.close(descriptor)
 
 
-def _lock(place: int, how: int) -> bool:
+def _lock(descriptor: int, how: int) -> bool:
     """Whether the open file is ours alone now."""
     try:
-        fcntl.flock(place, how)
+        fcntl.flock(descriptor, how)
     except OSError:  # another's, or a file system without locks
         return False
     return True

@@ -1,5 +1,6 @@
 """The Pillow plugin, in the manner of Pillow's tests of its own: files of a frozen model against pixels kept as PNG."""
 
+import inspect
 import io
 import os
 import pickle
@@ -19,9 +20,10 @@ import aecodec
 import aecodec.pillow
 from aecodec import api
 from aecodec.container import Chunk, Header, write
+from aecodec.imagefile import read_image
 from aecodec.pillow import AezImageFile
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 GOLDEN = TESTS / "conformance" / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.aez"))
 PLAIN, WITH_METADATA = GOLDEN / "rgb-17x33-q50.aez", GOLDEN / "rgb-metadata-24x16-q50.aez"
@@ -104,7 +106,7 @@ def test_open_reads_header_index_and_metadata_only():
     file = Watched(write(Header(0xFFFE, 200, 100, 4, 1024, 256), [tile], chunks))
     with Image.open(file) as image:
         assert (image.mode, image.size) == ("RGBA", (200, 100))
-        assert (image.info["exif"], image.info["xmp"]) == (EXIF, XMP)
+        assert (image.info["exif"], image.info["xmp"]) == (b"Exif\0\0" + EXIF, XMP)
     assert file.count < 10_000
 
 
@@ -120,7 +122,7 @@ def test_open_and_verify_load_no_litert():
 
 def test_info():
     with Image.open(WITH_METADATA) as image:
-        assert (image.info["icc_profile"], image.info["exif"], image.info["xmp"]) == (ICC, EXIF, XMP)
+        assert (image.info["icc_profile"], image.info["exif"], image.info["xmp"]) == (ICC, b"Exif\0\0" + EXIF, XMP)
     with Image.open(PLAIN) as image:
         assert set(image.info) == {"quality"}
 
@@ -209,12 +211,77 @@ def test_palettes_and_bits_are_converted():
         assert opened(saved(image)).mode == mode
 
 
-@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "LAB", "I", "I;16", "F", "PA", "La", "RGBa", "RGBX"])
+@pytest.mark.parametrize("mode", ["CMYK", "HSV", "LAB", "I", "I;16", "F"])
 def test_other_modes_are_refused(tmp_path, mode):
     target = tmp_path / "a.aez"
     with pytest.raises(OSError, match=f"^cannot write mode {mode} as AEZ$"):
         Image.new(mode, (8, 8)).save(target)
     assert not target.exists()
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("PA", "RGBA"), ("La", "LA"), ("RGBa", "RGBA"), ("YCbCr", "RGB")])
+def test_modes_that_hold_the_same_are_converted(mode, kept):
+    assert opened(saved(Image.new(mode, (8, 8)))).mode == kept
+
+
+@pytest.mark.parametrize(("mode", "clear", "kept"), [("RGB", (0, 0, 0), "RGBA"), ("L", 0, "LA"), ("1", 0, "LA")])
+def test_a_transparent_colour_becomes_alpha_as_on_the_command_line(mode, clear, kept):
+    image = Image.new(mode, (8, 8))
+    image.paste(1 if mode == "1" else (200, 100, 50)[: len(image.getbands())] if mode == "RGB" else 99, (0, 0, 4, 8))
+    file = io.BytesIO()
+    image.save(file, "PNG", transparency=clear)
+    file.seek(0)
+    again = opened(saved(Image.open(file)))
+    assert again.mode == kept
+    file.seek(0)
+    assert (np.asarray(again)[..., -1] == read_image(file).pixels[..., -1]).all()
+    assert np.asarray(again)[0, 0, -1] == 255
+    assert np.asarray(again)[0, 7, -1] == 0
+
+
+def test_the_gamma_of_a_png_becomes_a_profile_as_on_the_command_line():
+    gamma = struct.pack(">I", 4) + b"gAMA" + struct.pack(">I", 100_000)
+    file = io.BytesIO()
+    picture().save(file, "PNG")
+    data = file.getvalue()
+    data = data[:33] + gamma + struct.pack(">I", zlib.crc32(gamma[4:])) + data[33:]
+    icc = opened(saved(opened(data))).info["icc_profile"]
+    assert icc == read_image(io.BytesIO(data)).metadata.icc is not None
+    assert "icc_profile" not in opened(saved(opened(data), icc_profile=None)).info
+
+
+def test_exif_goes_from_plugin_to_plugin():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    image = opened(saved(picture(), exif=exif))
+    for format in ("JPEG", "PNG", "WEBP", "TIFF"):
+        file = io.BytesIO()
+        image.save(file, format, exif=image.info["exif"])
+        with Image.open(file) as again:
+            assert again.getexif()[ExifTags.Base.Orientation] == 6, format
+
+
+def test_density():
+    assert opened(saved(picture(), dpi=(300, 300))).getexif()[ExifTags.Base.XResolution] == 300
+
+
+def test_every_option_of_encode():
+    image = picture(size=(64, 64))
+    assert len(saved(image, target_size=400)) <= 400
+    assert saved(image, target_bpp=1.0) == aecodec.encode(np.asarray(image), target_bpp=1.0)
+    assert saved(image, target_psnr=20) == aecodec.encode(np.asarray(image), target_psnr=20)
+    assert saved(image, threads=1, model="photo", optimize=True, progressive=True) == saved(image)
+    assert saved(image, lossless=False) == saved(image)
+    options = set(inspect.signature(aecodec.encode).parameters) - {"image", "metadata"}
+    assert options == set(aecodec.pillow._ENCODE)
+
+
+@pytest.mark.parametrize("option", [{"lossless": True}, {"target_sise": 5000}])
+def test_options_that_would_be_swallowed_are_an_error(tmp_path, option):
+    [name] = option
+    with pytest.raises(TypeError, match=f"^{name}: unknown option, expected quality, target_size, "):
+        picture().save(tmp_path / "a.aez", **option)
+    assert not (tmp_path / "a.aez").exists()
 
 
 def test_empty_picture_is_refused():
@@ -274,7 +341,7 @@ def test_exif_and_xmp_are_written_if_given_as_by_pillow():
         again = opened(saved(image))
         assert set(again.info) == {"quality", "icc_profile"}
         again = opened(saved(image, exif=image.info["exif"], xmp=image.info["xmp"]))
-        assert (again.info["exif"], again.info["xmp"]) == (EXIF, XMP)
+        assert (again.info["exif"], again.info["xmp"]) == (b"Exif\0\0" + EXIF, XMP)
         file = io.BytesIO()
         image.save(file, "PNG")
         assert set(Image.open(file).info) == {"icc_profile"}  # the rule in Pillow
@@ -286,7 +353,7 @@ def test_exif():
     exif[ExifTags.Base.Make] = "maker"
     for given in (exif, exif.tobytes(), exif.tobytes().removeprefix(b"Exif\0\0")):
         image = opened(saved(picture(), exif=given))
-        assert image.info["exif"] == exif.tobytes().removeprefix(b"Exif\0\0")
+        assert image.info["exif"] == exif.tobytes()
         assert dict(image.getexif()) == {ExifTags.Base.Orientation: 6, ExifTags.Base.Make: "maker"}
         assert image.size == (24, 17)
         assert ImageOps.exif_transpose(image).size == (17, 24)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aecodec.cli import files, unfinished
+from aecodec import atomic
+from aecodec.cli import outputs
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 SAMPLE = TESTS.parent / "aecodec" / "bench" / "samples" / "kodim15_crop.png"
 OLD, NEW = b"old" * 1000, b"new" * 50_000
 LEFT = ".aecodec-0123456789abcdef.tmp"
@@ -31,7 +32,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def folder(tmp_path) -> Path:
     """A folder with an old file, that no run has looked through."""
     (tmp_path / "a").write_bytes(OLD)
-    unfinished._sweep.cache_clear()
+    atomic._sweep.cache_clear()
     return tmp_path
 
 
@@ -66,7 +67,7 @@ def test_a_step_that_fails_leaves_what_was_there(folder, steps, number):
         with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError, match=os.strerror(number)) as caught:  # noqa: PT012
             for step in steps:
                 patch.setattr(os, step, fail(number))
-            files.write_output(str(folder / name), NEW, force)
+            outputs.write_output(str(folder / name), NEW, force)
         assert caught.value.filename == str(folder / name)
     assert contents(folder) == {"a": OLD}
 
@@ -80,7 +81,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(folder):
         try:
             for name, force in (("a", True), ("b", False)):
                 with pytest.raises(OSError, match="File too large"):
-                    files.write_output(str(folder / name), data, force)
+                    outputs.write_output(str(folder / name), data, force)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert contents(folder) == {"a": OLD}
@@ -122,16 +123,16 @@ def test_what_a_killed_run_has_left_is_swept_up_and_nothing_else(folder):
     at_work.write_bytes(b"being written")
     with open(at_work, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        files.write_output(str(folder / "a"), NEW, True)
+        outputs.write_output(str(folder / "a"), NEW, True)
         assert contents(folder) == {"a": NEW, at_work.name: b"being written"} | others
-    unfinished._sweep.cache_clear()
-    files.write_output(str(folder / "a"), OLD, True)
+    atomic._sweep.cache_clear()
+    outputs.write_output(str(folder / "a"), OLD, True)
     assert contents(folder) == {"a": OLD} | others
 
 
 @posix
 def test_a_file_that_is_swept_up_before_it_is_locked_is_made_anew(folder, monkeypatch):
-    lock, swept = unfinished._lock, []
+    lock, swept = atomic._lock, []
 
     def late(place: int, how: int) -> bool:
         if not swept:
@@ -140,19 +141,19 @@ def test_a_file_that_is_swept_up_before_it_is_locked_is_made_anew(folder, monkey
             name.unlink()
         return lock(place, how)
 
-    monkeypatch.setattr(unfinished, "_lock", late)
-    files.write_output(str(folder / "a"), NEW, True)
+    monkeypatch.setattr(atomic, "_lock", late)
+    outputs.write_output(str(folder / "a"), NEW, True)
     assert swept
     assert contents(folder) == {"a": NEW}
 
 
 def test_without_locks_only_what_is_old_is_swept_up(folder, monkeypatch):
-    monkeypatch.setattr(unfinished, "fcntl", None)
+    monkeypatch.setattr(atomic, "fcntl", None)
     new = folder / ".aecodec-00000000000000aa.tmp"
     for path in (folder / LEFT, new):
         path.write_bytes(b"half")
     os.utime(folder / LEFT, (1e9, 1e9))
-    files.write_output(str(folder / "a"), NEW, True)
+    outputs.write_output(str(folder / "a"), NEW, True)
     assert contents(folder) == {"a": NEW, new.name: b"half"}
 
 
@@ -191,7 +192,7 @@ def test_an_input_that_cannot_be_read_is_one_line(aecodec, tmp_path, command):
 # Memory is refused to the codec at work: what it stands on is there already.
 LOADED = """
 from contextlib import suppress
-import aecodec.cli, aecodec.codec, aecodec.picture, aecodec.damage, ai_edge_litert.interpreter
+import aecodec.cli, aecodec.codec.encoder, aecodec.imagefile, aecodec.damage, ai_edge_litert.interpreter
 with suppress(ImportError):  # later versions of Typer parse options with it, and it loads half of itself at first use
     import pydantic
     pydantic.TypeAdapter(bool)

@@ -8,7 +8,7 @@ import pytest
 import typer
 from trees import contents
 
-from aecodec.cli import files, tasks
+from aecodec.cli import outputs, tasks
 from aecodec.cli.find import find
 from aecodec.cli.messages import explain
 
@@ -16,7 +16,7 @@ from aecodec.cli.messages import explain
 def test_names_of_outputs(tmp_path):
     folder = str(tmp_path)
     plan = lambda inputs, output=None: [  # noqa: E731
-        task.target for task in tasks.plan(inputs, find(inputs, {".png"}), output, None, ".aez")
+        task.target for task in tasks.plan(inputs, find(inputs, {".png"}).files, output, None, ".aez")
     ]
     assert plan(["a.png", "b/c.d.jpg", "e", ".hidden"]) == ["a.aez", "b/c.d.aez", "e.aez", ".hidden.aez"]
     assert plan(["-"], "x") == ["x"]
@@ -30,7 +30,7 @@ def test_a_file_appears_whole_with_the_usual_mode(tmp_path, force):
     target = tmp_path / "a"
     mask = os.umask(0o027)
     try:
-        files.write_output(str(target), b"data", force)
+        outputs.write_output(str(target), b"data", force)
     finally:
         os.umask(mask)
     assert contents(tmp_path) == {"a": b"data"}
@@ -46,8 +46,8 @@ def test_force_keeps_mode_and_links(tmp_path):
     link = tmp_path / "link"
     link.symlink_to(real)
     with pytest.raises(FileExistsError, match="use --force"):
-        files.write_output(str(link), b"new", False)
-    files.write_output(str(link), b"new", True)
+        outputs.write_output(str(link), b"new", False)
+    outputs.write_output(str(link), b"new", True)
     assert link.is_symlink()
     assert contents(tmp_path / "folder") == {"real": b"new"}
     assert stat.S_IMODE(real.stat().st_mode) == 0o600
@@ -56,11 +56,11 @@ def test_force_keeps_mode_and_links(tmp_path):
 def test_an_exception_on_the_way_leaves_nothing(tmp_path):
     (tmp_path / "a").write_bytes(b"old")
     with pytest.raises(TypeError):
-        files.write_output(str(tmp_path / "a"), "text, not bytes", True)
+        outputs.write_output(str(tmp_path / "a"), "text, not bytes", True)
     with pytest.raises(IsADirectoryError):
-        files.write_output(str(tmp_path), b"data", True)
+        outputs.write_output(str(tmp_path), b"data", True)
     with pytest.raises(FileExistsError):
-        files.write_output(str(tmp_path), b"data", False)
+        outputs.write_output(str(tmp_path), b"data", False)
     assert contents(tmp_path) == {"a": b"old"}
 
 
@@ -75,7 +75,7 @@ def test_of_many_writers_one_wins(tmp_path, monkeypatch, links):
 
     def write(number: int) -> None:
         try:
-            files.write_output(str(tmp_path / "a"), bytes([number]) * 1000, False)
+            outputs.write_output(str(tmp_path / "a"), bytes([number]) * 1000, False)
             outcomes.append(number)
         except FileExistsError as error:
             outcomes.append(str(error.filename))
@@ -97,8 +97,8 @@ def test_a_named_pipe_is_written_not_replaced(tmp_path):
     found = []
     reader = threading.Thread(target=lambda: found.append(pipe.read_bytes()))
     reader.start()
-    files.check_target(str(pipe), False)
-    files.write_output(str(pipe), b"data", False)
+    outputs.check_target(str(pipe), False)
+    outputs.write_output(str(pipe), b"data", False)
     reader.join(10)
     assert found == [b"data"]
     assert pipe.is_fifo()
