@@ -41,9 +41,9 @@ def mosaic(files: Sequence[Path], width: int, height: int):  # -> uint8 (height,
     """Return a large picture made of small ones: cells of one size, upright pictures turned, neighbours mirrored."""
     import numpy as np
 
-    from aecodec.bench.pictures import as_rgb, load_picture
+    from aecodec.bench.images import as_rgb, load_image
 
-    pictures = [as_rgb(load_picture(file).pixels) for file in files]
+    pictures = [as_rgb(load_image(file).pixels) for file in files]
     pictures = [np.rot90(one) if one.shape[0] > one.shape[1] else one for one in pictures]
     cell_h, cell_w = (min(one.shape[axis] for one in pictures) for axis in (0, 1))
     rows, columns = -(-height // cell_h), -(-width // cell_w)

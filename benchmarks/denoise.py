@@ -17,8 +17,8 @@ import numpy as np
 from common import RESULTS, command_line, conditions, write_json
 from PIL import Image, ImageFilter
 
+from aecodec.bench.images import find_images, load_image
 from aecodec.bench.metrics import psnr
-from aecodec.bench.pictures import find_pictures, load_picture
 
 SIGMAS = (10, 25, 50)  # of 0..255
 SALT = (0.1,)
@@ -45,7 +45,7 @@ def measure(files: list[Path], kind: str, folder: Path) -> list[dict[str, float]
     seen, after = folder / "noisy", folder / "clean"
     for one in (seen, after):
         one.mkdir(parents=True)
-    clean, rows = [load_picture(file).pixels for file in files], []
+    clean, rows = [load_image(file).pixels for file in files], []
     for number, picture in enumerate(clean):
         noisy = NOISES[kind](picture, np.random.default_rng(number))
         Image.fromarray(noisy).save(seen / f"{number:04}.png", compress_level=1)
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="folders of clean pictures")
     found = []
     for folder in parser.parse_args().images:
-        files = find_pictures([folder])
+        files = find_images([folder])
         screens = [file for file in files if file.name.startswith("gfx_")]
         parts = {folder.name: files}
         if screens:

@@ -24,9 +24,9 @@ def timed(images: list[Path], coder: str) -> list[tuple[float, float, int]]:
     if coder != CODERS[0]:
         sys.modules["constriction"] = None  # so that importing it fails
     import aecodec
-    from aecodec.bench.pictures import find_pictures
+    from aecodec.bench.images import find_images
 
-    pixels = mosaic(find_pictures(images), WIDTH, HEIGHT)
+    pixels = mosaic(find_images(images), WIDTH, HEIGHT)
     aecodec.decode(aecodec.encode(pixels, threads=1), threads=1)
     rows = []
     for quality in QUALITIES:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from common import RESULTS, command_line, conditions, run_measured, write_json
 
-from aecodec.bench.pictures import find_pictures
+from aecodec.bench.images import find_images
 
 WAYS = {  # name: options
     "1 job, 1 thread": ("--jobs", "1", "--threads", "1"),
@@ -60,7 +60,7 @@ def main() -> None:
 
     from aecodec.picture import read_picture
 
-    images = find_pictures(arguments.images)
+    images = find_images(arguments.images)
     megapixels = sum(math.prod(read_picture(file).pixels.shape[:2]) for file in images) * arguments.copies / 1e6
     result = conditions() | {"files": len(images) * arguments.copies, "megapixels": round(megapixels, 2)}
     result["rounds"] = arguments.rounds

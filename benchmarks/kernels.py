@@ -14,7 +14,7 @@ from common import RESULTS, conditions, write_json
 
 import aecodec
 from aecodec import model
-from aecodec.bench.pictures import as_rgb, centre, find_pictures, load_picture
+from aecodec.bench.images import as_rgb, centre, find_images, load_image
 
 QUALITIES = (1, 33, 75, 100)
 SIDE = 256
@@ -39,8 +39,8 @@ def summarise(levels: list[np.ndarray]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="pictures or folders")
-    files = find_pictures(parser.parse_args().images)
-    crops = [centre(as_rgb(load_picture(file).pixels), SIDE, SIDE) for file in files]
+    files = find_images(parser.parse_args().images)
+    crops = [centre(as_rgb(load_image(file).pixels), SIDE, SIDE) for file in files]
     packed = {quality: [aecodec.encode(crop, quality) for crop in crops] for quality in QUALITIES}
     usual = {quality: [aecodec.decode(data) for data in some] for quality, some in packed.items()}
     model._interpreter = reference

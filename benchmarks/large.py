@@ -20,9 +20,9 @@ QUALITY = 75
 def make(images: list[Path], name: str, folder: Path) -> None:
     from PIL import Image
 
-    from aecodec.bench.pictures import find_pictures
+    from aecodec.bench.images import find_images
 
-    pixels = mosaic(find_pictures(images), *SIZES[name])
+    pixels = mosaic(find_images(images), *SIZES[name])
     Image.fromarray(pixels).save(folder / f"{name}.png", compress_level=1)
 
 

@@ -23,9 +23,9 @@ def main() -> None:
     if arguments.make:
         from PIL import Image
 
-        from aecodec.bench.pictures import find_pictures
+        from aecodec.bench.images import find_images
 
-        pixels = mosaic(find_pictures(arguments.images), WIDTH, HEIGHT)
+        pixels = mosaic(find_images(arguments.images), WIDTH, HEIGHT)
         Image.fromarray(pixels).save(arguments.make, compress_level=1)
         return
 

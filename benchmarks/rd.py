@@ -1,4 +1,4 @@
-"""Rate-distortion curves and BD-rates of aez and its rivals on a folder -> results/rd_<folder>.json and plots.
+"""Rate-distortion curves and BD-rates of aez and its codecs on a folder -> results/rd_<folder>.json and plots.
 
 Points are kept, as `aecodec bench` keeps them, and taken from the previous result: a point does not change while the
 codec's settings, its libraries and the picture stay the same (for aez: its code and weights). So a run that was stopped
@@ -14,15 +14,15 @@ from typing import Any
 from common import RESULTS, conditions, write_json
 from plot import plot_rd
 
-from aecodec.bench.aims import Aim
 from aecodec.bench.cache import Cache, default_folder
+from aecodec.bench.codecs import ANCHOR, choose, known_codecs
+from aecodec.bench.images import find_images
 from aecodec.bench.measure import Point, fitting, mean_sweep
 from aecodec.bench.metrics import DEFAULT_METRICS, choose_metrics
-from aecodec.bench.pictures import find_pictures
 from aecodec.bench.report import comparable, compare
-from aecodec.bench.rivals import ANCHOR, choose, known_rivals
 from aecodec.bench.run import run_bench
 from aecodec.bench.table import format_delta
+from aecodec.bench.targets import Target
 
 _HEAD = ["quality", "bytes"]  # of a point in the result, then the metrics
 
@@ -34,17 +34,17 @@ def read_result(path: Path, cache: Cache) -> list[str]:
     before = json.loads(path.read_text())
     then = Cache(cache.folder, before["versions"])
     metrics = before["columns"][len(_HEAD) :]
-    rivals = known_rivals()
-    same = {name for name, about in before["codecs"].items() if name in rivals and rivals[name].about == about}
+    codecs = known_codecs()
+    same = {name for name, about in before["codecs"].items() if name in codecs and codecs[name].about == about}
     for picture in before["pictures"]:
         known = then.of(picture["sha256"])
         pixels = picture["width"] * picture["height"]
         for name in same & picture["codecs"].keys():
             for quality, size, *values in picture["codecs"][name].get("points", ()):
                 found = dict(zip(metrics, (math.inf if value is None else value for value in values), strict=True))
-                key = Aim().key(quality)
-                if known.get(rivals[name], key, list(found)) is None:
-                    known.put(rivals[name], key, Point(quality, pixels, size, 8 * size / pixels, found))
+                key = Target().key(quality)
+                if known.get(codecs[name], key, list(found)) is None:
+                    known.put(codecs[name], key, Point(quality, pixels, size, 8 * size / pixels, found))
     return list(before["codecs"])
 
 
@@ -72,10 +72,10 @@ def main() -> None:
     now = conditions()
     cache = Cache(default_folder(), now["versions"], fresh=arguments.fresh)
     before = [] if arguments.fresh else read_result(target, cache)
-    rivals = choose([*arguments.codecs.split(","), *(name for name in before if name in known_rivals())])
+    codecs = choose([*arguments.codecs.split(","), *(name for name in before if name in known_codecs())])
     metrics = choose_metrics(arguments.metrics.split(","))
-    paths = find_pictures([arguments.folder])
-    total = len(paths) * sum(len(rival.qualities) for rival in rivals if rival.missing() is None)
+    paths = find_images([arguments.folder])
+    total = len(paths) * sum(len(codec.qualities) for codec in codecs if codec.missing() is None)
     done = 0
 
     def tick(steps: int) -> None:
@@ -84,7 +84,7 @@ def main() -> None:
             print(f"{(done + steps) * 100 // total} %", flush=True)
         done += steps
 
-    run = run_bench(paths, rivals, metrics, cache, repeats=0, jobs=arguments.jobs, tick=tick)
+    run = run_bench(paths, codecs, metrics, cache, repeats=0, jobs=arguments.jobs, tick=tick)
     smallest = min((min(one.width, one.height) for one in run.measured), default=0)
     names = [metric.name for metric in fitting(run.metrics, smallest, smallest)]
     sweeps = [one.sweep for one in run.measured]

@@ -15,7 +15,7 @@ from common import RESULTS, conditions, mosaic, write_json
 
 import aecodec
 from aecodec import tiles
-from aecodec.bench.pictures import find_pictures
+from aecodec.bench.images import find_images
 from aecodec.transforms import needed
 
 WIDTH, HEIGHT = 4000, 3000
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="pictures or folders, for the mosaic")
     parser.add_argument("--rounds", type=int, default=3, help="turns after the warm-up (default: 3)")
     arguments = parser.parse_args()
-    data = aecodec.encode(mosaic(find_pictures(arguments.images), WIDTH, HEIGHT), QUALITY)
+    data = aecodec.encode(mosaic(find_images(arguments.images), WIDTH, HEIGHT), QUALITY)
     whole = aecodec.decode(data)
     place = tiles.tiles(HEIGHT, WIDTH)
     seconds: dict[int, list[float]] = {part: [] for part in PARTS}

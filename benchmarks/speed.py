@@ -1,7 +1,7 @@
 """Speed and memory of library calls on a 12 MP picture, and of the command line -> results/speed.json.
 
 All codecs run in one process that may use two cores, turn by turn, first on one core, then on both, so that their
-ratios hold even where the machine is not quiet: quote the ratios. aez runs at quality 75 at any effort, each rival at
+ratios hold even where the machine is not quiet: quote the ratios. aez runs at quality 75 at any effort, each codec at
 the quality whose PSNR on the first picture is nearest to that.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 
 from common import RESULTS, command_line, conditions, mosaic, write_json
 
+from aecodec.bench.codecs import CODECS, SUBJECT, choose
+from aecodec.bench.images import as_rgb, find_images, load_image
 from aecodec.bench.measure import Failure, Point, describe, measure_once
-from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
-from aecodec.bench.rivals import RIVALS, SUBJECT, choose
 from aecodec.bench.speed import count_ticks, measure_speeds
 
 WIDTH, HEIGHT = 4000, 3000
@@ -30,25 +30,25 @@ CODECS = ",".join([*EFFORTS, "jpeg", "webp", "avif", "heic", "jxl"])
 
 def library(files: list[Path], names: list[str], rounds: int) -> dict[str, Any]:
     """Return bpp, PSNR, MP/s by cores and peak memory of each codec on the mosaic: medians of `rounds` turns."""
-    sample = as_rgb(load_picture(files[0]).pixels)
-    level = measure_once(RIVALS[SUBJECT], sample, QUALITY).psnr
+    sample = as_rgb(load_image(files[0]).pixels)
+    level = measure_once(CODECS[SUBJECT], sample, QUALITY).psnr
     pixels = mosaic(files, WIDTH, HEIGHT)
     table: dict[str, Any] = {}
     entrants, points = [], {}
-    for rival in choose(names):
-        if reason := rival.missing() or rival.unsuited(pixels):
-            table[rival.name] = {"not_measured": reason}
+    for codec in choose(names):
+        if reason := codec.missing() or codec.unsuited(pixels):
+            table[codec.name] = {"not_measured": reason}
             continue
 
-        def far(quality: float, rival=rival) -> float:
-            return abs(measure_once(rival, sample, quality).psnr - level)
+        def far(quality: float, codec=codec) -> float:
+            return abs(measure_once(codec, sample, quality).psnr - level)
 
         try:
-            quality = QUALITY if rival.name in EFFORTS else min(rival.qualities, key=far)
-            points[rival.name]: Point = measure_once(rival, pixels, quality)
-            entrants.append((rival, quality))
+            quality = QUALITY if codec.name in EFFORTS else min(codec.qualities, key=far)
+            points[codec.name]: Point = measure_once(codec, pixels, quality)
+            entrants.append((codec, quality))
         except Exception as error:  # any codec may fail in any way; the result says so
-            table[rival.name] = {"failed": describe(error)}
+            table[codec.name] = {"failed": describe(error)}
     total, done = count_ticks(len(entrants), rounds), 0
 
     def tick() -> None:
@@ -56,15 +56,15 @@ def library(files: list[Path], names: list[str], rounds: int) -> dict[str, Any]:
         done += 1
         print(f"{done} of {total}", flush=True)
 
-    rivals = {rival.name: rival for rival, _ in entrants}
+    codecs = {codec.name: codec for codec, _ in entrants}
     for name, speed in measure_speeds(pixels, entrants, repeats=rounds, tick=tick).items():
         if isinstance(speed, Failure):
             table[name] = {"failed": speed.reason}
             continue
         table[name] = {
-            "settings": f"{rivals[name].about}, quality {speed.quality:g}",
+            "settings": f"{codecs[name].about}, quality {speed.quality:g}",
             "bpp": round(points[name].bpp, 4),
-            "psnr": None if rivals[name].lossless else round(points[name].psnr, 3),
+            "psnr": None if codecs[name].lossless else round(points[name].psnr, 3),
             "encode_mps": {str(cores): round(value, 2) for cores, value in speed.encode_mps.items()},
             "decode_mps": {str(cores): round(value, 2) for cores, value in speed.decode_mps.items()},
             "encode_mb": speed.encode_mb,
@@ -99,7 +99,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    files = find_pictures(arguments.images)
+    files = find_images(arguments.images)
     codecs = library(files, arguments.codecs.split(","), arguments.rounds)
     result = conditions() | {
         "picture": {"width": WIDTH, "height": HEIGHT, "made of": len(files)},

@@ -16,8 +16,8 @@ import numpy as np
 from common import RESULTS, conditions, write_json
 
 import aecodec
+from aecodec.bench.images import find_images, load_image
 from aecodec.bench.metrics import psnr
-from aecodec.bench.pictures import find_pictures, load_picture
 
 BPP = (0.1, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 1.8, 2.4, 3.0)
 PSNR = (26, 28, 30, 32, 34, 36, 38, 40, 42, 44)
@@ -97,10 +97,10 @@ def main() -> None:
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="pictures or folders")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th picture")
     arguments = parser.parse_args()
-    files = find_pictures(arguments.images)[:: arguments.every]
+    files = find_images(arguments.images)[:: arguments.every]
     rows = []
     for file in files:
-        rows += measure(load_picture(file).pixels)
+        rows += measure(load_image(file).pixels)
         print(file.name, flush=True)
     result: dict[str, Any] = conditions() | {"pictures": len(files), "plain_quality": PLAIN, "rounds": ROUNDS}
     for kind, targets in (("size", BPP), ("psnr", PSNR)):

@@ -11,8 +11,8 @@ from PIL import Image
 
 import aecodec
 from aecodec import codec, refine
+from aecodec.bench.images import SAMPLES
 from aecodec.bench.metrics import psnr
-from aecodec.bench.pictures import SAMPLES
 from aecodec.model import by_name
 from aecodec.source import Source
 from aecodec.tilecoder import round_tiles

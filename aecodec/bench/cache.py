@@ -1,6 +1,6 @@
 """Points that were measured before, so that a run that was stopped goes on and a second one is quick.
 
-One file per picture, one line of JSON per point, each written in one piece: what was measured is kept whenever the run
+One file per image, one line of JSON per point, each written in one piece: what was measured is kept whenever the run
 stops, and a line that was cut is not read. A point counts as long as the pixels, the codec's settings and the versions
 of its libraries (for aez: its code and weights) are the same.
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from aecodec.bench.codecs import Codec
 from aecodec.bench.measure import Point
-from aecodec.bench.rivals import Rival
 
 
 def default_folder() -> Path:
@@ -24,12 +24,12 @@ def default_folder() -> Path:
 
 
 def digest_of(pixels: np.ndarray) -> str:
-    """Return the sha256 of a picture's shape and pixels."""
+    """Return the sha256 of an image's shape and pixels."""
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
 class Cache:
-    """What is known of all pictures; without a folder it keeps nothing."""
+    """What is known of all images; without a folder it keeps nothing."""
 
     def __init__(self, folder: Path | None, versions: Mapping[str, str], *, fresh: bool = False) -> None:
         self.folder = folder
@@ -39,17 +39,17 @@ class Cache:
             folder.mkdir(parents=True, exist_ok=True)
 
     def of(self, digest: str) -> "Known":
-        """Return what is known of a picture."""
+        """Return what is known of an image."""
         path = None if self.folder is None else self.folder / f"{digest[:32]}.jsonl"
         return Known(path, self.versions, self.fresh)
 
 
 class Known:
-    """The points of one picture."""
+    """The points of one image."""
 
     def __init__(self, path: Path | None, versions: Mapping[str, str], fresh: bool) -> None:
         self.path, self.versions = path, versions
-        self.points: dict[tuple[str, str], Point] = {}  # (state of the codec, key of the aim)
+        self.points: dict[tuple[str, str], Point] = {}  # (state of the codec, key of the target)
         try:
             kept = b"" if path is None or fresh or not path.exists() else path.read_bytes()
         except OSError:
@@ -62,21 +62,21 @@ class Known:
             except (ValueError, TypeError, AttributeError):
                 continue  # a line that was cut
 
-    def get(self, rival: Rival, key: str, metrics: Collection[str]) -> Point | None:
+    def get(self, codec: Codec, key: str, metrics: Collection[str]) -> Point | None:
         """Return a point if it is known with all of these metrics."""
-        point = self.points.get((state_of(rival, self.versions), key))
+        point = self.points.get((state_of(codec, self.versions), key))
         if point is None or not set(metrics) <= point.values.keys():
             return None
         return point._replace(values={name: value for name, value in point.values.items() if name in metrics})
 
-    def of(self, rival: Rival) -> list[Point]:
+    def of(self, codec: Codec) -> list[Point]:
         """Return all points of a codec."""
-        state = state_of(rival, self.versions)
+        state = state_of(codec, self.versions)
         return [point for (own, _), point in self.points.items() if own == state]
 
-    def put(self, rival: Rival, key: str, point: Point) -> None:
+    def put(self, codec: Codec, key: str, point: Point) -> None:
         """Keep a point."""
-        state = state_of(rival, self.versions)
+        state = state_of(codec, self.versions)
         self.points[state, key] = point
         if self.path is None:
             return
@@ -90,7 +90,7 @@ class Known:
             self.path = None  # a full disk: the run goes on, without keeping what it finds
 
 
-def state_of(rival: Rival, versions: Mapping[str, str]) -> str:
+def state_of(codec: Codec, versions: Mapping[str, str]) -> str:
     """Return a hash of all that a codec's bytes depend on, besides pixels and quality."""
-    parts = [rival.name, rival.about, {name: versions.get(name) for name in rival.versions}]
+    parts = [codec.name, codec.about, {name: versions.get(name) for name in codec.versions}]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

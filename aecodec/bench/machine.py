@@ -1,4 +1,4 @@
-"""What a measurement depends on besides the pictures: processor and versions of the libraries. No names, no paths."""
+"""What a measurement depends on besides the images: processor and versions of the libraries. No names, no paths."""
 
 import hashlib
 import platform

@@ -1,8 +1,8 @@
-"""A process of its own that codes one picture once and prints how much memory that took, in MB (10^6 bytes).
+"""A process of its own that codes one image once and prints how much memory that took, in MB (10^6 bytes).
 
     python -m aecodec.bench.memory encode|decode CODEC QUALITY PICTURE.npy
 
-decode reads the file PICTURE.bin. What the process holds before does not count: Python, NumPy, the picture or the file.
+decode reads the file PICTURE.bin. What the process holds before does not count: Python, NumPy, the image or the file.
 What a codec loads on its first use counts. Prints nothing where the system does not tell.
 """
 
@@ -11,19 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from aecodec.bench.rivals import known_rivals
+from aecodec.bench.codecs import known_codecs
 
 
-def main(way: str, name: str, quality: str, picture: str) -> None:
-    rival, path = known_rivals()[name], Path(picture)
+def main(way: str, name: str, quality: str, image: str) -> None:
+    codec, path = known_codecs()[name], Path(image)
     if way == "encode":
         pixels = np.load(path)
         before = _peak(restart=True)
-        rival.encode(pixels, float(quality))
+        codec.encode(pixels, float(quality))
     else:
         data = path.with_suffix(".bin").read_bytes()
         before = _peak(restart=True)
-        rival.decode(data)
+        codec.decode(data)
     after = _peak()
     if before is not None and after is not None:
         print(round((after - before) / 1e6, 1))

@@ -1,4 +1,4 @@
-"""How near a decoded picture is to its source: one table of metrics, each a number for two uint8 (H, W, 3) arrays."""
+"""How near a decoded image is to its source: one table of metrics, each a number for two uint8 (H, W, 3) arrays."""
 
 import importlib.util
 import math
@@ -8,7 +8,7 @@ from io import BytesIO
 
 import numpy as np
 
-_ROWS = 256  # pictures are compared in bands of this many rows, so that large ones need little extra memory
+_ROWS = 256  # images are compared in bands of this many rows, so that large ones need little extra memory
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, full range, as JPEG defines Y
 _SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of MS-SSIM (Wang, Simoncelli and Bovik, 2003)
 _WINDOW = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)  # 11 taps, standard deviation 1.5
@@ -55,7 +55,7 @@ def _psnr(a: np.ndarray, b: np.ndarray, part: Callable[[np.ndarray], np.ndarray]
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
     """Return the multi-scale structural similarity of two uint8 (H, W, 3) arrays, the mean of the three channels.
 
-    Five scales, 11x11 Gaussian windows that lie inside the picture (Wang, Simoncelli and Bovik, 2003), each RGB channel
+    Five scales, 11x11 Gaussian windows that lie inside the image (Wang, Simoncelli and Bovik, 2003), each RGB channel
     on its own, as papers on learned compression do it; a scale that is negative counts as zero. Both sides need
     at least 176 pixels.
     """
@@ -135,7 +135,7 @@ class Metric:
     digits: int  # of its value, behind the point
     measure: Measure
     level: Callable[[float], float] = field(default=_same)  # its value on the axis of plots and BD-rates
-    least: int = 1  # pixels that the shorter side of a picture needs
+    min_side: int = 1  # pixels that the shorter side of an image needs
     package: str | None = None  # what has to be installed
 
     def missing(self) -> str | None:
@@ -148,8 +148,8 @@ class Metric:
 _TABLE = (
     Metric("psnr", "PSNR-RGB", "PSNR", "dB", 2, psnr),
     Metric("psnr-y", "PSNR-Y", "PSNR-Y", "dB", 2, psnr_y),
-    Metric("ms-ssim", "MS-SSIM", "MS-SSIM", "dB", 4, ms_ssim, _as_decibels, least=176),
-    Metric("ssimulacra2", "SSIMULACRA 2", "SSIM 2", "", 1, ssimulacra2, least=8, package="ssimulacra2"),
+    Metric("ms-ssim", "MS-SSIM", "MS-SSIM", "dB", 4, ms_ssim, _as_decibels, min_side=176),
+    Metric("ssimulacra2", "SSIMULACRA 2", "SSIM 2", "", 1, ssimulacra2, min_side=8, package="ssimulacra2"),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 DEFAULT_METRICS = ("psnr", "psnr-y", "ms-ssim")  # ssimulacra2 takes more than a second per megapixel

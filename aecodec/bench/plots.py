@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aecodec.bench.codecs import SUBJECT
 from aecodec.bench.metrics import METRICS
 from aecodec.bench.report import Json, comparable, shown_level
-from aecodec.bench.rivals import SUBJECT
 from aecodec.bench.style import DASHED, colours
 
 _TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
@@ -22,17 +22,17 @@ def missing() -> str | None:
 
 
 def draw_report(report: Json) -> dict[str, bytes]:
-    """Return all plots of a report by file name: mean curves, one plot per picture, speed against BD-rate."""
+    """Return all plots of a report by file name: mean curves, one plot per image, speed against BD-rate."""
     metrics, anchor = list(report["metrics"]), report["anchor"]
-    count = len(report["pictures"])
+    count = len(report["images"])
     files: dict[str, bytes] = {}
     if count > 1:
-        blocks = [(f"mean of {count} pictures", report["mean"])]
+        blocks = [(f"mean of {count} images", report["mean"])]
         files |= draw_curves("mean", blocks, metrics, anchor)
-    for number, picture in enumerate(report["pictures"], 1):
-        name = re.sub(r"[^\w.-]+", "_", picture["name"])
-        title = f"{picture['name']}, {picture['width']}x{picture['height']}"
-        files |= draw_curves(f"{number:02}_{Path(name).stem}", [(title, picture)], metrics, anchor)
+    for number, image in enumerate(report["images"], 1):
+        name = re.sub(r"[^\w.-]+", "_", image["name"])
+        title = f"{image['name']}, {image['width']}x{image['height']}"
+        files |= draw_curves(f"{number:02}_{Path(name).stem}", [(title, image)], metrics, anchor)
     if report["mean"]["bd_rate"].get("psnr") and "speed" in report:
         files |= draw_speed("speed", report["speed"], report["mean"]["bd_rate"]["psnr"], anchor)
     return files
@@ -83,7 +83,7 @@ def draw_speed(stem: str, speed: Json, deltas: Mapping[str, Json | None], anchor
     axis.margins(x=0.15)
     axis.set_xlabel(f"encoding, MP/s on {cores} core{'' if cores == '1' else 's'}")
     axis.set_ylabel(f"BD-rate against {anchor}, % (PSNR-RGB), lower is better")
-    axis.set_title(f"{speed['picture']}, {speed['width']}x{speed['height']}")
+    axis.set_title(f"{speed['image']}, {speed['width']}x{speed['height']}")
     axis.grid(alpha=0.3)
     return _save(figure, stem)
 

@@ -16,8 +16,8 @@ _COLOURS = {
     "jxl": "#9b5bd6",
     "jpegxr": "#12a594",
     "png": "#9ca3af",
-    "webp-ll": "#86b79c",
-    "jxl-ll": "#b9a3d0",
+    "webp-lossless": "#86b79c",
+    "jxl-lossless": "#b9a3d0",
 }
 # Other settings of a codec that is a line of its own.
 DASHED = ("aez-fast", "aez-slow", "jpeg-opt", "jpeg-444", "avif-slow", "heic-psnr")

@@ -17,7 +17,7 @@ _SCRIPTS = ("chart.js", "compare.js", "page.js")
 def build_page(report: Json, comparisons: Sequence[Json], left_out: int = 0) -> bytes:
     """Return the page of a report made by build_report, with the comparisons of `comparisons.build_comparison`.
 
-    `left_out`: pictures that are not compared, so that the page stays small.
+    `left_out`: images that are not compared, so that the page stays small.
     """
     data = {
         "report": report,

@@ -1,8 +1,8 @@
-"""The codecs that `aecodec bench` compares, one table: add a rival by adding a row.
+"""The codecs that `aecodec bench` compares, one table: add a codec by adding a row.
 
-A rival turns pixels, uint8 (H, W) or (H, W, 3), and a quality into the bytes of a complete file, and such bytes into
+A codec turns pixels, uint8 (H, W) or (H, W, 3), and a quality into the bytes of a complete file, and such bytes into
 pixels again. Everything goes through what a user can install; what cannot be used here says so in `missing`. The
-classic autoencoders that are installed are rows too: each has one quality, and codes grey pictures.
+classic autoencoders that are installed are rows too: each has one quality, and codes grey images.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ def _always(*pixels: np.ndarray) -> str | None:
 
 
 @dataclass(frozen=True)
-class Rival:
+class Codec:
     """A codec with its settings fixed, but for the quality."""
 
     name: str  # how --codecs and the table call it
@@ -41,20 +41,20 @@ class Rival:
     step: float = 1  # between them
     lossless: bool = False  # a point of reference, without a quality
     mime: str | None = None  # of its files, if browsers show them
-    unsuited: Callable[[np.ndarray], str | None] = field(default=_always)  # why a picture is not for it, or None
+    unsuited: Callable[[np.ndarray], str | None] = field(default=_always)  # why an image is not for it, or None
 
     def __post_init__(self) -> None:
         if list(self.qualities) != sorted(set(self.qualities)):
             raise ValueError(f"{self.name}: qualities must rise")
 
     @property
-    def one_quality(self) -> bool:
-        """Whether it makes one file of a picture, whatever is asked for."""
+    def fixed_quality(self) -> bool:
+        """Whether it makes one file of an image, whatever is asked for."""
         return self.span[0] == self.span[1]
 
 
-def _aez(name: str, effort: int) -> Rival:
-    return Rival(
+def _aez(name: str, effort: int) -> Codec:
+    return Codec(
         name,
         f"aecodec, model photo, effort {effort}, trained for the squared error (PSNR)",
         partial(libraries.encode_aez, effort=effort),
@@ -76,8 +76,8 @@ def _pillow(
     *,
     reference: bool = False,
     **settings: Any,
-) -> Rival:
-    return Rival(
+) -> Codec:
+    return Codec(
         name,
         about,
         partial(libraries.encode_pillow, format=format, **settings),
@@ -93,8 +93,8 @@ def _pillow(
 
 def _imagecodecs(
     name: str, about: str, codec: str, library: str, qualities: tuple[int, ...] = STEPS_OF_5, **settings: Any
-) -> Rival:
-    return Rival(
+) -> Codec:
+    return Codec(
         name,
         about,
         partial(libraries.encode_imagecodecs, codec=codec, **settings),
@@ -108,8 +108,8 @@ def _imagecodecs(
     )
 
 
-def _heif(name: str, about: str, **settings: str) -> Rival:
-    return Rival(
+def _heif(name: str, about: str, **settings: str) -> Codec:
+    return Codec(
         name,
         about,
         partial(libraries.encode_heif, **settings),
@@ -120,11 +120,11 @@ def _heif(name: str, about: str, **settings: str) -> Rival:
     )
 
 
-def _classic(name: str, net: Any) -> Rival:
+def _classic(name: str, net: Any) -> Codec:
     entry = net.entry
-    return Rival(
+    return Codec(
         name,
-        f"classic autoencoder {entry['label']}: {entry['about']}; trained on {entry['data']} pictures; one quality",
+        f"classic autoencoder {entry['label']}: {entry['about']}; trained on {entry['data']} images; one quality",
         partial(libraries.encode_classic, model=name),
         libraries.decode_aez,
         (1,),
@@ -152,7 +152,7 @@ _TABLE = (
         progressive=True,
         subsampling=0,
     ),
-    Rival(
+    Codec(
         "jpeg2000",
         "irreversible 9/7 with colour transform; its quality is the PSNR in dB that is asked for",
         libraries.encode_jpeg2000,
@@ -180,32 +180,34 @@ _TABLE = (
     _imagecodecs("jxl", "effort 7, not tuned for PSNR", "jpegxl", "libjxl", effort=7),
     _imagecodecs("jpegxr", "default: 4:4:4, no tuning", "jpegxr", "jxrlib", FROM_1, scale=0.01),
     _pillow("png", "lossless, optimised", "PNG", "zlib", "", _ONE, reference=True, optimize=True),
-    _pillow("webp-ll", "lossless, default effort", "WEBP", "webp", "libwebp", _ONE, reference=True, lossless=True),
-    _imagecodecs("jxl-ll", "lossless, effort 7", "jpegxl", "libjxl", _ONE, effort=7, lossless=True),
+    _pillow(
+        "webp-lossless", "lossless, default effort", "WEBP", "webp", "libwebp", _ONE, reference=True, lossless=True
+    ),
+    _imagecodecs("jxl-lossless", "lossless, effort 7", "jpegxl", "libjxl", _ONE, effort=7, lossless=True),
 )
 
-RIVALS: dict[str, Rival] = {rival.name: rival for rival in _TABLE}
+CODECS: dict[str, Codec] = {codec.name: codec for codec in _TABLE}
 SUBJECT = "aez"  # the codec that the others are compared with
 ANCHOR = "jpeg"  # BD-rates are given against it
 
 
-def known_rivals() -> dict[str, Rival]:
+def known_codecs() -> dict[str, Codec]:
     """Return the table by name, and after it the classic autoencoders that are installed. Raises ModelError."""
     from aecodec.classic.weights import classics
 
-    return RIVALS | {name: _classic(name, net) for name, net in classics().items() if net.codes}
+    return CODECS | {name: _classic(name, net) for name, net in classics().items() if net.codes}
 
 
-def choose(names: Sequence[str]) -> list[Rival]:
-    """Return the rivals called `names`, in the order of the table; "all" stands for every one.
+def choose(names: Sequence[str]) -> list[Codec]:
+    """Return the codecs called `names`, in the order of the table; "all" stands for every one.
 
     Raises ValueError for a name that is not known, ModelError for classic autoencoders that are damaged.
 
-    >>> [rival.name for rival in choose(["webp", "jpeg"])]
+    >>> [codec.name for codec in choose(["webp", "jpeg"])]
     ['jpeg', 'webp']
     """
-    known = known_rivals()
+    known = known_codecs()
     unknown = [name for name in names if name not in known and name != "all"]
     if unknown:
         raise ValueError(f"codec {unknown[0]!r} is not known, expected {', '.join(known)} or all")
-    return [rival for rival in known.values() if rival.name in names or "all" in names]
+    return [codec for codec in known.values() if codec.name in names or "all" in names]

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aecodec.bench.codecs import Codec
+from aecodec.bench.images import as_rgb
 from aecodec.bench.measure import Point, decode_checked, measure_once
 from aecodec.bench.metrics import Metric, psnr
-from aecodec.bench.pictures import as_rgb
-from aecodec.bench.rivals import Rival
 
 
 class Kind(Enum):
-    """What the values of an aim are."""
+    """What the values of a target are."""
 
     SWEEP = "sweep"  # none: every codec has its own
     QUALITY = "quality"
@@ -25,70 +25,70 @@ class Kind(Enum):
     PSNR = "at-psnr"
 
 
-class Aim(NamedTuple):
+class Target(NamedTuple):
     """What is measured of every codec."""
 
     kind: Kind = Kind.SWEEP
     values: tuple[float, ...] = ()
-    most: int | None = None  # points of a sweep
+    max_points: int | None = None  # points of a sweep
 
-    def targets(self, rival: Rival) -> tuple[float, ...]:
+    def values_for(self, codec: Codec) -> tuple[float, ...]:
         """Return the values to be met, rising: one point each.
 
-        >>> from aecodec.bench.rivals import RIVALS
-        >>> Aim(most=4).targets(RIVALS["aez"])
+        >>> from aecodec.bench.codecs import CODECS
+        >>> Target(max_points=4).values_for(CODECS["aez"])
         (1, 40, 70, 100)
         """
-        if rival.one_quality and self.kind in (Kind.SWEEP, Kind.QUALITY):
-            return rival.qualities
+        if codec.fixed_quality and self.kind in (Kind.SWEEP, Kind.QUALITY):
+            return codec.qualities
         if self.kind is not Kind.SWEEP:
             return self.values
-        count = len(rival.qualities)
-        if self.most is None or self.most >= count:
-            return rival.qualities
-        return tuple(rival.qualities[round(i * (count - 1) / (self.most - 1))] for i in range(self.most))
+        count = len(codec.qualities)
+        if self.max_points is None or self.max_points >= count:
+            return codec.qualities
+        return tuple(codec.qualities[round(i * (count - 1) / (self.max_points - 1))] for i in range(self.max_points))
 
-    def key(self, target: float) -> str:
+    def key(self, value: float) -> str:
         """Return what one point is called in the cache."""
-        return f"{self.kind.value if self.kind in (Kind.BPP, Kind.PSNR) else 'quality'} {target:g}"
+        return f"{self.kind.value if self.kind in (Kind.BPP, Kind.PSNR) else 'quality'} {value:g}"
 
     def measure(
-        self, rival: Rival, pixels: np.ndarray, target: float, metrics: Sequence[Metric], seen: Collection[Point] = ()
+        self, codec: Codec, pixels: np.ndarray, value: float, metrics: Sequence[Metric], seen: Collection[Point] = ()
     ) -> Point:
-        """Return the point for one target. `seen`: points of the same codec and picture.
+        """Return the point for one value. `seen`: points of the same codec and image.
 
         Raises whatever the codec raises.
         """
         if self.kind in (Kind.SWEEP, Kind.QUALITY):
-            return measure_once(rival, pixels, target, metrics)
+            return measure_once(codec, pixels, value, metrics)
         if self.kind is Kind.BPP:
-            quality, reached = fit_size(rival, pixels, int(target * pixels.shape[0] * pixels.shape[1] / 8), seen)
+            quality, reached = fit_size(codec, pixels, int(value * pixels.shape[0] * pixels.shape[1] / 8), seen)
         else:
-            quality, reached = fit_psnr(rival, pixels, target, seen)
-        return measure_once(rival, pixels, quality, metrics)._replace(reached=reached)
+            quality, reached = fit_psnr(codec, pixels, value, seen)
+        return measure_once(codec, pixels, quality, metrics)._replace(reached=reached)
 
 
-def fit_size(rival: Rival, pixels: np.ndarray, limit: int, seen: Collection[Point] = ()) -> tuple[float, bool]:
+def fit_size(codec: Codec, pixels: np.ndarray, limit: int, seen: Collection[Point] = ()) -> tuple[float, bool]:
     """Return the highest quality whose file has at most `limit` bytes and True, or the lowest and False."""
-    grid = _grid(rival)
+    grid = _grid(codec)
     known = {point.quality: point.size <= limit for point in seen}
-    last = _last(grid, known, lambda quality: len(rival.encode(pixels, quality)) <= limit)
+    last = _last(grid, known, lambda quality: len(codec.encode(pixels, quality)) <= limit)
     return grid[max(last, 0)], last >= 0
 
 
-def fit_psnr(rival: Rival, pixels: np.ndarray, level: float, seen: Collection[Point] = ()) -> tuple[float, bool]:
+def fit_psnr(codec: Codec, pixels: np.ndarray, level: float, seen: Collection[Point] = ()) -> tuple[float, bool]:
     """Return the lowest quality whose PSNR is at least `level` dB and True, or the highest and False."""
-    grid, source = _grid(rival), as_rgb(pixels)
+    grid, source = _grid(codec), as_rgb(pixels)
     known = {point.quality: point.psnr < level for point in seen}
     last = _last(
-        grid, known, lambda quality: psnr(source, decode_checked(rival, rival.encode(pixels, quality), pixels)) < level
+        grid, known, lambda quality: psnr(source, decode_checked(codec, codec.encode(pixels, quality), pixels)) < level
     )
     return grid[min(last + 1, len(grid) - 1)], last + 1 < len(grid)
 
 
-def _grid(rival: Rival) -> list[float]:
-    low, high = rival.span
-    return [low + i * rival.step for i in range(round((high - low) / rival.step) + 1)]
+def _grid(codec: Codec) -> list[float]:
+    low, high = codec.span
+    return [low + i * codec.step for i in range(round((high - low) / codec.step) + 1)]
 
 
 def _last(grid: Sequence[float], known: Mapping[float, bool], holds: Callable[[float], bool]) -> int:
