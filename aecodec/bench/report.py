@@ -130,23 +130,25 @@ def comparable(delta: Json) -> float:
 
 def speed_block(one: Measured, level: float | None, repeats: int, speeds: Mapping[str, Speed | Failure]) -> Json:
     """Return the part of the report on speeds and memory, all measured on one image."""
-    codecs: Json = {}
-    for name, speed in speeds.items():
-        if isinstance(speed, Failure):
-            codecs[name] = {"failed": speed.reason}
-            continue
-        codecs[name] = {
-            "quality": speed.quality,
-            "encode_mps": {str(cores): round(value, 3) for cores, value in speed.encode_mps.items()},
-            "decode_mps": {str(cores): round(value, 3) for cores, value in speed.decode_mps.items()},
-            "encode_mb": speed.encode_mb,
-            "decode_mb": speed.decode_mb,
-        }
+    codecs = {name: speed_row(speed) for name, speed in speeds.items()}
     near = None if level is None or not math.isfinite(level) else round(level, 2)
     head = {"image": one.name, "width": one.width, "height": one.height, "near_psnr": near, "repeats": repeats}
     shares = [speed.core_fraction for speed in speeds.values() if isinstance(speed, Speed) and speed.core_fraction]
     share = round(statistics.median(shares), 2) if shares else None
     return head | {"core_fraction": share, "busy": share is not None and share < _QUIET, "codecs": codecs}
+
+
+def speed_row(speed: Speed | Failure) -> Json:
+    """Return the speeds (MP/s by the number of cores) and peak memory (MB) of one codec."""
+    if isinstance(speed, Failure):
+        return {"failed": speed.reason}
+    return {
+        "quality": speed.quality,
+        "encode_mps": {str(cores): round(value, 3) for cores, value in speed.encode_mps.items()},
+        "decode_mps": {str(cores): round(value, 3) for cores, value in speed.decode_mps.items()},
+        "encode_mb": speed.encode_mb,
+        "decode_mb": speed.decode_mb,
+    }
 
 
 def shown_level(metric: str, value: float | None) -> float | None:

@@ -61,7 +61,7 @@ def _block(title: str, block: Json, report: Json, several: bool = False) -> Iter
             missed = "not met by every image" if several else "cannot do it, the nearest"
             yield _row(name, point, metrics, report, missed)
     if block["bd_rate"]:
-        yield from _deltas(block, report)
+        yield from format_bd_rates(block, report)
 
 
 def _first(name: str, report: Json) -> str:
@@ -96,7 +96,8 @@ def _value(metric: str, point: Json) -> str:
     return "lossless" if point[metric] is None else f"{point[metric]:.{METRICS[metric].digits}f}"
 
 
-def _deltas(block: Json, report: Json) -> Iterator[str]:
+def format_bd_rates(block: Json, report: Json) -> Iterator[str]:
+    """Yield the lines on the BD-rates of a block of a report."""
     deltas = block["bd_rate"]
     names = list(next(iter(deltas.values())))
 
