@@ -1,8 +1,8 @@
 """`aecodec denoise` on noisy images, beside a median filter of 3x3 pixels -> denoise.json.
 
 The images get Gaussian noise, clipped to 0..255, or salt noise (a fraction of the pixels becomes random), and are
-stored as PNG files. The command reads these and writes others, which are compared with the clean images. PSNR-RGB in dB, the
-mean over the images of a folder; photographs and images named gfx_* (screens, illustrations) also apart.
+stored as PNG files. The command reads these and writes others, which are compared with the clean images. PSNR-RGB in
+dB, the mean over the images of a folder; photographs and images named gfx_* (screens, illustrations) also apart.
 """
 
 import subprocess

@@ -30,29 +30,8 @@ from aecodec.bench.targets import Target
 QUALITIES = (10, 50, 75, 90, 100)
 ANCHOR = "avif"
 TRAIN_IMAGES, SEED = 30, 16
-WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "while",
-    "42",
-    "liquor",
-    "jugs,",
-    "boxed",
-    "(and",
-    "taped),",
-    "wait",
-    "for",
-    "7",
-    "zebras:",
-    "OK?",
-]
+TEXT = "the quick brown fox jumps over a lazy dog while 42 liquor jugs, boxed (and taped), wait for 7 zebras: OK?"
+WORDS = TEXT.split()
 WHITE, INK, GREY, BLUE = (255, 255, 255), (30, 30, 34), (222, 224, 228), (31, 97, 214)
 
 
@@ -219,7 +198,7 @@ def compare_curves(paths: list[Path], points: int | None, jobs: int) -> dict[str
         delta = bd_rates(columns, ANCHOR)[0].get("psnr", {}).get(SUBJECT)
         return delta and round(delta["percent"], 1)
 
-    sweeps = {entry.name: entry.sweep for entry in run.measured}
+    sweeps = {entry.name: entry.sweep for entry in run.results}
     return {
         "images": len(sweeps),
         "bd_rate": bd_rate(mean_sweep(list(sweeps.values()))),

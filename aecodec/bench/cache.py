@@ -38,13 +38,13 @@ class Cache:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
 
-    def of(self, digest: str) -> "Known":
+    def of(self, digest: str) -> "CachedPoints":
         """Return what is known of an image."""
         path = None if self.folder is None else self.folder / f"{digest[:32]}.jsonl"
-        return Known(path, self.versions, self.fresh)
+        return CachedPoints(path, self.versions, self.fresh)
 
 
-class Known:
+class CachedPoints:
     """The points of one image."""
 
     def __init__(self, path: Path | None, versions: Mapping[str, str], fresh: bool) -> None:
@@ -72,7 +72,7 @@ class Known:
     def of(self, codec: Codec) -> list[Point]:
         """Return all points of a codec."""
         state = state_of(codec, self.versions)
-        return [point for (own, _), point in self.points.items() if own == state]
+        return [point for (point_state, _), point in self.points.items() if point_state == state]
 
     def put(self, codec: Codec, key: str, point: Point) -> None:
         """Keep a point."""

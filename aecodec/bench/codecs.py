@@ -1,10 +1,11 @@
-"""The codecs that `aecodec bench` compares, one table: add a codec by adding a row.
+"""The codecs that `aecodec bench` compares, one table: add a codec by adding a row, with its colour in plots.
 
 A codec turns pixels, uint8 (H, W) or (H, W, 3), and a quality into the bytes of a complete file, and such bytes into
 pixels again. Everything goes through what a user can install; what cannot be used here says so in `missing`. The
 classic autoencoders that are installed are rows too: each has one quality, and codes grey images.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+import aecodec
 from aecodec.bench import libraries
 
 Encode = Callable[[np.ndarray, float], bytes]
@@ -39,9 +41,11 @@ class Codec:
     versions: tuple[str, ...] = ()  # of machine.library_versions, that its bytes and pixels depend on
     span: tuple[float, float] = (1, 99)  # qualities that a search for a size or a PSNR may take
     step: float = 1  # between them
-    lossless: bool = False  # a point of reference, without a quality
+    lossless: bool = False  # gives every pixel back; has no quality
     mime: str | None = None  # of its files, if browsers show them
     unsuited: Callable[[np.ndarray], str | None] = field(default=_always)  # why an image is not for it, or None
+    colour: str = ""  # in plots and pages, to be told apart on white and on black; "": a spare one
+    dashed: bool = False  # in plots: another setting of a codec that has a row of its own
 
     def __post_init__(self) -> None:
         if list(self.qualities) != sorted(set(self.qualities)):
@@ -53,30 +57,39 @@ class Codec:
         return self.span[0] == self.span[1]
 
 
-def _aez(name: str, effort: int) -> Codec:
+def _aez(name: str, about: str, qualities: tuple[float, ...], colour: str, **settings: Any) -> Codec:
     return Codec(
         name,
-        f"aecodec, model photo, effort {effort}, trained for the squared error (PSNR)",
-        partial(libraries.encode_aez, effort=effort),
+        f"aecodec, {about}",
+        partial(libraries.encode_aez, **settings),
         libraries.decode_aez,
-        (1, 10, 25, 40, 55, 70, 85, 95, 100),
+        qualities,
         versions=("aecodec", "ai-edge-litert", "aecodec files"),
-        span=(1, 100),
+        span=(100, 100) if "lossless" in settings else (1, 100),
         step=0.25,
+        lossless="lossless" in settings,
+        colour=colour,
+        dashed="lossless" not in settings and settings["effort"] != _EFFORT,
     )
+
+
+def _aez_at(name: str, effort: int, colour: str) -> Codec:
+    about = f"model photo, effort {effort}, trained for the squared error (PSNR)"
+    return _aez(name, about, (1, 10, 25, 40, 55, 70, 85, 95, 100), colour, effort=effort)
 
 
 def _pillow(
     name: str,
     about: str,
     format: str,
-    feature: str,
-    library: str,
+    colour: str,
     qualities: tuple[int, ...] = STEPS_OF_5,
     *,
-    reference: bool = False,
+    dashed: bool = False,
     **settings: Any,
 ) -> Codec:
+    feature, libraries_inside = _PILLOW[format]
+    lossless = qualities == _ONE
     return Codec(
         name,
         about,
@@ -84,16 +97,25 @@ def _pillow(
         partial(libraries.decode_pillow, format=format),
         qualities,
         partial(libraries.missing_pillow, feature, format),
-        ("pillow", *library.split()),
-        span=(80, 80) if reference else (1, 99),
-        lossless=reference,
+        ("pillow", *libraries_inside),
+        span=(80, 80) if lossless else (1, 99),
+        lossless=lossless,
         mime=f"image/{format.lower()}",
+        colour=colour,
+        dashed=dashed,
     )
 
 
 def _imagecodecs(
-    name: str, about: str, codec: str, library: str, qualities: tuple[int, ...] = STEPS_OF_5, **settings: Any
+    name: str,
+    about: str,
+    codec: str,
+    library: str,
+    colour: str,
+    qualities: tuple[int, ...] = STEPS_OF_5,
+    **settings: Any,
 ) -> Codec:
+    lossless = qualities == _ONE
     return Codec(
         name,
         about,
@@ -102,13 +124,14 @@ def _imagecodecs(
         qualities,
         partial(libraries.missing_imagecodecs, codec),
         ("imagecodecs", library),
-        span=(80, 80) if "lossless" in settings else (1, 99),
+        span=(80, 80) if lossless else (1, 99),
         step=0.25 if codec == "jpegxl" else 1,  # JPEG XR rounds
-        lossless="lossless" in settings,
+        lossless=lossless,
+        colour=colour,
     )
 
 
-def _heif(name: str, about: str, **settings: str) -> Codec:
+def _heif(name: str, about: str, colour: str, dashed: bool = False, **settings: str) -> Codec:
     return Codec(
         name,
         about,
@@ -117,6 +140,8 @@ def _heif(name: str, about: str, **settings: str) -> Codec:
         STEPS_OF_5,
         libraries.missing_heif,
         ("pillow-heif", "libheif", "x265"),
+        colour=colour,
+        dashed=dashed,
     )
 
 
@@ -134,24 +159,22 @@ def _classic(name: str, net: Any) -> Codec:
     )
 
 
+_EFFORT = 1  # the default of aecodec.encode
+_PILLOW = {  # format: feature of Pillow, libraries that do the work
+    "JPEG": ("jpg", ("libjpeg-turbo",)),
+    "WEBP": ("webp", ("libwebp",)),
+    "AVIF": ("avif", ("libavif", "aom", "dav1d")),
+    "PNG": ("zlib", ("zlib",)),
+}
+_PROGRESSIVE = {"optimize": True, "progressive": True}
+_SLOW_AVIF = {"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}}
 _TABLE = (
-    _aez("aez", 1),
-    _aez("aez-fast", 0),
-    _aez("aez-slow", 4),
-    _pillow("jpeg", "Pillow default: 4:2:0, baseline", "JPEG", "jpg", "libjpeg-turbo"),
-    _pillow(
-        "jpeg-opt", "4:2:0, optimised, progressive", "JPEG", "jpg", "libjpeg-turbo", optimize=True, progressive=True
-    ),
-    _pillow(
-        "jpeg-444",
-        "4:4:4, optimised, progressive",
-        "JPEG",
-        "jpg",
-        "libjpeg-turbo",
-        optimize=True,
-        progressive=True,
-        subsampling=0,
-    ),
+    _aez_at("aez", _EFFORT, "#e5484d"),
+    _aez_at("aez-fast", 0, "#f2a0a3"),
+    _aez_at("aez-slow", 4, "#b3262c"),
+    _pillow("jpeg", "Pillow default: 4:2:0, baseline", "JPEG", "#8b8d98"),
+    _pillow("jpeg-opt", "4:2:0, optimised, progressive", "JPEG", "#a8a29e", dashed=True, **_PROGRESSIVE),
+    _pillow("jpeg-444", "4:4:4, optimised, progressive", "JPEG", "#6f7782", dashed=True, subsampling=0, **_PROGRESSIVE),
     Codec(
         "jpeg2000",
         "irreversible 9/7 with colour transform; its quality is the PSNR in dB that is asked for",
@@ -162,33 +185,31 @@ _TABLE = (
         ("pillow", "openjpeg"),
         span=(15, 60),
         step=0.125,
+        colour="#a67c52",
     ),
-    _pillow("webp", "method 6, 4:2:0, default (perceptual) tuning", "WEBP", "webp", "libwebp", FROM_1, method=6),
-    _pillow("avif", "speed 6, 4:2:0, default (perceptual) tuning", "AVIF", "avif", "libavif aom dav1d", speed=6),
-    _pillow(
-        "avif-slow",
-        "speed 4, 4:4:4, tune=psnr",
-        "AVIF",
-        "avif",
-        "libavif aom dav1d",
-        speed=4,
-        subsampling="4:4:4",
-        advanced={"tune": "psnr"},
-    ),
-    _heif("heic", "x265 preset slow, 4:2:0, default (SSIM) tuning", chroma="420"),
-    _heif("heic-psnr", "x265 preset slow, 4:4:4, tune=psnr", chroma="444", tune="psnr"),
-    _imagecodecs("jxl", "effort 7, not tuned for PSNR", "jpegxl", "libjxl", effort=7),
-    _imagecodecs("jpegxr", "default: 4:4:4, no tuning", "jpegxr", "jxrlib", FROM_1, scale=0.01),
-    _pillow("png", "lossless, optimised", "PNG", "zlib", "", _ONE, reference=True, optimize=True),
-    _pillow(
-        "webp-lossless", "lossless, default effort", "WEBP", "webp", "libwebp", _ONE, reference=True, lossless=True
-    ),
-    _imagecodecs("jxl-lossless", "lossless, effort 7", "jpegxl", "libjxl", _ONE, effort=7, lossless=True),
+    _pillow("webp", "method 6, 4:2:0, default (perceptual) tuning", "WEBP", "#30a46c", FROM_1, method=6),
+    _pillow("avif", "speed 6, 4:2:0, default (perceptual) tuning", "AVIF", "#0090ff", speed=6),
+    _pillow("avif-slow", "speed 4, 4:4:4, tune=psnr", "AVIF", "#5b7be8", dashed=True, **_SLOW_AVIF),
+    _heif("heic", "x265 preset slow, 4:2:0, default (SSIM) tuning", "#d9a02b", chroma="420"),
+    _heif("heic-psnr", "x265 preset slow, 4:4:4, tune=psnr", "#d2691e", dashed=True, chroma="444", tune="psnr"),
+    _imagecodecs("jxl", "effort 7, not tuned for PSNR", "jpegxl", "libjxl", "#9b5bd6", effort=7),
+    _imagecodecs("jpegxr", "default: 4:4:4, no tuning", "jpegxr", "jxrlib", "#12a594", FROM_1, scale=0.01),
+    _pillow("png", "lossless, optimised", "PNG", "#9ca3af", _ONE, optimize=True),
+    _pillow("webp-lossless", "lossless, default effort", "WEBP", "#86b79c", _ONE, lossless=True),
+    _imagecodecs("jxl-lossless", "lossless, effort 7", "jpegxl", "libjxl", "#b9a3d0", _ONE, effort=7, lossless=True),
 )
+if "lossless" in inspect.signature(aecodec.encode).parameters:
+    _TABLE += (_aez("aez-lossless", "lossless", (100,), "#7f1d1d", lossless=True),)
+_SPARE = ("#d6409f", "#7cb518", "#00a2c7", "#b45309", "#6d5bd0", "#c2a400", "#3f7d58", "#a04668")
 
 CODECS: dict[str, Codec] = {codec.name: codec for codec in _TABLE}
 SUBJECT = "aez"  # the codec that the others are compared with
 ANCHOR = "jpeg"  # BD-rates are given against it
+
+
+def lossless_codecs() -> list[Codec]:
+    """Return the rows of the table that give every pixel back."""
+    return [codec for codec in _TABLE if codec.lossless]
 
 
 def known_codecs() -> dict[str, Codec]:
@@ -211,3 +232,20 @@ def choose(names: Sequence[str]) -> list[Codec]:
     if unknown:
         raise ValueError(f"codec {unknown[0]!r} is not known, expected {', '.join(known)} or all")
     return [codec for codec in known.values() if codec.name in names or "all" in names]
+
+
+def colours(names: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each codec; those without one of their own take spare ones in turn.
+
+    >>> colours(["aez", "new"])
+    {'aez': '#e5484d', 'new': '#d6409f'}
+    """
+    own = {name: CODECS[name].colour for name in names if name in CODECS and CODECS[name].colour}
+    others = [name for name in names if name not in own]
+    spare = {name: _SPARE[i % len(_SPARE)] for i, name in enumerate(others)}
+    return {name: own.get(name) or spare[name] for name in names}
+
+
+def dashed(names: Sequence[str]) -> list[str]:
+    """Return those of the codecs whose lines are dashed."""
+    return [name for name in names if name in CODECS and CODECS[name].dashed]

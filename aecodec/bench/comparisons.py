@@ -13,7 +13,7 @@ from aecodec.bench.codecs import Codec
 from aecodec.bench.images import centre, load_image
 from aecodec.bench.measure import Point, decode_checked
 from aecodec.bench.metrics import METRICS
-from aecodec.bench.report import Json, Measured
+from aecodec.bench.report import ImageResult, Json
 from aecodec.bench.run import measure
 from aecodec.bench.targets import Kind, Target
 
@@ -25,7 +25,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def build_comparisons(
-    measured: Sequence[Measured],
+    results: Sequence[ImageResult],
     codecs: Sequence[Codec],
     cache: Cache,
     *,
@@ -38,23 +38,23 @@ def build_comparisons(
     Where there is no room for all, those that are shown are spread over the list. `tick` is called with the number of
     steps done, as many as there are codecs for each image.
     """
-    order = sorted(range(len(measured)), key=lambda i: (i * _GOLDEN) % 1)
-    found: dict[int, Json] = {}
+    order = sorted(range(len(results)), key=lambda i: (i * _GOLDEN) % 1)
+    built: dict[int, Json] = {}
     size = 0
     for done, i in enumerate(order):
         if size >= _MAX_BYTES:
             tick((len(order) - done) * len(codecs))
-            return [found[j] for j in sorted(found)], len(order) - done
-        one = build_comparison(measured[i], codecs, cache, target=target, max_side=max_side, tick=lambda: tick(1))
-        if one is not None:
-            found[i] = one
-            size += sum(len(block["src"]) for rate in one["rates"] for block in rate["codecs"].values())
-            size += len(one["original"])
-    return [found[j] for j in sorted(found)], 0
+            return [built[j] for j in sorted(built)], len(order) - done
+        comparison = build_comparison(results[i], codecs, cache, target=target, max_side=max_side, tick=lambda: tick(1))
+        if comparison is not None:
+            built[i] = comparison
+            size += sum(len(block["src"]) for rate in comparison["rates"] for block in rate["codecs"].values())
+            size += len(comparison["original"])
+    return [built[j] for j in sorted(built)], 0
 
 
 def build_comparison(
-    one: Measured,
+    result: ImageResult,
     codecs: Sequence[Codec],
     cache: Cache,
     *,
@@ -67,15 +67,15 @@ def build_comparison(
     The sizes are those that were asked for in bits per pixel, or else those of the files of the first codec, and those
     of the codecs that have one quality: these are shown at their own size alone. `tick` is called once for each codec.
     """
-    pixels = load_image(one.path, max_side).pixels
-    known = cache.of(one.digest)
-    entrants = [codec for codec in codecs if not codec.lossless and isinstance(one.sweep[codec.name], list)]
-    sizes = _sizes(one, entrants, target)
+    pixels = load_image(result.path, max_side).pixels
+    cached = cache.of(result.digest)
+    entrants = [codec for codec in codecs if not codec.lossless and isinstance(result.sweep[codec.name], list)]
+    sizes = _sizes(result, entrants, target)
     rates: list[Json] = [{"label": size.label, "reference": size.reference, "codecs": {}} for size in sizes]
     for codec in codecs:
         for size, rate in zip(sizes, rates, strict=True):
             if codec in entrants and (not codec.fixed_quality or size.only == codec.name):
-                points = measure(codec, pixels, Target(Kind.BPP, (size.bpp,)), [METRICS["psnr"]], known)
+                points = measure(codec, pixels, Target(Kind.BPP, (size.bpp,)), [METRICS["psnr"]], cached)
                 if isinstance(points, list):
                     rate["codecs"][codec.name] = _block(codec, pixels, points[0])
         tick()
@@ -83,9 +83,9 @@ def build_comparison(
         return None
     cut = _cut(pixels)
     whole = cut.shape == pixels.shape
-    shown = f"Shown: the centre, {cut.shape[1]}x{cut.shape[0]}, of {one.width}x{one.height}." if not whole else ""
+    shown = f"Shown: the centre, {cut.shape[1]}x{cut.shape[0]}, of {result.width}x{result.height}." if not whole else ""
     return {
-        "name": one.name,
+        "name": result.name,
         "width": cut.shape[1],
         "height": cut.shape[0],
         "shown": shown,
@@ -103,20 +103,20 @@ class _Size(NamedTuple):
     only: str | None = None  # the codec of one quality whose size it is
 
 
-def _sizes(one: Measured, entrants: Sequence[Codec], target: Target) -> list[_Size]:
-    half = 4 / (one.width * one.height)  # half a byte: rounding must not cost the codec that sets the size a step
+def _sizes(result: ImageResult, entrants: Sequence[Codec], target: Target) -> list[_Size]:
+    half = 4 / (result.width * result.height)  # half a byte: rounding must not cost the codec that sets the size a step
     sizes = []
     free = [codec.name for codec in entrants if not codec.fixed_quality]
     if target.kind is Kind.BPP:
         sizes = [_Size(bpp, f"{bpp:g} bpp", f"{bpp:g} bits per pixel") for bpp in target.values]
     elif free:
-        points = one.sweep[free[0]]
+        points = result.sweep[free[0]]
         if target.kind is Kind.SWEEP:
             points = [min(points, key=lambda point: abs(point.quality - _NEAR))]
         for p in points:
             reference = f"the file of {free[0]} at quality {p.quality:g}: {p.size:,.0f} bytes"
             sizes.append(_Size(p.bpp + half, f"{p.bpp:.2f} bpp", reference))
-    fixed = [(codec.name, one.sweep[codec.name][0]) for codec in entrants if codec.fixed_quality]
+    fixed = [(codec.name, result.sweep[codec.name][0]) for codec in entrants if codec.fixed_quality]
     return sizes[:_MAX_SIZES] + [
         _Size(p.bpp + half, f"{p.bpp:.2f} bpp, as {name}", f"the only file of {name}: {p.size:,.0f} bytes", name)
         for name, p in fixed

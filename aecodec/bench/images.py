@@ -13,7 +13,7 @@ from aecodec.picture import EXTENSIONS
 SAMPLES = Path(__file__).parent / "samples"
 
 
-class Source(NamedTuple):
+class SourceImage(NamedTuple):
     """One image as it is measured."""
 
     name: str  # file name without folders
@@ -27,23 +27,23 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     Files are taken as they are, whatever their extension and whether they exist or not; folders give their images
     (by extension) in the order of their names. Raises FileNotFoundError for a folder without images.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths or [SAMPLES]:
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in EXTENSIONS and file.is_file())
             if not inside:
                 raise FileNotFoundError(errno.ENOENT, "no images in this folder", str(path))
-            found += inside
+            files += inside
         else:
-            found.append(path)
-    return found
+            files.append(path)
+    return files
 
 
-def load_image(path: Path, max_side: int | None = None) -> Source:
+def load_image(path: Path, max_side: int | None = None) -> SourceImage:
     """Read an image as RGB or grey: alpha is dropped, what Exif says is turned stands upright.
 
-    If it is larger than `largest` pixels on a side, the centre is cut out. Raises EncodeError or OSError when it cannot
-    be read.
+    Of an image larger than `max_side` pixels on a side the centre is cut out. Raises EncodeError or OSError when it
+    cannot be read.
     """
     from aecodec.picture import read_picture
 
@@ -52,7 +52,7 @@ def load_image(path: Path, max_side: int | None = None) -> Source:
     if max_side is not None and max(pixels.shape[:2]) > max_side:
         note = ", ".join(filter(None, (note, f"the centre of {pixels.shape[1]}x{pixels.shape[0]}")))
         pixels = centre(pixels, max_side, max_side)
-    return Source(printable(path.name), pixels, note)
+    return SourceImage(printable(path.name), pixels, note)
 
 
 def centre(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -12,27 +12,23 @@ from typing import Any
 
 import numpy as np
 
+import aecodec
 from aecodec.workers import usable_threads
 
 SMALL = 28  # pixels on each side of the images of MNIST and Fashion-MNIST
 
 
-def encode_aez(pixels: np.ndarray, quality: float, *, effort: int) -> bytes:
-    import aecodec  # loads the nets on first use, not when the table is made
-
-    return aecodec.encode(pixels, quality, effort=effort)
+def encode_aez(pixels: np.ndarray, quality: float, **settings: Any) -> bytes:
+    """Encode with aecodec; its lossless mode has no quality."""
+    return aecodec.encode(pixels, **settings) if "lossless" in settings else aecodec.encode(pixels, quality, **settings)
 
 
 def decode_aez(data: bytes) -> np.ndarray:
-    import aecodec
-
     return aecodec.decode(data)
 
 
 def encode_classic(pixels: np.ndarray, quality: float, *, model: str) -> bytes:
     """Encode with a classic autoencoder, whose only quality is its own."""
-    import aecodec
-
     return aecodec.encode(pixels, model=model)
 
 

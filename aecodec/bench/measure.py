@@ -59,12 +59,15 @@ def decode_checked(codec: Codec, data: bytes, pixels: np.ndarray) -> np.ndarray:
 def measure_once(codec: Codec, pixels: np.ndarray, quality: float, metrics: Sequence[Metric] = _PSNR) -> Point:
     """Encode `pixels`, uint8 (H, W) or (H, W, 3), decode the bytes and compare, by those of `metrics` that fit it.
 
-    Raises whatever the codec raises, and ValueError when it gives back an image of another shape.
+    Raises whatever the codec raises, and ValueError when it gives back an image of another shape, or
+    other pixels although it is lossless.
     """
     data = codec.encode(pixels, quality)
     source, decoded = as_rgb(pixels), decode_checked(codec, data, pixels)
     height, width = pixels.shape[:2]
-    values = {metric.name: metric.measure(source, decoded) for metric in fitting(metrics, height, width)}
+    values = {metric.name: metric.compare(source, decoded) for metric in fitting(metrics, height, width)}
+    if codec.lossless and not np.array_equal(source, decoded):
+        raise ValueError("not lossless: other pixels came back")
     return Point(quality, height * width, len(data), 8 * len(data) / (height * width), values)
 
 

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aecodec.bench.codecs import SUBJECT
+from aecodec.bench.codecs import SUBJECT, colours, dashed
 from aecodec.bench.metrics import METRICS
 from aecodec.bench.report import Json, comparable, shown_level
-from aecodec.bench.style import DASHED, colours
 
 _TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 
@@ -55,7 +54,7 @@ def draw_curves(stem: str, blocks: Sequence[tuple[str, Json]], metrics: Sequence
             first = name == SUBJECT
             look = {"linewidth": 2.6 if first else 1.4, "zorder": 5 if first else 2, "color": styles[name]}
             marker = "D" if len(levels) == 1 else "o" if first else "."
-            dashes = "--" if name in DASHED else "-"
+            dashes = "--" if dashed([name]) else "-"
             axis.plot(*zip(*levels, strict=True), marker=marker, linestyle=dashes, label=label, **look)
         unit = METRICS[metric].unit
         _label(axis, METRICS[metric].title + (unit and f", {unit}"), title)
@@ -71,12 +70,12 @@ def draw_speed(stem: str, speed: Json, deltas: Mapping[str, Json | None], anchor
     figure, (axis,) = _figure(1)
     styles = colours(list(speed["codecs"]))
     cores = "1"
-    for name, one in speed["codecs"].items():
+    for name, row in speed["codecs"].items():
         delta = {"percent": 0.0} if name == anchor else deltas.get(name)
-        if "failed" in one or not delta:
+        if "failed" in row or not delta:
             continue
-        cores = list(one["encode_mps"])[-1]
-        at = (one["encode_mps"][cores], comparable(delta))
+        cores = list(row["encode_mps"])[-1]
+        at = (row["encode_mps"][cores], comparable(delta))
         axis.scatter(*at, s=90 if name == SUBJECT else 45, color=styles[name], zorder=3)
         axis.annotate(name, at, xytext=(8, -4), textcoords="offset points")
     axis.set_xscale("log")

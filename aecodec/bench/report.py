@@ -19,20 +19,20 @@ _FEWEST = 4  # points of a curve that a BD-rate is given for
 _QUIET = 0.9  # of a core: with less, other work disturbs the speeds
 
 
-class Measured(NamedTuple):
+class ImageResult(NamedTuple):
     """One image with all its measurements."""
 
     path: Path
     name: str
     width: int
     height: int
-    note: str  # see images.Source
+    note: str  # see images.SourceImage
     digest: str
     sweep: Sweep
 
 
 def build_report(
-    measured: Sequence[Measured],
+    results: Sequence[ImageResult],
     codecs: Sequence[Codec],
     metrics: Sequence[Metric],
     *,
@@ -43,12 +43,13 @@ def build_report(
 ) -> Json:
     """Return the report of a run: `codecs` and `metrics` are those that ran; the mappings give reasons by name."""
     images = [
-        {"name": one.name, "width": one.width, "height": one.height, "note": one.note, "sha256": one.digest}
-        | {"too_small_for": [m.name for m in metrics if m.min_side > min(one.height, one.width)]}
-        | compare(one.sweep)
-        for one in measured
+        {"name": result.name, "width": result.width, "height": result.height}
+        | {"note": result.note, "sha256": result.digest}
+        | {"too_small_for": [m.name for m in metrics if m.min_side > min(result.height, result.width)]}
+        | compare(result.sweep)
+        for result in results
     ]
-    means = mean_sweep([one.sweep for one in measured])
+    means = mean_sweep([result.sweep for result in results])
     curves = {name: column for name, column in means.items() if isinstance(column, list) and len(column) >= _FEWEST}
     return {
         "report": 3,
@@ -128,11 +129,11 @@ def comparable(delta: Json) -> float:
     return delta["percent"] if delta.get("shared") is None else delta["shared"]
 
 
-def speed_block(one: Measured, level: float | None, repeats: int, speeds: Mapping[str, Speed | Failure]) -> Json:
+def speed_block(result: ImageResult, level: float | None, repeats: int, speeds: Mapping[str, Speed | Failure]) -> Json:
     """Return the part of the report on speeds and memory, all measured on one image."""
     codecs = {name: speed_row(speed) for name, speed in speeds.items()}
     near = None if level is None or not math.isfinite(level) else round(level, 2)
-    head = {"image": one.name, "width": one.width, "height": one.height, "near_psnr": near, "repeats": repeats}
+    head = {"image": result.name, "width": result.width, "height": result.height, "near_psnr": near, "repeats": repeats}
     shares = [speed.core_fraction for speed in speeds.values() if isinstance(speed, Speed) and speed.core_fraction]
     share = round(statistics.median(shares), 2) if shares else None
     return head | {"core_fraction": share, "busy": share is not None and share < _QUIET, "codecs": codecs}

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.bench.cache import Cache, Known, digest_of
+from aecodec.bench.cache import Cache, CachedPoints, digest_of
 from aecodec.bench.codecs import Codec
-from aecodec.bench.images import Source, load_image
+from aecodec.bench.images import load_image
 from aecodec.bench.measure import Column, Failure, Point, Sweep, Unsuited, describe, fitting
 from aecodec.bench.metrics import Metric
-from aecodec.bench.report import Json, Measured, build_report, speed_block
+from aecodec.bench.report import ImageResult, Json, build_report, speed_block
 from aecodec.bench.speed import count_ticks, measure_speeds
 from aecodec.bench.targets import Target
 from aecodec.errors import AezError, printable
@@ -27,7 +27,7 @@ class Run(NamedTuple):
     """What a run of the bench gives: the report, and what it was made of."""
 
     report: Json
-    measured: list[Measured]
+    results: list[ImageResult]
     codecs: list[Codec]  # that could be used
     metrics: list[Metric]
 
@@ -48,13 +48,13 @@ def run_bench(
     """Measure image files with all the codecs and metrics that can be used here.
 
     `jobs` processes share the images and codecs; speeds are measured afterwards by one process alone, on the largest
-    image, `repeats` times (0: not at all). Of images larger than `largest` pixels on a side the centre is measured.
+    image, `repeats` times (0: not at all). Of images larger than `max_side` pixels on a side the centre is measured.
     An image that cannot be read is given to `skip` as one line, named in the report, and left out. `tick` is called
     with the number of steps done, of `steps_of_run` altogether.
     """
     present, not_measured = _present(codecs)
     usable, without = _present(metrics)
-    measured: list[Measured] = []
+    results: list[ImageResult] = []
     skipped: dict[str, str] = {}
 
     def tasks() -> Iterator[_Task]:
@@ -70,29 +70,29 @@ def run_bench(
             height, width = source.pixels.shape[:2]
             digest = digest_of(source.pixels)
             sweep: Sweep = {codec.name: [] for codec in present}  # in this order
-            measured.append(Measured(path, source.name, width, height, source.note, digest, sweep))
-            yield from (_Task(len(measured) - 1, codec, source.pixels, digest) for codec in present)
+            results.append(ImageResult(path, source.name, width, height, source.note, digest, sweep))
+            yield from (_Task(len(results) - 1, codec, source.pixels, digest) for codec in present)
 
     alone = {"tick": tick} if jobs == 1 else {}  # other processes cannot say how far they are
     job = partial(_measure, target=target, metrics=usable, cache=cache, **alone)
     with closing(each(tasks(), job, jobs)) as columns:
         for task, column in columns:
-            found = Failure(str(column)) if isinstance(column, Died) else column
-            measured[task.image].sweep[task.codec.name] = found
+            column = Failure(str(column)) if isinstance(column, Died) else column
+            results[task.image].sweep[task.codec.name] = column
             if jobs > 1:
                 tick(len(target.values_for(task.codec)))
-    unsuited = _take_unsuited(measured)
+    unsuited = _take_unsuited(results)
     suited = [codec for codec in present if codec.name not in unsuited]
     reasons = not_measured | unsuited | without
     report = build_report(
-        measured, suited, usable, target=target, not_measured=reasons, skipped=skipped, repeats=repeats
+        results, suited, usable, target=target, not_measured=reasons, skipped=skipped, repeats=repeats
     )
-    if repeats and measured and suited:
+    if repeats and results and suited:
         tick(count_ticks(len(unsuited), repeats))
-        report["speed"] = speed_of(measured, suited, repeats, max_side, lambda: tick(1))
+        report["speed"] = speed_of(results, suited, repeats, max_side, lambda: tick(1))
     elif repeats:
         tick(count_ticks(len(present), repeats))
-    return Run(report, measured, suited, usable)
+    return Run(report, results, suited, usable)
 
 
 def measure(
@@ -100,10 +100,10 @@ def measure(
     pixels: np.ndarray,
     target: Target,
     metrics: Sequence[Metric],
-    known: Known,
+    cached: CachedPoints,
     tick: Tick = lambda steps: None,
 ) -> Column:
-    """Return a codec's points on one image, those that are known already and those that are measured now."""
+    """Return a codec's points on one image, from the cache where it has them, measured otherwise."""
     values = target.values_for(codec)
     if reason := codec.unsuited(pixels):
         tick(len(values))
@@ -113,29 +113,29 @@ def measure(
     points: list[Point] = []
     for value in values:
         key = target.key(value)
-        point = known.get(codec, key, names)
+        point = cached.get(codec, key, names)
         if point is None:
             try:
-                point = target.measure(codec, pixels, value, fit, known.of(codec))
+                point = target.measure(codec, pixels, value, fit, cached.of(codec))
             except Exception as error:  # a codec may raise anything at all; the others still get their measurement
                 tick(len(values) - len(points))
                 return Failure(f"{key}: {describe(error)}")
-            known.put(codec, key, point)
+            cached.put(codec, key, point)
         points.append(point)
         tick(1)
     return points
 
 
 def speed_of(
-    measured: Sequence[Measured],
+    results: Sequence[ImageResult],
     codecs: Sequence[Codec],
     repeats: int,
     max_side: int | None,
     tick: Callable[[], None],
 ) -> Json:
     """Time the codecs on the largest image, each where its PSNR is nearest to that of the first at its middle."""
-    one = max(measured, key=lambda one: one.width * one.height)
-    columns = {name: column for name, column in one.sweep.items() if isinstance(column, list)}
+    result = max(results, key=lambda result: result.width * result.height)
+    columns = {name: column for name, column in result.sweep.items() if isinstance(column, list)}
     lossy = [codec.name for codec in codecs if codec.name in columns and not codec.lossless]
     entrants, level = [], None
     if lossy:
@@ -148,9 +148,8 @@ def speed_of(
         else:
             for _ in range(count_ticks(1, repeats)):
                 tick()
-    source: Source = load_image(one.path, max_side)
-    speeds = measure_speeds(source.pixels, entrants, repeats=repeats, tick=tick)
-    return speed_block(one, level, repeats, speeds)
+    speeds = measure_speeds(load_image(result.path, max_side).pixels, entrants, repeats=repeats, tick=tick)
+    return speed_block(result, level, repeats, speeds)
 
 
 def steps_of_run(paths: Sequence[Path], codecs: Sequence[Codec], target: Target, repeats: int) -> int:
@@ -176,24 +175,24 @@ class _Task(NamedTuple):
 
 
 def _measure(task: _Task, cache: Cache, **how) -> Column:
-    return measure(task.codec, task.pixels, known=cache.of(task.digest), **how)
+    return measure(task.codec, task.pixels, cached=cache.of(task.digest), **how)
 
 
 def _present(table: Sequence) -> tuple[list, dict[str, str]]:
     """Return the codecs or metrics that can be used here, and why the others cannot."""
-    reasons = {one.name: one.missing() for one in table}
-    return [one for one in table if reasons[one.name] is None], {name: why for name, why in reasons.items() if why}
+    reasons = {entry.name: reason for entry in table if (reason := entry.missing())}
+    return [entry for entry in table if entry.name not in reasons], reasons
 
 
-def _take_unsuited(measured: Sequence[Measured]) -> dict[str, str]:
+def _take_unsuited(results: Sequence[ImageResult]) -> dict[str, str]:
     """Take those codecs out of the sweeps that none of the images is for, and return why."""
     reasons = {}
-    for name in list(measured[0].sweep) if measured else ():
-        columns = [one.sweep[name] for one in measured]
+    for name in list(results[0].sweep) if results else ():
+        columns = [result.sweep[name] for result in results]
         if all(isinstance(column, Unsuited) for column in columns):
             reasons[name] = " or ".join(dict.fromkeys(column.reason for column in columns))
-            for one in measured:
-                del one.sweep[name]
+            for result in results:
+                del result.sweep[name]
     return reasons
 
 

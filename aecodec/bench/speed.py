@@ -3,7 +3,10 @@
     for one core, then all:  warm-up of every codec -> round 1: codec A, codec B ... -> round 2 ... -> medians
 
 The rounds alternate the codecs, so that a busy moment of the machine does not fall on one of them alone. Memory is
-measured in a new process for each codec and direction.
+measured in a new process for each codec and direction, without what that process holds before (Python, NumPy, the image
+or the file) and with what a codec loads on its first use:
+
+    python -m aecodec.bench.speed encode|decode CODEC QUALITY IMAGE.npy
 """
 
 import os
@@ -92,8 +95,8 @@ def measure_speeds(
             for i in (0, 1)
         )
         alone = seconds[codec.name].get(1, [])
-        share = sum(cpu for _, _, cpu in alone) / sum(a + b for a, b, _ in alone) if alone else None
-        result[codec.name] = Speed(quality, encode, decode, *peaks[codec.name], share)
+        fraction = sum(cpu for _, _, cpu in alone) / sum(a + b for a, b, _ in alone) if alone else None
+        result[codec.name] = Speed(quality, encode, decode, *peaks[codec.name], fraction)
     return result
 
 
@@ -144,6 +147,39 @@ def _peaks(
 
 
 def _peak(way: str, name: str, quality: float, image: Path) -> float | None:
-    command = [sys.executable, "-m", "aecodec.bench.memory", way, name, str(quality), str(image)]
+    command = [sys.executable, "-m", "aecodec.bench.speed", way, name, str(quality), str(image)]
     done = subprocess.run(command, capture_output=True, text=True)
     return float(done.stdout) if done.returncode == 0 and done.stdout else None
+
+
+def _print_peak(way: str, name: str, quality: str, image: str) -> None:
+    """Code an image once (decode: the file beside it) and print the megabytes that took, if the system tells."""
+    codec, path = known_codecs()[name], Path(image)
+    given = np.load(path) if way == "encode" else path.with_suffix(".bin").read_bytes()
+    before = _resident(restart=True)
+    codec.encode(given, float(quality)) if way == "encode" else codec.decode(given)
+    after = _resident()
+    if before is not None and after is not None:
+        print(round((after - before) / 1e6, 1))
+
+
+def _resident(restart: bool = False) -> float | None:
+    """Return the most bytes that this process has held in memory so far; from now on, where the system can."""
+    try:
+        if restart:
+            Path("/proc/self/clear_refs").write_text("5")
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return float(line.split()[1]) * 1024
+    except OSError:
+        pass  # not Linux, or not allowed
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak * (1 if sys.platform == "darwin" else 1024))
+
+
+if __name__ == "__main__":
+    _print_peak(*sys.argv[1:])

@@ -19,6 +19,30 @@ def format_report(report: Json, *, images: bool = True) -> str:
     return "\n".join(_lines(report, images)) + "\n"
 
 
+def format_lossless(report: Json) -> str:
+    """Return the bytes of every lossless codec: of each image, of all together, and these against the smallest."""
+    names = [name for name in report["lossless"] if "points" in report["mean"]["codecs"].get(name, {})]
+    wide = max(len(image["name"]) for image in report["images"]) + 2
+    wide = max(wide, len("against the smallest") + 2)
+
+    def row(title: str, cells: Iterable[str]) -> str:
+        return title.ljust(wide) + "".join(f"{cell:>15}" for cell in cells)
+
+    def size(image: Json, name: str) -> str:
+        points = image["codecs"][name].get("points")
+        return f"{points[0]['bytes']:,.0f}" if points else "failed"
+
+    lines = [row("bytes, lossless", report["lossless"])]
+    lines += [row(image["name"], (size(image, name) for name in report["lossless"])) for image in report["images"]]
+    totals = {name: len(report["images"]) * report["mean"]["codecs"][name]["points"][0]["bytes"] for name in names}
+    smallest = min(totals.values(), default=0)
+    cells = [f"{totals[name]:,.0f}" if name in totals else "-" for name in report["lossless"]]
+    lines.append(row(f"all {len(report['images'])} images", cells))
+    cells = [f"{100 * (totals[name] / smallest - 1):+.1f} %" if name in totals else "-" for name in report["lossless"]]
+    lines.append(row("against the smallest", cells))
+    return "\n".join([*lines, *_notes(report)]) + "\n"
+
+
 def format_codecs(codecs: Iterable[Codec]) -> str:
     """Return a list of codecs: their names and settings, and why some cannot be measured here."""
     found = list(codecs)
@@ -136,22 +160,22 @@ def _speeds(speed: Json, report: Json) -> Iterator[str]:
     near = f", qualities near {speed['near_psnr']:.1f} dB" if speed["near_psnr"] is not None else ""
     repeats = f"medians of {speed['repeats']}" if speed["repeats"] > 1 else "measured once"
     yield f"speed on {speed['image']}, {speed['width']}x{speed['height']}{near}, {repeats} after a warm-up"
-    counts = list(dict.fromkeys(n for one in speed["codecs"].values() for n in one.get("encode_mps", ())))
+    counts = list(dict.fromkeys(n for row in speed["codecs"].values() for n in row.get("encode_mps", ())))
     cores = "".join(f"{n + (' core' if n == '1' else ' cores'):>9}" for n in counts)
     heads = "".join(f"{way + ' MP/s':<{9 * len(counts) + 2}}" for way in ("encode", "decode"))
     yield f"{_first('', report)}{'':<7}{heads} peak memory, MB"
     yield f"{_first('codec', report)}quality{cores}  {cores}   encode  decode"
-    for name, one in speed["codecs"].items():
-        if "failed" in one:
-            yield _first(name, report) + _why_not(one)
+    for name, row in speed["codecs"].items():
+        if "failed" in row:
+            yield _first(name, report) + _why_not(row)
             continue
         encode, decode = (
-            "".join(f"{one[way].get(n, 0):>9.1f}" for n in counts) for way in ("encode_mps", "decode_mps")
+            "".join(f"{row[way].get(n, 0):>9.1f}" for n in counts) for way in ("encode_mps", "decode_mps")
         )
         peaks = "".join(
-            f"{'-' if one[way] is None else format(one[way], '.0f'):>8}" for way in ("encode_mb", "decode_mb")
+            f"{'-' if row[way] is None else format(row[way], '.0f'):>8}" for way in ("encode_mb", "decode_mb")
         )
-        quality = "" if name in (*report["lossless"], *report["fixed_quality"]) else f"{one['quality']:g}"
+        quality = "" if name in (*report["lossless"], *report["fixed_quality"]) else f"{row['quality']:g}"
         yield f"{_first(name, report)}{quality:>7}{encode}  {decode} {peaks}"
     if speed["busy"]:
         yield f"other work left {100 * speed['core_fraction']:.0f} % of a core to these codecs: speeds say little"
@@ -180,7 +204,7 @@ def _notes(report: Json) -> Iterator[str]:
     yield from textwrap.wrap(f"versions: {versions}", _WIDE, subsequent_indent="  ")
     machine = report["machine"]
     yield f"machine: {machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
-    if is_sweep(report):
+    if is_sweep(report) and len(report["lossless"]) < len(report["codecs"]):
         yield "BD-rates: PCHIP on the logarithm of the rate, over the range in brackets (MS-SSIM in dB)"
         yield f"shown of a codec with more than {_MANY} qualities: every second one; --json and --csv hold them all"
 

@@ -1,6 +1,6 @@
 """Which files of a codec are measured: its sweep of qualities, given qualities, or a given rate or PSNR.
 
-A search halves the range of the codec's qualities, between those that are known already. Size and PSNR all but rise
+A search halves the range of the codec's qualities, between those that are cached already. Size and PSNR all but rise
 with the quality; where they do not, what is found still keeps to what was asked for: only what was tried is taken.
 """
 
@@ -13,7 +13,8 @@ import numpy as np
 from aecodec.bench.codecs import Codec
 from aecodec.bench.images import as_rgb
 from aecodec.bench.measure import Point, decode_checked, measure_once
-from aecodec.bench.metrics import Metric, psnr
+from aecodec.bench.metrics import Metric
+from aecodec.bench.pixels import psnr
 
 
 class Kind(Enum):
@@ -53,35 +54,35 @@ class Target(NamedTuple):
         return f"{self.kind.value if self.kind in (Kind.BPP, Kind.PSNR) else 'quality'} {value:g}"
 
     def measure(
-        self, codec: Codec, pixels: np.ndarray, value: float, metrics: Sequence[Metric], seen: Collection[Point] = ()
+        self, codec: Codec, pixels: np.ndarray, value: float, metrics: Sequence[Metric], cached: Collection[Point] = ()
     ) -> Point:
-        """Return the point for one value. `seen`: points of the same codec and image.
+        """Return the point for one value. `cached`: points of the same codec and image.
 
         Raises whatever the codec raises.
         """
         if self.kind in (Kind.SWEEP, Kind.QUALITY):
             return measure_once(codec, pixels, value, metrics)
         if self.kind is Kind.BPP:
-            quality, reached = fit_size(codec, pixels, int(value * pixels.shape[0] * pixels.shape[1] / 8), seen)
+            quality, reached = fit_size(codec, pixels, int(value * pixels.shape[0] * pixels.shape[1] / 8), cached)
         else:
-            quality, reached = fit_psnr(codec, pixels, value, seen)
+            quality, reached = fit_psnr(codec, pixels, value, cached)
         return measure_once(codec, pixels, quality, metrics)._replace(reached=reached)
 
 
-def fit_size(codec: Codec, pixels: np.ndarray, limit: int, seen: Collection[Point] = ()) -> tuple[float, bool]:
+def fit_size(codec: Codec, pixels: np.ndarray, limit: int, cached: Collection[Point] = ()) -> tuple[float, bool]:
     """Return the highest quality whose file has at most `limit` bytes and True, or the lowest and False."""
     grid = _grid(codec)
-    known = {point.quality: point.size <= limit for point in seen}
-    last = _last(grid, known, lambda quality: len(codec.encode(pixels, quality)) <= limit)
+    cached = {point.quality: point.size <= limit for point in cached}
+    last = _last(grid, cached, lambda quality: len(codec.encode(pixels, quality)) <= limit)
     return grid[max(last, 0)], last >= 0
 
 
-def fit_psnr(codec: Codec, pixels: np.ndarray, level: float, seen: Collection[Point] = ()) -> tuple[float, bool]:
+def fit_psnr(codec: Codec, pixels: np.ndarray, level: float, cached: Collection[Point] = ()) -> tuple[float, bool]:
     """Return the lowest quality whose PSNR is at least `level` dB and True, or the highest and False."""
     grid, source = _grid(codec), as_rgb(pixels)
-    known = {point.quality: point.psnr < level for point in seen}
+    cached = {point.quality: point.psnr < level for point in cached}
     last = _last(
-        grid, known, lambda quality: psnr(source, decode_checked(codec, codec.encode(pixels, quality), pixels)) < level
+        grid, cached, lambda quality: psnr(source, decode_checked(codec, codec.encode(pixels, quality), pixels)) < level
     )
     return grid[min(last + 1, len(grid) - 1)], last + 1 < len(grid)
 
@@ -91,10 +92,10 @@ def _grid(codec: Codec) -> list[float]:
     return [low + i * codec.step for i in range(round((high - low) / codec.step) + 1)]
 
 
-def _last(grid: Sequence[float], known: Mapping[float, bool], holds: Callable[[float], bool]) -> int:
-    """Return the last index into `grid` up to which `holds` is true, or -1; `known`: what is known of it."""
-    high = next((i for i, quality in enumerate(grid) if known.get(quality) is False), len(grid))
-    low = next((i for i in range(high - 1, -1, -1) if known.get(grid[i])), -1)
+def _last(grid: Sequence[float], cached: Mapping[float, bool], holds: Callable[[float], bool]) -> int:
+    """Return the last index into `grid` up to which `holds` is true, or -1; `cached`: what is cached of it."""
+    high = next((i for i, quality in enumerate(grid) if cached.get(quality) is False), len(grid))
+    low = next((i for i in range(high - 1, -1, -1) if cached.get(grid[i])), -1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(grid[middle]) else (low, middle)

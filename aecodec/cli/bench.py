@@ -52,6 +52,9 @@ def bench(
     repeats: Annotated[
         int, typer.Option(min=0, help="Rounds of the speed measurement; times are medians. 0: no speeds.")
     ] = 3,
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="Compare the sizes of lossless files, by all codecs that make them.")
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work; speeds are measured by one.")] = 1,
     summary: Annotated[bool, typer.Option("--summary", help="Show the mean alone, not every image.")] = False,
     json_file: Annotated[
@@ -81,11 +84,11 @@ def bench(
     """
     import json
 
-    from aecodec.bench.codecs import choose, known_codecs
+    from aecodec.bench.codecs import choose, known_codecs, lossless_codecs
     from aecodec.bench.images import find_images
     from aecodec.bench.metrics import choose_metrics
     from aecodec.bench.run import run_bench, steps_of_run, went_well
-    from aecodec.bench.table import format_codecs, format_csv, format_report
+    from aecodec.bench.table import format_codecs, format_csv, format_lossless, format_report
 
     if codecs == "list":
         write_standard(format_codecs(known_codecs().values()).encode())
@@ -94,6 +97,10 @@ def bench(
     chosen_metrics = _choose(choose_metrics, metrics, "--metrics")
     if not chosen:
         raise typer.BadParameter("no codec given", param_hint="--codecs")
+    if lossless:
+        if given := [value for value in (quality, at_bpp, at_psnr, points) if value is not None]:
+            raise typer.BadParameter(f"--lossless has no quality to choose, found {given[0]}")
+        chosen, chosen_metrics, repeats = lossless_codecs(), choose_metrics([]), 0
     target = _target(quality, at_bpp, at_psnr, points)
     paths = find_images(images or [])
     max_side = None
@@ -152,7 +159,7 @@ def bench(
         texts[csv_file] = format_csv(report)
     for name in sorted(texts, key=lambda name: name == STANDARD):  # last, as a reader that goes away ends the command
         write_output(name, texts[name].encode(), force)
-    table = format_report(report, images=not summary)
+    table = format_lossless(report) if lossless else format_report(report, images=not summary)
     if STANDARD in outputs:
         say(table.rstrip("\n"))
     else:
@@ -220,10 +227,8 @@ def _page(run: Any, cache: Any, target: Any, max_side: int | None) -> bytes:
     from aecodec.bench.comparisons import build_comparisons
     from aecodec.bench.page import build_page
 
-    with _kept(), _progress(len(run.measured) * len(run.codecs), "images of the page") as tick:
-        found, left_out = build_comparisons(
-            run.measured, run.codecs, cache, target=target, max_side=max_side, tick=tick
-        )
+    with _kept(), _progress(len(run.results) * len(run.codecs), "images of the page") as tick:
+        found, left_out = build_comparisons(run.results, run.codecs, cache, target=target, max_side=max_side, tick=tick)
     return build_page(run.report, found, left_out)
 
 

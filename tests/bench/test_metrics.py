@@ -13,7 +13,8 @@ from aecodec.bench.codecs import CODECS
 from aecodec.bench.curves import Curve, Pchip, bd_rate
 from aecodec.bench.images import SAMPLES
 from aecodec.bench.measure import Point, measure_once
-from aecodec.bench.metrics import METRICS, choose_metrics, ms_ssim, psnr, psnr_y
+from aecodec.bench.metrics import METRICS, Metric, choose_metrics, ms_ssim, psnr_y
+from aecodec.bench.pixels import psnr
 from aecodec.bench.report import bd_rates, comparable
 
 JPEG = CODECS["jpeg"]
@@ -53,12 +54,13 @@ def test_psnr_of_a_tall_picture_counts_every_row() -> None:
     assert psnr(a, b) == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-9)
 
 
-def test_psnr_refuses_other_shapes_and_types() -> None:
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_metrics_refuse_other_shapes_and_types(metric: Metric) -> None:
     a = np.zeros((2, 2, 3), np.uint8)
     with pytest.raises(ValueError, match="expected uint8"):
-        psnr(a, a[:1])
+        metric.compare(a, a[:1])
     with pytest.raises(ValueError, match="expected uint8"):
-        psnr(a, a.astype(np.float32))
+        metric.compare(a, a.astype(np.float32))
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 9, 19])

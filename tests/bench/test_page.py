@@ -42,7 +42,7 @@ def made(tmp_path_factory) -> tuple[bytes, list[Json], Json]:
     cache = Cache(folder / "cache", {})
     codecs, metrics = choose(["jpeg", "webp", "jpeg2000", "png"]), choose_metrics(["psnr-y"])
     run = run_bench(paths, codecs, metrics, cache, target=Target(max_points=4), repeats=1)
-    comparisons = [build_comparison(one, run.codecs, cache) for one in run.measured]
+    comparisons = [build_comparison(one, run.codecs, cache) for one in run.results]
     run.report["images"][1]["name"] = comparisons[1]["name"] = EVIL
     return build_page(run.report, comparisons), comparisons, run.report
 
@@ -85,12 +85,12 @@ def test_large_pictures_show_their_centre(tmp_path: Path) -> None:
     run = run_bench(
         [tmp_path / "large.png"], choose(["jpeg"]), choose_metrics([]), cache, target=Target(max_points=2), repeats=0
     )
-    found = build_comparison(run.measured[0], run.codecs, cache)
+    found = build_comparison(run.results[0], run.codecs, cache)
     assert (found["width"], found["height"]) == (1024, 40)
     assert found["shown"] == "Shown: the centre, 1024x40, of 1400x40."
     np.testing.assert_array_equal(pixels_of(found["original"])[..., 0], ramp[:, 188:1212])
     assert found["rates"][0]["codecs"]["jpeg"]["src"].startswith(("data:image/webp", "data:image/png"))
-    assert isinstance(run.measured[0].sweep["jpeg"][0], Point)
+    assert isinstance(run.results[0].sweep["jpeg"][0], Point)
 
 
 def test_a_page_that_would_grow_too_large_has_fewer_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,10 +102,10 @@ def test_a_page_that_would_grow_too_large_has_fewer_pictures(tmp_path: Path, mon
         paths, choose(["jpeg"]), choose_metrics([]), Cache(None, {}), target=Target(max_points=2), repeats=0
     )
     steps: list[int] = []
-    found, left_out = build_comparisons(run.measured, run.codecs, Cache(None, {}), tick=steps.append)
+    found, left_out = build_comparisons(run.results, run.codecs, Cache(None, {}), tick=steps.append)
     assert ([one["name"] for one in found], left_out, sum(steps)) == ([path.name for path in paths], 0, 5)
     monkeypatch.setattr(comparisons, "_MAX_BYTES", 2 * len(found[0]["original"]))
-    found, left_out = build_comparisons(run.measured, run.codecs, Cache(None, {}), tick=steps.append)
+    found, left_out = build_comparisons(run.results, run.codecs, Cache(None, {}), tick=steps.append)
     assert ([one["name"] for one in found], left_out, sum(steps)) == (["0.png", "2.png"], 3, 10)
 
 
@@ -116,11 +116,11 @@ def test_a_codec_of_one_quality_is_compared_at_its_own_size(weights, tmp_path: P
     run = run_bench(
         [tmp_path / "grey.png"], choose(["jpeg", "image-conv"]), choose_metrics([]), Cache(None, {}), repeats=0
     )
-    one = build_comparison(run.measured[0], run.codecs, Cache(None, {}))
+    one = build_comparison(run.results[0], run.codecs, Cache(None, {}))
     usual, own = one["rates"]
     assert list(usual["codecs"]) == ["jpeg"]
     assert list(own["codecs"]) == ["jpeg", "image-conv"]
-    size = run.measured[0].sweep["image-conv"][0].size
+    size = run.results[0].sweep["image-conv"][0].size
     assert own["reference"] == f"the only file of image-conv: {size:,} bytes"
     assert own["codecs"]["image-conv"]["bytes"] == size
     assert own["codecs"]["jpeg"]["reached"] == (own["codecs"]["jpeg"]["bytes"] <= size)

@@ -230,7 +230,7 @@ def test_report_is_json_and_names_no_place_of_this_machine(tmp_path: Path) -> No
     assert report["images"][0]["too_small_for"] == ["ms-ssim"]
     assert "too small for MS-SSIM: grey.png, 16x16" in format_report(report)
     assert report["skipped"].keys() == {"broken.png", "absent.png"}
-    assert report["machine"].keys() == {"processor", "cores", "system", "python"}  # no name of the machine
+    assert report["machine"].keys() == {"processor", "flags", "cores", "system", "python"}  # no name of the machine
     assert {"pillow", "numpy", "libjpeg-turbo"} <= report["versions"].keys()
     assert not went_well(report)
 

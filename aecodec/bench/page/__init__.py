@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from aecodec.bench.codecs import colours, dashed
 from aecodec.bench.report import Json
-from aecodec.bench.style import DASHED, colours
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("chart.js", "compare.js", "page.js")
@@ -22,7 +22,7 @@ def build_page(report: Json, comparisons: Sequence[Json], left_out: int = 0) -> 
     data = {
         "report": report,
         "colours": colours(list(report["codecs"])),
-        "dashed": DASHED,
+        "dashed": dashed(list(report["codecs"])),
         "comparisons": list(comparisons),
         "left_out": left_out,
     }
