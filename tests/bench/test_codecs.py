@@ -121,7 +121,7 @@ def test_every_codec_names_the_versions_it_depends_on() -> None:
 # grey images
 
 
-def test_grey_pictures_are_stored_as_grey_by_those_that_can(pixels: np.ndarray) -> None:
+def test_grey_images_are_stored_as_grey_by_those_that_can(pixels: np.ndarray) -> None:
     grey = pixels[:64, :96, 1]
     in_colour = as_rgb(grey).copy()
     for name in ("jpeg", "jpeg-opt", "jpeg2000", "png"):
@@ -199,7 +199,7 @@ def test_a_classic_autoencoder_is_one_real_file_where_it_suits(classics, three: 
     assert set(report["speed"]["codecs"]) == {"jpeg", "image-conv"}  # on the largest image
 
 
-def test_what_suits_no_picture_is_listed_and_makes_no_rows(classics, three: list[Path]) -> None:
+def test_what_suits_no_image_is_listed_and_makes_no_rows(classics, three: list[Path]) -> None:
     codecs = choose(["jpeg", "image-conv", "mnist-dense"])
     report = run_bench(
         three[2:], codecs, choose_metrics([]), Cache(None, {}), repeats=0, target=Target(max_points=2)

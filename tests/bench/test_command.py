@@ -53,7 +53,7 @@ def test_command_keeps_standard_output_for_json() -> None:
     assert "mean of 3 images" in done.stderr
 
 
-def test_command_skips_and_names_an_unreadable_picture(tmp_path: Path) -> None:
+def test_command_skips_and_names_an_unreadable_image(tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"not an image")
     done = aecodec_bench(str(bad), str(SAMPLES / "kodim20_crop.png"), "--codecs", "jpeg", *FEW)
@@ -79,6 +79,7 @@ def test_command_skips_and_names_an_unreadable_picture(tmp_path: Path) -> None:
         (["--json", "-", "--csv", "-"], "standard output takes one of"),
         (["--json", "a.txt", "--csv", "./a.txt"], "expected a file for each"),
         (["--points", "1"], "--points"),
+        (["--lossless", "--quality", "5"], "--lossless has no quality to choose"),
         (["--points", "3", "--quality", "5"], "--points is for the sweep, which --quality replaces"),
     ],
 )
@@ -137,6 +138,21 @@ def test_a_sweep_can_have_fewer_points() -> None:
     report = json.loads(done.stdout)
     assert [point["quality"] for point in report["mean"]["codecs"]["jpeg"]["points"]] == [5, 50, 95]
     assert report["not_measured"] == {"image-conv": "codes grey images only"}
+
+
+def test_lossless_sizes_are_those_of_the_files(tmp_path: Path) -> None:
+    done = aecodec_bench(str(SAMPLES), "--lossless", "--json", str(tmp_path / "report.json"))
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {"png", "webp-lossless"} <= set(report["lossless"]) == set(report["codecs"])
+    sizes = [len(CODECS["png"].encode(np.asarray(Image.open(path)), 80)) for path in sorted(SAMPLES.glob("*.png"))]
+    lines = done.stdout.splitlines()
+    column = lines[0].replace(", lossless", "").split().index("png")
+    shown = [int(line.split()[column].replace(",", "")) for line in lines[1:4]]
+    assert shown == sizes
+    assert lines[4].startswith("all 3 images ")
+    assert f" {sum(sizes):,}" in lines[4]
+    assert "+0.0 %" in lines[5]
 
 
 def test_an_empty_folder_is_one_line(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_psnr_is_the_formula_over_all_values() -> None:
     assert psnr(np.zeros((1, 1, 3), np.uint8), np.full((1, 1, 3), 255, np.uint8)) == 0
 
 
-def test_psnr_of_a_tall_picture_counts_every_row() -> None:
+def test_psnr_of_a_tall_image_counts_every_row() -> None:
     random = np.random.default_rng(1)
     a, b = random.integers(0, 256, (2, 613, 7, 3), np.uint8)
     mse = np.mean((a.astype(float) - b.astype(float)) ** 2)

@@ -78,7 +78,7 @@ def test_comparisons_are_at_equal_bytes_and_hold_real_files(made) -> None:
         assert codecs["jpeg2000"]["src"].startswith(("data:image/webp", "data:image/png"))  # browsers cannot show it
 
 
-def test_large_pictures_show_their_centre(tmp_path: Path) -> None:
+def test_large_images_show_their_centre(tmp_path: Path) -> None:
     ramp = np.add.outer(np.arange(40), np.arange(1400)).astype(np.uint8)
     Image.fromarray(ramp).save(tmp_path / "large.png")
     cache = Cache(None, {})
@@ -93,7 +93,7 @@ def test_large_pictures_show_their_centre(tmp_path: Path) -> None:
     assert isinstance(run.results[0].sweep["jpeg"][0], Point)
 
 
-def test_a_page_that_would_grow_too_large_has_fewer_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_would_grow_too_large_has_fewer_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 3), np.uint8)
     paths = [tmp_path / f"{i}.png" for i in range(5)]
     for path, pixels in zip(paths, noise, strict=True):
@@ -184,7 +184,7 @@ def canvas(page, side: str) -> np.ndarray:
     return np.array(values, np.uint8).reshape(height, width, 4)[..., :3]
 
 
-def test_pictures_load_and_the_line_moves_by_mouse_and_keys(made, visit) -> None:
+def test_images_load_and_the_line_moves_by_mouse_and_keys(made, visit) -> None:
     page = visit(viewport={"width": 1200, "height": 900})
     codecs = made[1][0]["rates"][0]["codecs"]
     np.testing.assert_array_equal(canvas(page, "left"), pixels_of(codecs["jpeg2000"]["src"]))
@@ -221,7 +221,7 @@ def test_pictures_load_and_the_line_moves_by_mouse_and_keys(made, visit) -> None
     assert not canvas(page, "left").any()
 
 
-def test_zoom_stays_inside_the_picture(visit) -> None:
+def test_zoom_stays_inside_the_image(visit) -> None:
     page = visit(viewport={"width": 1200, "height": 900})
     place = "document.getElementById('canvas-left').style.transform"
     before = page.evaluate(place)

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import aecodec
 from aecodec.bench.cache import Cache, digest_of
 from aecodec.bench.codecs import CODECS, Codec, choose
 from aecodec.bench.images import SAMPLES, as_rgb, find_images, load_image, without_alpha
+from aecodec.bench.machine import library_versions
 from aecodec.bench.measure import Failure, Point, mean_sweep, measure_once
 from aecodec.bench.metrics import choose_metrics
 from aecodec.bench.report import Json
@@ -173,7 +175,13 @@ def test_a_codec_that_gives_back_another_shape_fails() -> None:
     assert len(codecs["jpeg"]["points"]) == 19
 
 
-def test_mean_is_over_pictures_and_strict_about_failures() -> None:
+def test_a_lossless_codec_that_changes_pixels_fails() -> None:
+    wrong = Codec("wrong", "", JPEG.encode, JPEG.decode, (80,), lossless=True)
+    codecs = report_of([SAMPLE], [wrong])["images"][0]["codecs"]
+    assert codecs["wrong"] == {"failed": "quality 80: ValueError: not lossless: other pixels came back"}
+
+
+def test_mean_is_over_images_and_strict_about_failures() -> None:
     a = Point(10, 100, 50, 4.0, {"psnr": 30.0, "ms-ssim": 0.9})
     b = Point(10, 300, 75, 2.0, {"psnr": 40.0}, reached=False)
     assert mean_sweep([{"x": [a]}, {"x": [b]}])["x"] == [Point(10, 200, 62.5, 3.0, {"psnr": 35.0}, False)]
@@ -276,6 +284,27 @@ def test_csv_holds_every_point() -> None:
     assert (float(row["bytes"]), float(row["bpp"]), float(row["psnr"])) == (point["bytes"], point["bpp"], point["psnr"])
 
 
+# versions
+
+
+def test_the_hash_of_the_code_sees_every_folder_that_a_file_depends_on(tmp_path: Path, monkeypatch) -> None:
+    names = ("__init__.py", "core/deep/inner.py", "classic/codec.py", "bench/run.py", "cli/main.py", "train/loop.py")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("a = 1\n")
+    monkeypatch.setattr(aecodec, "__file__", str(tmp_path / "__init__.py"))
+    changed, before = {}, library_versions()
+    for name in names:
+        (tmp_path / name).write_text("a = 2\n")
+        after = library_versions()
+        changed[name] = [key for key in before if before[key] != after[key]]
+        before = after
+    both = ["aecodec files", "aecodec classic files"]
+    assert changed["__init__.py"] == changed["core/deep/inner.py"] == both
+    assert changed["classic/codec.py"] == both[1:]
+    assert changed["bench/run.py"] == changed["cli/main.py"] == changed["train/loop.py"] == []
+
+
 # speed
 
 
@@ -303,14 +332,14 @@ def test_speeds_are_of_one_core_and_of_all(pixels: np.ndarray) -> None:
 # images
 
 
-def test_samples_are_small_lossless_pictures() -> None:
+def test_samples_are_small_lossless_images() -> None:
     samples = find_images([])
     assert len(samples) == 3
     assert all(load_image(path).pixels.shape == (256, 256, 3) for path in samples)
     assert sum(path.stat().st_size for path in samples) < 400_000
 
 
-def test_folders_give_their_pictures_in_order(tmp_path: Path) -> None:
+def test_folders_give_their_images_in_order(tmp_path: Path) -> None:
     for name in ("b.png", "a.JPG", "notes.txt", "c.aez"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
@@ -336,14 +365,14 @@ def test_grey_stays_grey_alpha_is_dropped_and_both_are_said() -> None:
         assert said == note
 
 
-def test_pictures_stand_upright(tmp_path: Path, pixels: np.ndarray) -> None:
+def test_images_stand_upright(tmp_path: Path, pixels: np.ndarray) -> None:
     exif = Image.Exif()
     exif[274] = 6  # orientation: to be turned a quarter to the right
     Image.fromarray(pixels[:40]).save(tmp_path / "turned.png", exif=exif)
     np.testing.assert_array_equal(load_image(tmp_path / "turned.png").pixels, np.rot90(pixels[:40], -1))
 
 
-def test_large_pictures_can_be_cut(tmp_path: Path) -> None:
+def test_large_images_can_be_cut(tmp_path: Path) -> None:
     pixels = np.arange(30 * 20 * 3, dtype=np.uint16).astype(np.uint8).reshape(30, 20, 3)
     Image.fromarray(pixels).save(tmp_path / "x.png")
     source = load_image(tmp_path / "x.png", 10)
