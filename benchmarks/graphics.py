@@ -190,7 +190,7 @@ def compare_curves(paths: list[Path], points: int | None, jobs: int) -> dict[str
     """Return the BD-rates (percent, PSNR-RGB) of aez against AVIF: of the mean curves, and of each image."""
     codecs, target = choose([SUBJECT, ANCHOR]), Target(max_points=points)
     cache = Cache(default_folder(), library_versions())
-    tick = progress(steps_of_run(paths, codecs, target, 0))
+    tick = progress(steps_of_run(paths, codecs, 0))
     run = run_bench(paths, codecs, choose_metrics([]), cache, target=target, repeats=0, jobs=jobs, tick=tick)
 
     def bd_rate(sweep) -> float | None:

@@ -107,7 +107,7 @@ def run(options) -> None:
     before = [] if options.fresh else read_result(RESULTS / f"{name}.json", cache)
     codecs = choose([*options.codecs.split(","), *before])
     metrics = choose_metrics(options.metrics.split(","))
-    tick = progress(steps_of_run(paths, codecs, Target(), 0))
+    tick = progress(steps_of_run(paths, codecs, 0))
     report, measured, *_, metrics = run_bench(paths, codecs, metrics, cache, repeats=0, jobs=options.jobs, tick=tick)
     min_side = min((min(entry.width, entry.height) for entry in measured), default=0)
     names = [metric.name for metric in fitting(metrics, min_side, min_side)]

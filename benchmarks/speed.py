@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common import command_line, median_seconds, mosaic, progress, write_result
+from common import command_line, median_seconds, mosaic, write_result
 
 from aecodec.bench.codecs import CODECS, SUBJECT, Codec, choose
 from aecodec.bench.images import as_rgb, find_images, load_image
 from aecodec.bench.measure import describe, measure_once
 from aecodec.bench.report import speed_row
-from aecodec.bench.speed import count_ticks, measure_speeds
+from aecodec.bench.speed import measure_speeds
 
 WIDTH, HEIGHT = 4000, 3000
 QUALITY = 75
@@ -56,8 +56,7 @@ def measure_library(files: list[Path], names: list[str], rounds: int) -> dict[st
         psnr = None if codec.lossless else round(point.psnr, 3)
         table[codec.name] = {"settings": codec.about, "bpp": round(point.bpp, 4), "psnr": psnr}
         entrants.append((codec, quality))
-    tick = progress(count_ticks(len(entrants), rounds))
-    for name, speed in measure_speeds(pixels, entrants, repeats=rounds, tick=tick).items():
+    for name, speed in measure_speeds(pixels, entrants, repeats=rounds).items():
         table[name] |= speed_row(speed)
     return table
 

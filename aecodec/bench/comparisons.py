@@ -35,17 +35,18 @@ def build_comparisons(
 ) -> tuple[list[Json], int]:
     """Return what the page shows of the images, in their order, and how many it has no room for.
 
-    Where there is no room for all, those that are shown are spread over the list. `tick` is called with the number of
-    steps done, as many as there are codecs for each image.
+    Where there is no room for all, those that are shown are spread over the list. `tick` is called with a number of
+    images that are done.
     """
     order = sorted(range(len(results)), key=lambda i: (i * _GOLDEN) % 1)
     built: dict[int, Json] = {}
     size = 0
     for done, i in enumerate(order):
         if size >= _MAX_BYTES:
-            tick((len(order) - done) * len(codecs))
+            tick(len(order) - done)
             return [built[j] for j in sorted(built)], len(order) - done
-        comparison = build_comparison(results[i], codecs, cache, target=target, max_side=max_side, tick=lambda: tick(1))
+        comparison = build_comparison(results[i], codecs, cache, target=target, max_side=max_side)
+        tick(1)
         if comparison is not None:
             built[i] = comparison
             size += sum(len(block["src"]) for rate in comparison["rates"] for block in rate["codecs"].values())
@@ -60,12 +61,11 @@ def build_comparison(
     *,
     target: Target = Target(),  # noqa: B008 (immutable)
     max_side: int | None = None,
-    tick: Callable[[], None] = lambda: None,
 ) -> Json | None:
     """Return what the page shows of one image, or None when no codec sets a size.
 
     The sizes are those that were asked for in bits per pixel, or else those of the files of the first codec, and those
-    of the codecs that have one quality: these are shown at their own size alone. `tick` is called once for each codec.
+    of the codecs that have one quality: these are shown at their own size alone.
     """
     pixels = load_image(result.path, max_side).pixels
     cached = cache.of(result.digest)
@@ -78,7 +78,6 @@ def build_comparison(
                 points = measure(codec, pixels, Target(Kind.BPP, (size.bpp,)), [METRICS["psnr"]], cached)
                 if isinstance(points, list):
                     rate["codecs"][codec.name] = _block(codec, pixels, points[0])
-        tick()
     if not any(rate["codecs"] for rate in rates):
         return None
     cut = _cut(pixels)

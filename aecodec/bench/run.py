@@ -15,7 +15,7 @@ from aecodec.bench.images import load_image
 from aecodec.bench.measure import Column, Failure, Point, Sweep, Unsuited, describe, fitting
 from aecodec.bench.metrics import Metric
 from aecodec.bench.report import ImageResult, Json, build_report, speed_block
-from aecodec.bench.speed import count_ticks, measure_speeds
+from aecodec.bench.speed import measure_speeds
 from aecodec.bench.targets import Target
 from aecodec.errors import AezError, printable
 from aecodec.processes import Died, each
@@ -50,7 +50,7 @@ def run_bench(
     `jobs` processes share the images and codecs; speeds are measured afterwards by one process alone, on the largest
     image, `repeats` times (0: not at all). Of images larger than `max_side` pixels on a side the centre is measured.
     An image that cannot be read is given to `skip` as one line, named in the report, and left out. `tick` is called
-    with the number of steps done, of `steps_of_run` altogether.
+    with a number of steps that are done; `steps_of_run` tells how many there are.
     """
     present, not_measured = _present(codecs)
     usable, without = _present(metrics)
@@ -65,7 +65,7 @@ def run_bench(
                 reason = _reason(error, path)
                 skipped[printable(path.name)] = reason
                 skip(f"{printable(str(path))}: skipped: {reason}")
-                tick(sum(len(target.values_for(codec)) for codec in present))
+                tick(len(present))
                 continue
             height, width = source.pixels.shape[:2]
             digest = digest_of(source.pixels)
@@ -73,14 +73,12 @@ def run_bench(
             results.append(ImageResult(path, source.name, width, height, source.note, digest, sweep))
             yield from (_Task(len(results) - 1, codec, source.pixels, digest) for codec in present)
 
-    alone = {"tick": tick} if jobs == 1 else {}  # other processes cannot say how far they are
-    job = partial(_measure, target=target, metrics=usable, cache=cache, **alone)
+    job = partial(_measure, target=target, metrics=usable, cache=cache)
     with closing(each(tasks(), job, jobs)) as columns:
         for task, column in columns:
             column = Failure(str(column)) if isinstance(column, Died) else column
             results[task.image].sweep[task.codec.name] = column
-            if jobs > 1:
-                tick(len(target.values_for(task.codec)))
+            tick(1)
     unsuited = _take_unsuited(results)
     suited = [codec for codec in present if codec.name not in unsuited]
     reasons = not_measured | unsuited | without
@@ -88,10 +86,8 @@ def run_bench(
         results, suited, usable, target=target, not_measured=reasons, skipped=skipped, repeats=repeats
     )
     if repeats and results and suited:
-        tick(count_ticks(len(unsuited), repeats))
-        report["speed"] = speed_of(results, suited, repeats, max_side, lambda: tick(1))
-    elif repeats:
-        tick(count_ticks(len(present), repeats))
+        report["speed"] = speed_of(results, suited, repeats, max_side)
+    tick(int(repeats > 0))
     return Run(report, results, suited, usable)
 
 
@@ -101,28 +97,23 @@ def measure(
     target: Target,
     metrics: Sequence[Metric],
     cached: CachedPoints,
-    tick: Tick = lambda steps: None,
 ) -> Column:
     """Return a codec's points on one image, from the cache where it has them, measured otherwise."""
-    values = target.values_for(codec)
     if reason := codec.unsuited(pixels):
-        tick(len(values))
         return Unsuited(reason)
     fit = fitting(metrics, *pixels.shape[:2])
     names = [metric.name for metric in fit]
     points: list[Point] = []
-    for value in values:
+    for value in target.values_for(codec):
         key = target.key(value)
         point = cached.get(codec, key, names)
         if point is None:
             try:
                 point = target.measure(codec, pixels, value, fit, cached.of(codec))
             except Exception as error:  # a codec may raise anything at all; the others still get their measurement
-                tick(len(values) - len(points))
                 return Failure(f"{key}: {describe(error)}")
             cached.put(codec, key, point)
         points.append(point)
-        tick(1)
     return points
 
 
@@ -131,9 +122,8 @@ def speed_of(
     codecs: Sequence[Codec],
     repeats: int,
     max_side: int | None,
-    tick: Callable[[], None],
 ) -> Json:
-    """Time the codecs on the largest image, each where its PSNR is nearest to that of the first at its middle."""
+    """Time the codecs on the largest image, each at the quality whose PSNR is nearest to the first codec's near 75."""
     result = max(results, key=lambda result: result.width * result.height)
     columns = {name: column for name, column in result.sweep.items() if isinstance(column, list)}
     lossy = [codec.name for codec in codecs if codec.name in columns and not codec.lossless]
@@ -141,22 +131,16 @@ def speed_of(
     if lossy:
         level = min(columns[lossy[0]], key=lambda point: abs(point.quality - 75)).psnr
     for codec in codecs:
-        if codec.name in columns:
-            points = columns[codec.name]
+        if points := columns.get(codec.name):
             point = points[0] if level is None else min(points, key=lambda point: abs(point.psnr - level))
             entrants.append((codec, point.quality))
-        else:
-            for _ in range(count_ticks(1, repeats)):
-                tick()
-    speeds = measure_speeds(load_image(result.path, max_side).pixels, entrants, repeats=repeats, tick=tick)
+    speeds = measure_speeds(load_image(result.path, max_side).pixels, entrants, repeats=repeats)
     return speed_block(result, level, repeats, speeds)
 
 
-def steps_of_run(paths: Sequence[Path], codecs: Sequence[Codec], target: Target, repeats: int) -> int:
-    """Return the number of steps that run_bench counts with `tick`."""
-    present, _ = _present(codecs)
-    points = len(paths) * sum(len(target.values_for(codec)) for codec in present)
-    return points + (count_ticks(len(present), repeats) if repeats else 0)
+def steps_of_run(paths: Sequence[Path], codecs: Sequence[Codec], repeats: int) -> int:
+    """Return the number of steps of run_bench: each codec on each image, and the speeds."""
+    return len(paths) * len(_present(codecs)[0]) + int(repeats > 0)
 
 
 def went_well(report: Json) -> bool:

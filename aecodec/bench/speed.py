@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -49,17 +49,10 @@ def core_counts() -> list[int]:
     return sorted({1, cores}) if hasattr(os, "sched_setaffinity") else [cores]
 
 
-def measure_speeds(
-    pixels: np.ndarray,
-    entrants: Sequence[Entrant],
-    *,
-    repeats: int = 3,
-    tick: Callable[[], None] = lambda: None,
-) -> dict[str, Speed | Failure]:
+def measure_speeds(pixels: np.ndarray, entrants: Sequence[Entrant], *, repeats: int = 3) -> dict[str, Speed | Failure]:
     """Time every codec on `pixels` at its quality: medians of `repeats` rounds after a warm-up.
 
     `pixels`: uint8 (H, W) or (H, W, 3). A codec that raises is given a Failure and left out of the remaining rounds.
-    `tick` is called `count_ticks` times.
     """
     if repeats < 1:
         raise ValueError(f"repeats: found {repeats}, expected at least 1")
@@ -77,32 +70,21 @@ def measure_speeds(
                                 seconds[codec.name].setdefault(cores, []).append(taken)
                     except Exception as error:  # a codec may raise anything at all; the others still get measured
                         failures[codec.name] = Failure(describe(error))
-                    tick()
-    peaks = _peaks(pixels, [(codec, quality) for codec, quality in entrants if codec.name not in failures], tick)
-    for _ in failures:
-        tick()
+    peaks = _peaks(pixels, [(codec, quality) for codec, quality in entrants if codec.name not in failures])
     megapixels = pixels.shape[0] * pixels.shape[1] / 1e6
     result: dict[str, Speed | Failure] = {}
     for codec, quality in entrants:
         if codec.name in failures:
             result[codec.name] = failures[codec.name]
             continue
+        times = seconds[codec.name].items()
         encode, decode = (
-            {
-                cores: megapixels / statistics.median(pair[i] for pair in pairs)
-                for cores, pairs in seconds[codec.name].items()
-            }
-            for i in (0, 1)
+            {n: megapixels / statistics.median(t[i] for t in turns) for n, turns in times} for i in (0, 1)
         )
         alone = seconds[codec.name].get(1, [])
         fraction = sum(cpu for _, _, cpu in alone) / sum(a + b for a, b, _ in alone) if alone else None
         result[codec.name] = Speed(quality, encode, decode, *peaks[codec.name], fraction)
     return result
-
-
-def count_ticks(codecs: int, repeats: int) -> int:
-    """Return how many times `measure_speeds` calls `tick`."""
-    return codecs * (len(core_counts()) * (repeats + 1) + 1)
 
 
 def _time(codec: Codec, quality: float, pixels: np.ndarray) -> tuple[float, float, float]:
@@ -128,9 +110,7 @@ def _on_cores(count: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _peaks(
-    pixels: np.ndarray, entrants: Sequence[Entrant], tick: Callable[[], None]
-) -> dict[str, tuple[float | None, float | None]]:
+def _peaks(pixels: np.ndarray, entrants: Sequence[Entrant]) -> dict[str, tuple[float | None, float | None]]:
     known = known_codecs()
     result: dict[str, tuple[float | None, float | None]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -142,7 +122,6 @@ def _peaks(
                 encode = _peak("encode", codec.name, quality, image)
                 image.with_suffix(".bin").write_bytes(codec.encode(pixels, quality))
                 result[codec.name] = (encode, _peak("decode", codec.name, quality, image))
-            tick()
     return result
 
 

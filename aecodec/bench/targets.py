@@ -1,7 +1,8 @@
 """Which files of a codec are measured: its sweep of qualities, given qualities, or a given rate or PSNR.
 
-A search halves the range of the codec's qualities, between those that are cached already. Size and PSNR all but rise
-with the quality; where they do not, what is found still keeps to what was asked for: only what was tried is taken.
+A rate or PSNR is found by bisection over the qualities of the codec; points that are in the cache narrow the range. It
+takes for granted that size and PSNR rise with the quality. Where they do not, the result may not be the best one, but
+it still meets the target, because only a quality that was measured is returned.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,14 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from aecodec.bench.codecs import Codec
-from aecodec.bench.images import as_rgb
-from aecodec.bench.measure import Point, decode_checked, measure_once
+from aecodec.bench.measure import Point, measure_once
 from aecodec.bench.metrics import Metric
-from aecodec.bench.pixels import psnr
 
 
 class Kind(Enum):
-    """What the values of a target are."""
+    """The unit of the values of a target."""
 
     SWEEP = "sweep"  # none: every codec has its own
     QUALITY = "quality"
@@ -27,14 +26,14 @@ class Kind(Enum):
 
 
 class Target(NamedTuple):
-    """What is measured of every codec."""
+    """The files that every codec makes for the comparison."""
 
     kind: Kind = Kind.SWEEP
     values: tuple[float, ...] = ()
     max_points: int | None = None  # points of a sweep
 
     def values_for(self, codec: Codec) -> tuple[float, ...]:
-        """Return the values to be met, rising: one point each.
+        """Return the values of a codec in increasing order; each becomes a point.
 
         >>> from aecodec.bench.codecs import CODECS
         >>> Target(max_points=4).values_for(CODECS["aez"])
@@ -50,13 +49,13 @@ class Target(NamedTuple):
         return tuple(codec.qualities[round(i * (count - 1) / (self.max_points - 1))] for i in range(self.max_points))
 
     def key(self, value: float) -> str:
-        """Return what one point is called in the cache."""
+        """Return the key of a point in the cache."""
         return f"{self.kind.value if self.kind in (Kind.BPP, Kind.PSNR) else 'quality'} {value:g}"
 
     def measure(
         self, codec: Codec, pixels: np.ndarray, value: float, metrics: Sequence[Metric], cached: Collection[Point] = ()
     ) -> Point:
-        """Return the point for one value. `cached`: points of the same codec and image.
+        """Return the point for one value. `cached` has points of the same codec and image.
 
         Raises whatever the codec raises.
         """
@@ -72,30 +71,32 @@ class Target(NamedTuple):
 def fit_size(codec: Codec, pixels: np.ndarray, limit: int, cached: Collection[Point] = ()) -> tuple[float, bool]:
     """Return the highest quality whose file has at most `limit` bytes and True, or the lowest and False."""
     grid = _grid(codec)
-    cached = {point.quality: point.size <= limit for point in cached}
-    last = _last(grid, cached, lambda quality: len(codec.encode(pixels, quality)) <= limit)
+    known = {point.quality: point.size <= limit for point in cached}
+    last = _last(grid, known, lambda quality: len(codec.encode(pixels, quality)) <= limit)
     return grid[max(last, 0)], last >= 0
 
 
 def fit_psnr(codec: Codec, pixels: np.ndarray, level: float, cached: Collection[Point] = ()) -> tuple[float, bool]:
     """Return the lowest quality whose PSNR is at least `level` dB and True, or the highest and False."""
-    grid, source = _grid(codec), as_rgb(pixels)
-    cached = {point.quality: point.psnr < level for point in cached}
-    last = _last(
-        grid, cached, lambda quality: psnr(source, decode_checked(codec, codec.encode(pixels, quality), pixels)) < level
-    )
+    grid = _grid(codec)
+    known = {point.quality: point.psnr < level for point in cached}
+    last = _last(grid, known, lambda quality: measure_once(codec, pixels, quality).psnr < level)
     return grid[min(last + 1, len(grid) - 1)], last + 1 < len(grid)
 
 
 def _grid(codec: Codec) -> list[float]:
+    """Return the qualities that a search may take, rising."""
     low, high = codec.span
     return [low + i * codec.step for i in range(round((high - low) / codec.step) + 1)]
 
 
-def _last(grid: Sequence[float], cached: Mapping[float, bool], holds: Callable[[float], bool]) -> int:
-    """Return the last index into `grid` up to which `holds` is true, or -1; `cached`: what is cached of it."""
-    high = next((i for i, quality in enumerate(grid) if cached.get(quality) is False), len(grid))
-    low = next((i for i in range(high - 1, -1, -1) if cached.get(grid[i])), -1)
+def _last(grid: Sequence[float], known: Mapping[float, bool], holds: Callable[[float], bool]) -> int:
+    """Return the last index into `grid` for which `holds` is true, or -1, by bisection.
+
+    `holds` is true up to that index. `known` has its value for some of the qualities: they narrow the search.
+    """
+    high = next((i for i, quality in enumerate(grid) if known.get(quality) is False), len(grid))
+    low = next((i for i in range(high - 1, -1, -1) if known.get(grid[i])), -1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(grid[middle]) else (low, middle)

@@ -122,7 +122,7 @@ def bench(
 
     cache = _open_cache(fresh)
     lines: list[str] = []  # said after the progress bar, which would be drawn over them
-    with _kept(), _progress(steps_of_run(paths, chosen, target, repeats), "points") as tick:
+    with _kept(), _progress(steps_of_run(paths, chosen, repeats), "codecs on images") as tick:
         run = run_bench(
             paths,
             chosen,
@@ -227,7 +227,7 @@ def _page(run: Any, cache: Any, target: Any, max_side: int | None) -> bytes:
     from aecodec.bench.comparisons import build_comparisons
     from aecodec.bench.page import build_page
 
-    with _kept(), _progress(len(run.results) * len(run.codecs), "images of the page") as tick:
+    with _kept(), _progress(len(run.results), "images of the page") as tick:
         found, left_out = build_comparisons(run.results, run.codecs, cache, target=target, max_side=max_side, tick=tick)
     return build_page(run.report, found, left_out)
 

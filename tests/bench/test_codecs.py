@@ -179,7 +179,7 @@ def test_a_classic_autoencoder_is_one_real_file_where_it_suits(classics, three: 
     codecs, ticks = choose(["jpeg", "image-conv", "mnist-dense"]), []
     more = {"repeats": 1, "tick": ticks.append}
     report = run_bench(three, codecs, choose_metrics([]), Cache(None, {}), **more).report
-    assert sum(ticks) == steps_of_run(three, codecs, Target(), 1)
+    assert sum(ticks) == steps_of_run(three, codecs, 1)
     assert went_well(report)
     grey, digit, colour = (one["codecs"] for one in report["images"])
     shown = np.asarray(Image.open(three[0]))
