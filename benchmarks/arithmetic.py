@@ -8,13 +8,14 @@ import math
 
 from common import write_result
 
-from aecodec import tiles
-from aecodec.codec import DEFAULT_EFFORT
-from aecodec.lapped import REACH
-from aecodec.model import NETS, Model, by_name
-from aecodec.transforms import HALO, WINDOW
+from aecodec import geometry
+from aecodec.codec.transforms import HALO, WINDOW
+from aecodec.families import by_name
+from aecodec.model.lapped import REACH
+from aecodec.model.model import NETS, Model
+from aecodec.settings import DEFAULT_EFFORT
 
-PIXELS = (tiles.TILE * tiles.STRIDE) ** 2
+PIXELS = (geometry.TILE * geometry.STRIDE) ** 2
 ENCODER, DECODER = ("analysis", "hyper_analysis", "scale_net", "code"), ("scale_net", "code", "synthesis")
 STEP = ("code", "synthesis", "adjoint")  # what each step of the encoder's effort adds
 
@@ -41,8 +42,8 @@ def graph(model: Model, name: str) -> float:
 def run(options) -> None:
     model = by_name("photo")
     counts = {name: graph(model, name) for name in NETS}
-    net = model.scale_net
-    counts["scale_net"] = (net.w_in.size + net.w_dw.size + net.w_out.size) / (4 * tiles.STRIDE) ** 2
+    net = model.hyper_synthesis
+    counts["scale_net"] = (net.w_in.size + net.w_dw.size + net.w_out.size) / (4 * geometry.STRIDE) ** 2
     overlap = 3 * (2 * REACH * 3 + 2 * REACH)  # three colours: along rows with all colours in one matrix, and columns
     counts["analysis"] += overlap
     counts["synthesis"] += overlap

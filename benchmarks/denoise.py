@@ -15,7 +15,7 @@ from common import command_line, write_result
 from PIL import Image, ImageFilter
 
 from aecodec.bench.images import find_images, load_image
-from aecodec.bench.metrics import psnr
+from aecodec.pixels import psnr
 
 SIGMAS = (10, 25, 50)  # of 0..255
 SALT = 0.1

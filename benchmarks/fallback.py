@@ -1,4 +1,4 @@
-"""Speed without constriction, where aecodec/rangecoder.py codes the symbols, and with it -> fallback.json.
+"""Speed without constriction, where aecodec/entropy/rangecoder.py codes the symbols, and with it -> fallback.json.
 
 Both run in child processes, turn by turn, on one thread, and processor time counts, so that other work of the machine
 changes little; quote the ratios.

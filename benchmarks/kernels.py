@@ -11,8 +11,9 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from common import write_result
 
 import aecodec
-from aecodec import model
+from aecodec import families
 from aecodec.bench.images import as_rgb, centre, find_images, load_image
+from aecodec.model import runtime, weights
 
 QUALITIES = (1, 33, 75, 100)
 SIDE = 256
@@ -38,11 +39,11 @@ def run(options) -> None:
     crops = [centre(as_rgb(load_image(path).pixels), SIDE, SIDE) for path in find_images(options.images)]
     packed = {quality: [aecodec.encode(crop, quality) for crop in crops] for quality in QUALITIES}
     usual = {quality: [aecodec.decode(data) for data in files] for quality, files in packed.items()}
-    model._interpreter = reference
-    model._manifest.cache_clear()  # with the interpreters that it holds
+    runtime._interpreter = reference
+    weights.read_models.cache_clear()  # with the interpreters that it holds
     rows = {}
     for quality, files in packed.items():
         pairs = zip(files, usual[quality], strict=True)
         rows[quality] = summarise([np.abs(aecodec.decode(data).astype(int) - pixels) for data, pixels in pairs])
         print(quality, rows[quality], flush=True)
-    write_result("kernels", {"model": model.by_name("photo").id, "images": len(crops), "quality": rows})
+    write_result("kernels", {"model": families.by_name("photo").id, "images": len(crops), "quality": rows})

@@ -31,7 +31,7 @@ def compare(original: str, decoded: str) -> float:
     import numpy as np
     from PIL import Image
 
-    from aecodec.bench.metrics import psnr
+    from aecodec.pixels import psnr
 
     Image.MAX_IMAGE_PIXELS = None
     with Image.open(original) as a, Image.open(decoded) as b:

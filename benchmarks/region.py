@@ -11,18 +11,18 @@ import numpy as np
 from common import median_seconds, mosaic, write_result
 
 import aecodec
-from aecodec import tiles
-from aecodec.transforms import needed
+from aecodec import geometry
+from aecodec.codec.transforms import needed
 
 WIDTH, HEIGHT = 4000, 3000
 QUALITY = 75
 PARTS = (1, 2, 4, 8, 16, 32, 64, 256, 1024)  # of the area
 
 
-def region(part: int) -> tiles.Region:
+def region(part: int) -> geometry.Region:
     """Return x, y, width and height of one part of the image."""
     width, height = round(WIDTH / part**0.5), round(HEIGHT / part**0.5)
-    return tiles.Region((WIDTH - width) // 2, (HEIGHT - height) // 2, width, height)
+    return geometry.Region((WIDTH - width) // 2, (HEIGHT - height) // 2, width, height)
 
 
 def add_options(parser) -> None:
@@ -32,7 +32,7 @@ def add_options(parser) -> None:
 def run(options) -> None:
     data = aecodec.encode(mosaic(options.images, WIDTH, HEIGHT), QUALITY)
     whole = aecodec.decode(data)
-    grid = tiles.tiles(HEIGHT, WIDTH)
+    grid = geometry.tiles(HEIGHT, WIDTH)
     decoders = {str(part): partial(aecodec.decode, data, region=region(part), threads=1) for part in PARTS}
     seconds = median_seconds(decoders, options.rounds, time.process_time)
     rows = []

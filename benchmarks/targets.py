@@ -14,7 +14,7 @@ from common import write_result
 
 import aecodec
 from aecodec.bench.images import find_images, load_image
-from aecodec.bench.metrics import psnr
+from aecodec.pixels import psnr
 
 BPP = (0.1, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 1.8, 2.4, 3.0)
 PSNR = (26, 28, 30, 32, 34, 36, 38, 40, 42, 44)

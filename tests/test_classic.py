@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from aecodec import container
+from aecodec.api import decode, encode, read_info, read_metadata
 from aecodec.classic import denoise, generate, latents
 from aecodec.classic.idx import read_digits, read_idx
 from aecodec.classic.patches import cut, join
 from aecodec.classic.weights import Classic, classics
-from aecodec.codec import decode, encode, read_info, read_metadata
+from aecodec.container.metadata import Metadata
 from aecodec.damage import salvage
 from aecodec.errors import CorruptError, DecodeError, EncodeError, ModelError, TruncatedError, UnsupportedError
-from aecodec.model import checked_bytes
-from aecodec.sidedata import Metadata
+from aecodec.model.weights import checked_bytes
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")
 DIGITS = drawn(10)[0]

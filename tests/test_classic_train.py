@@ -10,19 +10,19 @@ from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
 import aecodec
+from aecodec.api import decode, encode
 from aecodec.classic.weights import classics
 from aecodec.cli import app
-from aecodec.codec import decode, encode
 
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("these tests run on the TensorFlow backend", allow_module_level=True)
 
-from aecodec.train.classic import data, export, layers, loop  # noqa: E402
-from aecodec.train.classic.entries import ENTRIES  # noqa: E402
-from aecodec.train.classic.install import FIRST  # noqa: E402
-from aecodec.train.classic.widen import widen  # noqa: E402
+from aecodec.classic.train import data, export, layers, loop  # noqa: E402
+from aecodec.classic.train.entries import ENTRIES  # noqa: E402
+from aecodec.classic.train.install import FIRST  # noqa: E402
+from aecodec.classic.train.widen import widen  # noqa: E402
 
 # Keras variables know nothing of NumPy 2's `copy`.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -258,7 +258,7 @@ def test_the_median_is_that_of_pillow():
 
 def test_a_denoiser_begins_between_the_picture_and_its_median():
     """And comes through the conversion to LiteRT, median and all."""
-    from aecodec.model import Net
+    from aecodec.model.runtime import Net
 
     entry = ENTRIES["photo-denoise"].with_parameters({"width": "4", "blocks": "1"})
     trained = loop.Trained(entry)

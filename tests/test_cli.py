@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 from trees import contents, picture
 
-from aecodec import codec, container
+from aecodec import api, container
+from aecodec.api import Info
 from aecodec.cli import app
 from aecodec.cli.messages import summary
-from aecodec.codec import Info
 
 TESTS = Path(__file__).parent
 GOLDEN = TESTS / "golden"
@@ -295,10 +295,10 @@ def test_compress_with_verify_reports_the_psnr(aecodec, tmp_path, shape):
 )
 def test_what_does_not_verify_is_not_written(tmp_path, monkeypatch, capsys, weights, change, message):
     """A result that differs from the picture, as a broken encoder would make it."""
-    encode = codec.encode
+    encode = api.encode
     picture(tmp_path / "a.png", 20, 20, 4)
     monkeypatch.setenv("AECODEC_WEIGHTS", str(weights))
-    monkeypatch.setattr(codec, "encode", lambda pixels, *args, **kwargs: encode(change(pixels), *args, **kwargs))
+    monkeypatch.setattr(api, "encode", lambda pixels, *args, **kwargs: encode(change(pixels), *args, **kwargs))
     with pytest.raises(SystemExit) as left:
         app(["compress", str(tmp_path / "a.png"), "--verify"], prog_name="aecodec")
     assert left.value.code == 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aecodec.forecast import conditioned
+from aecodec.codec.forecast import conditioned
 
 pytest.importorskip("keras")
 from aecodec.train.prior import moments

@@ -10,7 +10,7 @@ from make_tiny import metadata_hashes, symbol_hashes
 from PIL import Image
 
 import aecodec
-from aecodec import model
+from aecodec.model import model
 
 FOLDER = Path(__file__).parent / "golden_photo"
 HASHES = json.loads((FOLDER / "hashes.json").read_text())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aecodec.lapped import overlap, segment_matrix
+from aecodec.model.lapped import overlap, segment_matrix
 
 RNG = np.random.default_rng(5)
 V = (np.eye(8) + 0.2 * RNG.standard_normal((8, 8))).astype(np.float32)

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 import aecodec
 import aecodec.pillow
-from aecodec import codec
+from aecodec import api
 from aecodec.container import Chunk, Header, write
 from aecodec.pillow import AezImageFile
 
@@ -244,8 +244,8 @@ def test_quality_out_of_range(tmp_path, quality):
 def test_effort(effort, monkeypatch):
     """The small model has none, so what arrives at the encoder is looked at."""
     taken = []
-    real = codec.encode
-    monkeypatch.setattr(codec, "encode", lambda *args, effort, **rest: (taken.append(effort), real(*args, **rest))[1])
+    real = api.encode
+    monkeypatch.setattr(api, "encode", lambda *args, effort, **rest: (taken.append(effort), real(*args, **rest))[1])
     saved(picture(), effort=effort)
     saved(picture())
     assert taken == [effort, 1]

@@ -19,8 +19,8 @@ import numpy as np
 import portability
 import pytest
 
-from aecodec import model
-from aecodec.scalenet import ScaleNet
+from aecodec.entropy.hyper_synthesis import HyperSynthesis
+from aecodec.model import runtime, weights
 
 HERE = Path(__file__).parent
 TINY, PHOTO = (portability.symbols_of(folder) for folder in portability.FOLDERS)
@@ -30,9 +30,9 @@ TINY, PHOTO = (portability.symbols_of(folder) for folder in portability.FOLDERS)
 def folder(request, monkeypatch) -> str:
     """Golden files, with their model installed and not yet loaded."""
     monkeypatch.setenv("AECODEC_WEIGHTS", str(portability.FOLDERS[request.param]))
-    model._manifest.cache_clear()  # its networks keep their interpreters
+    weights.read_models.cache_clear()  # its networks keep their interpreters
     yield request.param
-    model._manifest.cache_clear()
+    weights.read_models.cache_clear()
 
 
 def run(command: list[str], **environment: str) -> dict[str, dict]:
@@ -51,7 +51,7 @@ def run(command: list[str], **environment: str) -> dict[str, dict]:
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threads_of_litert_change_nothing(folder, monkeypatch, threads):
     """Against the golden files, made with one thread; XNNPACK has other kernels for other processors."""
-    monkeypatch.setattr(model, "_interpreter", partial(portability.interpreter, threads=threads, reference=False))
+    monkeypatch.setattr(runtime, "_interpreter", partial(portability.interpreter, threads=threads, reference=False))
     rows = portability.compare(folder)
     assert {name: row["levels"] for name, row in rows.items() if row["levels"] > 1} == {}
     assert all(row["symbols"] for row in rows.values())
@@ -64,7 +64,7 @@ def test_reference_kernels(folder, monkeypatch):
     two of them falls to either side, and the layers behind it spread that: less here than what FORMAT.md, section 9,
     allows, as these are few and small pictures.
     """
-    monkeypatch.setattr(model, "_interpreter", partial(portability.interpreter, threads=1, reference=True))
+    monkeypatch.setattr(runtime, "_interpreter", partial(portability.interpreter, threads=1, reference=True))
     rows = portability.compare(folder)
     most = {"golden": 2, "golden_photo": 6}[folder]
     assert {name: row["levels"] for name, row in rows.items() if row["levels"] > most} == {}
@@ -78,11 +78,11 @@ def test_reference_kernels(folder, monkeypatch):
 def test_numpy_in_float64_gives_the_same_symbols(folder, monkeypatch):
     types = []
 
-    def run(self, z, quality, run=ScaleNet.run):
+    def run(self, z, quality, run=HyperSynthesis.run):
         types.append(np.float64)
         return run(self, z, quality, np.float64)
 
-    monkeypatch.setattr(ScaleNet, "run", run)
+    monkeypatch.setattr(HyperSynthesis, "run", run)
     assert all(row["symbols"] for row in portability.compare(folder, pixels=False).values())
     assert types
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 import aecodec
 from aecodec import container
-from aecodec.rangecoder import PRECISION, RangeDecoder, RangeEncoder, cumulative
+from aecodec.entropy.rangecoder import PRECISION, RangeDecoder, RangeEncoder, cumulative
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from mirrored import HEIGHT, WIDTH, picture
 
 import aecodec
-from aecodec import container, tiles, transforms
+from aecodec import container, geometry
+from aecodec.codec import transforms
 from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError, UnsupportedError
 
 HERE = Path(__file__).parent
@@ -263,8 +264,8 @@ def test_what_pixels_need(length):
                 continue
             own = {pixel // 16 for pixel in range(start, start + size)}
             reach = {n for n in range(-(-length // 16)) if any(abs(n - m) <= 5 for m in own)}
-            found = transforms.needed(tiles.Region(start, 0, size, 1), 1, length)
+            found = transforms.needed(geometry.Region(start, 0, size, 1), 1, length)
             assert set(range(found.left, found.left + found.width)) == reach
             assert (found.top, found.height) == (0, 1)
-            found = transforms.needed(tiles.Region(0, start, 1, size), length, 1)
+            found = transforms.needed(geometry.Region(0, start, 1, size), length, 1)
             assert set(range(found.top, found.top + found.height)) == reach

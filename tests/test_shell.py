@@ -16,7 +16,7 @@ from trees import picture
 import aecodec as package
 from aecodec.cli import app
 from aecodec.container import VERSION
-from aecodec.model import models
+from aecodec.model.model import models
 
 COMMANDS = ("compress", "decompress", "info", "verify")
 needs_terminal = pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aecodec import tiles, transforms
-from aecodec.tiles import Tile
+from aecodec import geometry
+from aecodec.codec import transforms
+from aecodec.geometry import Tile
 
 
 @st.composite
@@ -19,7 +20,7 @@ def coverings(draw):
 @given(coverings())
 def test_spans_cover_a_line_once_and_keep_their_halo(covering):
     length, window, halo = covering
-    found = tiles.spans(length, window, halo)
+    found = geometry.spans(length, window, halo)
     kept = [at for span in found for at in range(span.keep_start, span.keep_stop)]
     assert kept == list(range(length))
     for start, stop, keep_start, keep_stop in found:
@@ -33,7 +34,7 @@ def test_spans_cover_a_line_once_and_keep_their_halo(covering):
 def test_spans_waste_nothing(covering):
     """No more windows than their steps need; only the last one is slid back."""
     length, window, halo = covering
-    found = tiles.spans(length, window, halo)
+    found = geometry.spans(length, window, halo)
     assert len(found) == (1 if length <= window else -(-(length - 2 * halo) // (window - 2 * halo)))
     starts = [span.start for span in found]
     assert starts[:-1] == [n * (window - 2 * halo) for n in range(len(found) - 1)]
@@ -43,7 +44,7 @@ def test_spans_waste_nothing(covering):
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(9, 20), st.integers(0, 4))
 def test_windows_cover_a_plane_once(height, width, window, halo):
     count = np.zeros((height, width), int)
-    for rows, columns in tiles.windows(height, width, window, halo):
+    for rows, columns in geometry.windows(height, width, window, halo):
         count[rows.keep_start : rows.keep_stop, columns.keep_start : columns.keep_stop] += 1
     assert (count == 1).all()
 
@@ -62,7 +63,7 @@ def test_pad_window_repeats_the_edge(height, width, channels, draw):
     for edge in whole.shape[:2]:
         start = draw.draw(st.integers(0, edge // 16 - 1))
         cuts.append(slice(16 * start, 16 * draw.draw(st.integers(start + 1, edge // 16))))
-    found = tiles.pad_window(image, *cuts)
+    found = geometry.pad_window(image, *cuts)
     np.testing.assert_array_equal(found, whole[cuts[0], cuts[1]])
     assert found.flags.c_contiguous
     assert found.dtype == np.uint8
@@ -87,13 +88,13 @@ SIZES = {
 @pytest.mark.parametrize("size", SIZES)
 def test_tiles_of_a_picture(size):
     """Place and size in latents, then rows and columns of hyper-latents."""
-    assert [(*tile, *tile.hyper) for tile in tiles.tiles(*size)] == SIZES[size]
+    assert [(*tile, *tile.hyper) for tile in geometry.tiles(*size)] == SIZES[size]
 
 
 @given(st.integers(1, 1000), st.integers(1, 1000))
 def test_tiles_cover_the_latents_once(height, width):
     count = np.zeros((-(-height // 16), -(-width // 16)), int)
-    found = tiles.tiles(height, width)
+    found = geometry.tiles(height, width)
     for tile in found:
         assert count[tile.inside].shape == (tile.height, tile.width)
         count[tile.inside] += 1
@@ -108,4 +109,43 @@ def test_inside():
 
 @pytest.mark.parametrize(("pixels", "latents"), [(1, 1), (16, 1), (17, 2), (255, 16), (256, 16), (257, 17)])
 def test_latent_size(pixels, latents):
-    assert tiles.latent_size(pixels) == latents
+    assert geometry.latent_size(pixels) == latents
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(9, 20), st.sampled_from([(1, 1), (1, 4), (4, 1)]))
+def test_what_windows_cut_and_paste_is_the_whole(height, width, size, scales):
+    """Between planes of two scales, of which the larger one ends within the last element of the smaller one."""
+    fine, out_fine = scales
+    plane = np.random.default_rng(height).integers(0, 256, (height, width, 2), np.uint8)
+
+    def scaled(scale: int) -> np.ndarray:
+        return plane.repeat(scale, 0).repeat(scale, 1)[: scale * height - scale // 2, : scale * width - scale // 2]
+
+    source, expected = scaled(fine), scaled(out_fine)
+    out = np.zeros_like(expected)
+    for window in geometry.windows(height, width, size, halo=4):
+        cut = window.cut(source, fine)
+        assert {cut.shape[0] % fine, cut.shape[1] % fine} == {0}
+        window.paste(cut[::fine, ::fine].repeat(out_fine, 0).repeat(out_fine, 1), out, out_fine)
+    np.testing.assert_array_equal(out, expected)
+
+
+@given(st.lists(st.integers(0, 12), min_size=8, max_size=8))
+def test_pasting_a_tile_into_a_window(numbers):
+    tile, window = (Tile(top, left, 1 + height, 1 + width) for top, left, height, width in (numbers[:4], numbers[4:]))
+    plane = np.arange(1, 901).reshape(30, 30)
+    out = np.zeros((window.height, window.width), int)
+    if not tile.meets(window):
+        return
+    tile.paste(plane[tile.inside], window, out)
+    expected = np.zeros_like(plane)
+    expected[tile.inside] = plane[tile.inside]
+    np.testing.assert_array_equal(out, expected[window.inside])
+
+
+def test_crops_of_arrays_of_a_whole_tile():
+    tile = Tile(16, 32, 3, 5)
+    assert np.zeros((16, 16, 7))[tile.crop].shape == (3, 5, 7)
+    assert np.zeros((4, 4, 2))[tile.hyper_crop].shape == (1, 2, 2)
+    assert tile.pixels == (slice(256, 304), slice(512, 592))

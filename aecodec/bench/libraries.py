@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import aecodec
-from aecodec.workers import usable_threads
+from aecodec.parallel import usable_threads
 
 SMALL = 28  # pixels on each side of the images of MNIST and Fashion-MNIST
 

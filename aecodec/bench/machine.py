@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from aecodec.workers import usable_threads
+from aecodec.parallel import usable_threads
 
 _PACKAGES = (
     "aecodec",
@@ -83,7 +83,7 @@ def library_versions() -> dict[str, str]:
 def _own_files() -> dict[str, str]:
     import aecodec
     from aecodec.classic.weights import folder_of_models
-    from aecodec.model import weights_folder
+    from aecodec.model.weights import weights_folder
 
     package = Path(aecodec.__file__).parent
     files = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in _NOT_CODEC]

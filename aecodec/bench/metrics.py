@@ -8,7 +8,7 @@ from io import BytesIO
 
 import numpy as np
 
-from aecodec.bench.pixels import psnr, psnr_of
+from aecodec.pixels import psnr, psnr_of
 
 _ROWS = 256  # images are compared in bands of this many rows, so that large ones need little extra memory
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, full range, as JPEG defines Y

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from aecodec.classic.idx import FASHION, read_digits
 from aecodec.classic.weights import Classic, by_name
 from aecodec.errors import ModelError
-from aecodec.workers import Workers
+from aecodec.parallel import Workers
 
 CLASSES = {
     "mnist": tuple("0123456789"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aecodec.tiles import pad_window
+from aecodec.geometry import pad_window
 
 
 def grid(height: int, width: int, edge: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from aecodec.cli.jobs import Failed, Job, Made, attempt, each
 from aecodec.cli.messages import STANDARD, explain, say, say_of, title
 from aecodec.cli.tally import Tally
 from aecodec.cli.tasks import Task
-from aecodec.workers import usable_threads
+from aecodec.parallel import usable_threads
 
 if TYPE_CHECKING:
     from aecodec.cli.progress import Update

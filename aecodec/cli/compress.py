@@ -160,11 +160,11 @@ class _Compress:
     limited: bool  # otherwise Pillow's own limit of pixels holds
 
     def __call__(self, task: "Task") -> "Made":
+        from aecodec.api import encode, read_metadata
         from aecodec.cli.files import open_input, quiet
         from aecodec.cli.jobs import Made
         from aecodec.cli.messages import summary
         from aecodec.cli.verify import check_result
-        from aecodec.codec import encode, read_metadata
         from aecodec.picture import read_picture
 
         limits, most = self.allowed

@@ -130,13 +130,13 @@ class _Decompress:
 
     def __call__(self, task: "Task") -> "Made | Failed":
         from aecodec import container
+        from aecodec.api import decode, read_metadata
         from aecodec.cli.files import read_aez
         from aecodec.cli.jobs import Failed, Made
         from aecodec.cli.messages import STANDARD, summary
-        from aecodec.codec import decode, read_metadata
         from aecodec.damage import salvage
+        from aecodec.geometry import checked_region
         from aecodec.picture import format_of, pack_picture
-        from aecodec.tiles import checked_region
 
         kind = format_of(f"picture{self.extension}" if task.target == STANDARD else task.target)
         limits, most = self.allowed

@@ -8,7 +8,7 @@ from aecodec.cli.limits import LimitOption, allowed
 from aecodec.cli.options import AezFiles, Recursive
 
 if TYPE_CHECKING:
-    from aecodec.codec import Info
+    from aecodec.api import Info
 
 _CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 
@@ -44,7 +44,7 @@ def info(
         import json
         import sys
 
-        from aecodec.codec import read_info
+        from aecodec.api import read_info
         from aecodec.errors import CorruptError, TruncatedError
 
         data = read_aez(task.source, most)

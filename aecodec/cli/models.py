@@ -20,7 +20,7 @@ def models(
 
     from aecodec.classic.weights import classics
     from aecodec.cli.files import write_standard
-    from aecodec.model import models as flagships
+    from aecodec.model.model import models as flagships
 
     rows = [("model", "id", "what it is", "data", "latents", "bytes", "reaches")]
     everything: dict[str, Any] = {}

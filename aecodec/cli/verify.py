@@ -8,8 +8,8 @@ from aecodec.cli.options import AezFiles, Recursive
 if TYPE_CHECKING:
     import numpy as np
 
+    from aecodec.container.metadata import Metadata
     from aecodec.limits import Limits
-    from aecodec.sidedata import Metadata
 
 
 def verify(
@@ -56,9 +56,9 @@ def check_result(data: bytes, pixels: "np.ndarray", metadata: "Metadata", limits
     """
     import numpy as np
 
-    from aecodec.bench.metrics import psnr
-    from aecodec.codec import decode, read_metadata
+    from aecodec.api import decode, read_metadata
     from aecodec.errors import CorruptError
+    from aecodec.pixels import psnr
 
     found = decode(data, limits=limits, threads=threads)
     if found.shape != pixels.shape:

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecodec.refine import STEP
-from aecodec.scalenet import Z_MAX
-from aecodec.tiles import TILE
+from aecodec.codec.refine import STEP
+from aecodec.entropy.hyper_synthesis import Z_MAX
+from aecodec.geometry import TILE
 from aecodec.train.entropy_model import (
     HyperAnalysis,
     HyperRate,
@@ -76,7 +76,7 @@ def from_tiles(y, height: int, width: int):
 
 
 def refinement(change, rounding):
-    """What a step of aecodec/refine.py takes from y (N, h, w, M) at the quality's gain.
+    """What a step of aecodec/codec/refine.py takes from y (N, h, w, M) at the quality's gain.
 
     change: gradient of half the squared error by y at unit gain, times the gain; rounding: y_hat - y. The curvature is
     estimated from them, one for all qualities of the batch, where the encoder has one for each knot.

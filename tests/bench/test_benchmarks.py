@@ -15,7 +15,7 @@ from PIL import Image
 
 import aecodec
 from aecodec.bench.images import SAMPLES
-from aecodec.bench.pixels import psnr
+from aecodec.pixels import psnr
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 NAMES = {path.stem for path in FOLDER.glob("*.py")} - {"run", "common"}

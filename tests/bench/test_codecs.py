@@ -12,10 +12,11 @@ from aecodec.bench.cache import Cache
 from aecodec.bench.codecs import CODECS, choose, known_codecs
 from aecodec.bench.images import SAMPLES, as_rgb
 from aecodec.bench.measure import Failure, Unsuited, mean_sweep, measure_once
-from aecodec.bench.metrics import choose_metrics, psnr
+from aecodec.bench.metrics import choose_metrics
 from aecodec.bench.run import run_bench, steps_of_run, went_well
 from aecodec.bench.table import format_codecs, format_report
 from aecodec.bench.targets import Kind, Target
+from aecodec.pixels import psnr
 
 JPEG = CODECS["jpeg"]
 

@@ -14,8 +14,8 @@ from aecodec.bench.curves import Curve, Pchip, bd_rate
 from aecodec.bench.images import SAMPLES
 from aecodec.bench.measure import Point, measure_once
 from aecodec.bench.metrics import METRICS, Metric, choose_metrics, ms_ssim, psnr_y
-from aecodec.bench.pixels import psnr
 from aecodec.bench.report import bd_rates, comparable
+from aecodec.pixels import psnr
 
 JPEG = CODECS["jpeg"]
 
