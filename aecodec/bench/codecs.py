@@ -1,8 +1,8 @@
 """The codecs that `aecodec bench` compares, one table: add a codec by adding a row, with its colour in plots.
 
-A codec turns pixels, uint8 (H, W) or (H, W, 3), and a quality into the bytes of a complete file, and such bytes into
-pixels again. Everything goes through what a user can install; what cannot be used here says so in `missing`. The
-classic autoencoders that are installed are rows too: each has one quality, and codes grey images.
+A codec encodes pixels, uint8 (H, W) or (H, W, 3), at a quality to the bytes of a complete file, and decodes them again.
+All codecs are libraries that a user can install; `missing` tells why one cannot be used here. The installed classic
+autoencoders are rows too: each has one quality and codes grey images.
 """
 
 import inspect
@@ -20,8 +20,8 @@ Encode = Callable[[np.ndarray, float], bytes]
 Decode = Callable[[bytes], np.ndarray]
 
 STEPS_OF_5 = tuple(range(5, 96, 5))
-FROM_1 = (1, *STEPS_OF_5)  # for codecs that begin at a higher PSNR than the others, so that ranges overlap more
-_ONE = (80,)  # lossless: a quality says nothing, but to WebP how hard it tries; 80 is Pillow's default
+FROM_1 = (1, *STEPS_OF_5)  # for codecs whose lowest PSNR is higher than that of the others, so that ranges overlap
+_ONE = (80,)  # of lossless codecs; only WebP uses it, as its effort: 80 is Pillow's default
 
 
 def _always(*pixels: np.ndarray) -> str | None:
@@ -30,7 +30,7 @@ def _always(*pixels: np.ndarray) -> str | None:
 
 @dataclass(frozen=True)
 class Codec:
-    """A codec with its settings fixed, but for the quality."""
+    """A codec with fixed settings; only the quality varies."""
 
     name: str  # how --codecs and the table call it
     about: str  # settings and tuning, for the report

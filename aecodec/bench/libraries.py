@@ -1,8 +1,8 @@
 """Encode and decode through the libraries that a user can install: one pair of functions and one test for each.
 
 Pixels are uint8 (H, W) or (H, W, 3), C order; data are the bytes of a complete file. A grey image is stored as grey
-by those that can, and comes back as grey or as RGB. What a library does with several cores is up to it, within those
-that this process may use.
+by those that can, and comes back as grey or as RGB. Libraries may use all cores that this
+process may use.
 """
 
 import importlib.util

@@ -21,7 +21,7 @@ class Point(NamedTuple):
     size: float  # bytes of the file
     bpp: float
     values: dict[str, float]  # by the name of the metric, without those that the image is too small for
-    reached: bool = True  # False: the codec cannot do what was asked for, this is as near as it gets
+    reached: bool = True  # False: the codec cannot meet the target; this is its nearest point
 
     @property
     def psnr(self) -> float:
@@ -36,7 +36,7 @@ class Failure(NamedTuple):
 
 
 class Unsuited(NamedTuple):
-    """Why a codec is not measured on an image that it is not made for."""
+    """Why a codec is not measured on an image that does not suit it."""
 
     reason: str
 
@@ -79,9 +79,9 @@ def fitting(metrics: Sequence[Metric], height: int, width: int) -> list[Metric]:
 def mean_sweep(sweeps: Sequence[Sweep]) -> Sweep:
     """Return the mean over images of size, bpp and metrics, point by point.
 
-    A mean stands for all the images or is not given: a codec that failed on some of them is a Failure here too, one
-    that some are not for is Unsuited, a metric that some are too small for is left out, and what some could not reach
-    is not reached.
+    Every mean is over all images. A codec that failed on some of them is a Failure here, and a codec that does not suit
+    some of them is Unsuited. A metric that some images are too small for is left out. A target that was missed on some
+    images counts as missed.
     """
     means: Sweep = {}
     for name in sweeps[0] if sweeps else ():
@@ -104,6 +104,6 @@ def describe(error: Exception) -> str:
 
 def _mean(points: Sequence[Point]) -> Point:
     quality, pixels, size, bpp = (statistics.fmean(column) for column in list(zip(*points, strict=True))[:4])
-    known = [name for name in points[0].values if all(name in point.values for point in points)]
-    values = {name: statistics.fmean(point.values[name] for point in points) for name in known}
+    names = [name for name in points[0].values if all(name in point.values for point in points)]
+    values = {name: statistics.fmean(point.values[name] for point in points) for name in names}
     return Point(quality, pixels, size, bpp, values, all(point.reached for point in points))

@@ -12,6 +12,7 @@ from aecodec.cli.files import check_target, write_output, write_standard
 from aecodec.cli.messages import STANDARD, fail, say
 
 _QUICK_IMAGES, _QUICK_POINTS, _QUICK_SIDE = 3, 5, 512
+_CODECS = "aez,jpeg,jpeg-opt,webp,avif"
 _MODES = "One of --quality, --at-bpp and --at-psnr replaces the sweep over all qualities."
 
 
@@ -27,7 +28,7 @@ def bench(
             "webp, avif, avif-slow, heic, heic-psnr, jxl, jpegxr, png, webp-lossless, jxl-lossless, and classic "
             "autoencoders by their names. list: show all of them with their settings."
         ),
-    ] = "aez,jpeg,jpeg-opt,webp,avif",
+    ] = _CODECS,
     metrics: Annotated[
         str, typer.Option(help="Metrics besides psnr: psnr-y, ms-ssim, ssimulacra2 (slow), or all.")
     ] = "psnr-y,ms-ssim",
@@ -53,7 +54,8 @@ def bench(
         int, typer.Option(min=0, help="Rounds of the speed measurement; times are medians. 0: no speeds.")
     ] = 3,
     lossless: Annotated[
-        bool, typer.Option("--lossless", help="Compare the sizes of lossless files, by all codecs that make them.")
+        bool,
+        typer.Option("--lossless", help="Compare the sizes of lossless files: by all lossless codecs, or --codecs."),
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work; speeds are measured by one.")] = 1,
     summary: Annotated[bool, typer.Option("--summary", help="Show the mean alone, not every image.")] = False,
@@ -100,7 +102,10 @@ def bench(
     if lossless:
         if given := [value for value in (quality, at_bpp, at_psnr, points) if value is not None]:
             raise typer.BadParameter(f"--lossless has no quality to choose, found {given[0]}")
-        chosen, chosen_metrics, repeats = lossless_codecs(), choose_metrics([]), 0
+        chosen = lossless_codecs() if codecs == _CODECS else chosen
+        if lossy := [codec.name for codec in chosen if not codec.lossless]:
+            raise typer.BadParameter(f"{lossy[0]} is not lossless", param_hint="--codecs")
+        chosen_metrics, repeats = choose_metrics([]), 0
     target = _target(quality, at_bpp, at_psnr, points)
     paths = find_images(images or [])
     max_side = None

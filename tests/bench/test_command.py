@@ -79,6 +79,7 @@ def test_command_skips_and_names_an_unreadable_image(tmp_path: Path) -> None:
         (["--json", "-", "--csv", "-"], "standard output takes one of"),
         (["--json", "a.txt", "--csv", "./a.txt"], "expected a file for each"),
         (["--points", "1"], "--points"),
+        (["--lossless", "--codecs", "png,jpeg"], "jpeg is not lossless"),
         (["--lossless", "--quality", "5"], "--lossless has no quality to choose"),
         (["--points", "3", "--quality", "5"], "--points is for the sweep, which --quality replaces"),
     ],
