@@ -55,7 +55,7 @@ def bench(
     ] = 3,
     lossless: Annotated[
         bool,
-        typer.Option("--lossless", help="Compare the sizes of lossless files: by all lossless codecs, or --codecs."),
+        typer.Option("--lossless", help="Compare the sizes of lossless files, by all lossless codecs or --codecs."),
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work; speeds are measured by one.")] = 1,
     summary: Annotated[bool, typer.Option("--summary", help="Show the mean alone, not every image.")] = False,
