@@ -12,12 +12,12 @@ from PIL import Image
 
 import aecodec
 from aecodec import api
-from aecodec.bench.metrics import psnr
-from aecodec.bench.pictures import SAMPLES
+from aecodec.bench.images import SAMPLES
 from aecodec.codec import refine
 from aecodec.codec.encoder import Encoder
 from aecodec.families import by_name
 from aecodec.parallel import Workers
+from aecodec.pixels import psnr
 
 TESTS = Path(__file__).parents[1]
 QUALITIES = (5, 30, 55, 80, 100)

@@ -14,13 +14,13 @@ from PIL import Image
 
 import aecodec
 from aecodec import geometry
-from aecodec.bench.metrics import psnr
 from aecodec.codec import rate_control
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.tilecoder import CodedTile
 from aecodec.errors import EncodeError
 from aecodec.families import by_name
 from aecodec.parallel import Workers
+from aecodec.pixels import psnr
 from aecodec.settings import Target
 
 TESTS = Path(__file__).parents[1]

@@ -14,15 +14,15 @@ import pytest
 from PIL import Image
 
 from aecodec.bench import comparisons
-from aecodec.bench.aims import Aim
 from aecodec.bench.cache import Cache
+from aecodec.bench.codecs import choose
 from aecodec.bench.comparisons import build_comparison, build_comparisons
 from aecodec.bench.measure import Point
 from aecodec.bench.metrics import choose_metrics
 from aecodec.bench.page import build_page
 from aecodec.bench.report import Json
-from aecodec.bench.rivals import choose
 from aecodec.bench.run import run_bench
+from aecodec.bench.targets import Target
 
 EVIL = "</script><img src=x onerror=alert(1)>.png"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -31,7 +31,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> tuple[bytes, list[Json], Json]:
-    """A page on two pictures of different sizes, one with a name that is a trap."""
+    """A page on two images of different sizes, one with a name that is a trap."""
     folder = tmp_path_factory.mktemp("page")
     random = np.random.default_rng(5).integers(-20, 20, (120, 200, 3))
     for name, size in (("wide.png", (200, 120)), ("evil.png", (120, 200))):
@@ -40,10 +40,10 @@ def made(tmp_path_factory) -> tuple[bytes, list[Json], Json]:
         Image.fromarray((ramp + noise).clip(0, 255).astype(np.uint8)).save(folder / name)
     paths = [folder / "wide.png", folder / "evil.png"]
     cache = Cache(folder / "cache", {})
-    rivals, metrics = choose(["jpeg", "webp", "jpeg2000", "png"]), choose_metrics(["psnr-y"])
-    run = run_bench(paths, rivals, metrics, cache, aim=Aim(most=4), repeats=1)
-    comparisons = [build_comparison(one, run.rivals, cache) for one in run.measured]
-    run.report["pictures"][1]["name"] = comparisons[1]["name"] = EVIL
+    codecs, metrics = choose(["jpeg", "webp", "jpeg2000", "png"]), choose_metrics(["psnr-y"])
+    run = run_bench(paths, codecs, metrics, cache, target=Target(max_points=4), repeats=1)
+    comparisons = [build_comparison(one, run.codecs, cache) for one in run.results]
+    run.report["images"][1]["name"] = comparisons[1]["name"] = EVIL
     return build_page(run.report, comparisons), comparisons, run.report
 
 
@@ -65,11 +65,11 @@ def test_the_page_is_one_file_that_holds_the_report(made) -> None:
 
 def test_comparisons_are_at_equal_bytes_and_hold_real_files(made) -> None:
     _, comparisons, report = made
-    for one, picture in zip(comparisons, report["pictures"], strict=True):
+    for one, image in zip(comparisons, report["images"], strict=True):
         codecs = one["rates"][0]["codecs"]
         assert list(codecs) == ["jpeg", "jpeg2000", "webp"]  # lossless codecs have no quality to choose
         limit = codecs["jpeg"]["bytes"]
-        assert limit in [point["bytes"] for point in picture["codecs"]["jpeg"]["points"]]
+        assert limit in [point["bytes"] for point in image["codecs"]["jpeg"]["points"]]
         for name in ("jpeg", "webp"):
             block = codecs[name]
             assert block["bytes"] <= limit or not block["reached"]
@@ -78,30 +78,34 @@ def test_comparisons_are_at_equal_bytes_and_hold_real_files(made) -> None:
         assert codecs["jpeg2000"]["src"].startswith(("data:image/webp", "data:image/png"))  # browsers cannot show it
 
 
-def test_large_pictures_show_their_centre(tmp_path: Path) -> None:
+def test_large_images_show_their_centre(tmp_path: Path) -> None:
     ramp = np.add.outer(np.arange(40), np.arange(1400)).astype(np.uint8)
     Image.fromarray(ramp).save(tmp_path / "large.png")
     cache = Cache(None, {})
-    run = run_bench([tmp_path / "large.png"], choose(["jpeg"]), choose_metrics([]), cache, aim=Aim(most=2), repeats=0)
-    found = build_comparison(run.measured[0], run.rivals, cache)
+    run = run_bench(
+        [tmp_path / "large.png"], choose(["jpeg"]), choose_metrics([]), cache, target=Target(max_points=2), repeats=0
+    )
+    found = build_comparison(run.results[0], run.codecs, cache)
     assert (found["width"], found["height"]) == (1024, 40)
     assert found["shown"] == "Shown: the centre, 1024x40, of 1400x40."
     np.testing.assert_array_equal(pixels_of(found["original"])[..., 0], ramp[:, 188:1212])
     assert found["rates"][0]["codecs"]["jpeg"]["src"].startswith(("data:image/webp", "data:image/png"))
-    assert isinstance(run.measured[0].sweep["jpeg"][0], Point)
+    assert isinstance(run.results[0].sweep["jpeg"][0], Point)
 
 
-def test_a_page_that_would_grow_too_large_has_fewer_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_would_grow_too_large_has_fewer_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 3), np.uint8)
     paths = [tmp_path / f"{i}.png" for i in range(5)]
     for path, pixels in zip(paths, noise, strict=True):
         Image.fromarray(pixels).save(path)
-    run = run_bench(paths, choose(["jpeg"]), choose_metrics([]), Cache(None, {}), aim=Aim(most=2), repeats=0)
+    run = run_bench(
+        paths, choose(["jpeg"]), choose_metrics([]), Cache(None, {}), target=Target(max_points=2), repeats=0
+    )
     steps: list[int] = []
-    found, left_out = build_comparisons(run.measured, run.rivals, Cache(None, {}), tick=steps.append)
+    found, left_out = build_comparisons(run.results, run.codecs, Cache(None, {}), tick=steps.append)
     assert ([one["name"] for one in found], left_out, sum(steps)) == ([path.name for path in paths], 0, 5)
-    monkeypatch.setattr(comparisons, "_ENOUGH", 2 * len(found[0]["original"]))
-    found, left_out = build_comparisons(run.measured, run.rivals, Cache(None, {}), tick=steps.append)
+    monkeypatch.setattr(comparisons, "_MAX_BYTES", 2 * len(found[0]["original"]))
+    found, left_out = build_comparisons(run.results, run.codecs, Cache(None, {}), tick=steps.append)
     assert ([one["name"] for one in found], left_out, sum(steps)) == (["0.png", "2.png"], 3, 10)
 
 
@@ -112,11 +116,11 @@ def test_a_codec_of_one_quality_is_compared_at_its_own_size(weights, tmp_path: P
     run = run_bench(
         [tmp_path / "grey.png"], choose(["jpeg", "image-conv"]), choose_metrics([]), Cache(None, {}), repeats=0
     )
-    one = build_comparison(run.measured[0], run.rivals, Cache(None, {}))
+    one = build_comparison(run.results[0], run.codecs, Cache(None, {}))
     usual, own = one["rates"]
     assert list(usual["codecs"]) == ["jpeg"]
     assert list(own["codecs"]) == ["jpeg", "image-conv"]
-    size = run.measured[0].sweep["image-conv"][0].size
+    size = run.results[0].sweep["image-conv"][0].size
     assert own["reference"] == f"the only file of image-conv: {size:,} bytes"
     assert own["codecs"]["image-conv"]["bytes"] == size
     assert own["codecs"]["jpeg"]["reached"] == (own["codecs"]["jpeg"]["bytes"] <= size)
@@ -152,7 +156,7 @@ def visit(browser, made, tmp_path: Path):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: wrong.append(request.url) if request.url.startswith("http") else None)
         page.goto((tmp_path / "report.html").as_uri())
-        ready(page, "jpeg2000 jpeg picture")
+        ready(page, "jpeg2000 jpeg image")
         return page
 
     yield go
@@ -180,12 +184,12 @@ def canvas(page, side: str) -> np.ndarray:
     return np.array(values, np.uint8).reshape(height, width, 4)[..., :3]
 
 
-def test_pictures_load_and_the_line_moves_by_mouse_and_keys(made, visit) -> None:
+def test_images_load_and_the_line_moves_by_mouse_and_keys(made, visit) -> None:
     page = visit(viewport={"width": 1200, "height": 900})
     codecs = made[1][0]["rates"][0]["codecs"]
     np.testing.assert_array_equal(canvas(page, "left"), pixels_of(codecs["jpeg2000"]["src"]))
     page.select_option("#left", "webp")
-    ready(page, "webp jpeg picture")
+    ready(page, "webp jpeg image")
     for side, name in (("left", "webp"), ("right", "jpeg")):
         difference = canvas(page, side).astype(int) - pixels_of(codecs[name]["src"])
         assert np.abs(difference).max() <= 4, name  # browsers round a little differently
@@ -204,7 +208,7 @@ def test_pictures_load_and_the_line_moves_by_mouse_and_keys(made, visit) -> None
     page.keyboard.press("End")
     assert line(page) == 100
     page.keyboard.press("x")
-    ready(page, "jpeg webp picture")
+    ready(page, "jpeg webp image")
     page.keyboard.press("d")
     ready(page, "jpeg webp error")
     source, decoded = (pixels_of(address).astype(int) for address in (made[1][0]["original"], codecs["jpeg"]["src"]))
@@ -217,7 +221,7 @@ def test_pictures_load_and_the_line_moves_by_mouse_and_keys(made, visit) -> None
     assert not canvas(page, "left").any()
 
 
-def test_zoom_stays_inside_the_picture(visit) -> None:
+def test_zoom_stays_inside_the_image(visit) -> None:
     page = visit(viewport={"width": 1200, "height": 900})
     place = "document.getElementById('canvas-left').style.transform"
     before = page.evaluate(place)
@@ -231,15 +235,15 @@ def test_zoom_stays_inside_the_picture(visit) -> None:
     page.mouse.move(box["x"] + 2000, box["y"] + 2000, steps=2)
     page.mouse.up()
     assert page.evaluate(place).startswith("translate(0px, 0px)")
-    assert line(page) == 50  # the picture moved, not the line
+    assert line(page) == 50  # the image moved, not the line
     page.locator("#stage").focus()
     page.keyboard.press("Shift+ArrowRight")
     assert page.evaluate(place).startswith("translate(-60px, 0px)")
     page.keyboard.press("0")
     assert page.evaluate(place) == before
-    page.select_option("#picture", "1")
+    page.select_option("#image", "1")
     page.wait_for_function("document.getElementById('canvas-left').height === 200")
-    assert page.inner_text("#picture option:nth-child(2)") == EVIL
+    assert page.inner_text("#image option:nth-child(2)") == EVIL
 
 
 def test_plots_and_tables_show_the_report(made, visit) -> None:

@@ -1,4 +1,4 @@
-"""The table of codecs: what their files are, grey pictures, the classic autoencoders."""
+"""The table of codecs: what their files are, grey images, the classic autoencoders."""
 
 from io import BytesIO
 from pathlib import Path
@@ -8,16 +8,17 @@ import pytest
 from PIL import Image
 
 import aecodec
-from aecodec.bench.aims import Aim, Kind
 from aecodec.bench.cache import Cache
+from aecodec.bench.codecs import CODECS, choose, known_codecs
+from aecodec.bench.images import SAMPLES, as_rgb
 from aecodec.bench.measure import Failure, Unsuited, mean_sweep, measure_once
-from aecodec.bench.metrics import choose_metrics, psnr
-from aecodec.bench.pictures import SAMPLES, as_rgb
-from aecodec.bench.rivals import RIVALS, choose, known_rivals
+from aecodec.bench.metrics import choose_metrics
 from aecodec.bench.run import run_bench, steps_of_run, went_well
-from aecodec.bench.table import format_report, format_rivals
+from aecodec.bench.table import format_codecs, format_report
+from aecodec.bench.targets import Kind, Target
+from aecodec.pixels import psnr
 
-JPEG = RIVALS["jpeg"]
+JPEG = CODECS["jpeg"]
 
 
 @pytest.fixture(scope="module")
@@ -35,39 +36,39 @@ def test_jpeg_is_what_pillow_writes_to_a_file(pixels: np.ndarray, tmp_path: Path
     assert point.psnr == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-9)
 
 
-@pytest.mark.parametrize("name", [name for name in RIVALS if name != "aez"])
-def test_every_rival_makes_files(name: str, pixels: np.ndarray) -> None:
-    rival = RIVALS[name]
-    if rival.missing():
-        pytest.skip(rival.missing())
-    small, large = (rival.encode(pixels[:96, :128], rival.qualities[i]) for i in (0, -1))
-    decoded = rival.decode(large)
-    if rival.lossless:
+@pytest.mark.parametrize("name", [name for name in CODECS if name != "aez"])
+def test_every_codec_makes_files(name: str, pixels: np.ndarray) -> None:
+    codec = CODECS[name]
+    if codec.missing():
+        pytest.skip(codec.missing())
+    small, large = (codec.encode(pixels[:96, :128], codec.qualities[i]) for i in (0, -1))
+    decoded = codec.decode(large)
+    if codec.lossless:
         np.testing.assert_array_equal(decoded, pixels[:96, :128])
     else:
         assert len(small) < len(large) < pixels[:96, :128].nbytes
         assert psnr(decoded, pixels[:96, :128]) > 35
-    if rival.mime:
+    if codec.mime:
         with Image.open(BytesIO(large)) as image:
-            assert image.get_format_mimetype() == rival.mime
+            assert image.get_format_mimetype() == codec.mime
             np.testing.assert_array_equal(decoded, np.asarray(image.convert("RGB")))
 
 
 def test_jpeg_xl_and_heic_files_are_what_they_are_called(pixels: np.ndarray) -> None:
-    for name, start in (("jxl", b"\xff\x0a"), ("jxl-ll", b"\xff\x0a")):
-        if not RIVALS[name].missing():
-            data = RIVALS[name].encode(pixels[:64, :64], 80)
+    for name, start in (("jxl", b"\xff\x0a"), ("jxl-lossless", b"\xff\x0a")):
+        if not CODECS[name].missing():
+            data = CODECS[name].encode(pixels[:64, :64], 80)
             assert data.startswith(start) or data[4:8] == b"JXL "
-    if not RIVALS["heic"].missing():
-        assert RIVALS["heic"].encode(pixels[:64, :64], 80)[4:12] == b"ftypheic"
+    if not CODECS["heic"].missing():
+        assert CODECS["heic"].encode(pixels[:64, :64], 80)[4:12] == b"ftypheic"
 
 
 def test_jpeg_settings_are_in_the_files(pixels: np.ndarray) -> None:
-    plain, optimised = JPEG.encode(pixels, 75), RIVALS["jpeg-opt"].encode(pixels, 75)
+    plain, optimised = JPEG.encode(pixels, 75), CODECS["jpeg-opt"].encode(pixels, 75)
     assert b"\xff\xc0" in plain  # SOF0, baseline
     assert b"\xff\xc2" in optimised  # SOF2, progressive
     assert len(optimised) < len(plain)
-    np.testing.assert_array_equal(JPEG.decode(plain), RIVALS["jpeg-opt"].decode(optimised))
+    np.testing.assert_array_equal(JPEG.decode(plain), CODECS["jpeg-opt"].decode(optimised))
     for data, marker in ((plain, b"\xff\xc0"), (optimised, b"\xff\xc2")):
         frame = data[data.index(marker) :]
         assert frame[9] == 3  # components: number, sampling, table each
@@ -75,7 +76,7 @@ def test_jpeg_settings_are_in_the_files(pixels: np.ndarray) -> None:
 
 
 def test_slow_avif_is_tuned_and_444(pixels: np.ndarray) -> None:
-    slow = RIVALS["avif-slow"]
+    slow = CODECS["avif-slow"]
     if slow.missing():
         pytest.skip(slow.missing())
     untuned = BytesIO()
@@ -86,60 +87,60 @@ def test_slow_avif_is_tuned_and_444(pixels: np.ndarray) -> None:
         255  # lines one pixel wide: half the colour resolution mixes them
     )
     assert psnr(slow.decode(slow.encode(red_on_blue, 95)), red_on_blue) > 30
-    assert psnr(RIVALS["avif"].decode(RIVALS["avif"].encode(red_on_blue, 95)), red_on_blue) < 20
+    assert psnr(CODECS["avif"].decode(CODECS["avif"].encode(red_on_blue, 95)), red_on_blue) < 20
 
 
 def test_choose_keeps_the_order_of_the_table_and_names_what_is_unknown() -> None:
-    assert [rival.name for rival in choose(["jpeg-opt", "aez"])] == ["aez", "jpeg-opt"]
-    assert choose(["all"])[: len(RIVALS)] == list(RIVALS.values())
+    assert [codec.name for codec in choose(["jpeg-opt", "aez"])] == ["aez", "jpeg-opt"]
+    assert choose(["all"])[: len(CODECS)] == list(CODECS.values())
     with pytest.raises(ValueError, match=r"'gif' is not known, expected aez, .*, jpeg"):
         choose(["jpeg", "gif"])
 
 
 def test_the_table_sweeps_the_qualities_of_the_definition() -> None:
-    assert RIVALS["aez"].qualities == (1, 10, 25, 40, 55, 70, 85, 95, 100)
-    assert RIVALS["jpeg"].qualities == tuple(range(5, 100, 5))
+    assert CODECS["aez"].qualities == (1, 10, 25, 40, 55, 70, 85, 95, 100)
+    assert CODECS["jpeg"].qualities == tuple(range(5, 100, 5))
 
 
 def test_aez_comes_in_three_efforts(pixels: np.ndarray) -> None:
     cut = pixels[:64, :96]
     for name, effort in (("aez-fast", 0), ("aez", 1), ("aez-slow", 4)):
-        assert RIVALS[name].encode(cut, 55) == aecodec.encode(cut, 55, effort=effort)
-        assert f"effort {effort}" in RIVALS[name].about
+        assert CODECS[name].encode(cut, 55) == aecodec.encode(cut, 55, effort=effort)
+        assert f"effort {effort}" in CODECS[name].about
 
 
-def test_every_rival_names_the_versions_it_depends_on() -> None:
+def test_every_codec_names_the_versions_it_depends_on() -> None:
     from aecodec.bench.machine import library_versions
 
     known = library_versions()
-    for rival in RIVALS.values():
-        if not rival.missing():
-            assert rival.versions, rival.name
-            assert set(rival.versions) - known.keys() <= {"aecodec"}, rival.name  # not installed, in a source tree
+    for codec in CODECS.values():
+        if not codec.missing():
+            assert codec.versions, codec.name
+            assert set(codec.versions) - known.keys() <= {"aecodec"}, codec.name  # not installed, in a source tree
 
 
-# grey pictures
+# grey images
 
 
-def test_grey_pictures_are_stored_as_grey_by_those_that_can(pixels: np.ndarray) -> None:
+def test_grey_images_are_stored_as_grey_by_those_that_can(pixels: np.ndarray) -> None:
     grey = pixels[:64, :96, 1]
     in_colour = as_rgb(grey).copy()
     for name in ("jpeg", "jpeg-opt", "jpeg2000", "png"):
-        rival = RIVALS[name]
-        if not rival.missing():
-            assert len(rival.encode(grey, rival.qualities[-1])) < len(rival.encode(in_colour, rival.qualities[-1])), (
+        codec = CODECS[name]
+        if not codec.missing():
+            assert len(codec.encode(grey, codec.qualities[-1])) < len(codec.encode(in_colour, codec.qualities[-1])), (
                 name
             )
     with Image.open(BytesIO(JPEG.encode(grey, 75))) as image:
         assert image.mode == "L"
 
 
-@pytest.mark.parametrize("name", [name for name in RIVALS if name != "aez"])
-def test_every_rival_gives_grey_back(name: str, pixels: np.ndarray) -> None:
-    rival = RIVALS[name]
-    if rival.missing():
-        pytest.skip(rival.missing())
-    point = measure_once(rival, pixels[:64, :96, 1], rival.qualities[-1], choose_metrics(["psnr-y"]))
+@pytest.mark.parametrize("name", [name for name in CODECS if name != "aez"])
+def test_every_codec_gives_grey_back(name: str, pixels: np.ndarray) -> None:
+    codec = CODECS[name]
+    if codec.missing():
+        pytest.skip(codec.missing())
+    point = measure_once(codec, pixels[:64, :96, 1], codec.qualities[-1], choose_metrics(["psnr-y"]))
     assert point.psnr > 35
     assert point.values["psnr-y"] == pytest.approx(point.psnr, abs=0.1)  # three channels that are all but equal
     assert point.bpp < 8
@@ -156,7 +157,7 @@ def classics(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def three(tmp_path: Path, pixels: np.ndarray) -> list[Path]:
-    """A grey picture, a grey one of 28x28 pixels, and one in colour."""
+    """A grey image, a grey one of 28x28 pixels, and one in colour."""
     paths = [tmp_path / name for name in ("grey.png", "digit.png", "colour.png")]
     for path, shown in zip(paths, (pixels[:40, :50, 1], pixels[:28, :28, 1], pixels[:40, :50]), strict=True):
         Image.fromarray(shown).save(path)
@@ -164,11 +165,11 @@ def three(tmp_path: Path, pixels: np.ndarray) -> list[Path]:
 
 
 def test_classic_autoencoders_join_the_table(classics) -> None:
-    assert list(known_rivals())[: len(RIVALS)] == list(RIVALS)
-    assert {"image-conv", "mnist-dense", "fashion-vae"} <= known_rivals().keys()
-    assert "photo-denoise" not in known_rivals()  # has no code
-    assert [rival.name for rival in choose(["mnist-dense", "jpeg"])] == ["jpeg", "mnist-dense"]
-    listed = format_rivals(known_rivals().values())
+    assert list(known_codecs())[: len(CODECS)] == list(CODECS)
+    assert {"image-conv", "mnist-dense", "fashion-vae"} <= known_codecs().keys()
+    assert "photo-denoise" not in known_codecs()  # has no code
+    assert [codec.name for codec in choose(["mnist-dense", "jpeg"])] == ["jpeg", "mnist-dense"]
+    listed = format_codecs(known_codecs().values())
     assert "mnist-dense" in listed
     assert max(map(len, listed.splitlines())) <= 100
 
@@ -176,47 +177,51 @@ def test_classic_autoencoders_join_the_table(classics) -> None:
 def test_a_classic_autoencoder_is_one_real_file_where_it_suits(classics, three: list[Path]) -> None:
     import aecodec
 
-    rivals, ticks = choose(["jpeg", "image-conv", "mnist-dense"]), []
+    codecs, ticks = choose(["jpeg", "image-conv", "mnist-dense"]), []
     more = {"repeats": 1, "tick": ticks.append}
-    report = run_bench(three, rivals, choose_metrics([]), Cache(None, {}), **more).report
-    assert sum(ticks) == steps_of_run(three, rivals, Aim(), 1)
+    report = run_bench(three, codecs, choose_metrics([]), Cache(None, {}), **more).report
+    assert sum(ticks) == steps_of_run(three, codecs, 1)
     assert went_well(report)
-    grey, digit, colour = (one["codecs"] for one in report["pictures"])
+    grey, digit, colour = (one["codecs"] for one in report["images"])
     shown = np.asarray(Image.open(three[0]))
     (point,) = grey["image-conv"]["points"]
     data = aecodec.encode(shown, model="image-conv")
     assert point["bytes"] == len(data)
     assert point["psnr"] == pytest.approx(psnr(shown, aecodec.decode(data)), abs=1e-5)
-    assert grey["mnist-dense"] == {"not_measured": "is made for pictures of 28x28 pixels"}
+    assert grey["mnist-dense"] == {"not_measured": "is made for images of 28x28 pixels"}
     assert len(digit["mnist-dense"]["points"]) == 1
-    assert colour["image-conv"] == {"not_measured": "codes grey pictures only"}
-    assert report["mean"]["codecs"]["image-conv"] == {"not_measured": "on 1 of 3 pictures: codes grey pictures only"}
-    assert report["pictures"][1]["bd_rate"]["psnr"] == {}
+    assert colour["image-conv"] == {"not_measured": "codes grey images only"}
+    assert report["mean"]["codecs"]["image-conv"] == {"not_measured": "on 1 of 3 images: codes grey images only"}
+    assert report["images"][1]["bd_rate"]["psnr"] == {}
     text = format_report(report)
     assert "no BD-rate, which needs a curve: mnist-dense, image-conv (one quality)" in text
-    assert "mnist-dense not measured: is made for pictures of 28x28 pixels" in text
+    assert "mnist-dense not measured: is made for images of 28x28 pixels" in text
     assert "failed" not in text
-    assert set(report["speed"]["codecs"]) == {"jpeg", "image-conv"}  # on the largest picture
+    assert set(report["speed"]["codecs"]) == {"jpeg", "image-conv"}  # on the largest image
 
 
-def test_what_suits_no_picture_is_listed_and_makes_no_rows(classics, three: list[Path]) -> None:
-    rivals = choose(["jpeg", "image-conv", "mnist-dense"])
-    report = run_bench(three[2:], rivals, choose_metrics([]), Cache(None, {}), repeats=0, aim=Aim(most=2)).report
-    assert report["codecs"].keys() == report["pictures"][0]["codecs"].keys() == {"jpeg"}
-    reasons = {"image-conv": "codes grey pictures only", "mnist-dense": "codes grey pictures only, of 28x28 pixels"}
+def test_what_suits_no_image_is_listed_and_makes_no_rows(classics, three: list[Path]) -> None:
+    codecs = choose(["jpeg", "image-conv", "mnist-dense"])
+    report = run_bench(
+        three[2:], codecs, choose_metrics([]), Cache(None, {}), repeats=0, target=Target(max_points=2)
+    ).report
+    assert report["codecs"].keys() == report["images"][0]["codecs"].keys() == {"jpeg"}
+    reasons = {"image-conv": "codes grey images only", "mnist-dense": "codes grey images only, of 28x28 pixels"}
     assert report["not_measured"] == reasons
     assert went_well(report)
 
 
 def test_one_quality_meets_an_aim_or_does_not(classics, three: list[Path]) -> None:
-    rivals = choose(["image-conv"])
-    run = run_bench(three[:1], rivals, choose_metrics([]), Cache(None, {}), repeats=0, aim=Aim(Kind.BPP, (0.01, 900)))
-    low, high = run.report["pictures"][0]["codecs"]["image-conv"]["points"]
+    codecs = choose(["image-conv"])
+    run = run_bench(
+        three[:1], codecs, choose_metrics([]), Cache(None, {}), repeats=0, target=Target(Kind.BPP, (0.01, 900))
+    )
+    low, high = run.report["images"][0]["codecs"]["image-conv"]["points"]
     assert (low["reached"], high["reached"]) == (False, True)
     assert low["bytes"] == high["bytes"]
 
 
 def test_a_mean_says_what_failed_before_what_does_not_suit() -> None:
     columns = [Unsuited("a"), Failure("b"), Unsuited("c")]
-    assert mean_sweep([{"x": column} for column in columns])["x"] == Failure("on 1 of 3 pictures: b")
-    assert mean_sweep([{"x": column} for column in columns[::2]])["x"] == Unsuited("on 2 of 2 pictures: a")
+    assert mean_sweep([{"x": column} for column in columns])["x"] == Failure("on 1 of 3 images: b")
+    assert mean_sweep([{"x": column} for column in columns[::2]])["x"] == Unsuited("on 2 of 2 images: a")

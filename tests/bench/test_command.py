@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aecodec.bench.pictures import SAMPLES
-from aecodec.bench.rivals import RIVALS
+from aecodec.bench.codecs import CODECS
+from aecodec.bench.images import SAMPLES
 from aecodec.bench.table import format_csv
 
 SAMPLE = SAMPLES / "kodim05_crop.png"
@@ -47,15 +47,15 @@ def test_command_keeps_standard_output_for_json() -> None:
     done = aecodec_bench(str(SAMPLES), "--codecs", "jpeg", *FEW, "--quality", "20,50", "--json", "-")
     assert done.returncode == 0
     report = json.loads(done.stdout)
-    assert len(report["pictures"]) == 3
+    assert len(report["images"]) == 3
     assert report["mode"] == {"kind": "quality", "values": [20.0, 50.0]}
     assert [point["quality"] for point in report["mean"]["codecs"]["jpeg"]["points"]] == [20, 50]
-    assert "mean of 3 pictures" in done.stderr
+    assert "mean of 3 images" in done.stderr
 
 
-def test_command_skips_and_names_an_unreadable_picture(tmp_path: Path) -> None:
+def test_command_skips_and_names_an_unreadable_image(tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
-    bad.write_bytes(b"not a picture")
+    bad.write_bytes(b"not an image")
     done = aecodec_bench(str(bad), str(SAMPLES / "kodim20_crop.png"), "--codecs", "jpeg", *FEW)
     assert done.returncode == 1
     assert done.stderr.startswith(f"{bad}: skipped: ")
@@ -79,6 +79,8 @@ def test_command_skips_and_names_an_unreadable_picture(tmp_path: Path) -> None:
         (["--json", "-", "--csv", "-"], "standard output takes one of"),
         (["--json", "a.txt", "--csv", "./a.txt"], "expected a file for each"),
         (["--points", "1"], "--points"),
+        (["--lossless", "--codecs", "png,jpeg"], "jpeg is not lossless"),
+        (["--lossless", "--quality", "5"], "--lossless has no quality to choose"),
         (["--points", "3", "--quality", "5"], "--points is for the sweep, which --quality replaces"),
     ],
 )
@@ -103,7 +105,7 @@ def test_help_names_every_codec_and_metric() -> None:
             r"[\w-]+", CliRunner().invoke(app, ["bench", "--help"], terminal_width=500, max_content_width=500).stdout
         )
     )
-    assert set(RIVALS) | set(METRICS) <= words
+    assert set(CODECS) | set(METRICS) <= words
 
 
 @pytest.mark.parametrize("target", ["absent/report.json", "."])
@@ -118,7 +120,7 @@ def test_a_failed_codec_is_named_and_the_exit_code_says_so(tmp_path: Path) -> No
     Image.new("RGB", (16384, 1)).save(wide)  # one pixel more than WebP can
     done = aecodec_bench(str(wide), "--codecs", "jpeg,webp", *FEW)
     assert done.returncode == 1
-    assert done.stderr.startswith("webp: failed on 1 of 1 pictures: ")
+    assert done.stderr.startswith("webp: failed on 1 of 1 images: ")
     assert done.stderr.count("\n") == 1
     assert "wide\\n.png, 16384x1" in done.stdout
 
@@ -126,23 +128,38 @@ def test_a_failed_codec_is_named_and_the_exit_code_says_so(tmp_path: Path) -> No
 def test_codecs_can_be_listed_and_those_that_do_not_suit_are_named() -> None:
     done = aecodec_bench("--codecs", "list")
     assert (done.returncode, done.stderr) == (0, "")
-    assert all(f"\n{name} " in f"\n{done.stdout}" for name in [*RIVALS, "image-conv"])
+    assert all(f"\n{name} " in f"\n{done.stdout}" for name in [*CODECS, "image-conv"])
     none = aecodec_bench(str(SAMPLE), "--codecs", "image-conv", *FEW)
     assert (none.returncode, none.stdout) == (1, "")
-    assert none.stderr == "image-conv: not measured: codes grey pictures only\nno codec was measured\n"
+    assert none.stderr == "image-conv: not measured: codes grey images only\nno codec was measured\n"
 
 
 def test_a_sweep_can_have_fewer_points() -> None:
     done = aecodec_bench(str(SAMPLE), "--codecs", "jpeg,image-conv", "--points", "3", *FEW, "--json", "-")
     report = json.loads(done.stdout)
     assert [point["quality"] for point in report["mean"]["codecs"]["jpeg"]["points"]] == [5, 50, 95]
-    assert report["not_measured"] == {"image-conv": "codes grey pictures only"}
+    assert report["not_measured"] == {"image-conv": "codes grey images only"}
+
+
+def test_lossless_sizes_are_those_of_the_files(tmp_path: Path) -> None:
+    done = aecodec_bench(str(SAMPLES), "--lossless", "--json", str(tmp_path / "report.json"))
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {"png", "webp-lossless"} <= set(report["lossless"]) == set(report["codecs"])
+    sizes = [len(CODECS["png"].encode(np.asarray(Image.open(path)), 80)) for path in sorted(SAMPLES.glob("*.png"))]
+    lines = done.stdout.splitlines()
+    column = lines[0].replace(", lossless", "").split().index("png")
+    shown = [int(line.split()[column].replace(",", "")) for line in lines[1:4]]
+    assert shown == sizes
+    assert lines[4].startswith("all 3 images ")
+    assert f" {sum(sizes):,}" in lines[4]
+    assert "+0.0 %" in lines[5]
 
 
 def test_an_empty_folder_is_one_line(tmp_path: Path) -> None:
     done = aecodec_bench(str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"{tmp_path}: no pictures in this folder\n"
+    assert done.stderr == f"{tmp_path}: no images in this folder\n"
 
 
 def test_a_cache_that_cannot_be_made_is_said_and_does_without(tmp_path: Path) -> None:
@@ -155,7 +172,7 @@ def test_a_cache_that_cannot_be_made_is_said_and_does_without(tmp_path: Path) ->
 
 def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
-    rest = ("--codecs", "jpeg,webp-ll,avif-slow", "--metrics", "psnr", "--repeats", "0")
+    rest = ("--codecs", "jpeg,webp-lossless,avif-slow", "--metrics", "psnr", "--repeats", "0")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     child = subprocess.Popen([*START, str(SAMPLES), *rest], env=environment, **pipes)
     kept = tmp_path / "aecodec" / "bench"
@@ -190,7 +207,7 @@ def test_quick_of_aez_beside_the_others(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads((tmp_path / "report.json").read_text())
     assert list(report["codecs"]) == ["aez", "jpeg", "jpeg-opt", "webp", "avif"]
-    for block in (*report["pictures"], report["mean"]):
+    for block in (*report["images"], report["mean"]):
         points = block["codecs"]["aez"]["points"]
         assert [point["quality"] for point in points] == [1, 25, 55, 85, 100]
         for axis in ("bytes", "psnr", "psnr-y", "ms-ssim"):

@@ -1,4 +1,4 @@
-"""Find and read the pictures to be measured: every codec gets the same pixels, RGB or grey."""
+"""Find and read the images to be measured: every codec gets the same pixels, RGB or grey."""
 
 import errno
 from collections.abc import Sequence
@@ -13,50 +13,50 @@ from aecodec.imagefile import EXTENSIONS
 SAMPLES = Path(__file__).parent / "samples"
 
 
-class Source(NamedTuple):
-    """One picture as it is measured."""
+class SourceImage(NamedTuple):
+    """One image as it is measured."""
 
     name: str  # file name without folders
     pixels: np.ndarray  # uint8 (H, W) or (H, W, 3)
     note: str  # what it is besides RGB, what was left out, or ""
 
 
-def find_pictures(paths: Sequence[Path]) -> list[Path]:
-    """Return the files in `paths` and the pictures directly inside its folders, or the shipped samples if it is empty.
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """Return the files in `paths` and the images directly inside its folders, or the shipped samples if it is empty.
 
-    Files are taken as they are, whatever their extension and whether they exist or not; folders give their pictures
-    (by extension) in the order of their names. Raises FileNotFoundError for a folder without pictures.
+    Files are taken as they are, whatever their extension and whether they exist or not; folders give their images
+    (by extension) in the order of their names. Raises FileNotFoundError for a folder without images.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths or [SAMPLES]:
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in EXTENSIONS and file.is_file())
             if not inside:
-                raise FileNotFoundError(errno.ENOENT, "no pictures in this folder", str(path))
-            found += inside
+                raise FileNotFoundError(errno.ENOENT, "no images in this folder", str(path))
+            files += inside
         else:
-            found.append(path)
-    return found
+            files.append(path)
+    return files
 
 
-def load_picture(path: Path, largest: int | None = None) -> Source:
-    """Read a picture as RGB or grey: alpha is dropped, what Exif says is turned stands upright.
+def load_image(path: Path, max_side: int | None = None) -> SourceImage:
+    """Read an image as RGB or grey: alpha is dropped, what Exif says is turned stands upright.
 
-    If it is larger than `largest` pixels on a side, the centre is cut out. Raises EncodeError or OSError when it cannot
-    be read.
+    Of an image larger than `max_side` pixels on a side the centre is cut out. Raises EncodeError or OSError when it
+    cannot be read.
     """
     from aecodec.imagefile import read_image
 
-    picture = read_image(path)
-    pixels, note = without_alpha(_upright(picture.pixels, picture.metadata.exif))
-    if largest is not None and max(pixels.shape[:2]) > largest:
+    image = read_image(path)
+    pixels, note = without_alpha(_upright(image.pixels, image.metadata.exif))
+    if max_side is not None and max(pixels.shape[:2]) > max_side:
         note = ", ".join(filter(None, (note, f"the centre of {pixels.shape[1]}x{pixels.shape[0]}")))
-        pixels = centre(pixels, largest, largest)
-    return Source(printable(path.name), pixels, note)
+        pixels = centre(pixels, max_side, max_side)
+    return SourceImage(printable(path.name), pixels, note)
 
 
 def centre(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a copy of the centre of a picture, (H, W) or (H, W, 3), at most so high and wide.
+    """Return a copy of the centre of an image, (H, W) or (H, W, 3), at most so high and wide.
 
     >>> centre(np.zeros((9, 4, 3), np.uint8), 5, 5).shape
     (5, 4, 3)

@@ -9,14 +9,15 @@ from PIL import Image
 from scipy.interpolate import PchipInterpolator
 from scipy.signal import convolve2d
 
+from aecodec.bench.codecs import CODECS
 from aecodec.bench.curves import Curve, Pchip, bd_rate
+from aecodec.bench.images import SAMPLES
 from aecodec.bench.measure import Point, measure_once
-from aecodec.bench.metrics import METRICS, choose_metrics, ms_ssim, psnr, psnr_y
-from aecodec.bench.pictures import SAMPLES
+from aecodec.bench.metrics import METRICS, Metric, choose_metrics, ms_ssim, psnr_y
 from aecodec.bench.report import bd_rates, comparable
-from aecodec.bench.rivals import RIVALS
+from aecodec.pixels import psnr
 
-JPEG = RIVALS["jpeg"]
+JPEG = CODECS["jpeg"]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def pixels() -> np.ndarray:
 @pytest.fixture(scope="module")
 def curves(pixels: np.ndarray) -> dict[str, list[Point]]:
     """Real points of two codecs with different numbers of qualities."""
-    webp = [measure_once(RIVALS["webp"], pixels, quality) for quality in range(5, 96, 10)]
+    webp = [measure_once(CODECS["webp"], pixels, quality) for quality in range(5, 96, 10)]
     return {"jpeg": [measure_once(JPEG, pixels, quality) for quality in JPEG.qualities], "webp": webp}
 
 
@@ -46,19 +47,20 @@ def test_psnr_is_the_formula_over_all_values() -> None:
     assert psnr(np.zeros((1, 1, 3), np.uint8), np.full((1, 1, 3), 255, np.uint8)) == 0
 
 
-def test_psnr_of_a_tall_picture_counts_every_row() -> None:
+def test_psnr_of_a_tall_image_counts_every_row() -> None:
     random = np.random.default_rng(1)
     a, b = random.integers(0, 256, (2, 613, 7, 3), np.uint8)
     mse = np.mean((a.astype(float) - b.astype(float)) ** 2)
     assert psnr(a, b) == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-9)
 
 
-def test_psnr_refuses_other_shapes_and_types() -> None:
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_metrics_refuse_other_shapes_and_types(metric: Metric) -> None:
     a = np.zeros((2, 2, 3), np.uint8)
     with pytest.raises(ValueError, match="expected uint8"):
-        psnr(a, a[:1])
+        metric.compare(a, a[:1])
     with pytest.raises(ValueError, match="expected uint8"):
-        psnr(a, a.astype(np.float32))
+        metric.compare(a, a.astype(np.float32))
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 9, 19])
@@ -170,7 +172,7 @@ def test_ms_ssim_takes_odd_sizes_and_the_smallest(pixels: np.ndarray) -> None:
     source = pixels[:177, :191]
     good, bad = (JPEG.decode(JPEG.encode(source, quality)) for quality in (80, 10))
     assert 0 < ms_ssim(source, bad) < ms_ssim(source, good) < 1
-    assert METRICS["ms-ssim"].least == 176
+    assert METRICS["ms-ssim"].min_side == 176
     assert 0 < ms_ssim(source[:176, :176], bad[:176, :176]) < 1
 
 
