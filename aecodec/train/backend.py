@@ -53,7 +53,11 @@ class Stepper:
             with tf.GradientTape() as tape:
                 loss, (bpp, mse) = self._objective(pixels, q, (noise_y, noise_z))
             variables = self.model.trainable_variables
-            gradients, norm = clipped(tape.gradient(loss, variables))
+            gradients = [
+                tf.zeros_like(v) if g is None else g  # of what the model leaves as it is
+                for g, v in zip(tape.gradient(loss, variables), variables, strict=True)
+            ]
+            gradients, norm = clipped(gradients)
             self.optimizer.apply(gradients, variables)
             return tf.stack([loss, bpp, mse, norm])
 
@@ -119,7 +123,7 @@ class Stepper:
             pixels, q, *noise = [ops.convert_to_tensor(a) for a in batch]
             variables = self.model.trainable_variables
             loss, (bpp, mse) = self._objective(pixels, q, tuple(noise))
-            gradients = torch.autograd.grad(loss, [v.value for v in variables])
+            gradients = torch.autograd.grad(loss, [v.value for v in variables], materialize_grads=True)
             with torch.no_grad():
                 gradients, norm = clipped(gradients)
                 self.optimizer.apply(gradients, variables)

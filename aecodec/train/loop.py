@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from keras import ops
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -20,6 +21,7 @@ from aecodec.train.data import Crops, batches, load_pictures, picture_files, pri
 from aecodec.train.optimizer import FastMuon
 from aecodec.train.photo import Photo, Shape
 from aecodec.train.validation import Validation
+from aecodec.train.warm import copy_kept
 
 WARM_UP = 200  # steps
 AVERAGE_EVERY = 8  # steps
@@ -38,6 +40,7 @@ class Phase:
     decay: float = 0.6  # share of the budget, at its end, in which a cosine takes the learning rate down to 1 %
     seed: int = 0
     refines: bool = False  # latents are refined before the loss sees them, as the encoder does it
+    fixed_overlap: bool = False  # the overlap before the analysis is left as it is
 
     @property
     def open_ended(self) -> bool:
@@ -59,6 +62,7 @@ class Position:
 
     step: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0  # of all cores
     phase_step: int = 0  # at which the phase began
     phase_seconds: float = 0.0
     warm_step: int = 0  # at which the last warm-up began
@@ -77,7 +81,16 @@ def average_decay(step: int) -> float:
 class Run:
     """A training run in a folder: `checkpoint.npz`, `average.npz` (float16), `log.jsonl`."""
 
-    def __init__(self, folder: Path, data: Path, val: Path | None, shape: Shape, phase: Phase, resume: bool):
+    def __init__(
+        self,
+        folder: Path,
+        data: Path,
+        val: Path | None,
+        shape: Shape,
+        phase: Phase,
+        resume: bool,
+        start: Path | None = None,
+    ):
         self.folder, self.console = Path(folder), Console(stderr=True)
         self.path = self.folder / "checkpoint.npz"
         meta, new_phase = None, True
@@ -96,11 +109,14 @@ class Run:
         self.crops = Crops(pictures, phase.seed)
         self.model = Photo(shape, *(() if meta else principal_components(self.crops)))
         self.model.build()
+        if start and not resume:
+            copied = copy_kept(start, self.model)
+            self.console.print(f"{start}: copied {', '.join(copied)}", soft_wrap=True, highlight=False)
         self.stepper = Stepper(self.model, FastMuon(phase.rate))
         self.position, self.phase, self.best = Position(), phase, math.inf
         if meta:
             self._continue(checkpoint.load(self.path, self.stepper), new_phase)
-        self.model.refines = self.phase.refines
+        self.model.refines, self.model.fixed_overlap = self.phase.refines, self.phase.fixed_overlap
         self.path = self.folder / "checkpoint.npz"
         self.validation, self.judge = None, None
         if val:
@@ -127,7 +143,7 @@ class Run:
 
     def log(self, **row) -> None:
         p = self.position
-        row = {"step": p.step, "minutes": round(p.seconds / 60, 2)} | row
+        row = {"step": p.step, "minutes": round(p.seconds / 60, 2), "cpu_minutes": round(p.cpu_seconds / 60, 2)} | row
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "log.jsonl", "a") as f:
             f.write(json.dumps(row) + "\n")
@@ -178,7 +194,7 @@ class Run:
         try:
             with bar:
                 task = bar.add_task("", total=1.0, step=self.position.step, loss=0.0, bpp=0.0, psnr=0.0)
-                last = time.monotonic()
+                last, cpu = time.monotonic(), time.process_time()
                 while not stop and (done := self.position.done(self.phase)) < 1:
                     p = self.position
                     rate = self.phase.learning_rate(done, p.step - p.warm_step)
@@ -188,6 +204,7 @@ class Run:
                         self.stepper.update_average(average_decay(p.step))
                     now = time.monotonic()
                     p.seconds, last = p.seconds + min(now - last, PAUSE), now
+                    p.cpu_seconds, cpu = p.cpu_seconds + time.process_time() - cpu, time.process_time()
                     if not np.isfinite(rows[-1]).all():
                         raise FloatingPointError(f"step {p.step}: loss is not finite; the last checkpoint stands")
                     if p.step % 100 == 0:
@@ -200,7 +217,7 @@ class Run:
                         saved = p.seconds
                     if p.seconds - checked > 60 * validate_minutes:
                         self.validate()
-                        checked, last = p.seconds, time.monotonic()
+                        checked, last, cpu = p.seconds, time.monotonic(), time.process_time()
             if not stop:
                 self.validate()
             self.save()
@@ -212,6 +229,21 @@ class Run:
 
 
 def set_precision() -> None:
-    """bfloat16 where the backend's CPU or GPU code gains by it; layers that need float32 say so themselves."""
-    if os.environ.get("AECODEC_FLOAT32") != "1":
+    """bfloat16 where it is faster than float32 here, by measuring; layers that need float32 say so themselves.
+
+    AECODEC_FLOAT32=1 settles it without measuring, AECODEC_FLOAT32=0 for bfloat16.
+    """
+    wish = os.environ.get("AECODEC_FLOAT32")
+    if wish == "0" or (wish != "1" and _seconds("bfloat16") < _seconds("float32")):
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
+
+
+def _seconds(dtype: str) -> float:
+    """What a product of matrices of the networks' size takes, the fastest of three."""
+    a, b = ops.ones((2048, 256), dtype), ops.ones((256, 256), dtype)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        ops.convert_to_numpy(ops.cast(ops.matmul(a, b), "float32"))
+        times.append(time.perf_counter() - start)
+    return min(times)
