@@ -23,6 +23,7 @@ from aecodec.train.entropy_model import (
     ScaleNet,
     index_of,
     residual_bits,
+    rounding_offsets,
     sigma_of,
 )
 from aecodec.train.layers import at_knots, clip_inward, constant, round_ste
@@ -57,6 +58,7 @@ class Shape:
     lmbda_low: float = 0.0005
     lmbda_high: float = 0.6
     knots: int = 9
+    coded_from: int = 1  # scale index below which a latent is not coded: its mean stands for it
 
     @property
     def ratio(self) -> int:
@@ -76,7 +78,7 @@ SHAPES = {
     "photo": Shape(),
     "slim": Shape(
         generation=2, analysis8=96, analysis16=256, analysis_blocks16=2, synthesis8=80, blocks8=2, width16=224,
-        blocks16=1, features=128, context=192,
+        blocks16=1, features=128, context=192, coded_from=5,
     ),
 }  # fmt: skip
 
@@ -180,22 +182,23 @@ class Photo(keras.Model):
         z = clip_inward(self.hyper_analysis(y), -Z_MAX, Z_MAX)
         z_hat = round_ste(z)
         index = self.scale_net(z_hat, q_tile)
+        offset = ops.take(ops.convert_to_tensor(rounding_offsets(self.shape.coded_from)), ops.cast(index, "int32"))
 
         def decoded(y_hat):
             y_hat = from_tiles(y_hat * ops.exp(at_knots(self.log_gain_inverse, q_tile)), rows, columns)
             features = at_knots(self.log_features, q)
             return self.post(self.synthesis(y_hat, features if self.synthesis.biased else ops.exp(features)))
 
-        mu, y_hat = self.mean_net(z_hat, y, index)
+        mu, y_hat = self.mean_net(z_hat, y, offset)
         if self.refines:
             error = self.post(ops.clip(decoded(y_hat), -0.5, 0.5) - x, transposed=True)
             change = to_tiles(self.synthesis.adjoint(error), tile) * ops.exp(at_knots(self.log_gain, q_tile))
             y = y - ops.stop_gradient(refinement(change, y_hat - y))
-            mu, y_hat = self.mean_net(z_hat, y, index)
+            mu, y_hat = self.mean_net(z_hat, y, offset)
         knot = ops.cast(ops.round(q_tile), "int32")
         sigma = sigma_of(index)
         if noise is None:
-            bits_y = residual_bits(y_hat - mu, sigma) * ops.cast(index > 0.5, "float32")
+            bits_y = residual_bits(y_hat - mu, sigma) * ops.cast(offset > 0, "float32")
             bits_z = self.hyper_rate(z_hat, knot)
         else:
             noise_y, noise_z = noise
