@@ -78,7 +78,7 @@ class ScaleNet(keras.layers.Layer):
         centre = keras.initializers.RandomNormal(stddev=0.2)
         self.w_dw = add(shape=(3, 3, self.width, 1), initializer=centre, name="w_dw")
         self.b_dw = add(shape=(self.width,), initializer=keras.initializers.Constant(0.25), name="b_dw")
-        if self.deep:  # starts as the identity: what is in 0..255 stays what it is
+        if self.deep:  # starts as 63/64 of the identity
             self.w_mid = add(shape=(self.width, self.width), initializer="identity", name="w_mid")
             self.b_mid = add(shape=(self.width,), initializer="zeros", name="b_mid")
         small = keras.initializers.RandomNormal(stddev=0.02)
