@@ -6,7 +6,18 @@ from typing import Annotated, Any
 import typer
 
 _OWN = {  # options that one kind of model alone has
-    "photo": ("shape", "start", "fixed_overlap", "minutes", "steps", "resume", "crop", "decay", "refines"),
+    "photo": (
+        "shape",
+        "start",
+        "distortion",
+        "fixed_overlap",
+        "minutes",
+        "steps",
+        "resume",
+        "crop",
+        "decay",
+        "refines",
+    ),
     "classic": ("epochs", "parameters", "widen"),
 }
 _SPELT = {"parameters": "-p", "refines": "--refine", "start": "--from"}
@@ -33,6 +44,9 @@ def train(
     start: Annotated[
         Path | None,
         typer.Option("--from", help="photo: moving average that a new run takes over what has kept its shape from."),
+    ] = None,
+    distortion: Annotated[
+        str | None, typer.Option(help="photo: psnr (default), opponent, masked or visual: see aecodec/train/losses.py.")
     ] = None,
     fixed_overlap: Annotated[
         bool,
@@ -79,6 +93,7 @@ def train(
     given |= {
         "shape": shape,
         "start": start,
+        "distortion": distortion,
         "fixed_overlap": fixed_overlap or None,
         "epochs": epochs,
         "parameters": parameters,
@@ -120,10 +135,12 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
     except ImportError as e:
         fail(f"{_EXTRA} ({e})")
     from aecodec.errors import AezError
+    from aecodec.train.losses import DISTORTIONS
     from aecodec.train.photo import SHAPES
 
-    if shape not in SHAPES:
-        fail(f"--shape {shape}: expected one of {', '.join(SHAPES)}", code=2)
+    for option, word, words in (("shape", shape, SHAPES), ("distortion", given.get("distortion", "psnr"), DISTORTIONS)):
+        if word not in words:
+            fail(f"--{option} {word}: expected one of {', '.join(words)}", code=2)
     set_precision()
     try:
         finished = Run(out, data, val, SHAPES[shape], Phase(**given), resume, start).train()

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from aecodec.train import checkpoint
 from aecodec.train.backend import Stepper
 from aecodec.train.data import Crops, batches, load_pictures, picture_files, principal_components, tiles_of
+from aecodec.train.losses import DISTORTIONS
 from aecodec.train.optimizer import FastMuon
 from aecodec.train.photo import Photo, Shape
 from aecodec.train.validation import Validation
@@ -40,6 +41,7 @@ class Phase:
     decay: float = 0.6  # share of the budget, at its end, in which a cosine takes the learning rate down to 1 %
     seed: int = 0
     refines: bool = False  # latents are refined before the loss sees them, as the encoder does it
+    distortion: str = "psnr"  # what the loss takes for it, a name of `losses.DISTORTIONS`
     fixed_overlap: bool = False  # the overlap before the analysis is left as it is
 
     @property
@@ -117,11 +119,15 @@ class Run:
         if meta:
             self._continue(checkpoint.load(self.path, self.stepper), new_phase)
         self.model.refines, self.model.fixed_overlap = self.phase.refines, self.phase.fixed_overlap
+        self.model.distortion = DISTORTIONS[self.phase.distortion]
         self.path = self.folder / "checkpoint.npz"
         self.validation, self.judge = None, None
         if val:
             tiles = tiles_of(load_pictures(picture_files(val)))
-            self.validation, self.judge = Validation(self.model, tiles), zlib.crc32(tiles)
+            self.validation, self.judge = (
+                Validation(self.model, tiles),
+                zlib.crc32(self.phase.distortion.encode(), zlib.crc32(tiles)),
+            )
         if meta and self.judge is not None and meta.get("judge") == self.judge:
             self.best = meta["best"]
 
@@ -138,7 +144,7 @@ class Run:
             "phase": asdict(self.phase),
             "position": asdict(self.position),
             "best": self.best,
-            "judge": self.judge,  # a checksum of the pictures that say what is best
+            "judge": self.judge,  # a checksum of the pictures and of the loss that say what is best
         }
 
     def log(self, **row) -> None:

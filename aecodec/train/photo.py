@@ -27,6 +27,7 @@ from aecodec.train.entropy_model import (
     sigma_of,
 )
 from aecodec.train.layers import at_knots, clip_inward, constant, round_ste
+from aecodec.train.losses import mse
 from aecodec.train.transforms import Analysis, Overlap, Synthesis, interleaved
 
 CURVATURE_SPREAD = 4.0  # no channel's curvature is taken to be further from the usual one, either way
@@ -115,12 +116,13 @@ class Photo(keras.Model):
     basis: (768, >= latent) principal components of 16x16x3 patches, columns by falling variance.
     variance: their variances, for pixels in -0.5..0.5. refines: whether latents are refined, as the encoder does it.
     fixed_overlap: whether the overlap before the analysis is left as it is, which spares the gradient by the pixels.
+    distortion: what the loss takes for it, one of `losses.DISTORTIONS`.
     """
 
     def __init__(self, shape: Shape = Shape(), basis=None, variance=None, refines=False, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         s, n = shape, shape.knots
-        self.shape, self.refines, self.fixed_overlap = s, refines, False
+        self.shape, self.refines, self.fixed_overlap, self.distortion = s, refines, False, mse
         if basis is None:  # shapes only: the weights are loaded afterwards
             basis, variance = np.zeros((768, s.latent), "float32"), np.ones(s.latent, "float32")
         basis = interleaved(basis, s.latent, 4)
@@ -218,14 +220,13 @@ class Photo(keras.Model):
     def loss_terms(self, pixels, q, noise=None):
         """pixels (B, S, S, 3) uint8 -> loss, bpp, mse (0..255), each (B,).
 
-        The loss, bpp + lmbda * mse, is divided by sqrt(lmbda), so that no quality drowns the others.
+        The loss, bpp + lmbda * distortion, is divided by sqrt(lmbda), so that no quality drowns the others.
         """
         x = ops.cast(pixels, "float32") / 255.0 - 0.5
         x_hat, bits_y, bits_z = self(x, q, noise)
         if noise is None:
             x_hat = ops.round(ops.clip(x_hat * 255 + 127.5, 0, 255)) / 255.0 - 0.5
-        mse = ops.mean(ops.square(x_hat - x), axis=(1, 2, 3)) * 255.0**2
         bpp = (bits_y + bits_z) / (x.shape[1] * x.shape[2])
         lmbda = self.lmbda(q)
         middle = float(np.sqrt(self.shape.lmbda_low * self.shape.lmbda_high))
-        return (bpp + lmbda * mse) / ops.sqrt(lmbda / middle), bpp, mse
+        return (bpp + lmbda * self.distortion(x, x_hat)) / ops.sqrt(lmbda / middle), bpp, mse(x, x_hat)
