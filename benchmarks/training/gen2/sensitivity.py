@@ -2,8 +2,8 @@
 
 Without training for it. Weights get one scale for each output channel and 7 bits (-63..63); what a layer gives gets one
 scale and 8 bits, 0..255 behind a ReLU and -127..127 else; what enters the net gets a scale for each channel. Scales
-come from the tiles that are measured. A row of sensitivity.json: PSNR in dB at five knots that is lost when the layers named
-alone are rounded, mean over tiles of VAL; for the mean net the bits of the residuals that come on top, in percent.
+come from the tiles that are measured. A row of sensitivity.json: PSNR in dB at five knots that is lost when the layers
+named alone are rounded, mean over tiles of VAL; for the mean net the bits of residuals that come on top, in percent.
 """
 
 import argparse
