@@ -6,14 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from aecodec.header import Header
 
 from aecodec import container
 from aecodec.codec import rate_control
 from aecodec.codec.envelope import Envelope
 from aecodec.codec.latents import Latents
 from aecodec.codec.rate_control import EXCESS, USED, PsnrControl, SizeControl
-from aecodec.container import Chunk
+from aecodec.container import Chunk, Header
 from aecodec.errors import EncodeError
 from aecodec.parallel import Workers
 from aecodec.pixels import psnr
