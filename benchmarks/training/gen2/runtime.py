@@ -1,0 +1,394 @@
+"""Static 8-bit graphs in ONNX Runtime against LiteRT: speed, equality, memory, start -> runtime.json.
+
+Run it on one core (`taskset -c 1`) for the one-thread rows; those for two threads use every core there is.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from common import conditions, write_json
+from graphs import SIGNED, Add, Conv, DepthToSpace, Join, Network, Product, run_numpy, to_onnx
+from shapes import LATENT, SHAPES, macs
+
+HERE = Path(__file__).parent
+SIDES = (24, 32, 40, 56, 80)  # latents along the edge of a window
+ROUNDS = 9
+
+
+def onnx_session(data: bytes, **entries: str):
+    """One-thread session of ONNX Runtime, without its arena if entries say so."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = entries.pop("arena", "1") == "1"
+    for key, value in entries.items():
+        options.add_session_config_entry(key, value)
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(session, y: np.ndarray) -> np.ndarray:
+    return session.run(None, {"y": y[None]})[0][0]
+
+
+def float_onnx(network: Network) -> bytes:
+    """The same layers in float32 with channels first, the layout for which ONNX Runtime has its fast kernels."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes, constants = [], []
+
+    def constant(name, value):
+        constants.append(numpy_helper.from_array(value, name))
+        return name
+
+    for name, layer in network.layers.items():
+        match layer:
+            case Conv() | Product():
+                weight = (layer.weight * layer.scale).astype(np.float32)
+                weight = weight[None, None] if isinstance(layer, Product) else weight
+                k, depthwise = weight.shape[0], isinstance(layer, Conv) and layer.depthwise
+                bias = constant(f"{name}.b", (layer.bias * layer.scale).astype(np.float32))
+                inputs = [layer.source, constant(f"{name}.w", np.ascontiguousarray(weight.transpose(3, 2, 0, 1))), bias]
+                out = name if isinstance(layer, Product) else f"{name}.linear"
+                group = weight.shape[-1] if depthwise else 1
+                nodes.append(helper.make_node("Conv", inputs, [out], group=group, pads=[k // 2] * 4))
+                if isinstance(layer, Conv):  # behind a linear layer nothing, which ONNX Runtime takes away
+                    nodes.append(helper.make_node("Identity" if layer.zero else "Relu", [out], [name]))
+            case Add():
+                nodes.append(helper.make_node("Add", [layer.source, layer.other], [name]))
+            case Join():
+                nodes.append(helper.make_node("Concat", [layer.source, layer.other], [name], axis=1))
+            case DepthToSpace():
+                nodes.append(helper.make_node("DepthToSpace", [layer.source], [name], blocksize=layer.n))
+    spec = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, LATENT, "h", "w"])
+    out = helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, None, "h_out", "w_out"])
+    graph = helper.make_graph(nodes, "network", [spec], [out], initializer=constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+
+
+def lite(network: Network, integers: bool) -> bytes:
+    """The same layers as a LiteRT graph: float32, or static int8 with ranges from random inputs."""
+    import tensorflow as tf
+
+    def function(y):
+        values = {"y": y}
+        for name, layer in network.layers.items():
+            x = values[layer.source]
+            match layer:
+                case Conv() | Product():
+                    weight = (layer.weight * layer.scale).astype(np.float32)
+                    bias = (layer.bias * layer.scale).astype(np.float32)
+                    weight = weight[None, None] if isinstance(layer, Product) else weight
+                    if isinstance(layer, Conv) and layer.depthwise:
+                        x = tf.nn.depthwise_conv2d(x, weight.transpose(0, 1, 3, 2), [1] * 4, "SAME") + bias
+                    else:
+                        x = tf.nn.conv2d(x, weight, 1, "SAME") + bias
+                    values[name] = x if isinstance(layer, Product) or layer.zero else tf.nn.relu(x)
+                case Add():
+                    values[name] = x * layer.scale + values[layer.other] * layer.other_scale
+                case Join():
+                    values[name] = tf.concat([x, values[layer.other]], -1)
+                case DepthToSpace():
+                    values[name] = tf.nn.depth_to_space(x, layer.n)
+        return values[name]
+
+    spec = tf.TensorSpec((1, 16, 16, LATENT), tf.float32)
+    concrete = tf.function(function, input_signature=[spec]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    if integers:
+        random = np.random.default_rng(0)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: (
+            [random.integers(0, 256, spec.shape).astype(np.float32)] for _ in range(4)
+        )
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.int8
+    return converter.convert()
+
+
+class Lite:
+    """A one-thread interpreter of LiteRT for one shape at a time."""
+
+    def __init__(self, data: bytes):
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(model_content=data, num_threads=1)
+
+    def __call__(self, y: np.ndarray) -> np.ndarray:
+        spec = self._interpreter.get_input_details()[0]
+        if tuple(spec["shape"]) != (1, *y.shape):
+            self._interpreter.resize_tensor_input(spec["index"], (1, *y.shape))
+            self._interpreter.allocate_tensors()
+        x = (y.astype(np.int16) - 128).astype(np.int8) if spec["dtype"] is np.int8 else y.astype(np.float32)
+        self._interpreter.set_tensor(spec["index"], x[None])
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._interpreter.get_output_details()[0]["index"])[0]
+
+
+def interleaved(calls: dict[str, Callable], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Call all in turn, `rounds` times after one for warming up -> [median, minimum] of seconds."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: [statistics.median(s), min(s)] for name, s in seconds.items()}
+
+
+def speed(folder: Path) -> list[dict]:
+    """Milliseconds a megapixel of each shape by each runtime and window, one thread; no halo is taken off."""
+    random = np.random.default_rng(2)
+    runs: dict[str, dict[str, Callable]] = {}
+    for shape, build in SHAPES.items():
+        network = build()
+        integer, single = onnx_session(to_onnx(network)), onnx_session(float_onnx(network))
+        runs[shape] = {
+            "onnxruntime int8": lambda y, s=integer: run_onnx(s, y),
+            "onnxruntime float32": lambda y, s=single: s.run(
+                None, {"y": y.astype(np.float32).transpose(2, 0, 1)[None]}
+            ),
+            "litert int8": Lite((folder / f"{shape}.int8.tflite").read_bytes()),
+            "litert float32": Lite((folder / f"{shape}.float.tflite").read_bytes()),
+        }
+    rows = []
+    for shape in SHAPES:
+        for side in SIDES:
+            y = random.integers(0, 256, (side, side, LATENT)).astype(np.uint8)
+            found = interleaved({name: lambda run=run, y=y: run(y) for name, run in runs[shape].items()})
+            ms = {name: [round(1e9 * t / (side * 16) ** 2, 1) for t in both] for name, both in found.items()}
+            rows.append(
+                {"shape": shape, "kmac_per_pixel": round(macs(SHAPES[shape]()), 2), "window": side, "ms_per_mp": ms}
+            )
+            print(rows[-1], flush=True)
+    return rows
+
+
+def kernels() -> list[dict]:
+    """Single layers: what channels and kinds of layers cost, one thread."""
+    from shapes import _Stack
+
+    random, calls, sizes = np.random.default_rng(3), {}, {}
+    cases = [("dense", 40, 1, c, c) for c in (288, 256, 224, 192, 128)]
+    cases += [("dense", 40, 1, 384, 288), ("dense", 40, 1, 672, 768)]
+    cases += [("dense", 80, 1, c, c) for c in (64, 72, 80, 96, 128)]
+    cases += [("dense", 80, 1, c, 192) for c in (64, 96)] + [("dense", 80, 3, c, c) for c in (64, 96)]
+    cases += [("depthwise", side, k, c, c) for side, c in ((40, 288), (40, 224), (80, 64), (80, 96)) for k in (3, 5)]
+    cases += [
+        ("add", 40, 0, 256, 256),
+        ("add", 80, 0, 96, 96),
+        ("unfold", 40, 2, 384, 96),
+        ("product", 40, 1, 384, 768),
+    ]
+    for kind, side, k, a, b in cases:
+        stack = _Stack()
+        stack.channels = a
+        match kind:
+            case "dense":
+                stack.dense(b, k)
+            case "depthwise":
+                stack.depthwise(k)
+            case "add":
+                stack.add("y")
+            case "unfold":
+                stack.unfold(k)
+            case "product":
+                stack.product(b)
+        session = onnx_session(to_onnx(Network({"y": (a, SIGNED)}, stack.layers)))
+        y = random.integers(0, 256, (side, side, a)).astype(np.uint8)
+        name = f"{kind} {k}x{k} {a} -> {b}, {side}x{side}"
+        calls[name] = lambda session=session, y=y: run_onnx(session, y)
+        sizes[name] = side * side * b * (k * k if kind == "depthwise" else a * k * k if k and kind != "unfold" else 0)
+    found = interleaved(calls)
+    return [
+        {"layer": n, "ms": [round(1e3 * t, 3) for t in found[n]], "gmac_per_s": round(sizes[n] / found[n][1] / 1e9, 1)}
+        for n in calls
+    ]
+
+
+def equality() -> list[dict]:
+    """Outputs of ONNX Runtime that differ from NumPy's, of whole networks and of layers with too large weights."""
+    random, rows = np.random.default_rng(4), []
+    inputs = {
+        "random": lambda h, w: random.integers(0, 256, (h, w, LATENT)),
+        "255": lambda h, w: np.full((h, w, LATENT), 255),
+        "0 or 255": lambda h, w: 255 * random.integers(0, 2, (h, w, LATENT)),
+        "sparse": lambda h, w: random.integers(0, 256, (h, w, LATENT)) * (random.random((h, w, LATENT)) < 0.2),
+    }
+    for shape, build in SHAPES.items():
+        network = build()
+        session = onnx_session(to_onnx(network))
+        for kind, make in inputs.items():
+            values = differ = 0
+            for h, w in ((1, 1), (3, 17), (16, 16), (24, 33)):
+                y = make(h, w).astype(np.uint8)
+                ours, theirs = run_numpy(network, {"y": y}), run_onnx(session, y)
+                values, differ = values + ours.size, differ + int((ours != theirs).sum())
+            rows.append({"network": shape, "input": kind, "values": values, "differ": differ})
+    return rows + _single_layers(random)
+
+
+def _single_layers(random: np.random.Generator) -> list[dict]:
+    """Layers with weights of 63, 64 and 127 at most, signed or unsigned with zero point 128, and all sums of two."""
+    rows = []
+    for depthwise, k, zero in itertools.product((False, True), (1, 3, 5), (0, SIGNED)):
+        for reach in (63, 64, 127):
+            values = differ = 0
+            for channels in (64, 96, 288):
+                shape = (k, k, 1 if depthwise else channels, channels)
+                weight = random.integers(-reach, reach + 1, shape).astype(np.int8)
+                weight[..., ::7] = random.choice([-reach, reach], weight[..., ::7].shape)
+                bias = random.integers(-(2**14), 2**14, channels).astype(np.int32)
+                scale = np.exp(random.uniform(-9, -4, channels)).astype(np.float32)
+                network = Network({"y": (channels, zero)}, {"out": Conv("y", weight, bias, scale, depthwise, zero)})
+                y = random.integers(0, 256, (9, 11, channels)).astype(np.uint8)
+                y[:4] = 255
+                ours = run_numpy(network, {"y": y})
+                theirs = run_onnx(onnx_session(to_onnx(network, checked=False)), y)
+                values, differ = values + ours.size, differ + int((ours != theirs).sum())
+            kind = f"{'depthwise' if depthwise else 'dense'} {k}x{k}, zero point {zero}"
+            rows.append({"layer": kind, "weights_to": reach, "values": values, "differ": differ})
+    a, b = (x[None] for x in np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8)))
+    for zero, scales in itertools.product((0, SIGNED), ((1.0, 1.0), (0.5, 1.0), (2.0, 0.25), (0.37, 0.81))):
+        network = Network({"a": (256, zero), "b": (256, SIGNED)}, {"out": Add("a", "b", *scales, SIGNED)})
+        session = onnx_session(to_onnx(network, checked=False))
+        theirs = session.run(None, {"a": a[None], "b": b[None]})[0][0]
+        differ = int((theirs != run_numpy(network, {"a": a, "b": b})).sum())
+        rows.append({"layer": f"add, zero point {zero}", "scales": scales, "values": a.size, "differ": differ})
+    return rows
+
+
+def threads(side: int = 40) -> list[dict]:
+    """Two Python threads: one session that both run, two sessions, and one thread; ms for 8 windows."""
+    y = np.random.default_rng(5).integers(0, 256, (side, side, LATENT)).astype(np.uint8)
+    return [row for shape in ("today", "Slim") for row in _threads(shape, y)]
+
+
+def _threads(shape: str, y: np.ndarray) -> list[dict]:
+    data = to_onnx(SHAPES[shape]())
+    shared, own = onnx_session(data), [onnx_session(data), onnx_session(data)]
+    windows = [np.ascontiguousarray(y[i:, i // 2 :]) for i in range(8)]  # of eight sizes
+    wanted = [run_onnx(shared, part) for part in windows]
+    with ThreadPoolExecutor(2) as pool:
+        calls = {
+            "one thread": lambda: [run_onnx(shared, y) for _ in range(8)],
+            "two threads, one session": lambda: list(pool.map(lambda _: run_onnx(shared, y), range(8))),
+            "two threads, two sessions": lambda: list(pool.map(lambda i: run_onnx(own[i % 2], y), range(8))),
+        }
+        seconds = interleaved(calls)
+        wrong = 0
+        for _ in range(20):  # sizes mixed in one session, from two threads
+            found = pool.map(lambda part: run_onnx(shared, part), windows)
+            wrong += sum((one != other).any() for one, other in zip(found, wanted, strict=True))
+    rows = [{"shape": shape, "how": how, "ms": [round(1e3 * t, 1) for t in both]} for how, both in seconds.items()]
+    return [
+        *rows,
+        {"shape": shape, "how": "sizes mixed in one session from two threads", "runs": 160, "wrong": int(wrong)},
+    ]
+
+
+START = """
+import resource, sys, time
+sys.path.insert(0, sys.argv[3])
+import numpy as np
+t = time.perf_counter()
+if sys.argv[1].startswith("onnxruntime"):
+    from runtime import onnx_session, run_onnx
+    import onnxruntime
+    imported = time.perf_counter()
+    session = onnx_session(open(sys.argv[2], "rb").read(), arena="0" if "no arena" in sys.argv[1] else "1")
+    run = lambda y: run_onnx(session, y)
+else:
+    from runtime import Lite
+    import ai_edge_litert.interpreter
+    imported = time.perf_counter()
+    run = Lite(open(sys.argv[2], "rb").read())
+made = time.perf_counter()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+run(np.zeros((4, 4, 384), np.uint8))
+first = time.perf_counter()
+run(np.zeros((4, 4, 384), np.uint8))
+second = time.perf_counter()
+for side in (40, 24, 40, 33):
+    run(np.zeros((side, side, 384), np.uint8))
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print([imported - t, made - imported, first - made, second - first, before / 1024, after / 1024])
+"""
+
+
+def start(folder: Path, repeats: int = 5) -> list[dict]:
+    """Fresh processes: import, session, first and second call on 4x4 latents, memory before and after 40x40."""
+    rows = []
+    for shape in ("today", "Slim"):
+        (folder / f"{shape}.onnx").write_bytes(to_onnx(SHAPES[shape]()))
+        runs = {
+            "onnxruntime int8": "onnx",
+            "onnxruntime int8, no arena": "onnx",
+            "litert int8": "int8.tflite",
+            "litert float32": "float.tflite",
+        }
+        for name, ending in runs.items():
+            command = [sys.executable, "-c", START, name, str(folder / f"{shape}.{ending}"), str(HERE)]
+            outputs = [
+                subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(repeats)
+            ]
+            middle = [statistics.median(column) for column in zip(*map(json.loads, outputs), strict=True)]
+            keys = ("import_ms", "session_ms", "first_call_ms", "second_call_ms")
+            row = {key: round(1e3 * value, 1) for key, value in zip(keys, middle, strict=False)}
+            rows.append(
+                {"shape": shape, "how": name, **row, "mb_before": round(middle[4]), "mb_after": round(middle[5])}
+            )
+            print(rows[-1], flush=True)
+    return rows
+
+
+def installed(package: str) -> float:
+    """Megabytes of a package's own files."""
+    files = metadata.files(package) or []
+    return round(sum(Path(f.locate()).stat().st_size for f in files if Path(f.locate()).exists()) / 1e6, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", default=["equality", "kernels", "speed", "threads", "start"])
+    parser.add_argument("--cache", type=Path, help="folder for LiteRT graphs, which take a minute to make")
+    arguments = parser.parse_args()
+    target = HERE / "runtime.json"
+    result = json.loads(target.read_text()) if target.exists() else {}
+    result |= conditions()
+    result["versions"] |= {p: metadata.version(p) for p in ("onnxruntime", "onnx")}
+    result["installed_mb"] = {p: installed(p) for p in ("onnxruntime", "ai-edge-litert", "onnx")}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.cache or Path(temporary)
+        if {"speed", "start"} & set(arguments.parts):
+            for shape, build in SHAPES.items():
+                for kind in ("int8", "float"):
+                    path = folder / f"{shape}.{kind}.tflite"
+                    if not path.exists():
+                        path.write_bytes(lite(build(), kind == "int8"))
+        tables = {"equality": equality, "kernels": kernels, "speed": lambda: speed(folder), "threads": threads}
+        tables["start"] = lambda: start(folder)
+        for part in arguments.parts:
+            result[part] = tables[part]()
+            write_json(target, result)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    main()
