@@ -30,16 +30,14 @@ SIDES = (24, 32, 40, 56, 80)  # latents along the edge of a window
 ROUNDS = 9
 
 
-def onnx_session(data: bytes, **entries: str):
-    """One-thread session of ONNX Runtime, without its arena if entries say so."""
+def onnx_session(data: bytes, arena: bool = True):
+    """One-thread session of ONNX Runtime; the arena keeps memory from call to call."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.enable_cpu_mem_arena = entries.pop("arena", "1") == "1"
-    for key, value in entries.items():
-        options.add_session_config_entry(key, value)
+    options.enable_cpu_mem_arena = arena
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
@@ -372,36 +370,41 @@ def _threads(shape: str, y: np.ndarray) -> list[dict]:
 
 
 START = """
-import resource, sys, time
+import sys
+from time import process_time
 sys.path.insert(0, sys.argv[3])
 import numpy as np
-t = time.perf_counter()
+from runtime import Lite, memory, onnx_session, run_onnx
+start, before = process_time(), memory()
 if sys.argv[1].startswith("onnxruntime"):
-    from runtime import onnx_session, run_onnx
     import onnxruntime
-    imported = time.perf_counter()
-    session = onnx_session(open(sys.argv[2], "rb").read(), arena="0" if "no arena" in sys.argv[1] else "1")
+    imported = process_time()
+    session = onnx_session(open(sys.argv[2], "rb").read(), arena="no arena" not in sys.argv[1])
     run = lambda y: run_onnx(session, y)
 else:
-    from runtime import Lite
     import ai_edge_litert.interpreter
-    imported = time.perf_counter()
+    imported = process_time()
     run = Lite(open(sys.argv[2], "rb").read())
-made = time.perf_counter()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+made = process_time()
 run(np.zeros((4, 4, 384), np.uint8))
-first = time.perf_counter()
+first = process_time()
 run(np.zeros((4, 4, 384), np.uint8))
-second = time.perf_counter()
+second, small = process_time(), memory()
 for side in (40, 24, 40, 33):
     run(np.zeros((side, side, 384), np.uint8))
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print([imported - t, made - imported, first - made, second - first, before / 1024, after / 1024])
+times = [1e3 * (b - a) for a, b in ((start, imported), (imported, made), (made, first), (first, second))]
+print([*times, small - before, memory() - before])
 """
 
 
+def memory() -> float:
+    """The largest resident memory of this process so far, MB; Linux. (`ru_maxrss` would count the parent's.)"""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
+
+
 def start(folder: Path, repeats: int = 5) -> list[dict]:
-    """Fresh processes: import, session, first and second call on 4x4 latents, memory before and after 40x40."""
+    """Fresh processes: processor time to import, make a session and run 4x4 latents twice; memory that it all takes."""
     rows = []
     for shape in ("today", "Slim"):
         (folder / f"{shape}.onnx").write_bytes(to_onnx(SHAPES[shape]()))
@@ -416,12 +419,10 @@ def start(folder: Path, repeats: int = 5) -> list[dict]:
             outputs = [
                 subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(repeats)
             ]
-            middle = [statistics.median(column) for column in zip(*map(json.loads, outputs), strict=True)]
-            keys = ("import_ms", "session_ms", "first_call_ms", "second_call_ms")
-            row = {key: round(1e3 * value, 1) for key, value in zip(keys, middle, strict=False)}
-            rows.append(
-                {"shape": shape, "how": name, **row, "mb_before": round(middle[4]), "mb_after": round(middle[5])}
-            )
+            numbers = [json.loads(output.splitlines()[-1]) for output in outputs]
+            keys = ("import_ms", "session_ms", "first_call_ms", "second_call_ms", "mb_4x4", "mb_40x40")
+            middle = [round(statistics.median(column), 1) for column in zip(*numbers, strict=True)]
+            rows.append({"shape": shape, "how": name, **dict(zip(keys, middle, strict=True))})
             print(rows[-1], flush=True)
     return rows
 
