@@ -17,7 +17,7 @@ from aecodec.limits import DEFAULT_LIMITS
 from aecodec.scalenet import SCALES, Z_MAX
 
 TILE = 256 * 256  # pixels
-FLOOR = 4  # scale indexes up to this one need not be coded (floor.py)
+FLOOR = 5  # scale indexes up to this one need not be coded (floor.py)
 _POSITION_BITS = 17  # 16 x 16 x 384 latents of a tile are fewer than 2^17
 
 
@@ -238,17 +238,17 @@ def small_context(latent: int = 384) -> dict[str, dict]:
     }
     sessions = {name: onnx_session(to_onnx(network)) for name, network in networks.items()}
     random = np.random.default_rng(2)
-    shapes = {"z": (4, 4, 96), "known": (16, 16, latent), "features": (16, 16, 128)}
-    inputs = {name: random.integers(64, 192, (1, *shape)).astype(np.uint8) for name, shape in shapes.items()}
 
-    def small():
-        for name, count in (("z", 1), ("features", 1), ("known", 3)):
-            for _ in range(count):
-                sessions[name].run(None, {name: inputs[name]})
+    def small(side: int) -> Callable:
+        shapes = {"z": (side // 4, side // 4, 96), "features": (side, side, 128), "known": (side, side, latent)}
+        inputs = {name: random.integers(64, 192, (1, *shape)).astype(np.uint8) for name, shape in shapes.items()}
+        runs = [(sessions[name], {name: inputs[name]}) for name in ("z", "features", "known", "known", "known")]
+        return lambda: [session.run(None, given) for session, given in runs]
 
     weights = model.by_name("photo")
     r, z = np.zeros((16, 16, latent), np.float32), np.zeros((4, 4, 96), np.int32)
-    return _per_mp({"today": lambda: weights.code(r, z), "small, without additions": small}, 1)
+    found = _per_mp({"today": lambda: weights.code(r, z), "small, without additions": small(16)}, 1)
+    return found | _per_mp({"small, for 64x64 alone, of its size": small(4)}, 1 / 16)
 
 
 def _per_mp(calls: dict[str, Callable], tiles: float) -> dict[str, dict]:

@@ -427,6 +427,12 @@ def start(folder: Path, repeats: int = 5) -> list[dict]:
     return rows
 
 
+def processor_flags() -> list[str]:
+    """Which of the instructions that matter for 8 bits this processor has; Linux on x86-64."""
+    wanted = {"avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8"}
+    return sorted(wanted & set(Path("/proc/cpuinfo").read_text().split()))
+
+
 def installed(package: str) -> float:
     """Megabytes of a package's own files."""
     files = metadata.files(package) or []
@@ -442,6 +448,7 @@ def main() -> None:
     result = json.loads(target.read_text()) if target.exists() else {}
     result |= conditions()
     result["versions"] |= {p: metadata.version(p) for p in ("onnxruntime", "onnx")}
+    result["flags"] = processor_flags()
     result["installed_mb"] = {p: installed(p) for p in ("onnxruntime", "ai-edge-litert", "onnx")}
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.cache or Path(temporary)

@@ -16,6 +16,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from common import conditions, write_json
 from road import replacements
+from runtime import processor_flags
 
 import aecodec
 from aecodec import codec, container, entropy, model, scalenet, source, tilecoder
@@ -113,7 +114,12 @@ def main() -> None:
     arguments = parser.parse_args()
     pictures = [as_rgb(load_picture(file).pixels) for file in find_pictures(arguments.images)]
     stages = watched()
-    result = conditions() | {"quality": QUALITY, "pictures": len(pictures), "unit": "ms of processor time"}
+    result = conditions() | {
+        "flags": processor_flags(),
+        "quality": QUALITY,
+        "pictures": len(pictures),
+        "unit": "ms of processor time",
+    }
 
     small = (np.arange(64 * 64 * 3) % 251).astype(np.uint8).reshape(64, 64, 3)
     first = {"compress": by_stage(stages, lambda x: aecodec.encode(x, QUALITY, threads=1), [small], 1e3, 1)}
