@@ -1,16 +1,24 @@
-"""Replacements for what surrounds the nets, each beside today's in the same run; `stages.py` calls them.
+"""Replacements for what surrounds the nets, each beside today's in the same run -> road.json.
 
-Every replacement is checked against what it replaces before it is timed.
+Every replacement is checked against what it replaces before it is timed, in processor time of one thread.
 """
 
+import argparse
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from common import conditions, write_json
 from graphs import Network, run_numpy, to_onnx
-from runtime import interleaved, onnx_session
+from runtime import interleaved, onnx_session, processor_flags
 from shapes import SIGNED, _Stack
 
+import aecodec
 from aecodec import codec, container, entropy, model
+from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
 from aecodec.entropy import RangeDecoder, RangeEncoder, TileDecoder
 from aecodec.lapped import overlap, segment_matrix
 from aecodec.limits import DEFAULT_LIMITS
@@ -146,7 +154,12 @@ def hyper_latents(symbols: list, tables, knot: int, classes: int = 12) -> dict[s
             for group, table in zip(groups, shared, strict=True):
                 coder.decode(table, count * len(group))
 
-    found = _per_mp({"decode: 96 tables": decode_each, f"decode: {classes} tables": decode_shared}, len(symbols))
+    def decode_today():
+        for data, _, _ in streams:
+            TileDecoder(data.tobytes(), knot, tables).z(4, 4)
+
+    found = _per_mp({"decode: today": decode_today}, len(symbols))
+    found |= _per_mp({"decode: 96 tables": decode_each, f"decode: {classes} tables": decode_shared}, len(symbols))
     return found | {"bits": bits}
 
 
@@ -273,3 +286,16 @@ def replacements(files: list[bytes]) -> dict[str, dict]:
         "overlap": overlaps(weights),
         "context": small_context(),
     }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=Path, nargs="+", required=True, help="pictures or folders, of whole tiles")
+    pictures = [as_rgb(load_picture(file).pixels) for file in find_pictures(parser.parse_args().images)]
+    files = [aecodec.encode(pixels, 75, effort=0, threads=1) for pixels in pictures]
+    result = conditions() | {"flags": processor_flags(), "quality": 75, "pictures": len(files)}
+    write_json(Path(__file__).parent / "road.json", result | replacements(files))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""Where the first generation's time goes, stage by stage, and what replacements of single stages take -> stages.json.
+"""Where the first generation's time goes, stage by stage -> stages.json.
 
 All in processor time of one thread, so that other work on the machine counts for little. Pin it to one core.
 """
@@ -15,7 +15,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from common import conditions, write_json
-from road import replacements
 from runtime import processor_flags
 
 import aecodec
@@ -144,8 +143,6 @@ def main() -> None:
     table["decode"] = by_stage(stages, lambda d: aecodec.decode(d, threads=1), files, per_mp, arguments.repeats)
     print(table["decode"], flush=True)
     result["ms per MP"] = table
-    write_json(HERE / "stages.json", result)
-    result["replacements, ms per MP"] = replacements(files)
     write_json(HERE / "stages.json", result)
 
 
