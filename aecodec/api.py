@@ -6,22 +6,22 @@ from functools import partial
 
 import numpy as np
 
-from aecodec import container, geometry, sidedata
+from aecodec import container, geometry
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.latents import Symbols
-from aecodec.container import BytesLike
+from aecodec.container import VERSION, BytesLike
+from aecodec.container.alpha import decode_alpha
+from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
 from aecodec.errors import UnsupportedError
 from aecodec.families import by_id, by_name, family_of, find
 from aecodec.family import Bitstreams
 from aecodec.geometry import Region
-from aecodec.header import VERSION
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.model.model import Model
 from aecodec.model.weights import Weights
 from aecodec.parallel import Workers
 from aecodec.pixels import merge, split
 from aecodec.settings import DEFAULT_EFFORT, Settings, Target
-from aecodec.sidedata import Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def encode(
     """
     split(image)  # checks it
     target = Target(quality, target_size, target_bpp, target_psnr)
-    settings = Settings(target, effort, sidedata.pack_metadata(metadata), threads)
+    settings = Settings(target, effort, pack_metadata(metadata), threads)
     weights = by_name(model) if isinstance(model, str) else model
     return family_of(weights).encode(image, weights, settings)
 
@@ -174,7 +174,7 @@ def decode(
     alpha = None
     if header.channels % 2 == 0:
         stored = next(c.data for c in chunks if c.tag == container.ALPHA)
-        alpha = sidedata.decode_alpha(stored, header.height, header.width)[area.inside]
+        alpha = decode_alpha(stored, header.height, header.width)[area.inside]
     return merge(colours, alpha)
 
 
@@ -257,4 +257,4 @@ def read_metadata(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Metadata:
     b'<x/>'
     """
     chunks = container.read_chunks(data, container.read_index(data, limits))
-    return sidedata.unpack_metadata(chunks, limits)
+    return unpack_metadata(chunks, limits)

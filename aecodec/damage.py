@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec import container, sidedata
-from aecodec.container import Chunk
+from aecodec import container
+from aecodec.container import Chunk, Header
+from aecodec.container.alpha import decode_alpha
+from aecodec.container.metadata import Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError
 from aecodec.families import by_id, family_of
-from aecodec.header import Header
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.pixels import merge
-from aecodec.sidedata import Metadata
 
 _OPAQUE = 255
 
@@ -64,7 +64,7 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
     >>> salvaged.pixels.shape, salvaged.metadata.xmp, salvaged.tiles
     ((40, 300, 3), b'<x/>', (1,))
     """
-    salvaged = container.salvage(data, limits)
+    salvaged = container.read_damaged(data, limits)
     header, chunks = salvaged.container.header, salvaged.container.chunks
     model = by_id(header.model)
     colours, tiles = family_of(model).salvage(salvaged, model, threads)
@@ -97,7 +97,7 @@ def _sound_alpha(chunks: Iterable[Chunk], header: Header, damaged: dict[bytes, D
     for tag, stored in chunks:
         if tag == container.ALPHA:
             try:
-                return sidedata.decode_alpha(stored, header.height, header.width)
+                return decode_alpha(stored, header.height, header.width)
             except CorruptError as error:
                 damaged[tag] = error
     return np.full((header.height, header.width), _OPAQUE, np.uint8)
@@ -107,7 +107,7 @@ def _sound_metadata(chunks: Iterable[Chunk], limits: Limits, damaged: dict[bytes
     metadata, taken = Metadata(), 0
     for chunk in chunks:
         try:
-            part = sidedata.unpack_metadata([chunk], limits, taken)
+            part = unpack_metadata([chunk], limits, taken)
         except (CorruptError, LimitError) as error:
             damaged[chunk.tag] = error
             continue

@@ -8,10 +8,9 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from aecodec.container import Salvage
+from aecodec.container import BytesLike, DamagedFile, Header
 from aecodec.errors import DecodeError
 from aecodec.geometry import Region
-from aecodec.header import BytesLike, Header
 from aecodec.model.weights import Weights
 from aecodec.settings import Settings
 
@@ -42,5 +41,7 @@ class Family(Protocol[Kind]):
     def decode(self, bitstreams: Bitstreams, model: Kind, area: Region, threads: int | None) -> np.ndarray:
         """The colours of an area; bitstreams that it does not depend on are not asked for. Raises DecodeError."""
 
-    def salvage(self, salvaged: Salvage, model: Kind, threads: int | None) -> tuple[np.ndarray, dict[int, DecodeError]]:
+    def salvage(
+        self, salvaged: DamagedFile, model: Kind, threads: int | None
+    ) -> tuple[np.ndarray, dict[int, DecodeError]]:
         """The colours of the whole image, and by number what is wrong with each damaged tile. Raises DecodeError."""

@@ -26,11 +26,11 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageFile
 
-from aecodec import api, container, geometry, settings, sidedata
+from aecodec import api, container, geometry, settings
 from aecodec.container import Chunk, Index
+from aecodec.container.metadata import Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, ModelError, NotAezError
 from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.sidedata import Metadata
 
 FORMAT = "AEZ"
 
@@ -72,7 +72,7 @@ class AezImageFile(ImageFile.ImageFile):
             head += self.fp.read(_longest_index(min(header.tile_count, limits.max_tiles)))
             index = container.read_index(head, limits)
             quality = api.read_info(head, limits=limits).quality
-            metadata = sidedata.unpack_metadata(self._metadata_chunks(index), limits)
+            metadata = unpack_metadata(self._metadata_chunks(index), limits)
         if quality is not None:  # of a model that this version knows
             self.info["quality"] = quality
         for key, name in _METADATA.items():

@@ -5,6 +5,7 @@ import numbers
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ class Target:
 
     def max_size(self, pixels: int) -> int | None:
         """Bytes that a file of an image of so many pixels may have, or None where it may have any number."""
-        return self.size if self.bpp is None else math.floor(min(self.bpp, 1e6) * pixels / 8)
+        if self.bpp is None:
+            return self.size
+        return math.floor(Fraction(str(float(self.bpp))) * pixels / 8)  # as it was written
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 from aecodec import api
+from aecodec.container.metadata import Metadata
 from aecodec.families import by_name
-from aecodec.sidedata import Metadata
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "aecodec" / "bench" / "samples"

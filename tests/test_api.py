@@ -206,8 +206,18 @@ def test_windows_decode_like_the_whole(monkeypatch, window):
 
 
 def test_windows_encode_like_the_whole(monkeypatch):
-    """A float that rounds the other way may change a symbol, so the pixels are compared, not the bytes."""
-    image = picture(272, 420)
+    """A float that rounds the other way may change a symbol, and that its tile, so floats and rates are compared.
+
+    Networks quantise their input to 8 bits: where a float differs by its last bit, latents differ by 0.04 % on average.
+    """
+    image, weights = picture(272, 420), by_name("photo")
+    with Workers(2) as workers:
+        y = transforms.analyse(image, weights, workers)
+        monkeypatch.setattr(transforms, "WINDOW", 16)
+        apart = transforms.analyse(image, weights, workers) - y
+        monkeypatch.undo()
+    assert np.sqrt(np.mean(apart**2) / np.mean(y**2)) < 1e-3
+    assert np.abs(apart).max() < 1e-3 * np.abs(y).max()
     data = aecodec.encode(image, 60)
     whole = aecodec.decode(data)
     monkeypatch.setattr(transforms, "WINDOW", 16)
@@ -215,7 +225,7 @@ def test_windows_encode_like_the_whole(monkeypatch):
     monkeypatch.undo()
     assert len(windowed) == pytest.approx(len(data), rel=0.002)
     found = aecodec.decode(windowed)
-    assert np.mean(np.abs(found.astype(int) - whole) > 1) < 0.01
+    assert psnr(whole, found) > psnr(image, whole) + 10
     assert psnr(image, found) == pytest.approx(psnr(image, whole), abs=0.02)
 
 

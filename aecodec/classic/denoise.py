@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aecodec.classic.codec import check_picture
+from aecodec.classic.codec import check_image
 from aecodec.classic.patches import cut, join
 from aecodec.classic.weights import Classic, by_name
 from aecodec.errors import EncodeError
@@ -28,7 +28,7 @@ def denoise(image: np.ndarray, net: Classic, threads: int | None = None) -> np.n
         raise EncodeError(f"picture: {image.dtype} {image.shape}, expected uint8 and at least 1x1")
     with Workers(threads) as workers:
         if net.codes:
-            check_picture(image, net)
+            check_image(image, net)
             patches = net.decode(net.encode(cut(image[..., None], net.edge), workers), workers)
             return join(patches, *image.shape)[..., 0]
         channels = 1 if image.ndim == 2 else image.shape[2]

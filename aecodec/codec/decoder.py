@@ -8,10 +8,10 @@ from aecodec import geometry
 from aecodec.codec.latents import Symbols
 from aecodec.codec.tilecoder import CodedTile, TileCoder
 from aecodec.codec.transforms import needed, synthesise
+from aecodec.container import Header
 from aecodec.errors import CorruptError, UnsupportedError
 from aecodec.family import Bitstreams
 from aecodec.geometry import STRIDE, TILE_PIXELS, Region, Tile
-from aecodec.header import Header
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
 from aecodec.pixels import luma

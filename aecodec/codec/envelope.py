@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aecodec import container
-from aecodec.container import Chunk
-from aecodec.header import Header
+from aecodec.container import Chunk, Header
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from aecodec import sidedata
 from aecodec.codec import rate_control
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.envelope import Envelope
 from aecodec.codec.salvage import salvage
-from aecodec.container import ALPHA, Chunk, Salvage
+from aecodec.container import ALPHA, Chunk, DamagedFile, Header
+from aecodec.container.alpha import encode_alpha
 from aecodec.errors import DecodeError
 from aecodec.family import Bitstreams
 from aecodec.geometry import TILE_PIXELS, Region
-from aecodec.header import Header
 from aecodec.model.model import Model, models
 from aecodec.parallel import Workers
 from aecodec.pixels import split
@@ -34,7 +33,7 @@ class LearnedFamily:
         height, width = rgb.shape[:2]
         chunks = [*settings.chunks]
         if alpha is not None:
-            chunks.append(Chunk(ALPHA, sidedata.encode_alpha(alpha)))
+            chunks.append(Chunk(ALPHA, encode_alpha(alpha)))
         envelope = Envelope(Header(model.id, width, height, channels, 0, TILE_PIXELS), chunks)
         with Workers(settings.threads) as workers:
             return rate_control.encode(Encoder.of(rgb, settings.effort, model, workers), envelope, settings.target)
@@ -44,7 +43,7 @@ class LearnedFamily:
             return Decoder(bitstreams.header, model, workers).decode(bitstreams, area)
 
     def salvage(
-        self, salvaged: Salvage, model: Model, threads: int | None
+        self, salvaged: DamagedFile, model: Model, threads: int | None
     ) -> tuple[np.ndarray, dict[int, DecodeError]]:
         with Workers(threads) as workers:
             return salvage(Decoder(salvaged.container.header, model, workers), salvaged)

@@ -8,6 +8,7 @@ estimated: guesses and samples only say where to measure.
 """
 
 import math
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,6 +30,7 @@ _CROWD = 13  # tiles, from which on the size of a sample of them is estimated, n
 _MANY = 32  # tiles, from which on a sample of them has the PSNR of the image, more or less
 _FRACTION = 8  # a sample is this part of the tiles,
 _SAMPLE = 16  # but not more of them
+_ROUGH = 16  # qindexes, over which rounding hides that the curves of one tile rise
 _LOSSLESS = 200.0  # dB, for arithmetic: more than any pixels but equal ones have
 
 
@@ -49,7 +51,7 @@ class SizeControl:
 
     def __init__(self, encoder: Encoder, envelope: Envelope, limit: int):
         self._encoder, self._envelope, self._limit = encoder, envelope, limit
-        self._best, self._min_size = b"", math.inf
+        self._best, self._min_size = b"", sys.maxsize
 
     def run(self) -> bytes:
         """Return the file. Raises EncodeError that says what the smallest size is."""
@@ -57,8 +59,13 @@ class SizeControl:
         aim = top + math.log((1 + USED) / 2)
         Search(fixed(self._estimated(aim)), Goal(top + math.log(USED), top, aim)).run(self._measure)
         if not self._best:
-            bpp = math.ceil(8000 * self._min_size / self._encoder.pixels[..., 0].size) / 1000
-            expected = f"{self._min_size} bytes or {bpp:.3f} bpp"
+            for qindex in range(1, 1 + _neighbours(self._encoder)):
+                self._measure(qindex)
+        if not self._best:
+            positions = self._encoder.pixels[..., 0].size
+            digits = len(str(positions // 8))  # as many as tell a byte from the next
+            bpp = -(-8 * self._min_size * 10**digits // positions) / 10**digits
+            expected = f"{self._min_size} bytes or {bpp:.{digits}f} bpp"
             raise EncodeError(f"target size: {self._limit} bytes, expected at least {expected}")
         return self._best
 
@@ -117,7 +124,11 @@ class PsnrControl:
             forecast = fixed(search.run(lambda qindex: self._sample_psnr(probe, qindex) + shift[qindex]))
         Search(forecast, Goal(self._target, self._target + EXCESS, aim)).run(self._measure)
         if self._best is None:
-            reached = f"at most {math.floor(100 * self._max_psnr) / 100:.2f} dB, which quality 100 has"
+            last = self._encoder.model.max_qindex
+            for qindex in range(last - 1, last - 1 - _neighbours(self._encoder), -1):
+                self._measure(qindex)
+        if self._best is None:
+            reached = f"at most {math.floor(100 * self._max_psnr) / 100:.2f} dB"
             raise EncodeError(f"target PSNR: {self._target:g} dB, expected {reached}")
         qindex, bitstreams = self._best
         return self._envelope.bytes(qindex, bitstreams or self._encoder.encode(qindex))
@@ -154,6 +165,14 @@ class PsnrControl:
 
     def _psnr(self, squares: int, positions: int) -> float:
         return min(psnr_of(squares, positions * (1 if self._grey else 3)), _LOSSLESS)
+
+
+def _neighbours(encoder: Encoder) -> int:
+    """How many qindexes next to the last one may be better than it, as rounding of symbols makes curves rough.
+
+    In images of many tiles it evens out.
+    """
+    return 1 + _ROUGH // len(encoder.latents.tiles)
 
 
 def _spread(tiles: Sequence[Tile], count: int) -> list[Tile]:

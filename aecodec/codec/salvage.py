@@ -10,11 +10,11 @@ import numpy as np
 
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.tilecoder import CodedTile
-from aecodec.container import Salvage
+from aecodec.container import DamagedFile
 from aecodec.errors import CorruptError, DecodeError
 
 
-def salvage(decoder: Decoder, salvaged: Salvage) -> tuple[np.ndarray, dict[int, DecodeError]]:
+def salvage(decoder: Decoder, salvaged: DamagedFile) -> tuple[np.ndarray, dict[int, DecodeError]]:
     """Return the colours of the image, and by number what is wrong with each damaged tile.
 
     Damaged tiles get the mean colour of the tiles around them. Raises CorruptError if all are damaged.

@@ -14,10 +14,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from aecodec.codec.latents import Hyper, Latents, Symbols
+from aecodec.container import BytesLike
 from aecodec.entropy.coder import TileDecoder, encode_tile, expected_bits
 from aecodec.errors import CorruptError
 from aecodec.geometry import TILE, Tile
-from aecodec.header import BytesLike
 from aecodec.model.model import QualityPoint
 from aecodec.parallel import Workers
 

@@ -11,9 +11,11 @@ from unittest.mock import patch
 from PIL import Image
 
 import aecodec
-from aecodec import container, sidedata
+from aecodec import container
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.tilecoder import CodedTile
+from aecodec.container.alpha import decode_alpha
+from aecodec.container.metadata import unpack_metadata
 from aecodec.errors import DecodeError
 from aecodec.families import by_id
 from aecodec.limits import Limits
@@ -44,7 +46,7 @@ def parse(data: bytes) -> str:
     except DecodeError as error:
         outcome = type(checked(error)).__name__
         try:
-            container.salvage(data)
+            container.read_damaged(data)
         except DecodeError as error:
             checked(error)
         return outcome
@@ -109,7 +111,7 @@ def _allowed(call: Callable, data: bytes, **options) -> str | None:
 
 
 def _metadata(file: container.Container) -> None:
-    sidedata.unpack_metadata(file.chunks, LIMITS)
+    unpack_metadata(file.chunks, LIMITS)
 
 
 def _alpha(file: container.Container) -> None:
@@ -117,7 +119,7 @@ def _alpha(file: container.Container) -> None:
     LIMITS.check("pixels", header.width * header.height, "header")
     for tag, stored in file.chunks:
         if tag == container.ALPHA:
-            sidedata.decode_alpha(stored, header.height, header.width)
+            decode_alpha(stored, header.height, header.width)
 
 
 def _symbols(file: container.Container) -> None:

@@ -12,9 +12,8 @@ from aecodec.codec import rate_control
 from aecodec.codec.envelope import Envelope
 from aecodec.codec.latents import Latents
 from aecodec.codec.rate_control import EXCESS, USED, PsnrControl, SizeControl
-from aecodec.container import Chunk
+from aecodec.container import Chunk, Header
 from aecodec.errors import EncodeError
-from aecodec.header import Header
 from aecodec.parallel import Workers
 from aecodec.pixels import psnr
 from aecodec.settings import Target

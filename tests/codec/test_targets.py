@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from aecodec.codec.tilecoder import CodedTile
 from aecodec.errors import EncodeError
 from aecodec.families import by_name
 from aecodec.parallel import Workers
+from aecodec.settings import Target
 
 TESTS = Path(__file__).parents[1]
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
@@ -235,27 +237,42 @@ def test_less_psnr_than_quality_1_has_gives_quality_1():
     assert aecodec.encode(image, target_psnr=3) == aecodec.encode(image, 1)
 
 
-@pytest.mark.parametrize("aim", [{"target_size": 1}, {"target_size": 60}, {"target_bpp": 1e-9}])
-def test_a_size_that_cannot_be_met_says_what_can(aim):
-    image = sample()
-    with pytest.raises(EncodeError, match=r"^target size: \d+ bytes, expected at least \d+ bytes or [\d.]+ bpp$") as e:
+def refused(image: np.ndarray, **aim) -> tuple[float, ...]:
+    """The numbers that the refusal names: bytes and bpp, or dB."""
+    expected = r"target PSNR: \S+ dB, expected at most (\d+\.\d\d) dB"
+    if "target_psnr" not in aim:
+        expected = r"target size: \d+ bytes, expected at least (\d+) bytes or (\d\.\d+) bpp"
+    with pytest.raises(EncodeError) as e:
         aecodec.encode(image, **aim)
-    words = str(e.value).split()
-    size, bpp = int(words[7]), float(words[10])
-    assert size == len(aecodec.encode(image, 1))
-    assert len(aecodec.encode(image, target_size=size)) == size
-    assert len(aecodec.encode(image, target_bpp=bpp)) >= size
+    return tuple(map(float, re.fullmatch(expected, str(e.value)).groups()))
 
 
-@pytest.mark.parametrize("target", [60, 1e6])
-def test_a_psnr_that_cannot_be_reached_says_what_can(target):
-    image = sample()
-    with pytest.raises(EncodeError, match=r"^target PSNR: \S+ dB, expected at most \d+\.\d\d dB, ") as e:
-        aecodec.encode(image, target_psnr=target)
-    most = float(str(e.value).split()[7])
-    best = decibels(image, aecodec.encode(image, 100))
-    assert best - 0.011 < most <= best
-    assert decibels(image, aecodec.encode(image, target_psnr=most)) >= most
+@pytest.mark.parametrize(("name", "edge"), [("kodim15", 256), ("kodim05", 100), ("kodim20", 40)])
+def test_a_size_that_cannot_be_met_says_what_can(name, edge):
+    image = sample(name)[:edge, :edge]
+    size, bpp = refused(image, target_size=1)
+    assert size <= len(aecodec.encode(image, 1))
+    assert len(aecodec.encode(image, target_size=int(size))) == size
+    assert len(aecodec.encode(image, target_bpp=bpp)) == size
+    for less in (size - 1, size - 4):
+        assert refused(image, target_size=int(less)) == (size, bpp)
+    assert refused(image, target_bpp=8 * (size - 0.1) / edge**2) == (size, bpp)
+
+
+def test_bits_per_pixel_that_are_a_number_of_bytes_are_that_number():
+    """Where floats would round them down: 0.09876 bpp of 10^6 pixels are 12345 bytes."""
+    sizes = range(12300, 12350)
+    assert [Target(bpp=float(f"{8 * size}e-6")).max_size(10**6) for size in sizes] == list(sizes)
+
+
+@pytest.mark.parametrize(("name", "edge"), [("kodim20", 256), ("kodim15", 32), ("kodim05", 32)])
+def test_a_psnr_that_cannot_be_reached_says_what_can(name, edge):
+    image = np.ascontiguousarray(sample(name)[:edge, :edge])
+    (most,) = refused(image, target_psnr=60)
+    assert decibels(image, aecodec.encode(image, 100)) < most + 0.011
+    assert most <= decibels(image, aecodec.encode(image, target_psnr=most)) < most + 0.011
+    for more in (most + 0.011, 1e6):
+        assert refused(image, target_psnr=more) == (most,)
 
 
 @pytest.mark.parametrize(

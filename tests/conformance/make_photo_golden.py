@@ -12,7 +12,7 @@ from make_tiny import SAMPLES, metadata_hashes, symbol_hashes
 from PIL import Image
 
 import aecodec
-from aecodec.sidedata import Metadata
+from aecodec.container.metadata import Metadata
 
 FOLDER = Path(__file__).parent / "golden_photo"
 

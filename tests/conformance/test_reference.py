@@ -14,9 +14,10 @@ import zstandard
 from PIL import Image
 
 import aecodec
-from aecodec import api, container, geometry, sidedata
+from aecodec import api, container, geometry
 from aecodec.codec import transforms
 from aecodec.container import Chunk
+from aecodec.container.alpha import decode_alpha
 from aecodec.errors import CorruptError
 from aecodec.families import by_name
 from aecodec.model.model import Model
@@ -247,7 +248,7 @@ def test_format_md_decodes_alpha(printed, coding):
     data = bytes([coding]) + zstandard.ZstdCompressor().compress(rest.tobytes())
     if coding == 0:
         alpha[:], data = 77, b"\0\x4d"
-    np.testing.assert_array_equal(sidedata.decode_alpha(data, 5, 7), alpha)
+    np.testing.assert_array_equal(decode_alpha(data, 5, 7), alpha)
     np.testing.assert_array_equal(scope["decode_alpha"](data, 5, 7)[..., 0], alpha)
 
 
