@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
 from bjontegaard import bd_rate
 from common import conditions, write_json
 
 import aecodec
 from aecodec import tilecoder
-from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
 
 QUALITIES = (25, 50, 75, 90)
 FLOORS = (0, 3, 4, 5, 6, 8)

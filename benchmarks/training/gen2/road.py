@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
+from aecodec.lapped import overlap, segment_matrix
+from aecodec.scalenet import SCALES, Z_MAX
 from common import conditions, write_json
 from graphs import Network, run_numpy, to_onnx
 from runtime import interleaved, onnx_session, processor_flags
@@ -18,11 +21,8 @@ from shapes import SIGNED, _Stack
 
 import aecodec
 from aecodec import codec, container, entropy, model
-from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
 from aecodec.entropy import RangeDecoder, RangeEncoder, TileDecoder
-from aecodec.lapped import overlap, segment_matrix
 from aecodec.limits import DEFAULT_LIMITS
-from aecodec.scalenet import SCALES, Z_MAX
 
 TILE = 256 * 256  # pixels
 FLOOR = 5  # scale indexes up to this one need not be coded (floor.py)

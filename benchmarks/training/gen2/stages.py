@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
 from common import conditions, write_json
 from runtime import processor_flags
 
 import aecodec
 from aecodec import codec, container, entropy, model, scalenet, source, tilecoder
-from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
 
 HERE = Path(__file__).parent
 QUALITY = 75
