@@ -22,7 +22,7 @@ from aecodec.parallel import usable_threads
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
-Progress = Callable[[float], None]  # takes the share of a file that is done, 0..1
+Progress = Callable[[float, int], None]  # takes the share of a file that is done, 0..1, and the pixels of it all
 Job = Callable[[Task, Progress], Made | Failed]
 
 
@@ -104,8 +104,8 @@ class _Batch:
     def _attempt(self, task: Task) -> Made | Failed:
         """Do the job. Raises what is a mistake of ours."""
 
-        def progress(share: float) -> None:
-            self.shares[task.source] = share
+        def progress(share: float, pixels: int) -> None:
+            self.shares[task.source], self.report.megapixels = share, pixels / 1e6
             self._show()
 
         try:

@@ -292,8 +292,10 @@ class _Compress:
         pixels, metadata = self._prepared(image)
         searches = any(self.options[name] for name in ("target_size", "target_bpp", "target_psnr"))
         small = {"threads": 1} if pixels.shape[0] * pixels.shape[1] <= _SMALL else {}
+        pixel_count = pixels.shape[0] * pixels.shape[1]
+        progress(0, pixel_count)
         # A search for a target takes several runs, and how many is not known before.
-        with reporting((lambda _: None) if searches else progress):
+        with reporting(lambda share: progress(0 if searches else share, pixel_count)):
             data = encode(pixels, metadata=metadata, **self.options | small)
         read_metadata(data, limits=limits)  # a file that is read only with --limit is written only with it
         height, width = pixels.shape[:2]
