@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 import typer
 
-from aecodec.cli.inputs import descriptor_of, quiet
+from aecodec.cli.inputs import descriptor_of
 from aecodec.cli.messages import STANDARD, explain
 from aecodec.cli.outputs import check_folder, check_target, write_output
 from aecodec.cli.report import Failed, Made, Report
+from aecodec.cli.silence import quiet
 from aecodec.cli.tasks import Task
 from aecodec.parallel import usable_threads
 

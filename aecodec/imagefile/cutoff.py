@@ -23,8 +23,8 @@ class Rest(NamedTuple):
 def rest_of(data: bytes, kind: str, opened: Callable[[bytes], Image.Image], salvage: bool) -> Rest | None:
     """Return what there is of an image that could not be loaded; None if that is nothing, or cannot be told.
 
-    A file that ends behind its last pixels, or in the last row of blocks of a JPEG, is whole but for a note. Raises EncodeError for one that ends before, unless
-    `salvage` says to take it.
+    A file that ends behind its last pixels, or in the last row of blocks of a JPEG, is whole but for a note. Raises
+    EncodeError for one that ends before, unless `salvage` says to take it.
     """
     if kind not in _KINDS:
         return None

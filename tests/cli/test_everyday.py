@@ -326,6 +326,30 @@ def test_one_file_has_a_bar_with_megapixels(command, tmp_path):
     assert re.search(r"a\.png: 800x600, [\d,]+ -> [\d,]+ bytes \(", plain)
 
 
+# ---- training -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mnist-dense", "-p", "nosuch=1"], "mnist-dense: unknown parameter 'nosuch', expected one of "),
+        (["mnist-dense", "--data", "none"], "--data: none: no such folder"),
+        (["photo", "--data", "none", "--steps", "1"], "--data: none: no such folder"),
+        (["photo", "--data", ".", "--steps", "1"], ".: no pictures here"),
+        (["nosuch"], "unknown model 'nosuch': there are photo, mnist-dense, "),
+    ],
+)
+def test_arguments_of_train_are_checked_before_keras_is_loaded(command, arguments, message):
+    call = command()
+    code = "import sys\nfrom aecodec.cli import app\ntry: app()\nfinally: print('keras' in sys.modules)"
+    call["args"][1:] = ["-c", code, "train", *arguments]
+    done = subprocess.run(**call, capture_output=True, timeout=60, text=True)
+    assert done.returncode in (1, 2)
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == "False\n"
+
+
 # ---- small images ---------------------------------------------------------------------------------------------------
 
 
