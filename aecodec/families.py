@@ -1,6 +1,7 @@
 """The registry: all families of models, and all models that are installed."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from aecodec.classic.family import ClassicFamily
 from aecodec.codec.family import LearnedFamily
@@ -8,7 +9,7 @@ from aecodec.errors import ModelError, UnsupportedError
 from aecodec.family import Family
 from aecodec.model.weights import DEVELOPMENT, Weights
 
-FAMILIES: tuple[Family, ...] = (LearnedFamily(), ClassicFamily())
+FAMILIES: tuple[Family[Any], ...] = (LearnedFamily(), ClassicFamily())
 
 
 def installed() -> Iterator[Weights]:
@@ -17,7 +18,7 @@ def installed() -> Iterator[Weights]:
         yield from family.models().values()
 
 
-def family_of(model: Weights) -> Family:
+def family_of(model: Weights) -> Family[Any]:
     """The family of a model. Raises TypeError for what is no model."""
     for family in FAMILIES:
         if isinstance(model, family.kind):

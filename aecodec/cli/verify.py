@@ -67,8 +67,8 @@ def check_result(
     import numpy as np
 
     from aecodec.api import decode, read_metadata
-    from aecodec.bench.metrics import psnr
     from aecodec.errors import CorruptError
+    from aecodec.pixels import psnr
 
     decoded = decode(data, limits=limits, threads=threads)
     if decoded.shape != pixels.shape:

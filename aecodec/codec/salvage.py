@@ -47,7 +47,7 @@ def _fill(rgb: np.ndarray, decoder: Decoder, damaged: Collection[int]) -> None:
         return
     rows, columns = decoder.header.tile_grid
     totals = {n: _total(rgb[tile.pixels]) for n, tile in enumerate(decoder.tiles) if n not in damaged}
-    everywhere = sum(totals.values())
+    everywhere = np.sum([*totals.values()], axis=0)
     for number in damaged:
         row, column = divmod(number, columns)
         near = [
@@ -56,7 +56,7 @@ def _fill(rgb: np.ndarray, decoder: Decoder, damaged: Collection[int]) -> None:
             for c in range(max(column - 1, 0), min(column + 2, columns))
             if r * columns + c in totals
         ]
-        red, green, blue, count = sum(near) if near else everywhere
+        red, green, blue, count = np.sum(near, axis=0) if near else everywhere
         rgb[decoder.tiles[number].pixels] = np.rint(np.array([red, green, blue]) / count)
 
 

@@ -21,7 +21,7 @@ from aecodec.cli import app
 from aecodec.cli.report import size_line
 
 TESTS = Path(__file__).parents[1]
-GOLDEN = TESTS / "golden"
+GOLDEN = TESTS / "conformance" / "golden"
 SAMPLES = TESTS.parent / "aecodec" / "bench" / "samples"
 LINE = r"\d+x\d+, [\d,]+ -> [\d,]+ bytes \(\d+ % (saved|more)\), \d+\.\d{3} bpp"
 BACK = r"\d+x\d+, [\d,]+ -> [\d,]+ bytes"

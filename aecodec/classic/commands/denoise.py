@@ -1,4 +1,4 @@
-"""aecodec denoise: images without their noise."""
+"""aecodec denoise: remove the noise from images."""
 
 from typing import Annotated
 
@@ -53,7 +53,7 @@ def denoise(
     as_json: Json = False,
     limit: LimitOption = None,
 ) -> None:
-    """Take the noise out of images.
+    """Remove the noise from images.
 
     photo-denoise takes photographs of any size, grey or in colour, with Gaussian noise of sigma 10 to 50 (of 255) or
     with pixels replaced by random ones; alpha is kept as it is. Without -o, what a folder or a pattern has of the

@@ -1,4 +1,4 @@
-"""aecodec generate: pictures that an autoencoder makes up, and how it sees those that it knows."""
+"""aecodec generate: images drawn from an autoencoder, and plots of its latents and reconstructions."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -28,24 +28,24 @@ def generate(
     show: Annotated[
         Show,
         typer.Option(
-            help="samples: drawn from the prior; grid: latents spread evenly over it; classes: a test picture of each "
-            "class above its reconstruction; scatter: latents of test pictures, coloured by class."
+            help="samples: drawn from the prior; grid: latents spread evenly over it; classes: a test image of each "
+            "class above its reconstruction; scatter: latents of test images, coloured by class."
         ),
     ] = Show.SAMPLES,
     count: Annotated[
         int | None,
         typer.Option(min=1, max=10_000, help="Number of samples, default 64; along an edge of the grid, 16."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples, and of the choice of test pictures.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples, and of the choice of test images.")] = 0,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of the IDX files with test pictures; Debian's dataset-fashion-mnist is found."),
+        typer.Option(help="Folder of the IDX files with test images; Debian's dataset-fashion-mnist is found."),
     ] = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Draw pictures with an autoencoder: samples, its latent plane, or what it makes of pictures of each class."""
+    """Draw images with an autoencoder: samples, its latent plane, or reconstructions of each class."""
     import json
 
     from aecodec.classic import generate as drawing
@@ -66,9 +66,9 @@ def generate(
         elif show is Show.GRID:
             pixels = drawing.latent_grid(drawing.generator(model), count or 16)
         elif show is Show.CLASSES:
-            pixels = drawing.class_rows(drawing.pictured(model), data, seed)
+            pixels = drawing.class_rows(drawing.with_classes(model), data, seed)
         else:
-            pixels = drawing.scatter(drawing.pictured(model), data)
+            pixels = drawing.scatter(drawing.with_classes(model), data)
         write_output(output, pack_image(pixels, format=kind).data, force)
     except (AezError, ValueError) as error:
         fail(str(error))
