@@ -382,3 +382,23 @@ def test_threads_read_and_write_at_once(run, tmp_path):
     }
     assert threading.active_count() < 8
     assert sys.stderr is not None
+
+
+# ---- checked before the work ----------------------------------------------------------------------------------------
+
+
+def test_limits_that_the_size_decides_are_checked_before_the_work(run, monkeypatch):
+    Image.fromarray(np.zeros((300, 600), np.uint8)).save("a.png", icc_profile=b"p" * 1000)
+    monkeypatch.setattr("aecodec.api.encode", lambda *_, **__: pytest.fail("this is work"))
+    for limit, message in (("tiles=5", "header: 6 tiles, limit 5"), ("metadata=999", "metadata: 1000 bytes")):
+        assert message in run("compress", "a.png", "--limit", limit, code=1).stderr
+
+
+def test_hidden_colours_are_an_option_of_the_command_line(run, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 4), np.uint8)
+    pixels[..., 3] = np.arange(64) // 32 * 255
+    Image.fromarray(pixels).save("a.png")
+    run("compress", "a.png", "b.aez", "--keep-hidden", "--verify")
+    run("compress", "a.png", "--verify")
+    assert (tmp_path / "b.aez").read_bytes() == package.encode(pixels, keep_hidden=True)
+    assert (tmp_path / "a.aez").read_bytes() == package.encode(pixels)
