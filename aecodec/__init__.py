@@ -9,7 +9,8 @@
 After `aecodec.register()`, or `import aecodec.pillow`, Pillow opens and saves .aez files.
 """
 
-from aecodec.codec import Info, decode, encode, read_info, read_metadata
+from aecodec.api import Info, decode, encode, read_info, read_metadata
+from aecodec.container.metadata import Metadata
 from aecodec.damage import Salvaged, salvage
 from aecodec.errors import (
     AezError,
@@ -23,7 +24,6 @@ from aecodec.errors import (
     UnsupportedError,
 )
 from aecodec.limits import Limits
-from aecodec.sidedata import Metadata
 
 __version__ = "0.1.0"
 

@@ -1,6 +1,6 @@
-"""The script that made tests/tiny (a frozen model for tests) and tests/golden (files that must decode for ever).
+"""The script that made tests/tiny (a frozen model) and tests/conformance/golden (files that must decode for ever).
 
-    python tests/make_tiny.py [FOLDER]      writes FOLDER/tiny and FOLDER/golden, by default beside this script
+    python tests/make_tiny.py [FOLDER]      writes FOLDER/tiny, FOLDER/conformance/golden, by default beside this script
 
 What is there is never replaced: a run makes the model if there is none, and adds the golden files that are missing. A
 change of the format that cannot read the old ones is a mistake. Another machine's model is as good, but other bytes.
@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aecodec import codec
-from aecodec.model import by_name
-from aecodec.sidedata import Metadata
+from aecodec import api
+from aecodec.container.metadata import Metadata
+from aecodec.families import by_name
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "aecodec" / "bench" / "samples"
@@ -107,7 +107,7 @@ def symbol_hashes(data: bytes) -> dict[str, str]:
 
     z: int8, 4 x 4 x Z. index: uint8, 16 x 16 x M. r: int32 little-endian, 16 x 16 x M. Zero outside the picture.
     """
-    tiles = codec.decode_symbols(data)
+    tiles = api.decode_symbols(data)
     parts = {
         "z": b"".join(z.astype("i1").tobytes() for z, _, _ in tiles),
         "index": b"".join(index.astype("u1").tobytes() for _, index, _ in tiles),
@@ -133,22 +133,22 @@ def make_model(tiny: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    tiny, golden = folder / "tiny", folder / "golden"
+    tiny, golden = folder / "tiny", folder / "conformance" / "golden"
     if not tiny.exists():
         make_model(tiny)
     os.environ["AECODEC_WEIGHTS"] = str(tiny)
     weights = by_name("tiny")
-    golden.mkdir(exist_ok=True)
+    golden.mkdir(parents=True, exist_ok=True)
     listed = golden / "hashes.json"
     known = json.loads(listed.read_text()) if listed.exists() else {}
     for name, (image, quality, metadata) in pictures().items():
         if name in known:
             continue
-        data = codec.encode(image, quality, model=weights, metadata=metadata, threads=1)
+        data = api.encode(image, quality, model=weights, metadata=metadata, threads=1)
         with open(golden / f"{name}.aez", "xb") as file:
             file.write(data)
-        Image.fromarray(codec.decode(data, threads=1)).save(golden / f"{name}.png", optimize=True)
-        symbols = codec.decode_symbols(data)
+        Image.fromarray(api.decode(data, threads=1)).save(golden / f"{name}.png", optimize=True)
+        symbols = api.decode_symbols(data)
         counts = {
             "coded": int(sum(np.count_nonzero(index) for _, index, _ in symbols)),
             "not zero": int(sum(np.count_nonzero(r) for _, _, r in symbols)),

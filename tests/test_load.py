@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import aecodec
-from aecodec import model
+from aecodec.model import runtime
 
 HERE = Path(__file__).parent
 SIZES = [(1, 1), (16, 16), (17, 33), (40, 20), (33, 64), (20, 257)]
@@ -86,7 +86,7 @@ def fork_while_locked() -> None:
     right, held = job(1), threading.Event()
 
     def hold() -> None:
-        with model._lock:
+        with runtime._lock:
             held.set()
             time.sleep(0.5)
 

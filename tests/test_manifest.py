@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from aecodec.errors import ModelError
-from aecodec.model import Model, read_manifest
+from aecodec.model.model import Model
+from aecodec.model.weights import read_manifest
 from aecodec.train.manifest import next_id, write
 
 TINY = Path(__file__).parent / "tiny"

@@ -1,14 +1,14 @@
-"""Pictures without their noise."""
+"""Removal of noise from images."""
 
 import numpy as np
 
-from aecodec import tiles
-from aecodec.classic.codec import check_picture
+from aecodec.classic.codec import check_image
 from aecodec.classic.patches import cut, join
 from aecodec.classic.weights import Classic, by_name
 from aecodec.errors import EncodeError
-from aecodec.transforms import luma
-from aecodec.workers import Workers
+from aecodec.geometry import Window, windows
+from aecodec.parallel import Workers
+from aecodec.pixels import luma
 
 WINDOW = 256  # edge of the largest window, in units of the net's edge
 HALO = 16  # the same units, no less than the reach of the net's convolutions
@@ -20,15 +20,15 @@ def denoiser(name: str) -> Classic:
 
 
 def denoise(image: np.ndarray, net: Classic, threads: int | None = None) -> np.ndarray:
-    """Take the noise away from a picture, uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4); alpha stays as it is.
+    """Remove the noise from an image, uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4); alpha stays as it is.
 
-    A model of photographs takes any of them, an autoencoder grey pictures of its size. Raises EncodeError.
+    A model of photographs takes any of these, an autoencoder takes grey images of its size. Raises EncodeError.
     """
     if image.dtype != np.uint8 or 0 in image.shape:
-        raise EncodeError(f"picture: {image.dtype} {image.shape}, expected uint8 and at least 1x1")
+        raise EncodeError(f"image: {image.dtype} {image.shape}, expected uint8 and at least 1x1")
     with Workers(threads) as workers:
         if net.codes:
-            check_picture(image, net)
+            check_image(image, net)
             patches = net.decode(net.encode(cut(image[..., None], net.edge), workers), workers)
             return join(patches, *image.shape)[..., 0]
         channels = 1 if image.ndim == 2 else image.shape[2]
@@ -45,13 +45,8 @@ def _in_windows(pixels: np.ndarray, net: Classic, workers: Workers) -> np.ndarra
     height, width = pixels.shape[:2]
     edge, out = net.edge, np.empty_like(pixels)
 
-    def run(window: tuple[tiles.Span, tiles.Span]) -> None:
-        part = tiles.pad_window(pixels, *(slice(s.start * edge, s.stop * edge) for s in window))
-        found = net.denoise(part)
-        rows, columns = (slice(s.keep_start * edge, s.keep_stop * edge) for s in window)
-        top, left = (s.start * edge for s in window)
-        place = out[rows, columns]
-        place[:] = found[rows.start - top :, columns.start - left :][: place.shape[0], : place.shape[1]]
+    def run(window: Window) -> None:
+        window.paste(net.denoise(window.cut(pixels, edge)), out, edge)
 
-    workers.map(run, tiles.windows(-(-height // edge), -(-width // edge), WINDOW, HALO))
+    workers.map(run, windows(-(-height // edge), -(-width // edge), WINDOW, HALO))
     return out

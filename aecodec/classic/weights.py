@@ -1,4 +1,4 @@
-"""The classic models that are installed, and the networks that run them.
+"""The installed classic models and their networks.
 
     weights/classic/manifest.json            names, ids, sha256 of every file, what each model is and what it reaches
     weights/classic/<name>/encoder.tflite    patches uint8 (N, e, e, 1) -> latents float32 (N, ...)
@@ -6,61 +6,54 @@
     weights/classic/<name>/numbers.npz       low and step of each channel, bits: how latents become integers
     weights/classic/<name>/denoise.tflite    of a denoiser of photographs, instead: uint8 (1, h, w, 3) -> the same
 
-Nothing is loaded before it is needed, and nothing is believed that the manifest's hashes do not cover.
+Files are loaded when they are needed, and checked against the hashes of the manifest.
 """
 
-import io
 import math
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from aecodec.classic.latents import Scale
 from aecodec.errors import ModelError
-from aecodec.model import Net, checked_bytes, read_manifest, weights_folder
-from aecodec.workers import Workers
+from aecodec.model.runtime import Net
+from aecodec.model.weights import Weights, read_models, weights_folder
+from aecodec.parallel import Workers
 
-BATCH = 512  # patches that a net gets at once
+BATCH = 512  # patches in one call of a network
 
 
-class Classic:
-    """One classic model. `entry`: what the manifest says of it."""
+class Classic(Weights):
+    """One classic model."""
 
     def __init__(self, name: str, entry: dict, folder: Path):
-        self.name, self.entry, self.folder = name, entry, folder
-        try:
-            self.id: int = entry["id"]
-            self.kind: str = entry["kind"]  # autoencoder, variational or denoiser
-            self.edge: int = entry["edge"]  # of a patch, in pixels; of a denoiser, what its input is a multiple of
-            self.any_size: bool = entry["any_size"]
-            self.latent = tuple(entry["latent"])  # shape of one patch's latents; () of a denoiser
-            self.noise: str | None = entry["noise"]  # what it takes away, or None
-        except (KeyError, TypeError) as error:
-            raise ModelError(f"{folder.parent / 'manifest.json'}: {name}: {error} is missing") from None
+        super().__init__(name, entry, folder)
+        self.kind: str = self.entry_of("kind")  # autoencoder, variational or denoiser
+        self.edge: int = self.entry_of("edge")  # of a patch, in pixels; a denoiser's input is a multiple of it
+        self.any_size: bool = self.entry_of("any_size")
+        self.latent = tuple(self.entry_of("latent"))  # shape of one patch's latents; () of a denoiser
+        self.noise: str | None = self.entry_of("noise")  # what it takes away, or None
 
     @property
     def codes(self) -> bool:
-        """Whether it has a code, so that pictures can be compressed with it."""
+        """Whether it has a code, so that it can compress images."""
         return self.kind != "denoiser"
 
     @property
     def latents(self) -> int:
-        """Numbers that stand for a patch."""
+        """Number of latents of a patch."""
         return math.prod(self.latent)
 
     def _net(self, name: str) -> Net:
-        return Net(self._bytes(f"{name}.tflite"))
-
-    def _bytes(self, file: str) -> bytes:
-        return checked_bytes(self.folder / file, self.entry["files"].get(file))
+        return Net(self.read(f"{name}.tflite"))
 
     @cached_property
     def scale(self) -> Scale:
         """How its latents become integers."""
-        with np.load(io.BytesIO(self._bytes("numbers.npz")), allow_pickle=False) as f:
-            return Scale(f["low"], f["step"], int(f["bits"]))
+        numbers = self.arrays("numbers.npz")
+        return Scale(numbers["low"], numbers["step"], int(numbers["bits"]))
 
     @cached_property
     def _encoder(self) -> Net:
@@ -86,6 +79,15 @@ class Classic:
         """Pixels uint8 (h, w, 3), multiples of `edge` -> the same without the noise."""
         return self._denoiser(window[None])[0][0]
 
+    def describe(self) -> tuple[str, str, str, str]:
+        """What it is, its data set, the shape of its latents and what it reaches on its test images, in words."""
+        entry, results = self.entry, self.entry["results"]
+        parts = [f"{results['psnr']:.1f} dB, {results['bytes']:.0f} bytes"] if "psnr" in results else []
+        for kind, row in results.get("denoised", {}).items():
+            parts.append(f"{kind}: {row['noisy']:.1f} -> {row['denoised']:.1f} dB")
+        latents = "x".join(map(str, self.latent))
+        return f"{entry['label']}: {entry['about']}", entry["data"], latents, "; ".join(parts)
+
 
 def _in_batches(net: Callable, rows: np.ndarray, workers: Workers) -> np.ndarray:
     parts = [rows[at : at + BATCH] for at in range(0, len(rows), BATCH)]
@@ -93,33 +95,21 @@ def _in_batches(net: Callable, rows: np.ndarray, workers: Workers) -> np.ndarray
 
 
 def folder_of_models() -> Path:
-    """Where the classic models lie."""
+    """The folder of the classic models."""
     return weights_folder() / "classic"
-
-
-@cache
-def _manifest(folder: Path) -> dict[str, Classic]:
-    if not (folder / "manifest.json").exists():
-        return {}
-    return {name: Classic(name, entry, folder / name) for name, entry in read_manifest(folder).items()}
 
 
 def classics() -> dict[str, Classic]:
     """All installed classic models by name. Raises ModelError for a damaged manifest."""
-    return _manifest(folder_of_models())
+    folder = folder_of_models()
+    return read_models(folder, Classic) if (folder / "manifest.json").exists() else {}
 
 
-def by_id(number: int) -> Classic | None:
-    """The installed classic model that has this id, or None."""
-    return next((net for net in classics().values() if net.id == number), None)
-
-
-def by_name(name: str, use: Callable[[Classic], bool], what: str) -> Classic:
-    """The model of this name, if it is of use. Raises ModelError that says which are: `what` names them."""
-    found = classics()
-    fitting = ", ".join(one for one, net in found.items() if use(net)) or "none"
-    if name not in found:
-        raise ModelError(f"unknown model {name!r}: {what} are {fitting}")
-    if not use(found[name]):
-        raise ModelError(f"model {name} is no such model: {what} are {fitting}")
-    return found[name]
+def by_name(name: str, suits: Callable[[Classic], bool], group: str) -> Classic:
+    """The installed model of this name. Raises ModelError, with the names in its `group`, if it does not suit."""
+    nets = classics()
+    if name in nets and suits(nets[name]):
+        return nets[name]
+    suitable = ", ".join(net.name for net in nets.values() if suits(net)) or "none"
+    problem = f"model {name} is no such model" if name in nets else f"unknown model {name!r}"
+    raise ModelError(f"{problem}: {group} are {suitable}")

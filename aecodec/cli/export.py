@@ -45,9 +45,9 @@ def export(
 
     The classic ones go into the folder classic below OUT.
     """
+    from aecodec.classic.train import install as classic
     from aecodec.cli.messages import fail, say
     from aecodec.errors import AezError
-    from aecodec.train.classic import install as classic
 
     if (run / classic.ENTRY).exists():
         try:
@@ -85,7 +85,7 @@ def export(
 def _say_where_used(out: Path) -> None:
     """Say it where compress and decompress would go on with other weights."""
     from aecodec.cli.messages import say
-    from aecodec.model import weights_folder
+    from aecodec.model.weights import weights_folder
 
     if out.resolve() != weights_folder().resolve():
         say(f"used where the environment has AECODEC_WEIGHTS={out.resolve()}; now it is {weights_folder()}")

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecodec.scalenet import SCALES, SHIFTS
+from aecodec.entropy.hyper_synthesis import SCALES, SHIFTS
 from aecodec.train.layers import (
     Block,
     DepthToSpace,

@@ -1,4 +1,4 @@
-"""The networks as LiteRT graphs: what aecodec/model.py runs. Needs the TensorFlow backend."""
+"""The networks as LiteRT graphs: what aecodec/model/model.py runs. Needs the TensorFlow backend."""
 
 import contextlib
 import io
@@ -78,7 +78,7 @@ def _four_steps(net: MeanNet, given, z, rounding, encoding):
 
 @for_litert()
 def graphs(model: Photo) -> dict[str, bytes]:
-    """name -> .tflite file; signatures in aecodec/model.py."""
+    """name -> .tflite file; signatures in aecodec/model/model.py."""
     s = model.shape
     latent = tf.TensorSpec((1, TILE, TILE, s.latent), tf.float32)
     z = tf.TensorSpec((1, TILE // 4, TILE // 4, s.hyper), tf.float32)

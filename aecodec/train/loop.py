@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import signal
 import time
 import zlib
@@ -11,11 +10,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aecodec.train import checkpoint
+from aecodec.train import checkpoint, precision
 from aecodec.train.backend import Stepper
 from aecodec.train.data import Crops, batches, load_pictures, picture_files, principal_components, tiles_of
 from aecodec.train.losses import DISTORTIONS
@@ -92,6 +90,7 @@ class Run:
         phase: Phase,
         resume: bool,
         start: Path | None = None,
+        asked: str = "auto",  # precision; a run may go on in another one
     ):
         self.folder, self.console = Path(folder), Console(stderr=True)
         self.path = self.folder / "checkpoint.npz"
@@ -109,12 +108,28 @@ class Run:
                     raise FileExistsError(f"{path}: exists; continue with --resume or choose another --out")
         pictures = load_pictures(picture_files(data), phase.crop)
         self.crops = Crops(pictures, phase.seed)
-        self.model = Photo(shape, *(() if meta else principal_components(self.crops)))
-        self.model.build()
-        if start and not resume:
-            copied = copy_kept(start, self.model)
+        components = () if meta else principal_components(self.crops)
+
+        copied: dict[str, None] = {}
+
+        def stepper(name: str) -> Stepper:
+            """A new model in this precision, and how it is trained."""
+            precision.use(name)
+            keras.utils.set_random_seed(phase.seed)
+            model = Photo(shape, *components, refines=phase.refines)
+            model.build()
+            if start and not resume:
+                copied.update(dict.fromkeys(copy_kept(start, model)))
+            return Stepper(model, FastMuon(phase.rate))
+
+        def seconds(name: str) -> float:
+            return stepper(name).seconds(self.crops.batch(0, phase.batch, phase.crop, shape))
+
+        self.precision = precision.choose(asked, seconds)
+        self.stepper = stepper(self.precision[0])
+        self.model = self.stepper.model
+        if copied:
             self.console.print(f"{start}: copied {', '.join(copied)}", soft_wrap=True, highlight=False)
-        self.stepper = Stepper(self.model, FastMuon(phase.rate))
         self.position, self.phase, self.best = Position(), phase, math.inf
         if meta:
             self._continue(checkpoint.load(self.path, self.stepper), new_phase)
@@ -153,7 +168,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "log.jsonl", "a") as f:
             f.write(json.dumps(row) + "\n")
-        if not self.console.is_terminal or "val" in row:
+        if not self.console.is_terminal or "val" in row or "precision" in row:
             self.console.print(json.dumps(row), soft_wrap=True, highlight=False)
 
     def save(self) -> None:
@@ -195,6 +210,7 @@ class Run:
             console=self.console,
             disable=not self.console.is_terminal,
         )
+        self.log(precision=self.precision[0], why=self.precision[1])
         feed = batches(self.crops, self.position.step, self.phase.batch, self.phase.crop, self.model.shape)
         rows, saved, checked = [], self.position.seconds, self.position.seconds
         try:
@@ -232,24 +248,3 @@ class Run:
             feed.close()
             for s, handler in old.items():
                 signal.signal(s, handler)
-
-
-def set_precision() -> None:
-    """bfloat16 where it is faster than float32 here, by measuring; layers that need float32 say so themselves.
-
-    AECODEC_FLOAT32=1 settles it without measuring, AECODEC_FLOAT32=0 for bfloat16.
-    """
-    wish = os.environ.get("AECODEC_FLOAT32")
-    if wish == "0" or (wish != "1" and _seconds("bfloat16") < _seconds("float32")):
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
-
-
-def _seconds(dtype: str) -> float:
-    """What a product of matrices of the networks' size takes, the fastest of three."""
-    a, b = ops.ones((2048, 256), dtype), ops.ones((256, 256), dtype)
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        ops.convert_to_numpy(ops.cast(ops.matmul(a, b), "float32"))
-        times.append(time.perf_counter() - start)
-    return min(times)

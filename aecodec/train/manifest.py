@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aecodec.errors import ModelError
-from aecodec.model import DEVELOPMENT, read_manifest
+from aecodec.model.weights import DEVELOPMENT, read_manifest
 
 
 def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None:

@@ -13,10 +13,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecodec.refine import STEP
-from aecodec.scalenet import Z_MAX
-from aecodec.tiles import TILE
+from aecodec.codec.refine import STEP
+from aecodec.entropy.hyper_synthesis import Z_MAX
+from aecodec.geometry import TILE
 from aecodec.train.entropy_model import (
+    SCALES,
     HyperAnalysis,
     HyperRate,
     MeanNet,
@@ -100,7 +101,7 @@ def from_tiles(y, height: int, width: int):
 
 
 def refinement(change, rounding):
-    """What a step of aecodec/refine.py takes from y (N, h, w, M) at the quality's gain.
+    """What a step of aecodec/codec/refine.py takes from y (N, h, w, M) at the quality's gain.
 
     change: gradient of half the squared error by y at unit gain, times the gain; rounding: y_hat - y. The curvature is
     estimated from them, one for all qualities of the batch, where the encoder has one for each knot.
@@ -185,7 +186,8 @@ class Photo(keras.Model):
         z = clip_inward(self.hyper_analysis(y), -Z_MAX, Z_MAX)
         z_hat = round_ste(z)
         index = self.scale_net(z_hat, q_tile)
-        offset = ops.take(ops.convert_to_tensor(rounding_offsets(self.shape.coded_from)), ops.cast(index, "int32"))
+        row = ops.clip(ops.cast(index, "int32"), 0, SCALES - 1)  # an index that is no number becomes any integer
+        offset = ops.take(ops.convert_to_tensor(rounding_offsets(self.shape.coded_from)), row)
 
         def decoded(y_hat):
             y_hat = from_tiles(y_hat * ops.exp(at_knots(self.log_gain_inverse, q_tile)), rows, columns)

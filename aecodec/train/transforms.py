@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecodec.lapped import REACH
+from aecodec.model.lapped import REACH
 from aecodec.train.layers import Block, DepthToSpace, Pointwise, SpaceToDepth, chain, constant, f32
 
 

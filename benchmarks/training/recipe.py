@@ -24,7 +24,7 @@ from PIL import Image
 keras.mixed_precision.set_global_policy("mixed_bfloat16")
 
 from aecodec.bench.curves import Curve, bd_rate  # noqa: E402
-from aecodec.scalenet import SCALES  # noqa: E402
+from aecodec.entropy.hyper_synthesis import SCALES  # noqa: E402
 from aecodec.train import checkpoint, entropy_model, photo  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
 from aecodec.train.data import Crops, batches, load_pictures, picture_files, tiles_of  # noqa: E402

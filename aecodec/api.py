@@ -1,0 +1,260 @@
+"""The public functions: arguments are checked here, and the family of the model does the rest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from aecodec import container, geometry
+from aecodec.codec.decoder import Decoder
+from aecodec.codec.latents import Symbols
+from aecodec.container import VERSION, BytesLike
+from aecodec.container.alpha import decode_alpha
+from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
+from aecodec.errors import UnsupportedError
+from aecodec.families import by_id, by_name, family_of, find
+from aecodec.family import Bitstreams
+from aecodec.geometry import Region
+from aecodec.limits import DEFAULT_LIMITS, Limits
+from aecodec.model.model import Model
+from aecodec.model.weights import Weights
+from aecodec.parallel import Workers
+from aecodec.pixels import merge, split
+from aecodec.settings import DEFAULT_EFFORT, Settings, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What a file says about itself.
+
+    `model` is None for a model that is not installed. `quality` is on the scale 1..100, None where the model has one
+    quality or is not installed. `tile` is the edge of a tile in pixels, 0 for one tile, the whole image. `chunks` maps
+    tags to stored sizes in bytes. `size`: bytes of the whole file.
+    """
+
+    version: int
+    model_id: int
+    model: str | None
+    width: int
+    height: int
+    channels: int
+    quality: float | None
+    tile: int
+    tiles: int
+    chunks: dict[str, int]
+    size: int
+
+
+def encode(
+    image: np.ndarray,
+    /,
+    quality: float | None = None,
+    *,
+    target_size: int | None = None,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
+    effort: int = DEFAULT_EFFORT,
+    model: str | Weights = "photo",
+    metadata: Metadata = Metadata(),  # noqa: B008 (immutable)
+    threads: int | None = None,
+) -> bytes:
+    """Compress an image to the bytes of an .aez file.
+
+    At most one of `quality`, `target_size`, `target_bpp` and `target_psnr` is given; quality 75 if none is. In tiny
+    images the steps of the quality may be too coarse for the margins that are stated; the bounds hold nevertheless.
+
+    Parameters
+    ----------
+    image : ndarray of uint8
+        (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB or (H, W, 4) RGB and alpha; alpha is lossless.
+    quality : float, optional
+        1 (smallest file) to 100 (best image).
+    target_size : int, optional
+        Bytes that the whole file has at most; at least 97 % of them are used unless quality 100 needs less.
+    target_bpp : float, optional
+        The same in bits per pixel.
+    target_psnr : float, optional
+        dB that the decoded colours (the grey) have at least, and at most 0.1 dB more unless quality 1 has.
+    effort : int
+        Number of refinement steps, 0 to 9; each decodes the current result and corrects the latents by gradient
+        descent. Files get smaller at the same PSNR; at the same quality PSNR and bytes rise. Decoding takes the same
+        time. A model without refinement ignores it.
+    model : str or a loaded model
+        Name of an installed model. A classic autoencoder has one quality and takes grey images only.
+    metadata : Metadata
+        ICC profile, EXIF and XMP, stored as they are.
+    threads : int, optional
+        None for all that the process may use; the bytes are always the same.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    EncodeError
+        A target cannot be met, or the image does not suit the model.
+    ModelError
+        The model is not installed, or its files are damaged.
+    TypeError, ValueError
+        An argument has the wrong type or is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((40, 60, 3), np.uint8)
+    >>> decode(encode(image, quality=50)).shape
+    (40, 60, 3)
+    >>> len(encode(image, target_size=500)) <= 500
+    True
+    """
+    split(image)  # checks it
+    target = Target(quality, target_size, target_bpp, target_psnr)
+    settings = Settings(target, effort, pack_metadata(metadata), threads)
+    weights = by_name(model) if isinstance(model, str) else model
+    return family_of(weights).encode(image, weights, settings)
+
+
+def decode(
+    data,
+    /,
+    *,
+    region: Sequence[int] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Decompress an .aez file to the shape that was encoded.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The whole file.
+    region : sequence of 4 int, optional
+        x, y, width, height in pixels, for that part of the image alone. It is what decoding the whole and cutting
+        gives, within one level, but only the tiles that it depends on are read: time and memory go with the region (but
+        for alpha, which is stored in one piece), and damage elsewhere stays unnoticed.
+    limits : Limits
+        What the file may ask for.
+    threads : int, optional
+        None for all that the process may use.
+
+    Returns
+    -------
+    ndarray of uint8
+        (H, W), (H, W, 2), (H, W, 3) or (H, W, 4), in C order.
+
+    Raises
+    ------
+    DecodeError
+        One of its subclasses, see `aecodec.errors`.
+    ModelError
+        The files of the model are damaged.
+    ValueError
+        The region is not inside the image.
+
+    Examples
+    --------
+    >>> data = encode(np.zeros((400, 600, 3), np.uint8), quality=50)
+    >>> decode(data, region=(500, 300, 80, 60)).shape
+    (60, 80, 3)
+    """
+    tile: Callable[[int], BytesLike]
+    if region is None:
+        file = container.read(data, limits)
+        header, chunks, tile = file.header, file.chunks, file.tiles.__getitem__
+        area = Region(0, 0, header.width, header.height)
+    else:
+        index = container.read_index(data, limits)
+        header, tile = index.header, partial(container.read_tile, data, index)
+        area = geometry.checked_region(region, header.width, header.height)
+        chunks = container.read_chunks(data, index, [container.ALPHA])
+    model = by_id(header.model)
+    colours = family_of(model).decode(Bitstreams(header, tile), model, area, threads)
+    alpha = None
+    if header.channels % 2 == 0:
+        stored = next(c.data for c in chunks if c.tag == container.ALPHA)
+        alpha = decode_alpha(stored, header.height, header.width)[area.inside]
+    return merge(colours, alpha)
+
+
+def decode_symbols(data: BytesLike) -> list[Symbols]:
+    """The exact part of decoding, for tests of conformance: the symbols of each tile of a learned model."""
+    file = container.read(data)
+    model = by_id(file.header.model)
+    if not isinstance(model, Model):
+        raise UnsupportedError(f"model {model.name}: expected a learned model")
+    with Workers(1) as workers:
+        decoder = Decoder(file.header, model, workers)
+        return list(decoder.symbols(Bitstreams(file.header, file.tiles.__getitem__)))
+
+
+def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
+    """Describe a file from its header and index alone.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The file; what follows its index may be missing.
+    limits : Limits
+        What the file may ask for.
+
+    Returns
+    -------
+    Info
+
+    Raises
+    ------
+    DecodeError
+        The header or the index is damaged.
+
+    Examples
+    --------
+    >>> read_info(encode(np.zeros((40, 60), np.uint8), quality=50)).channels
+    1
+    """
+    index = container.read_index(data, limits)
+    header = index.header
+    model = find(header.model)
+    quality = model.quality(header.quality) if model else None
+    return Info(
+        version=VERSION,
+        model_id=header.model,
+        model=model.name if model else None,
+        width=header.width,
+        height=header.height,
+        channels=header.channels,
+        quality=None if quality is None else round(quality, 2),
+        tile=header.tile,
+        tiles=header.tile_count,
+        chunks={tag.decode("ascii").strip(): span.size for tag, span in index.chunks},
+        size=index.size,
+    )
+
+
+def read_metadata(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Metadata:
+    """Read ICC profile, EXIF and XMP of a file; its tiles are not looked at.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The file; its tiles may be missing.
+    limits : Limits
+        What the file may ask for.
+
+    Returns
+    -------
+    Metadata
+
+    Raises
+    ------
+    DecodeError
+        The header, the index or a chunk of metadata is damaged.
+
+    Examples
+    --------
+    >>> read_metadata(encode(np.zeros((4, 6), np.uint8), metadata=Metadata(xmp=b"<x/>"))).xmp
+    b'<x/>'
+    """
+    chunks = container.read_chunks(data, container.read_index(data, limits))
+    return unpack_metadata(chunks, limits)

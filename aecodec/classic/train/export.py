@@ -1,0 +1,141 @@
+"""Export of a trained classic autoencoder: graphs with float16 weights, scales, a manifest entry.
+
+Needs the TensorFlow backend.
+"""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from aecodec.classic.latents import MOST_BITS, Scale, scale_of
+from aecodec.classic.train.data import Images
+from aecodec.classic.train.entries import ENTRIES, Entry
+from aecodec.classic.train.install import ENTRY, FIRST
+from aecodec.classic.train.loop import SETTINGS, WEIGHTS, Trained
+from aecodec.classic.weights import Classic
+from aecodec.errors import ModelError
+from aecodec.parallel import Workers
+
+_SAMPLE = 20_000  # patches whose latents give the scales
+_MAX_RISE = 1.005  # of the error, through fewer bits
+
+
+def _lite(function, *shape: int | None, dtype=tf.float32) -> bytes:
+    """Convert a function of one input to a graph with float16 weights; its first axis may have any length."""
+    concrete = tf.function(function, input_signature=[tf.TensorSpec(shape, dtype)]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], function)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    return converter.convert()
+
+
+def _pixels(x):
+    """0..1 -> 0..255, to the nearest."""
+    return ops.cast(ops.floor(ops.clip(ops.cast(x, "float32") * 255.0 + 0.5, 0.0, 255.0)), "uint8")
+
+
+def _unit(pixels):
+    return ops.cast(pixels, "float32") * np.float32(1 / 255)
+
+
+def graphs(entry: Entry, trained: Trained) -> dict[str, bytes]:
+    """Name of file -> graph; aecodec/classic/weights.py has the signatures."""
+    if entry.denoiser:
+        whole = _lite(lambda pixels: _pixels(trained.denoise(_unit(pixels))), 1, 64, 64, 3, dtype=tf.uint8)
+        return {"denoise.tflite": whole}
+    encoder = _lite(lambda p: trained.encode(_unit(p)), None, entry.edge, entry.edge, 1, dtype=tf.uint8)
+    decoder = _lite(lambda z: _pixels(trained.decode(z)), None, *trained.latent)
+    return {"encoder.tflite": encoder, "decoder.tflite": decoder}
+
+
+def _numbers(scale: Scale) -> bytes:
+    out = io.BytesIO()
+    np.savez_compressed(out, low=scale.low, step=scale.step, bits=np.uint8(scale.bits))
+    return out.getvalue()
+
+
+def _fewest_bits(net: Classic, train: np.ndarray, val: np.ndarray) -> Scale:
+    """The scale with the fewest bits that raise the error of `val` by no more than 0.5 % over latents in float."""
+    with Workers(None) as workers:
+        wide = net.encode(train, workers)
+        latents, clean = net.encode(val, workers), val.astype(np.float32)
+
+        def error(z: np.ndarray) -> float:
+            return float(np.square(net.decode(z, workers) - clean).mean())
+
+        best, free = scale_of(wide), error(latents)
+        for bits in range(MOST_BITS - 1, 0, -1):
+            scale = scale_of(wide, bits)
+            if error(scale.dequantise(scale.quantise(latents))) > _MAX_RISE * free:
+                break
+            best = scale
+    return best
+
+
+def _goal(entry: Entry, trained: Trained) -> float | None:
+    """The goal of the entry if a code of as many numbers as published stands for as many pixels, else None."""
+    published = ENTRIES[entry.name]
+    same = entry.edge == published.edge and trained.latent == Trained(published).latent
+    return published.goal if same else None
+
+
+def write_run(folder: Path, entry: Entry, trained: Trained, images: Images, measure) -> dict:
+    """Write the files of a model and its entry into the run's folder; return the entry, with the results of `measure`.
+
+    measure: Classic -> results that JSON can hold.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(f"export runs on the TensorFlow backend, not on {keras.backend.backend()}")
+    files = graphs(entry, trained)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+
+    def described() -> dict:
+        return {
+            "id": FIRST,  # until it is installed
+            "label": entry.label,
+            "about": entry.about,
+            "kind": "denoiser" if entry.denoiser else "variational" if trained.code else "autoencoder",
+            "data": entry.data,
+            "edge": 2 if entry.denoiser else entry.edge,
+            "any_size": entry.any_size or entry.denoiser,
+            "latent": list(trained.latent or ()),
+            "noise": entry.noise,
+            "goal": _goal(entry, trained),
+            "parameters": dict(entry.parameters),
+            "training": dict(entry.training),
+            "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        }
+
+    if not entry.denoiser:
+        sample, val = images.train[:_SAMPLE], images.val[: _SAMPLE // 10]
+        scale = _fewest_bits(Classic(entry.name, described(), folder), sample, val)
+        files["numbers.npz"] = _numbers(scale)
+        (folder / "numbers.npz").write_bytes(files["numbers.npz"])
+    installed = described()
+    installed["results"] = measure(Classic(entry.name, installed, folder))
+    (folder / ENTRY).write_text(json.dumps({"name": entry.name, "entry": installed}, indent=1) + "\n")
+    return installed
+
+
+def load_run(folder: Path) -> tuple[Entry, Trained]:
+    """The entry of a run with its settings, and its best epoch. Raises ModelError or OSError."""
+    try:
+        settings = json.loads((folder / SETTINGS).read_text())
+        entry = ENTRIES[settings["name"]]
+        given = {name: str(value) for part in ("parameters", "training") for name, value in settings[part].items()}
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(f"{folder / SETTINGS}: not the settings of a run") from None
+    entry = entry.with_parameters(given)
+    trained = Trained(entry)
+    try:
+        trained.model.load_weights(folder / WEIGHTS)
+    except (ValueError, OSError) as error:
+        raise ModelError(f"{folder / WEIGHTS}: {' '.join(str(error).split())[:100].lower()}") from None
+    return entry, trained

@@ -1,0 +1,43 @@
+"""A training run, from the data to a model that can be installed."""
+
+import json
+from pathlib import Path
+
+from aecodec.classic.train import data, export, measure, plots
+from aecodec.classic.train.entries import Entry
+from aecodec.classic.train.loop import HISTORY, SETTINGS, Trained, fit
+from aecodec.classic.train.widen import widen
+from aecodec.classic.weights import Classic
+
+
+def run(
+    entry: Entry,
+    folder: Path | None,
+    test: Path | None,
+    out: Path,
+    verbose: str | int = "auto",
+    narrow: Path | None = None,
+) -> str:
+    """Train an entry and write into `out`: weights, losses, graphs, plots, results. Return the results as one line.
+
+    narrow: the run of a network with fewer channels, or as many, to start from.
+
+    Raises ValueError, OSError, AezError or FloatingPointError.
+    """
+    if (out / SETTINGS).exists():
+        raise FileExistsError(f"{out / SETTINGS}: exists; choose another --out")
+    seed = entry.training["seed"]
+    start = export.load_run(narrow)[1] if narrow else None
+
+    def begin(trained: Trained) -> None:
+        if start is not None:
+            widen(start, trained, seed)
+
+    def measured(net: Classic) -> dict:
+        plots.draw_comparison(entry, net, images.test, out / plots.COMPARISON)
+        return measure.measure(net, images.test)
+
+    images = data.load(entry, folder, test, seed)
+    trained = fit(entry, images, out, verbose, begin)
+    plots.draw_losses(json.loads((out / HISTORY).read_text()), out / plots.LOSS)
+    return measure.line(entry.name, export.write_run(out, entry, trained, images, measured))

@@ -1,0 +1,114 @@
+"""The header: the first 26 bytes of a file, which describe the image. FORMAT.md specifies them."""
+
+import operator
+import struct
+import zlib
+from dataclasses import dataclass
+
+from aecodec.errors import CorruptError, EncodeError, NotAezError, TruncatedError, UnsupportedError
+
+SIGNATURE = b"\x89AEZ\r\n"
+VERSION = 1
+HEADER_SIZE = 26  # with its checksum
+U32 = struct.Struct("<I")  # a checksum
+
+_HEADER = struct.Struct("<6sBBHHIIH")  # without its checksum
+_RANGES = {  # in the order of the file
+    "channels": (1, 4),
+    "model": (0, 0xFFFF),
+    "quality": (0, 0xFFFF),
+    "width": (1, 0x7FFFFFFF),
+    "height": (1, 0x7FFFFFFF),
+    "tile": (0, 0xFFFF),
+}
+
+BytesLike = bytes | bytearray | memoryview  # and any other object with the buffer protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of its image.
+
+    `model`: 0..65535. `width`, `height`: pixels, 1..2**31-1. `channels`: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and
+    alpha. `quality`: 0..65535, in the model's own units. `tile`: edge of a tile in pixels, 0..65535, where 0 means one
+    tile, the whole image. The values are checked when they are written or read, not here.
+
+    >>> Header(model=1, width=768, height=512, channels=3, quality=1024, tile=256).tile_grid
+    (2, 3)
+    """
+
+    model: int
+    width: int
+    height: int
+    channels: int
+    quality: int
+    tile: int
+
+    @property
+    def tile_grid(self) -> tuple[int, int]:
+        """Rows and columns of tiles."""
+        if self.tile == 0:
+            return 1, 1
+        return -(-self.height // self.tile), -(-self.width // self.tile)
+
+    @property
+    def tile_count(self) -> int:
+        """Number of tiles, which follows from the size of the image."""
+        rows, columns = self.tile_grid
+        return rows * columns
+
+
+def pack_header(header: Header) -> bytes:
+    """Return the header with its checksum, `HEADER_SIZE` bytes.
+
+    Raises EncodeError if a value is out of range, TypeError if it is no integer.
+
+    >>> pack_header(Header(1, 3, 2, 3, 1024, 256))[6:12].hex(" ")
+    '01 03 01 00 00 04'
+    """
+    _check_header(header, EncodeError)
+    head = _HEADER.pack(SIGNATURE, VERSION, *(getattr(header, name) for name in _RANGES))
+    return head + U32.pack(zlib.crc32(head))
+
+
+def read_header(data: BytesLike) -> Header:
+    """Read the header alone; the first `HEADER_SIZE` bytes of a file are enough.
+
+    Raises NotAezError, TruncatedError, CorruptError or UnsupportedError. Limits do not apply.
+
+    >>> read_header(pack_header(Header(1, 3, 2, 3, 1024, 256)))
+    Header(model=1, width=3, height=2, channels=3, quality=1024, tile=256)
+    """
+    head = bytes(view_bytes(data)[:HEADER_SIZE])
+    start = head[: len(SIGNATURE)]
+    if not SIGNATURE.startswith(start):
+        raise NotAezError(f"file: starts with {start.hex(' ')}, expected the signature {SIGNATURE.hex(' ')}")
+    if len(head) < HEADER_SIZE:
+        raise TruncatedError(f"header: {len(head)} bytes, expected {HEADER_SIZE}")
+    check_sum("header", head[: _HEADER.size], U32.unpack_from(head, _HEADER.size)[0])
+    _, version, *fields = _HEADER.unpack_from(head)
+    if version != VERSION:
+        error = UnsupportedError if version > VERSION else CorruptError
+        raise error(f"header: format version {version}, expected {VERSION}")
+    header = Header(**dict(zip(_RANGES, fields, strict=True)))
+    _check_header(header, CorruptError)
+    return header
+
+
+def _check_header(header: Header, error: type[Exception]) -> None:
+    for name, (low, high) in _RANGES.items():
+        value = operator.index(getattr(header, name))
+        if not low <= value <= high:
+            raise error(f"header: {name} {value}, expected {low} to {high}")
+
+
+def check_sum(label: str, part: BytesLike, expected: int) -> None:
+    """Raise CorruptError, which begins with `label`, unless the CRC-32 of `part` is the expected one."""
+    checksum = zlib.crc32(part)
+    if checksum != expected:
+        raise CorruptError(f"{label}: checksum {checksum:#010x}, expected {expected:#010x}")
+
+
+def view_bytes(data: BytesLike) -> memoryview:
+    """View any bytes-like object as read-only bytes. Raises TypeError for anything else."""
+    return memoryview(data).toreadonly().cast("B")

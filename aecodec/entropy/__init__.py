@@ -1,0 +1,1 @@
+"""Entropy coding: integers that every machine computes alike, tables of frequencies, a range coder."""

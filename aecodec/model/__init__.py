@@ -1,0 +1,1 @@
+"""Models from disk: their weights and the networks that run them."""

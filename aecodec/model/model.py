@@ -1,0 +1,236 @@
+"""The learned model: its networks, tables and parameters, and all that depends on the quality, in one object.
+
+    weights/<name>/analysis.tflite        pixels (1, h, w, 3) -> y (1, h/16, w/16, M)
+    weights/<name>/hyper_analysis.tflite  y * gain (1, 16, 16, M) -> z (1, 4, 4, Z), not rounded
+    weights/<name>/code.tflite            a tile's means in four steps, for `Model.quantise` and `Model.reconstruct`
+    weights/<name>/synthesis.tflite       y_hat (1, h, w, M), features -> pixels (1, 16h, 16w, 3)
+    weights/<name>/adjoint.tflite         errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
+    weights/<name>/numbers.npz            hyper-synthesis of the scales, gains, tables, overlaps
+
+Pixels are uint8, or float32 0..255 where the model has overlaps (lapped.py).
+"""
+
+import hashlib
+from functools import cached_property
+
+import numpy as np
+
+from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis
+from aecodec.entropy.tables import TableRow, Tables
+from aecodec.model.lapped import overlap
+from aecodec.model.runtime import Net
+from aecodec.model.weights import Weights, read_models, weights_folder
+
+NETS = ("analysis", "hyper_analysis", "code", "synthesis", "adjoint")
+
+
+def models() -> dict[str, "Model"]:
+    """All installed learned models by name."""
+    return read_models(weights_folder(), Model)
+
+
+class Model(Weights):
+    """One learned model. Everything is loaded on first use."""
+
+    @cached_property
+    def numbers(self) -> dict[str, np.ndarray]:
+        """All arrays but the networks'."""
+        return self.arrays("numbers.npz")
+
+    @cached_property
+    def hyper_synthesis(self) -> HyperSynthesis:
+        """The hyper-synthesis of the scales, checked."""
+        n = self.numbers
+        net = HyperSynthesis(*(n[f].astype(np.int32 if f == "offset" else np.float32) for f in HyperSynthesis._fields))
+        net.check()
+        return net
+
+    def self_test(self) -> str:
+        """sha256 of the scale indexes of a fixed input at three qualities; the manifest keeps what it must be."""
+        count = 2 * 4 * 4 * len(self.hyper_synthesis.w_in)
+        z = (np.arange(count) * 37 % 127 - 63).reshape(2, 4, 4, -1)
+        qindexes = 0, self.max_qindex // 2 + 85, self.max_qindex
+        parts = [self.hyper_synthesis.run(z, qindex).tobytes() for qindex in qindexes]
+        return hashlib.sha256(b"".join(parts)).hexdigest()
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The frequencies of the entropy model."""
+        n = self.numbers
+        ends = np.cumsum(n["r_sizes"])[:-1]
+        return Tables(n["z_tables"], [np.split(row, ends) for row in np.atleast_2d(n["r_tables"])])
+
+    @property
+    def latent(self) -> int:
+        """Channels of y."""
+        return self.numbers["log_gain"].shape[1]
+
+    # Quality
+
+    @property
+    def last_knot(self) -> int:
+        """The quality axis runs from knot 0 to this one."""
+        return len(self.numbers["log_gain"]) - 1
+
+    @property
+    def max_qindex(self) -> int:
+        """The end of the quality axis, in 1/256 of a knot."""
+        return 256 * self.last_knot
+
+    def at(self, qindex: int) -> "QualityPoint":
+        """This model at one quality; qindex: 0 to `max_qindex`."""
+        return QualityPoint(self, qindex)
+
+    def qindex(self, quality: float) -> int:
+        """Quality 1..100 -> 1/256 of a knot, as the header carries it."""
+        qualities, qindexes = zip(*self.entry["quality"], strict=True)
+        return round(float(np.interp(quality, qualities, qindexes)))
+
+    def quality(self, qindex: int) -> float:
+        """The inverse of `qindex`."""
+        qualities, qindexes = zip(*self.entry["quality"], strict=True)
+        return float(np.interp(qindex, qindexes, qualities))
+
+    # What the encoder alone needs
+
+    @property
+    def refines(self) -> bool:
+        """Whether this model has what the refinement of latents needs."""
+        return self._has_adjoint and "log_inverse_curvature" in self.numbers
+
+    @property
+    def _has_adjoint(self) -> bool:
+        return "adjoint.tflite" in self.entry["files"]
+
+    @property
+    def rounding(self) -> np.ndarray:
+        """What the encoder adds to a residual's magnitude before the floor, for each scale index: float32 (64,).
+
+        0.5 would be to the nearest; less saves more bits than it costs in distortion. Never anything at index 0.
+        """
+        return self.numbers["rounding"]
+
+    @property
+    def psnr_prior(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Means (N, 2 K) and covariances (N, 2 K, 2 K) of guessed and real PSNRs at K knots, or None.
+
+        One row for each kind of images, for forecast.py; a model that knows one kind only may come without that axis.
+        """
+        n = self.numbers
+        if "psnr_mean" not in n:
+            return None
+        size = n["psnr_mean"].shape[-1]
+        return n["psnr_mean"].reshape(-1, size), n["psnr_covariance"].reshape(-1, size, size)
+
+    # Networks
+
+    @cached_property
+    def _nets(self) -> dict[str, Net]:
+        return {name: Net(self.read(f"{name}.tflite")) for name in NETS if name != "adjoint" or self._has_adjoint}
+
+    def analysis(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
+        if "overlap_pre" in self.numbers:
+            pixels = overlap(pixels.astype(np.float32), self.numbers["overlap_pre"])
+        return self._nets["analysis"](pixels[None])[0][0]
+
+    def hyper_analysis(self, y: np.ndarray) -> np.ndarray:
+        """y (16, 16, M) at the quality's gain -> z_hat int32 (4, 4, Z) in -63..63."""
+        z = self._nets["hyper_analysis"](y[None])[0][0]
+        return np.clip(np.rint(z), -Z_MAX, Z_MAX).astype(np.int32)
+
+    def quantise(self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Quantise the latents of one tile against their means, which are predicted in four steps.
+
+        y: float32 (16, 16, M) at the quality's gain. z: (4, 4, Z). rounding: float32 (16, 16, M), what is added to a
+        residual's magnitude before the floor: 0.5 to the nearest, very negative where nothing may be coded.
+        Returns r and y_hat, float32 (16, 16, M), both at the quality's gain.
+        """
+        return self._code(y, z, rounding, 1)
+
+    def reconstruct(self, r: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Residuals r (16, 16, M) and z (4, 4, Z) of one tile -> y_hat float32 (16, 16, M) at the quality's gain."""
+        r = r.astype(np.float32)
+        return self._code(r, z, np.full_like(r, 0.5), 0)[1]
+
+    def _code(self, values: np.ndarray, z: np.ndarray, rounding: np.ndarray, encoding: int):
+        flag = np.full((1, 1, 1, 1), encoding, np.float32)
+        r, y_hat = self._nets["code"](values[None], z[None].astype(np.float32), rounding[None], flag)
+        return r[0], y_hat[0]
+
+    def synthesis(self, y_hat: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
+        x = self._nets["synthesis"](y_hat[None], features)[0][0]
+        if "overlap_post" in self.numbers:
+            x = overlap(x, self.numbers["overlap_post"])
+            return np.clip(x, 0, 255, out=x).astype(np.uint8)
+        return x
+
+    def adjoint(self, error: np.ndarray) -> np.ndarray:
+        """error float32 (16 h, 16 w, 3) in levels -> gradient of half its squares by y, float32 (h, w, M).
+
+        By the linear part of the synthesis alone, and without the 255 between levels and the pixels of that, which
+        `QualityPoint.inverse_curvature` makes up for. May write into `error`.
+        """
+        if "overlap_post" in self.numbers:
+            error = overlap(error, self.numbers["overlap_post"].T)
+        return self._nets["adjoint"](error[None])[0][0]
+
+
+class QualityPoint:
+    """A model at one qindex, the position on its quality axis in 1/256 of a knot, as the header carries it.
+
+    Parameters are stored at the knots as logarithms, and interpolated linearly between them.
+    """
+
+    def __init__(self, model: Model, qindex: int):
+        self.model, self.qindex = model, qindex
+
+    @property
+    def row(self) -> int:
+        """Row of the tables of frequencies: the nearest knot."""
+        return (self.qindex + 128) >> 8
+
+    @cached_property
+    def tables(self) -> TableRow:
+        """The frequencies of the entropy model."""
+        return self.model.tables.at(self.row)
+
+    @cached_property
+    def gain(self) -> np.ndarray:
+        """Factors (M,) of y at the encoder."""
+        return self._at("log_gain")
+
+    @cached_property
+    def inverse_gain(self) -> np.ndarray:
+        """Factors (M,) of y_hat at the decoder."""
+        return self._at("log_gain_inverse")
+
+    @cached_property
+    def rounding_scale(self) -> np.ndarray:
+        """Factors (M,) of y_hat before it is compared with y: the decoder's gain need not be one over the encoder's."""
+        return 1 / (self.gain * self.inverse_gain)
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """What tells the synthesis transform the quality: float32 (1, 1, 1, F)."""
+        return self._at("log_features")[None, None, None]
+
+    @cached_property
+    def inverse_curvature(self) -> np.ndarray:
+        """Factors (M,) from the gradient that `Model.adjoint` gives to the change of y behind it, each latent alone."""
+        return self._at("log_inverse_curvature")
+
+    def scale_indexes(self, z: np.ndarray) -> np.ndarray:
+        """Hyper-latents (N, 4, 4, Z) -> scale indexes uint8 (N, 16, 16, M)."""
+        return self.model.hyper_synthesis.run(z, self.qindex)
+
+    def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
+        """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
+        return self.model.synthesis(y_hat, self.features)
+
+    def _at(self, name: str) -> np.ndarray:
+        knots, position = self.model.numbers[name], self.qindex / 256
+        low = min(int(position), len(knots) - 2)
+        w = np.float32(position - low)
+        return np.exp(knots[low] * (1 - w) + knots[low + 1] * w).astype(np.float32)

@@ -1,0 +1,84 @@
+"""The symbols of a tile, FORMAT.md section 8: bitstream -> z, scale indexes, r."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from reference.container import read_container, require
+from reference.hyper_synthesis import GRID, HyperSynthesis, Plane
+from reference.rangecoder import PRECISION, RangeDecoder, cumulative
+
+TILE = 256  # pixels
+BIT = cumulative([1 << PRECISION - 1] * 2)
+PLANES = 15  # bits of an escaped value after its leading one, at most
+
+
+class Model(NamedTuple):
+    """`z_tables`: [knot][channel] frequencies of -63..63. `r_tables`: [knot][scale index - 1] of -K..K and escape."""
+
+    hyper_synthesis: HyperSynthesis
+    z_tables: Sequence
+    r_tables: Sequence
+
+
+def decode_symbols(file: bytes, model: Model) -> Iterator[tuple[Plane, Plane, Plane]]:
+    """Yield z (4x4), scale indexes and r (16x16) of each tile; zero outside the picture. Raises Refused."""
+    header, _, bitstreams = read_container(file)
+    require(header.tile == TILE and header.quality <= 256 * (len(model.z_tables) - 1), "header: quality or tile")
+    columns = -(-header.width // TILE)
+    for number, data in enumerate(bitstreams):
+        top, left = number // columns * TILE, number % columns * TILE
+        height, width = min(TILE, header.height - top), min(TILE, header.width - left)
+        yield decode_tile(data, -(-height // 16), -(-width // 16), header.quality, model)
+
+
+def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model) -> tuple[Plane, Plane, Plane]:
+    """Decode one tile of which height x width latents lie inside the picture."""
+    coder = RangeDecoder(data)
+    knot = (quality + 128) // 256
+    tables = model.z_tables[knot]
+    rows, columns = -(-height // 4), -(-width // 4)
+    z = _zeros(GRID, len(tables))
+    for c, frequencies in enumerate(tables):
+        table = cumulative(frequencies)
+        for i in range(rows):
+            for j in range(columns):
+                z[i][j][c] = coder.decode(table) - 63
+
+    index = model.hyper_synthesis.run(z, quality, rows, columns)
+    latents = len(index[0][0])
+    groups = [[] for _ in range(64)]
+    for i in range(4 * GRID):
+        for j in range(4 * GRID):
+            if i < height and j < width:
+                for c, kind in enumerate(index[i][j]):
+                    groups[kind].append((i, j, c))
+            else:
+                index[i][j] = [0] * latents
+
+    r = _zeros(4 * GRID, latents)
+    escaped = []
+    for frequencies, group in zip(model.r_tables[knot], groups[1:], strict=True):
+        table, reach = cumulative(frequencies), (len(frequencies) - 2) // 2
+        for i, j, c in group:
+            r[i][j][c] = coder.decode(table) - reach
+            if r[i][j][c] > reach:
+                escaped.append((i, j, c, reach))
+    for (i, j, c, reach), beyond in zip(escaped, _escapes(coder, len(escaped)), strict=True):
+        r[i][j][c] = reach + beyond if beyond > 0 else beyond - reach
+    coder.end()
+    return z, index, r
+
+
+def _escapes(coder: RangeDecoder, count: int) -> list[int]:
+    """How far each escaped value lies beyond its table, with its sign: Exp-Golomb codes, transposed."""
+    size = [0] * count
+    for plane in range(PLANES):
+        size = [s + coder.decode(BIT) if s == plane else s for s in size]
+    value = [1] * count
+    for plane in reversed(range(PLANES)):
+        value = [2 * v + coder.decode(BIT) if s > plane else v for v, s in zip(value, size, strict=True)]
+    return [-v if coder.decode(BIT) else v for v in value]
+
+
+def _zeros(edge: int, channels: int) -> Plane:
+    return [[[0] * channels for _ in range(edge)] for _ in range(edge)]
