@@ -123,7 +123,7 @@ def encode(
 
 
 def decode(
-    data,
+    data: BytesLike,
     /,
     *,
     region: Sequence[int] | None = None,
@@ -196,7 +196,7 @@ def decode_symbols(data: BytesLike) -> list[Symbols]:
         return list(decoder.symbols(Bitstreams(file.header, file.tiles.__getitem__)))
 
 
-def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
+def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     """Describe a file from its header and index alone.
 
     Parameters
@@ -240,7 +240,7 @@ def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     )
 
 
-def read_metadata(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Metadata:
+def read_metadata(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Metadata:
     """Read ICC profile, EXIF and XMP of a file; its tiles are not looked at.
 
     Parameters

@@ -107,7 +107,7 @@ def squared_error(a: np.ndarray, b: np.ndarray) -> int:
     return total
 
 
-def psnr_of(squares: int, values: int) -> float:
+def psnr_of(squares: float, values: int) -> float:
     """Return the PSNR in dB of so many uint8 values with this sum of squared differences; infinity for none."""
     return 10 * math.log10(255**2 * values / squares) if squares else math.inf
 

@@ -71,7 +71,8 @@ class Position:
     def done(self, phase: Phase) -> float:
         if phase.steps is not None:
             return (self.step - self.phase_step) / phase.steps
-        return (self.seconds - self.phase_seconds) / 60 / phase.minutes
+        minutes = math.inf if phase.minutes is None else phase.minutes
+        return (self.seconds - self.phase_seconds) / 60 / minutes
 
 
 def average_decay(step: int) -> float:
@@ -109,7 +110,7 @@ class Run:
                     raise FileExistsError(f"{path}: exists; continue with --resume or choose another --out")
         pictures = load_pictures(picture_files(data), phase.crop)
         self.crops = Crops(pictures, phase.seed)
-        components = () if meta else principal_components(self.crops)
+        basis, variance = (None, None) if meta else principal_components(self.crops)
 
         copied: dict[str, None] = {}
 
@@ -117,7 +118,7 @@ class Run:
             """A new model in this precision, and how it is trained."""
             precision.use(name)
             keras.utils.set_random_seed(phase.seed)
-            model = Photo(shape, *components, refines=phase.refines)
+            model = Photo(shape, basis, variance, refines=phase.refines)
             model.build()
             if start and not resume:
                 copied.update(dict.fromkeys(copy_kept(start, model)))
@@ -142,7 +143,7 @@ class Run:
             tiles = tiles_of(load_pictures(picture_files(val)))
             self.validation, self.judge = (
                 Validation(self.model, tiles),
-                zlib.crc32(self.phase.distortion.encode(), zlib.crc32(tiles)),
+                zlib.crc32(self.phase.distortion.encode(), zlib.crc32(tiles.data)),
             )
         if meta and self.judge is not None and meta.get("judge") == self.judge:
             self.best = meta["best"]

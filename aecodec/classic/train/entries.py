@@ -32,7 +32,7 @@ class Entry:
     label: str  # of the published system
     about: str
     data: str  # a key of SIZES
-    net: "Callable[..., Nets]"
+    net: Callable[..., Any]  # gives Nets, or the function of a denoiser
     parameters: Mapping[str, Any]
     training: Mapping[str, Any]
     weight: float = 1.0  # of the loss, beside a divergence

@@ -3,8 +3,9 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -24,7 +25,7 @@ class Trained:
         nets = entry.nets()
         if entry.denoiser:
             given = keras.Input((None, None, 3))
-            self.denoise, self.latent = nets, None
+            self.denoise, self.latent = nets, ()
             self.model = keras.Model(given, nets(given), name=entry.label)
             return
         given = keras.Input((entry.edge, entry.edge, 1))
@@ -64,7 +65,7 @@ class _Best(keras.callbacks.Callback):
             self.model.save_weights(self.path)
 
 
-def _optimizer(training: dict, steps: int):
+def _optimizer(training: Mapping[str, Any], steps: int):
     rate = training["rate"]
     if training["decay"]:
         falling = max(1, round(steps * min(training["decay"], 1.0)))
