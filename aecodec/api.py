@@ -21,7 +21,7 @@ from aecodec.model.model import Model
 from aecodec.model.weights import Weights
 from aecodec.parallel import Workers
 from aecodec.pixels import merge, split
-from aecodec.settings import DEFAULT_EFFORT, Settings, Target
+from aecodec.settings import DEFAULT_EFFORT, Settings, Target, check_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ def encode(
     effort: int = DEFAULT_EFFORT,
     model: str | Weights = "photo",
     metadata: Metadata = Metadata(),  # noqa: B008 (immutable)
+    keep_hidden: bool = False,
     threads: int | None = None,
 ) -> bytes:
     """Compress an image to the bytes of an .aez file.
@@ -84,6 +85,9 @@ def encode(
         Name of an installed model. A classic autoencoder has one quality and takes grey images only.
     metadata : Metadata
         ICC profile, EXIF and XMP, stored as they are.
+    keep_hidden : bool
+        Code the colours of fully transparent pixels as well as others. By default they are replaced by smooth ones,
+        which cost few bits, and do not count in `target_psnr`: nobody sees them.
     threads : int, optional
         None for all that the process may use; the bytes are always the same.
 
@@ -111,7 +115,9 @@ def encode(
     """
     split(image)  # checks it
     target = Target(quality, target_size, target_bpp, target_psnr)
-    settings = Settings(target, effort, pack_metadata(metadata), threads)
+    if not isinstance(metadata, Metadata):
+        raise TypeError(f"metadata: {type(metadata).__name__}, expected aecodec.Metadata")
+    settings = Settings(target, effort, pack_metadata(metadata), threads, keep_hidden)
     weights = by_name(model) if isinstance(model, str) else model
     return family_of(weights).encode(image, weights, settings)
 
@@ -159,6 +165,7 @@ def decode(
     >>> decode(data, region=(500, 300, 80, 60)).shape
     (60, 80, 3)
     """
+    check_input(data, limits)
     tile: Callable[[int], BytesLike]
     if region is None:
         file = container.read(data, limits)
@@ -213,6 +220,7 @@ def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     >>> read_info(encode(np.zeros((40, 60), np.uint8), quality=50)).channels
     1
     """
+    check_input(data, limits)
     index = container.read_index(data, limits)
     header = index.header
     model = find(header.model)
@@ -256,5 +264,6 @@ def read_metadata(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Met
     >>> read_metadata(encode(np.zeros((4, 6), np.uint8), metadata=Metadata(xmp=b"<x/>"))).xmp
     b'<x/>'
     """
+    check_input(data, limits)
     chunks = container.read_chunks(data, container.read_index(data, limits))
     return unpack_metadata(chunks, limits)

@@ -34,10 +34,13 @@ _ROUGH = 16  # qindexes, over which rounding hides that the curves of one tile r
 _LOSSLESS = 200.0  # dB, for arithmetic: more than any pixels but equal ones have
 
 
-def encode(encoder: Encoder, envelope: Envelope, target: Target) -> bytes:
-    """Return the file of an image that meets a target. Raises EncodeError where that cannot be."""
+def encode(encoder: Encoder, envelope: Envelope, target: Target, seen: np.ndarray | None = None) -> bytes:
+    """Return the file of an image that meets a target. Raises EncodeError where that cannot be.
+
+    seen: bool (H, W), the pixels whose PSNR counts; None for all.
+    """
     if target.psnr is not None:
-        return PsnrControl(encoder, envelope, target.psnr).run()
+        return PsnrControl(encoder, envelope, target.psnr, seen).run()
     height, width = encoder.pixels.shape[:2]
     size = target.max_size(height * width)
     if size is not None:
@@ -66,7 +69,9 @@ class SizeControl:
             digits = len(str(positions // 8))  # as many as tell a byte from the next
             bpp = -(-8 * self._min_size * 10**digits // positions) / 10**digits
             expected = f"{self._min_size} bytes or {bpp:.{digits}f} bpp"
-            raise EncodeError(f"target size: {self._limit} bytes, expected at least {expected}")
+            chunks = sum(len(chunk.data) for chunk in self._envelope.chunks)
+            of_them = f", {chunks} of them metadata and alpha" if 2 * chunks > self._min_size else ""
+            raise EncodeError(f"target size: {self._limit} bytes, expected at least {expected}{of_them}")
         return self._best
 
     def _estimated(self, aim: float) -> np.ndarray:
@@ -100,8 +105,9 @@ class PsnrControl:
     The PSNR of a grey image is that of the luma, which is what the decoder returns.
     """
 
-    def __init__(self, encoder: Encoder, envelope: Envelope, target: float):
+    def __init__(self, encoder: Encoder, envelope: Envelope, target: float, seen: np.ndarray | None = None):
         self._encoder, self._envelope, self._target = encoder, envelope, target
+        self._seen = seen if seen is not None and seen.any() else None
         self._grey = envelope.header.channels < 3
         self._max_psnr, self._best_psnr = -math.inf, math.inf
         self._best: tuple[int, list[bytes] | None] | None = None
@@ -141,7 +147,11 @@ class PsnrControl:
             encoder.reconstruct(qindex, self._y_hat)
             self._informed = True
         decoded = synthesise(self._y_hat, pixels.shape[:2], encoder.model.at(qindex), encoder.workers)
-        value = self._psnr(self._squares(decoded, pixels), pixels[..., 0].size)
+        positions = pixels[..., 0].size
+        if self._seen is not None:
+            np.copyto(decoded, pixels, where=~self._seen[..., None])
+            positions = int(self._seen.sum())
+        value = self._psnr(self._squares(decoded, pixels), positions)
         self._max_psnr = max(self._max_psnr, value)
         if value >= self._target and (self._best is None or value < self._best_psnr):
             self._best_psnr, self._best = value, (qindex, bitstreams)

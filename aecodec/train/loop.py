@@ -25,6 +25,7 @@ from aecodec.train.warm import copy_kept
 WARM_UP = 200  # steps
 AVERAGE_EVERY = 8  # steps
 PAUSE = 30.0  # seconds: a longer step was a pause of the process and does not count as training
+QUIET = 10.0  # seconds without a line, where there is no terminal for the bar
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,7 @@ class Run:
             with bar:
                 task = bar.add_task("", total=1.0, step=self.position.step, loss=0.0, bpp=0.0, psnr=0.0)
                 last, cpu = time.monotonic(), time.process_time()
+                said = last
                 while not stop and (done := self.position.done(self.phase)) < 1:
                     p = self.position
                     rate = self.phase.learning_rate(done, p.step - p.warm_step)
@@ -235,6 +237,10 @@ class Run:
                         psnr, rows = 10 * math.log10(255**2 / mse), []
                         self.log(loss=loss, bpp=bpp, psnr=psnr, norm=norm, rate=rate)
                         bar.update(task, completed=done, step=p.step, loss=loss, bpp=bpp, psnr=psnr)
+                        said = now
+                    elif now - said > QUIET and not self.console.is_terminal:
+                        self.console.print(f"step {p.step}, {done:.1%}, loss {rows[-1][0]:.3f}", highlight=False)
+                        said = now
                     if p.seconds - saved > 60 * save_minutes:
                         self.save()
                         saved = p.seconds

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from aecodec.classic.train.entries import Entry
 WEIGHTS = "best.weights.h5"
 HISTORY = "history.json"  # losses of each epoch
 SETTINGS = "settings.json"  # the entry and its parameters
+_QUIET = 10.0  # seconds without a line
 
 
 class Trained:
@@ -86,6 +88,18 @@ class _Falling(keras.optimizers.schedules.LearningRateSchedule):
         return {"rate": self.rate, "start": self.start, "steps": self.fall.decay_steps}
 
 
+class _Signs(keras.callbacks.Callback):
+    """A line every ten seconds within an epoch, where Keras itself says nothing before its end."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch, self.said = epoch + 1, time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if time.monotonic() - self.said > _QUIET:
+            self.said = time.monotonic()
+            print(f"epoch {self.epoch}, step {batch + 1}, loss {(logs or {}).get('loss', math.nan):.5f}", flush=True)
+
+
 def fit(
     entry: Entry,
     images: Images,
@@ -115,7 +129,8 @@ def fit(
     settings = {"name": entry.name, "parameters": dict(entry.parameters), "training": dict(t)}
     (folder / SETTINGS).write_text(json.dumps(settings) + "\n")
     best = _Best(folder / WEIGHTS)
-    history = model.fit(batches, validation_data=val, epochs=t["epochs"], callbacks=[best], verbose=verbose)
+    callbacks = [best, *([_Signs()] if verbose == 2 else [])]
+    history = model.fit(batches, validation_data=val, epochs=t["epochs"], callbacks=callbacks, verbose=verbose)
     losses = {name: [float(value) for value in values] for name, values in history.history.items()}
     (folder / HISTORY).write_text(json.dumps(losses) + "\n")
     trained = Trained(entry)
