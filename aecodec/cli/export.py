@@ -64,15 +64,15 @@ def export(
     try:
         with calm():
             from aecodec.train import export as exporting
-        from aecodec.train.data import load_pictures, picture_files
+        from aecodec.train.data import image_files, load_images
     except ImportError as e:
         fail(f"exporting needs the extra 'train': pip install 'aecodec[train]' ({e})")
 
     try:
         path = run if run.is_file() else run / "average.npz"
         model, meta = exporting.load_trained(path)
-        files = picture_files(data)
-        chosen = load_pictures(files[:: max(1, len(files) // pictures)][:pictures])
+        files = image_files(data)
+        chosen = load_images(files[:: max(1, len(files) // pictures)][:pictures])
         number = exporting.next_id(out) if number is None else number
         entry, found = exporting.build(model, name, number, chosen, exporting.quality_scale(model.shape))
         entry["training"] = {k: meta[k] for k in ("phase", "position", "val") if k in meta}

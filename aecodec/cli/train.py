@@ -144,10 +144,10 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
             spelt = _SPELT.get(option, f"--{option}")
             fail(f"{spelt}: --resume without --minutes or --steps finishes the phase as it was begun", code=2)
     check_folders({"--data": data, "--val": val})
-    from aecodec.train.data import picture_files
+    from aecodec.train.data import image_files
 
     for folder in (data, *([val] if val else [])):
-        picture_files(folder)  # raises if there are none
+        image_files(folder)  # raises if there are none
     try:
         with calm():
             from aecodec.train.loop import Phase, Run

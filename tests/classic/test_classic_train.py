@@ -127,7 +127,7 @@ def test_a_classic_model_is_trained_installed_and_used(train, tmp_path):
         (["mnist-dense", "--data", "."], 1, "no train-images-idx3-ubyte.gz"),
         (["mnist-dense", "--data", ".", "--val", "."], 1, "--val .: mnist has test images of its own"),
         (["image-dense", "--data", "none"], 1, "none: no such folder"),
-        (["image-dense", "--data", "."], 1, "no pictures here"),
+        (["image-dense", "--data", "."], 1, "no images here"),
         (["image-dense"], 1, "--data: expected a folder of images"),
     ],
 )
