@@ -11,12 +11,22 @@ looped over that the size of the file does not pay for.
 import re
 import struct
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from aecodec.errors import CorruptError, DecodeError, EncodeError, TruncatedError, UnsupportedError
-from aecodec.header import HEADER_SIZE, U32, BytesLike, Header, check_sum, pack_header, read_header, view_bytes
+from aecodec.header import (
+    HEADER_SIZE,
+    NO_MODEL,
+    U32,
+    BytesLike,
+    Header,
+    check_sum,
+    pack_header,
+    read_header,
+    view_bytes,
+)
 from aecodec.header import SIGNATURE as SIGNATURE
 from aecodec.header import VERSION as VERSION
 from aecodec.limits import DEFAULT_LIMITS, Limits
@@ -43,11 +53,15 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A whole file. `tiles`: one bitstream per tile, row by row, as views into the bytes that were read."""
+    """A whole file. `tiles`: one bitstream per tile, row by row, as views into the bytes that were read.
+
+    `exact`: numbers of the tiles that are stored without loss; the others are for the header's model.
+    """
 
     header: Header
     tiles: tuple[memoryview, ...]
     chunks: tuple[Chunk, ...]
+    exact: frozenset[int] = frozenset()
 
 
 class Span(NamedTuple):
@@ -60,12 +74,16 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Where everything lies. `chunks`: (tag, place) in the order of the file; `size`: bytes of the whole file."""
+    """Where everything lies. `chunks`: (tag, place) in the order of the file; `size`: bytes of the whole file.
+
+    `exact`: as in `Container`.
+    """
 
     header: Header
     tiles: tuple[Span, ...]
     chunks: tuple[tuple[bytes, Span], ...]
     size: int
+    exact: frozenset[int] = frozenset()
 
 
 class Salvage(NamedTuple):
@@ -80,11 +98,14 @@ class Salvage(NamedTuple):
     chunks: dict[bytes, DecodeError]
 
 
-def write(header: Header, tiles: Sequence[BytesLike], chunks: Sequence[Chunk] = ()) -> bytes:
+def write(
+    header: Header, tiles: Sequence[BytesLike], chunks: Sequence[Chunk] = (), exact: Collection[int] = ()
+) -> bytes:
     """Put a file together.
 
     `tiles`: the bitstreams, row by row, `header.tile_count` of them. `chunks`: stored in this order; `ALPHA` exactly
-    if there is an alpha channel.
+    if there is an alpha channel, but if all tiles are exact they may hold it. `exact`: numbers of the exact tiles; they
+    decide on the version, whatever the header says; if all are, its model must be `NO_MODEL` and its quality 0.
 
     Raises EncodeError if a value is out of range, tiles are missing or left over, or `read` would refuse the chunks;
     TypeError if a value is no integer or a bitstream no bytes.
@@ -93,23 +114,27 @@ def write(header: Header, tiles: Sequence[BytesLike], chunks: Sequence[Chunk] = 
     >>> read(data).chunks
     (Chunk(tag=b'iccp', data=b'profile'),)
     """
+    header = replace(header, version=2 if exact else 1)
     head = pack_header(header)
     if len(tiles) != header.tile_count:
         raise EncodeError(f"container: {len(tiles)} tiles, expected {header.tile_count}")
     if len(chunks) > _MAX_CHUNKS:
         raise EncodeError(f"container: {len(chunks)} chunks, expected at most {_MAX_CHUNKS}")
-    _check_tags([tag for tag, _ in chunks], header.channels, EncodeError, EncodeError)
+    _check_exact(header, exact, EncodeError)
+    _check_tags([tag for tag, _ in chunks], header, EncodeError, EncodeError)
     chunk_data = [view_bytes(data) for _, data in chunks]
     tile_data = [view_bytes(data) for data in tiles]
+    longest = _MAX_LENGTH // header.version
     for view in chunk_data + tile_data:
-        if view.nbytes > _MAX_LENGTH:
-            raise EncodeError(f"container: chunk or tile of {view.nbytes} bytes, expected at most {_MAX_LENGTH}")
+        if view.nbytes > longest:
+            raise EncodeError(f"container: chunk or tile of {view.nbytes} bytes, expected at most {longest}")
 
     index = bytearray([len(chunks)])
     for (tag, _), view in zip(chunks, chunk_data, strict=True):
         index += tag + _varint(view.nbytes) + U32.pack(zlib.crc32(view))
-    for view in tile_data:
-        index += _varint(view.nbytes) + U32.pack(zlib.crc32(view))
+    for number, view in enumerate(tile_data):
+        size = 2 * view.nbytes + (number in exact) if exact else view.nbytes
+        index += _varint(size) + U32.pack(zlib.crc32(view))
     return b"".join([head, index, U32.pack(zlib.crc32(index)), *chunk_data, *tile_data])
 
 
@@ -129,7 +154,7 @@ def read(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Container:
     index = read_index(view, limits)
     check_size(view, index)
     tiles = tuple(read_tile(view, index, number) for number in range(len(index.tiles)))
-    return Container(index.header, tiles, read_chunks(view, index))
+    return Container(index.header, tiles, read_chunks(view, index), index.exact)
 
 
 def salvage(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Salvage:
@@ -158,7 +183,7 @@ def salvage(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Salvage:
         except DecodeError as error:
             tiles.append(view[:0])
             damaged_tiles[number] = error.with_traceback(None)  # there may be very many
-    return Salvage(Container(index.header, tuple(tiles), tuple(chunks)), damaged_tiles, damaged_chunks)
+    return Salvage(Container(index.header, tuple(tiles), tuple(chunks), index.exact), damaged_tiles, damaged_chunks)
 
 
 def read_index(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Index:
@@ -195,7 +220,14 @@ def read_index(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Index:
         at += 4
     except (IndexError, struct.error):
         raise TruncatedError(f"index: goes on after the end of the file at byte {view.nbytes}") from None
-    _check_tags(tags, header.channels, CorruptError, UnsupportedError)
+    exact: frozenset[int] = frozenset()
+    if header.version > 1:
+        exact = frozenset(number for number, (size, _) in enumerate(entries[chunk_count:]) if size % 2)
+        entries[chunk_count:] = [(size // 2, checksum) for size, checksum in entries[chunk_count:]]
+        if not exact:
+            raise CorruptError("index: no tile is exact, expected one in format version 2")
+    _check_exact(header, exact, CorruptError)
+    _check_tags(tags, header, CorruptError, UnsupportedError)
     metadata = sum(length for tag, (length, _) in zip(tags, entries, strict=False) if tag != ALPHA)
     limits.check("metadata", metadata, f"index: {metadata} bytes of metadata")
 
@@ -203,7 +235,7 @@ def read_index(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Index:
     for length, checksum in entries:
         spans.append(Span(at, length, checksum))
         at += length
-    return Index(header, tuple(spans[chunk_count:]), tuple(zip(tags, spans, strict=False)), at)
+    return Index(header, tuple(spans[chunk_count:]), tuple(zip(tags, spans, strict=False)), at, exact)
 
 
 def read_tile(data: BytesLike, index: Index, number: int) -> memoryview:
@@ -251,7 +283,16 @@ def _take(view: memoryview, span: Span, place: str) -> memoryview:
     return part
 
 
-def _check_tags(tags: list[bytes], channels: int, error: type[Exception], unknown: type[Exception]) -> None:
+def _check_exact(header: Header, exact: Collection[int], error: type[Exception]) -> None:
+    """Raise an error unless model and quality are 0 exactly if all tiles are exact."""
+    whole = len(exact) == header.tile_count
+    if exact and whole != (header.model == NO_MODEL):
+        raise error(f"header: model {header.model}, but {len(exact)} of {header.tile_count} tiles are exact")
+    if whole and header.quality:
+        raise error(f"header: quality {header.quality}, expected 0 where all tiles are exact")
+
+
+def _check_tags(tags: list[bytes], header: Header, error: type[Exception], unknown: type[Exception]) -> None:
     for tag in tags:
         if not _TAG.fullmatch(tag):
             raise error(f"index: chunk tag {tag!r}, expected a letter and three letters, digits or spaces")
@@ -261,8 +302,10 @@ def _check_tags(tags: list[bytes], channels: int, error: type[Exception], unknow
     for tag in KNOWN_TAGS:
         if tags.count(tag) > 1:
             raise error(f"chunk {_name(tag)}: found {tags.count(tag)} times, expected once")
-    if (ALPHA in tags) != (channels in (2, 4)):
-        raise error(f"chunk ALPH: {'found' if ALPHA in tags else 'missing'}, but channels is {channels}")
+    needed = header.channels in (2, 4)
+    in_tiles = needed and header.version > 1 and header.model == NO_MODEL
+    if (ALPHA in tags) != needed and not in_tiles:
+        raise error(f"chunk ALPH: {'found' if ALPHA in tags else 'missing'}, but channels is {header.channels}")
 
 
 def _name(tag: bytes) -> str:

@@ -1,0 +1,41 @@
+"""Which tiles are coded exactly: those whose cost is less that way.
+
+    cost of a tile = bits + lambda * squared error / 3
+
+with the lambda that the model was trained with at this quality. Lossless coding takes as long as the rest of the
+encoder, so a look at some rows decides whether it is tried at all. Photographs hardly ever are.
+"""
+
+import numpy as np
+
+_STEP = 16  # one pair of rows of so many is looked at
+# Fitted on the validation images and 40 training images of graphics, six qualities (benchmarks/results/exact.json).
+_REPEATED = 0.53  # lossless coders save this fraction of the entropy where all pixels repeat a neighbour
+_FROM = 0.57  # a lossless size within this fraction of the forecast is possible
+_ERROR, _ERROR_REPEATED = 2, 10  # cost over bits of a learned tile, without and with repeated pixels
+
+
+def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
+    """Look at a tile, uint8 (h, w, 3) -> forecast of its lossless bits per pixel, fraction of repeated pixels.
+
+    >>> lossless_bpp(np.zeros((256, 256, 3), np.uint8))
+    (0.0, 1.0)
+    """
+    here, above = pixels[1::_STEP].astype(np.int16), pixels[:-1:_STEP].astype(np.int16)
+    if here.shape[0] == 0 or here.shape[1] < 2:
+        return 0.0, 1.0
+    across, down = here[:, 1:] - here[:, :-1], here - above
+    repeated = float(((across == 0).all(-1) | (down[:, 1:] == 0).all(-1)).mean())
+    residual = down[:, 1:] - down[:, :-1]  # of predicting left + above - above left
+    residual[..., ::2] -= residual[..., 1:2]
+    counts = np.bincount(((residual & 255) + np.array([0, 256, 512])).ravel(), minlength=768)
+    total = residual[..., 0].size
+    entropy = 3 * np.log2(total) - float((counts * np.log2(np.maximum(counts, 1))).sum()) / total
+    return max(entropy, 0.0) * (1 - _REPEATED * repeated), repeated
+
+
+def worth_trying(pixels: np.ndarray, learned_bytes: int) -> bool:
+    """Whether a tile, uint8 (h, w, 3), may cost less if it is exact than its learned bitstream."""
+    forecast, repeated = lossless_bpp(pixels)
+    bpp = 8 * learned_bytes / pixels[..., 0].size
+    return _FROM * forecast < bpp * (_ERROR + _ERROR_REPEATED * repeated)
