@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.codec import exact
+from aecodec.exact import webp
 from aecodec.parallel import Workers
 
-_EDGES = (256, 1024, 4096, exact.EDGE_MAX)  # pixels
+_EDGES = (256, 1024, 4096, webp.EDGE_MAX)  # pixels
 _MORE, _MORE_BYTES = 1.005, 40  # this much above the best is nearly as small
 _ENTRY = 7  # bytes of a tile in the index
 _DENSE = 5  # bits per pixel from which on tables are a small part, so that larger tiles gain less than that
@@ -57,6 +57,6 @@ def layout(pixels: np.ndarray, edge: int, effort: int, workers: Workers) -> Layo
 
     def run(corner: tuple[int, int]) -> bytes:
         top, left = corner
-        return exact.encode(pixels[top : top + edge, left : left + edge], effort)
+        return webp.encode(pixels[top : top + edge, left : left + edge], effort)
 
     return Layout(edge, workers.map(run, corners))
