@@ -10,7 +10,8 @@ After `aecodec.register()`, or `import aecodec.pillow`, Pillow opens and saves .
 """
 
 from aecodec.api import Info, decode, encode, read_info, read_metadata
-from aecodec.codec.salvage import Salvaged, salvage
+from aecodec.container.metadata import Metadata
+from aecodec.damage import Salvaged, salvage
 from aecodec.errors import (
     AezError,
     CorruptError,
@@ -23,7 +24,6 @@ from aecodec.errors import (
     UnsupportedError,
 )
 from aecodec.limits import Limits
-from aecodec.sidedata import Metadata
 
 __version__ = "0.1.0"
 

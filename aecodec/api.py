@@ -1,36 +1,35 @@
-"""The public functions: their arguments are checked here, and the family of the model does the rest."""
+"""The public functions: arguments are checked here, and the family of the model does the rest."""
 
-import math
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from aecodec import container, geometry, sidedata
-from aecodec.classic import codec as classic
-from aecodec.classic.weights import Classic, classics
-from aecodec.codec.decoder import TILE, decode_area
-from aecodec.codec.encoder import Source
-from aecodec.codec.rate_control import fit_psnr, fit_size
-from aecodec.codec.salvage import classic_model
-from aecodec.errors import EncodeError
+from aecodec import container, geometry
+from aecodec.codec.decoder import Decoder
+from aecodec.codec.latents import Symbols
+from aecodec.container import VERSION, BytesLike
+from aecodec.container.alpha import decode_alpha
+from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
+from aecodec.families import by_id, by_name, family_of, find
+from aecodec.family import Bitstreams
 from aecodec.geometry import Region
-from aecodec.header import VERSION, Header
 from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.model.model import Model, by_name, models
+from aecodec.model.weights import Weights
 from aecodec.parallel import Workers
 from aecodec.pixels import merge, split
-from aecodec.sidedata import Metadata
-
-DEFAULT_QUALITY = 75
-DEFAULT_EFFORT, LAST_EFFORT = 1, 9
+from aecodec.settings import DEFAULT_EFFORT, Settings, Target
 
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What a file says about itself. `quality` is on the scale 1..100; `chunks` maps tags to stored sizes in bytes."""
+    """What a file says about itself.
+
+    `model` is None for a model that is not installed. `quality` is on the scale 1..100, None where the model has one
+    quality or is not installed. `tile` is the edge of a tile in pixels, 0 for one tile, the whole image. `chunks` maps
+    tags to stored sizes in bytes. `size`: bytes of the whole file.
+    """
 
     version: int
     model_id: int
@@ -54,25 +53,53 @@ def encode(
     target_bpp: float | None = None,
     target_psnr: float | None = None,
     effort: int = DEFAULT_EFFORT,
-    model: str | Model | Classic = "photo",
+    model: str | Weights = "photo",
     metadata: Metadata = Metadata(),  # noqa: B008 (immutable)
     threads: int | None = None,
 ) -> bytes:
-    """Compress a picture.
+    """Compress an image to the bytes of an .aez file.
 
-    image: uint8, (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB or (H, W, 4) RGB and alpha; alpha is lossless.
-    One of these says how well, quality 75 if none does:
-    quality: 1 (smallest) to 100 (best).
-    target_size: bytes that the whole file has at most; at least 97 % of them are used unless quality 100 needs less.
-    target_bpp: the same in bits per pixel.
-    target_psnr: dB that the decoded colours (the grey) have at least, and at most 0.1 dB more unless quality 1 has.
-    In tiny pictures the steps of the quality may be too coarse for these margins; the bounds hold nevertheless.
-    effort: 0 to 9, how many times what has been made so far is decoded and corrected by what it lacks. Files are
-    smaller at the same PSNR; at the same quality PSNR and bytes rise. Models that cannot refine leave it out.
-    model: a name, or a loaded one; a classic autoencoder has one quality and takes grey pictures only.
-    threads: None for all that the process may use; the bytes are always the same.
-    Raises EncodeError where a target cannot be met, TypeError and ValueError for arguments out of range, ModelError.
+    At most one of `quality`, `target_size`, `target_bpp` and `target_psnr` is given; quality 75 if none is. In tiny
+    images the steps of the quality may be too coarse for the margins that are stated; the bounds hold nevertheless.
 
+    Parameters
+    ----------
+    image : ndarray of uint8
+        (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB or (H, W, 4) RGB and alpha; alpha is lossless.
+    quality : float, optional
+        1 (smallest file) to 100 (best image).
+    target_size : int, optional
+        Bytes that the whole file has at most; at least 97 % of them are used unless quality 100 needs less.
+    target_bpp : float, optional
+        The same in bits per pixel.
+    target_psnr : float, optional
+        dB that the decoded colours (the grey) have at least, and at most 0.1 dB more unless quality 1 has.
+    effort : int
+        Number of refinement steps, 0 to 9; each decodes the current result and corrects the latents by gradient
+        descent. Files get smaller at the same PSNR; at the same quality PSNR and bytes rise. Decoding takes the same
+        time. A model without refinement ignores it.
+    model : str or a loaded model
+        Name of an installed model. A classic autoencoder has one quality and takes grey images only.
+    metadata : Metadata
+        ICC profile, EXIF and XMP, stored as they are.
+    threads : int, optional
+        None for all that the process may use; the bytes are always the same.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    EncodeError
+        A target cannot be met, or the image does not suit the model.
+    ModelError
+        The model is not installed, or its files are damaged.
+    TypeError, ValueError
+        An argument has the wrong type or is out of range.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> image = np.zeros((40, 60, 3), np.uint8)
     >>> decode(encode(image, quality=50)).shape
@@ -80,59 +107,11 @@ def encode(
     >>> len(encode(image, target_size=500)) <= 500
     True
     """
-    pixels, alpha, channels = split(image)
-    aimed = _check_aim(quality, target_size, target_bpp, target_psnr)
-    if not 0 <= operator.index(effort) <= LAST_EFFORT:
-        raise ValueError(f"effort: {effort}, expected 0 to {LAST_EFFORT}")
-    weights = _model(model)
-    if isinstance(weights, Classic):
-        if aimed:
-            raise EncodeError(f"{aimed}: model {weights.name} has one quality")
-        return classic.encode(image, weights, sidedata.pack_metadata(metadata), threads)
-    height, width = pixels.shape[:2]
-    chunks = sidedata.pack_metadata(metadata)
-    if alpha is not None:
-        chunks.append(container.Chunk(container.ALPHA, sidedata.encode_alpha(alpha)))
-
-    def write(units: int, bitstreams: Sequence[bytes]) -> bytes:
-        return container.write(Header(weights.id, width, height, channels, units, TILE), bitstreams, chunks)
-
-    with Workers(threads) as workers:
-        source = Source.of(pixels, effort, weights, workers)
-        if target_psnr is not None:
-            return fit_psnr(source, channels < 3, target_psnr, write)
-        if target_bpp is not None:
-            target_size = math.floor(min(target_bpp, 1e6) * height * width / 8)
-        if target_size is not None:
-            return fit_size(source, target_size, write)
-        units = weights.quality_units(DEFAULT_QUALITY if quality is None else quality)
-        return write(units, source.encode(units))
-
-
-def _check_aim(
-    quality: float | None, target_size: int | None, target_bpp: float | None, target_psnr: float | None
-) -> str | None:
-    """-> which of them is given."""
-    targets = {"target_size": target_size, "target_bpp": target_bpp, "target_psnr": target_psnr}
-    given = {name: value for name, value in {"quality": quality, **targets}.items() if value is not None}
-    if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)}: expected one of them at most")
-    if quality is not None and not 1 <= quality <= 100:
-        raise ValueError(f"quality: {quality}, expected 1 to 100")
-    if target_size is not None and operator.index(target_size) < 1:
-        raise ValueError(f"target_size: {target_size}, expected 1 or more")
-    for name in ("target_bpp", "target_psnr"):
-        if name in given and not 0 < given[name] < math.inf:
-            raise ValueError(f"{name}: {given[name]}, expected a number above 0")
-    return next(iter(given), None)
-
-
-def _model(model: str | Model | Classic) -> Model | Classic:
-    """Find a model by its name. Raises ModelError."""
-    if not isinstance(model, str):
-        return model
-    found = classics()
-    return found.get(model) or by_name(model, (name for name, net in found.items() if net.codes))
+    split(image)  # checks it
+    target = Target(quality, target_size, target_bpp, target_psnr)
+    settings = Settings(target, effort, pack_metadata(metadata), threads)
+    weights = by_name(model) if isinstance(model, str) else model
+    return family_of(weights).encode(image, weights, settings)
 
 
 def decode(
@@ -143,59 +122,133 @@ def decode(
     limits: Limits = DEFAULT_LIMITS,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Decompress to the shape that was encoded: uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4).
+    """Decompress an .aez file to the shape that was encoded.
 
-    data: any bytes-like. region: x, y, width, height in pixels, for that part of the picture alone. It is what
-    decoding the whole and cutting gives, within one level, but only the tiles that it depends on are read: time and
-    memory go with the region (but for alpha, which is stored in one piece), and damage elsewhere stays unnoticed.
+    Parameters
+    ----------
+    data : bytes-like
+        The whole file.
+    region : sequence of 4 int, optional
+        x, y, width, height in pixels, for that part of the image alone. It is what decoding the whole and cutting
+        gives, within one level, but only the tiles that it depends on are read: time and memory go with the region (but
+        for alpha, which is stored in one piece), and damage elsewhere stays unnoticed.
+    limits : Limits
+        What the file may ask for.
+    threads : int, optional
+        None for all that the process may use.
 
-    Raises DecodeError (see aecodec.errors), ModelError; ValueError for a region outside the picture.
+    Returns
+    -------
+    ndarray of uint8
+        (H, W), (H, W, 2), (H, W, 3) or (H, W, 4), in C order.
 
+    Raises
+    ------
+    DecodeError
+        One of its subclasses, see `aecodec.errors`.
+    ModelError
+        The files of the model are damaged.
+    ValueError
+        The region is not inside the image.
+
+    Examples
+    --------
     >>> data = encode(np.zeros((400, 600, 3), np.uint8), quality=50)
     >>> decode(data, region=(500, 300, 80, 60)).shape
     (60, 80, 3)
     """
     if region is None:
         file = container.read(data, limits)
-        header, chunks, bitstream = file.header, file.chunks, file.tiles.__getitem__
+        header, chunks, tile = file.header, file.chunks, file.tiles.__getitem__
         area = Region(0, 0, header.width, header.height)
     else:
         index = container.read_index(data, limits)
-        header, bitstream = index.header, partial(container.read_tile, data, index)
+        header, tile = index.header, partial(container.read_tile, data, index)
         area = geometry.checked_region(region, header.width, header.height)
         chunks = container.read_chunks(data, index, [container.ALPHA])
-    if (net := classic_model(header)) is not None:
-        return np.ascontiguousarray(classic.decode(header, bitstream(0), net, threads)[area.inside])
-    pixels = decode_area(header, bitstream, area, threads)
+    model = by_id(header.model)
+    colours = family_of(model).decode(Bitstreams(header, tile), model, area, threads)
     alpha = None
     if header.channels % 2 == 0:
         stored = next(c.data for c in chunks if c.tag == container.ALPHA)
-        alpha = sidedata.decode_alpha(stored, header.height, header.width)[area.inside]
-    return merge(pixels, alpha, header.channels)
+        alpha = decode_alpha(stored, header.height, header.width)[area.inside]
+    return merge(colours, alpha)
+
+
+def decode_symbols(data: BytesLike) -> list[Symbols]:
+    """The exact part of decoding, for tests of conformance: the symbols of each tile of a learned model."""
+    file = container.read(data)
+    with Workers(1) as workers:
+        decoder = Decoder(file.header, by_id(file.header.model), workers)
+        return list(decoder.symbols(Bitstreams(file.header, file.tiles.__getitem__)))
 
 
 def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
-    """Describe a file from its header and index alone. Raises DecodeError."""
+    """Describe a file from its header and index alone.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The file; what follows its index may be missing.
+    limits : Limits
+        What the file may ask for.
+
+    Returns
+    -------
+    Info
+
+    Raises
+    ------
+    DecodeError
+        The header or the index is damaged.
+
+    Examples
+    --------
+    >>> read_info(encode(np.zeros((40, 60), np.uint8), quality=50)).channels
+    1
+    """
     index = container.read_index(data, limits)
-    h = index.header
-    net = classic_model(h)
-    weights = None if net else next((m for m in models().values() if m.id == h.model), None)
+    header = index.header
+    model = find(header.model)
+    quality = model and model.quality(header.quality)
     return Info(
         version=VERSION,
-        model_id=h.model,
-        model=net.name if net else weights and weights.name,
-        width=h.width,
-        height=h.height,
-        channels=h.channels,
-        quality=weights and round(weights.quality_scale(h.quality), 2),
-        tile=h.tile,
-        tiles=h.tile_count,
+        model_id=header.model,
+        model=model and model.name,
+        width=header.width,
+        height=header.height,
+        channels=header.channels,
+        quality=None if quality is None else round(quality, 2),
+        tile=header.tile,
+        tiles=header.tile_count,
         chunks={tag.decode("ascii").strip(): span.size for tag, span in index.chunks},
         size=index.size,
     )
 
 
 def read_metadata(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Metadata:
-    """ICC profile, EXIF and XMP of a file; its tiles are not looked at. Raises DecodeError."""
+    """Read ICC profile, EXIF and XMP of a file; its tiles are not looked at.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The file; its tiles may be missing.
+    limits : Limits
+        What the file may ask for.
+
+    Returns
+    -------
+    Metadata
+
+    Raises
+    ------
+    DecodeError
+        The header, the index or a chunk of metadata is damaged.
+
+    Examples
+    --------
+    >>> read_metadata(encode(np.zeros((4, 6), np.uint8), metadata=Metadata(xmp=b"<x/>"))).xmp
+    b'<x/>'
+    """
     chunks = container.read_chunks(data, container.read_index(data, limits))
-    return sidedata.unpack_metadata(chunks, limits)
+    return unpack_metadata(chunks, limits)

@@ -1,4 +1,4 @@
-"""Geometry: padding, windows with halo for the transforms, tiles of latents for the entropy model.
+"""Geometry: regions of pixels, tiles of latents for the entropy model, windows with a halo for the transforms.
 
 Nothing here depends on the number of threads, so neither do the bytes of a file.
 """
@@ -12,6 +12,7 @@ import numpy as np
 STRIDE = 16  # pixels along the edge of a latent
 TILE = 16  # latents along the edge of a tile
 HYPER = 4  # latents along the edge of a hyper-latent
+TILE_PIXELS = TILE * STRIDE
 
 
 class Region(NamedTuple):
@@ -24,11 +25,12 @@ class Region(NamedTuple):
 
     @property
     def inside(self) -> tuple[slice, slice]:
+        """Its rows and columns in the image."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
 
 def checked_region(region: Sequence[int], width: int, height: int) -> Region:
-    """Return x, y, width, height as a Region that lies inside a picture of width x height pixels.
+    """Return x, y, width, height as a Region that lies inside an image of width x height pixels.
 
     Raises TypeError for what is no integer, ValueError for a region that has no pixels or reaches outside.
 
@@ -39,12 +41,82 @@ def checked_region(region: Sequence[int], width: int, height: int) -> Region:
     numbers = [operator.index(number) for number in region]
     if len(numbers) != 4:
         raise ValueError(f"region: {len(numbers)} numbers, expected x, y, width and height")
-    found = Region(*numbers)
-    inside = 0 <= found.x <= width - found.width and 0 <= found.y <= height - found.height
-    if not inside or found.width < 1 or found.height < 1:
-        place = f"region: {found.width}x{found.height} at {found.x},{found.y}"
-        raise ValueError(f"{place}, expected at least 1x1 inside the picture of {width}x{height}")
-    return found
+    area = Region(*numbers)
+    inside = 0 <= area.x <= width - area.width and 0 <= area.y <= height - area.height
+    if not inside or area.width < 1 or area.height < 1:
+        label = f"region: {area.width}x{area.height} at {area.x},{area.y}"
+        raise ValueError(f"{label}, expected at least 1x1 inside the picture of {width}x{height}")
+    return area
+
+
+def latent_size(pixels: int) -> int:
+    """Latents along an edge of so many pixels."""
+    return -(-pixels // STRIDE)
+
+
+# Tiles
+
+
+class Tile(NamedTuple):
+    """A rectangle of latents: a tile's position in the image, and the size of its part inside the image."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """Its rows and columns among the latents of the image."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+    @property
+    def crop(self) -> tuple[slice, slice]:
+        """Rows and columns inside the image, of an array of a whole tile."""
+        return slice(self.height), slice(self.width)
+
+    @property
+    def hyper(self) -> tuple[int, int]:
+        """Rows and columns of hyper-latents that are coded."""
+        return -(-self.height // HYPER), -(-self.width // HYPER)
+
+    @property
+    def hyper_crop(self) -> tuple[slice, slice]:
+        """The same as slices of the hyper-latents of a whole tile."""
+        rows, columns = self.hyper
+        return slice(rows), slice(columns)
+
+    @property
+    def pixels(self) -> tuple[slice, slice]:
+        """Rows and columns of pixels, some of them perhaps beyond the edge of the image."""
+        rows, columns = self.inside
+        return slice(rows.start * STRIDE, rows.stop * STRIDE), slice(columns.start * STRIDE, columns.stop * STRIDE)
+
+    def meets(self, other: "Tile") -> bool:
+        """Whether the two have latents in common."""
+        down = self.top < other.top + other.height and other.top < self.top + self.height
+        return down and self.left < other.left + other.width and other.left < self.left + self.width
+
+    def paste(self, part: np.ndarray, window: "Tile", out: np.ndarray) -> None:
+        """Write what this tile and a window have in common from `part`, of this tile, into `out`, of the window."""
+        top, left = max(self.top, window.top), max(self.left, window.left)
+        bottom = min(self.top + self.height, window.top + window.height)
+        right = min(self.left + self.width, window.left + window.width)
+        own = slice(top - self.top, bottom - self.top), slice(left - self.left, right - self.left)
+        out[top - window.top : bottom - window.top, left - window.left : right - window.left] = part[own]
+
+
+def tiles(height: int, width: int) -> list[Tile]:
+    """Tiles of an image of height x width pixels, row by row."""
+    h, w = latent_size(height), latent_size(width)
+    return [
+        Tile(top, left, min(TILE, h - top), min(TILE, w - left))
+        for top in range(0, h, TILE)
+        for left in range(0, w, TILE)
+    ]
+
+
+# Windows
 
 
 class Span(NamedTuple):
@@ -54,6 +126,38 @@ class Span(NamedTuple):
     stop: int
     keep_start: int
     keep_stop: int
+
+    def cut(self, scale: int = 1) -> slice:
+        """The window; `scale`: elements of the array per unit of the span."""
+        return slice(self.start * scale, self.stop * scale)
+
+    def kept(self, scale: int = 1) -> slice:
+        """The exact part."""
+        return slice(self.keep_start * scale, self.keep_stop * scale)
+
+    def kept_of_cut(self, scale: int = 1) -> slice:
+        """The exact part, counted from the start of the window."""
+        return slice((self.keep_start - self.start) * scale, (self.keep_stop - self.start) * scale)
+
+
+class Window(NamedTuple):
+    """A window of a plane: what a network gets, halo included, and which part of its result is exact."""
+
+    rows: Span
+    columns: Span
+
+    def cut(self, array: np.ndarray, scale: int = 1) -> np.ndarray:
+        """The window of (H, W, C), contiguous; beyond the last row or column of the array, that one repeats."""
+        return pad_window(array, self.rows.cut(scale), self.columns.cut(scale))
+
+    def keep(self, part: np.ndarray, scale: int = 1) -> np.ndarray:
+        """The exact part of the window."""
+        return part[self.rows.kept_of_cut(scale), self.columns.kept_of_cut(scale)]
+
+    def paste(self, part: np.ndarray, out: np.ndarray, scale: int = 1) -> None:
+        """Write the exact part of the window to its position in `out`, which may end before the window does."""
+        position = out[self.rows.kept(scale), self.columns.kept(scale)]
+        position[:] = self.keep(part, scale)[: position.shape[0], : position.shape[1]]
 
 
 def spans(length: int, window: int, halo: int) -> list[Span]:
@@ -68,36 +172,31 @@ def spans(length: int, window: int, halo: int) -> list[Span]:
         return [Span(0, length, 0, length)]
     if window <= 2 * halo:
         raise ValueError(f"window: {window}, expected more than twice the halo of {halo}")
-    found, kept = [], 0
+    covering, kept = [], 0
     while kept < length:
         start = min(max(kept - halo, 0), length - window)
         stop = start + window
         keep_stop = length if stop == length else stop - halo
-        found.append(Span(start, stop, kept, keep_stop))
+        covering.append(Span(start, stop, kept, keep_stop))
         kept = keep_stop
-    return found
+    return covering
 
 
-def fitted(length: int, largest: int, halo: int) -> int:
+def fitted(length: int, max_window: int, halo: int) -> int:
     """The smallest window with which as few windows cover 0..length as with the largest.
 
     >>> fitted(250, 96, 4), len(spans(250, 96, 4)), len(spans(250, 89, 4))
     (89, 3, 3)
     """
-    count = max(1, -(-(length - 2 * halo) // (largest - 2 * halo)))
+    count = max(1, -(-(length - 2 * halo) // (max_window - 2 * halo)))
     return -(-(length + 2 * halo * (count - 1)) // count)
 
 
-def windows(height: int, width: int, largest: int, halo: int) -> Iterator[tuple[Span, Span]]:
-    """Pairs (rows, columns) of `spans` that cover a plane, all of one shape no larger than `largest`."""
-    for rows in spans(height, fitted(height, largest, halo), halo):
-        for columns in spans(width, fitted(width, largest, halo), halo):
-            yield rows, columns
-
-
-def latent_size(pixels: int) -> int:
-    """Latents along an edge of so many pixels."""
-    return -(-pixels // STRIDE)
+def windows(height: int, width: int, max_window: int, halo: int) -> Iterator[Window]:
+    """Windows that cover a plane, all of one shape, whose edges are no longer than `max_window`."""
+    for rows in spans(height, fitted(height, max_window, halo), halo):
+        for columns in spans(width, fitted(width, max_window, halo), halo):
+            yield Window(rows, columns)
 
 
 def pad_window(image: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
@@ -107,42 +206,3 @@ def pad_window(image: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
     if below or right:
         part = np.pad(part, ((0, below), (0, right), (0, 0)), mode="edge")
     return np.ascontiguousarray(part)
-
-
-class Tile(NamedTuple):
-    """A tile's place among the latents, and the size of its part inside the picture; or another rectangle of them."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    @property
-    def hyper(self) -> tuple[int, int]:
-        """Rows and columns of hyper-latents that are coded."""
-        return -(-self.height // HYPER), -(-self.width // HYPER)
-
-    @property
-    def inside(self) -> tuple[slice, slice]:
-        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
-
-    @property
-    def pixels(self) -> tuple[slice, slice]:
-        """Rows and columns of pixels, some of them perhaps beyond the edge of the picture."""
-        rows, columns = self.inside
-        return slice(rows.start * STRIDE, rows.stop * STRIDE), slice(columns.start * STRIDE, columns.stop * STRIDE)
-
-    def meets(self, other: "Tile") -> bool:
-        """Whether the two have latents in common."""
-        down = self.top < other.top + other.height and other.top < self.top + self.height
-        return down and self.left < other.left + other.width and other.left < self.left + self.width
-
-
-def tiles(height: int, width: int) -> list[Tile]:
-    """Tiles of a picture of height x width pixels, row by row."""
-    h, w = latent_size(height), latent_size(width)
-    return [
-        Tile(top, left, min(TILE, h - top), min(TILE, w - left))
-        for top in range(0, h, TILE)
-        for left in range(0, w, TILE)
-    ]

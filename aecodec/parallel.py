@@ -2,7 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def usable_threads() -> int:
@@ -11,31 +17,51 @@ def usable_threads() -> int:
 
 
 class Workers:
-    """Runs a function over items on so many threads, results in order; on one thread without any pool."""
+    """Runs a function over items on so many threads, results in order; on one thread without any pool.
+
+    While the interpreter shuts down, no pool takes work any more: the calling thread does what is left.
+    """
 
     def __init__(self, threads: int | None):
         if threads is not None and threads < 1:
             raise ValueError(f"threads: {threads}, expected 1 or more")
         self.count = threads or usable_threads()
-        self._pool = ThreadPoolExecutor(self.count) if self.count > 1 else None
+        self._pool = _pool(self.count) if self.count > 1 else None
 
-    def map(self, function: Callable, items: Iterable) -> list:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Results in order. Raises what the function raises; MemoryError if the system refuses a thread."""
+        items, futures = list(items), []
         try:
-            return list((self._pool.map if self._pool else map)(function, items))
-        except RuntimeError as error:
-            if "can't start new thread" not in str(error):
-                raise
-            raise MemoryError(str(error)) from None
+            for item in items if self._pool else ():
+                try:
+                    futures.append(self._pool.submit(function, item))
+                except RuntimeError as error:
+                    if "shutdown" in str(error):
+                        break
+                    raise MemoryError(str(error)) from None
+            results = [function(item) for item in items[len(futures) :]]
+            return [future.result() for future in futures] + results
+        finally:
+            for future in futures:
+                future.cancel()
 
-    def batches(self, items: Sequence, largest: int) -> list[Sequence]:
-        """Groups of at most `largest` items, small enough that every thread gets some."""
-        size = max(1, min(largest, len(items) // (2 * self.count)))
+    def batches(self, items: Sequence[Item], max_size: int) -> list[Sequence[Item]]:
+        """Groups of at most `max_size` items, small enough that every thread gets some."""
+        size = max(1, min(max_size, len(items) // (2 * self.count)))
         return [items[i : i + size] for i in range(0, len(items), size)]
 
-    def __enter__(self):
+    def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_) -> None:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
+
+
+def _pool(count: int) -> "Executor | None":
+    """None if the interpreter shuts down: the module cannot even be imported then."""
+    try:
+        from concurrent.futures import ThreadPoolExecutor
+    except RuntimeError:
+        return None
+    return ThreadPoolExecutor(count)

@@ -9,9 +9,9 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from aecodec.container.metadata import Metadata
 from aecodec.errors import EncodeError, LimitError, printable
 from aecodec.limits import Limits
-from aecodec.sidedata import Metadata
 
 _READ = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "AVIF", "TIFF")  # those that Pillow has imported anyway come first
 _MODES = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "P": "RGB", "YCbCr": "RGB"}

@@ -26,12 +26,11 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageFile
 
-from aecodec import api, container, sidedata
-from aecodec.codec import decoder
+from aecodec import api, container, geometry, settings
 from aecodec.container import Chunk, Index
+from aecodec.container.metadata import Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, ModelError, NotAezError
 from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.sidedata import Metadata
 
 FORMAT = "AEZ"
 
@@ -73,7 +72,7 @@ class AezImageFile(ImageFile.ImageFile):
             head += self.fp.read(_longest_index(min(header.tile_count, limits.max_tiles)))
             index = container.read_index(head, limits)
             quality = api.read_info(head, limits=limits).quality
-            metadata = sidedata.unpack_metadata(self._metadata_chunks(index), limits)
+            metadata = unpack_metadata(self._metadata_chunks(index), limits)
         if quality is not None:  # of a model that this version knows
             self.info["quality"] = quality
         for key, name in _METADATA.items():
@@ -133,7 +132,7 @@ def _accept(prefix: bytes) -> bool:
 
 def _limits(pixels: int) -> Limits:
     """Pillow has checked the number of pixels, by its own limit; with more of them there may be more tiles."""
-    return Limits(max_pixels=pixels, max_tiles=max(DEFAULT_LIMITS.max_tiles, 3 * pixels // decoder.TILE**2))
+    return Limits(max_pixels=pixels, max_tiles=max(DEFAULT_LIMITS.max_tiles, 3 * pixels // geometry.TILE_PIXELS**2))
 
 
 def _longest_index(tiles: int) -> int:
@@ -144,12 +143,12 @@ def _longest_index(tiles: int) -> int:
 def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     mode = _mode_to_save(im)
     options = im.encoderinfo
-    quality = options.get("quality", api.DEFAULT_QUALITY)
+    quality = options.get("quality", settings.DEFAULT_QUALITY)
     if isinstance(quality, bool) or not isinstance(quality, numbers.Real) or not 1 <= quality <= 100:
         raise ValueError(f"quality: {quality!r}, expected a number from 1 to 100")
-    effort = options.get("effort", api.DEFAULT_EFFORT)
-    if isinstance(effort, bool) or not isinstance(effort, numbers.Integral) or not 0 <= effort <= api.LAST_EFFORT:
-        raise ValueError(f"effort: {effort!r}, expected an integer from 0 to {api.LAST_EFFORT}")
+    effort = options.get("effort", settings.DEFAULT_EFFORT)
+    if isinstance(effort, bool) or not isinstance(effort, numbers.Integral) or not 0 <= effort <= settings.MAX_EFFORT:
+        raise ValueError(f"effort: {effort!r}, expected an integer from 0 to {settings.MAX_EFFORT}")
     icc = options.get("icc_profile", im.info.get("icc_profile"))
     exif = options.get("exif")
     if isinstance(exif, Image.Exif):

@@ -1,23 +1,32 @@
 """Pixels: channels, luma, squared error and PSNR."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from aecodec.errors import EncodeError
 
-_GREY = np.array([299, 587, 114], np.uint32)  # luma of ITU-R BT.601, in thousandths
-_ROWS = 256  # pixels are compared in bands of this many rows, so that large pictures need little extra memory
-_LOSSLESS = 200.0  # dB, for arithmetic: more than any pixels but equal ones have
+_LUMA = np.array([299, 587, 114], np.uint32)  # ITU-R BT.601, in thousandths
+_ROWS = 256  # large images are worked on in bands of so many rows, which need little extra memory
 
 
-def luma(pixels: np.ndarray) -> np.ndarray:
-    """What a grey picture is of the pixels (..., 3) that the synthesis gives: uint8 (...)."""
-    return ((pixels @ _GREY + 500) // 1000).astype(np.uint8)
+class Planes(NamedTuple):
+    """An image as the codec works on it. rgb: uint8 (H, W, 3); alpha: uint8 (H, W) or None; channels: 1 to 4."""
+
+    rgb: np.ndarray
+    alpha: np.ndarray | None
+    channels: int
 
 
-def split(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, int]:
-    """-> RGB (H, W, 3), alpha (H, W) or None, number of channels."""
+def split(image: np.ndarray) -> Planes:
+    """Split uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4) into colours and alpha; grey becomes three equal planes.
+
+    Raises TypeError, ValueError for a wrong shape, EncodeError for an image without pixels.
+
+    >>> split(np.zeros((4, 5, 2), np.uint8)).rgb.shape
+    (4, 5, 3)
+    """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         raise TypeError(f"image: {getattr(image, 'dtype', type(image).__name__)}, expected a uint8 array")
     channels = 1 if image.ndim == 2 else image.shape[2] if image.ndim == 3 and image.shape[2] > 1 else 0
@@ -27,28 +36,43 @@ def split(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, int]:
         raise EncodeError(f"image: {image.shape[1]}x{image.shape[0]}, expected at least 1x1")
     alpha = image[..., -1] if channels in (2, 4) else None
     if channels >= 3:
-        return image[..., :3], alpha, channels
+        return Planes(image[..., :3], alpha, channels)
     grey = image if image.ndim == 2 else image[..., 0]
-    return np.repeat(grey[..., None], 3, axis=-1), alpha, channels
+    return Planes(np.repeat(grey[..., None], 3, axis=-1), alpha, channels)
 
 
-def merge(pixels: np.ndarray, alpha: np.ndarray | None, channels: int) -> np.ndarray:
-    """RGB (H, W, 3), alpha (H, W) or None -> the picture as its user has it, in C order."""
-    if channels < 3:
-        pixels = luma(pixels)
-    return np.ascontiguousarray(pixels) if alpha is None else np.dstack([pixels, alpha])
+def merge(colours: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    """Colours (H, W) or (H, W, 3) and alpha (H, W) or None -> the image as its user has it, in C order."""
+    return np.ascontiguousarray(colours) if alpha is None else np.dstack([colours, alpha])
 
 
-def squared_error(found: np.ndarray, pixels: np.ndarray, grey: bool) -> int:
-    """Sum of squared differences of two pictures uint8 (H, W, 3); with `grey` of their lumas."""
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Return the luma of RGB, uint8 (H, W, 3) -> (H, W): what a grey image is of the pixels of the synthesis."""
+    grey = np.empty(rgb.shape[:-1], np.uint8)
+    for top in range(0, len(rgb), _ROWS):
+        grey[top : top + _ROWS] = (rgb[top : top + _ROWS] @ _LUMA + 500) // 1000
+    return grey
+
+
+def squared_error(a: np.ndarray, b: np.ndarray) -> int:
+    """Return the sum of squared differences of two uint8 arrays of one shape."""
     total = 0
-    for top in range(0, len(pixels), _ROWS):
-        band, other = found[top : top + _ROWS], pixels[top : top + _ROWS]
-        if grey:
-            band, other = luma(band), other[..., 0]
-        total += int(np.square(np.subtract(band, other, dtype=np.int32)).sum(dtype=np.int64))
+    for top in range(0, len(a), _ROWS):
+        difference = np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int32)
+        total += int(np.square(difference).sum(dtype=np.int64))
     return total
 
 
 def psnr_of(squares: int, values: int) -> float:
-    return 10 * math.log10(255**2 * values / squares) if squares else _LOSSLESS
+    """Return the PSNR in dB of so many uint8 values with this sum of squared differences; infinity for none."""
+    return 10 * math.log10(255**2 * values / squares) if squares else math.inf
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the PSNR in dB of two uint8 arrays of one shape, the mean square taken over all values together.
+
+    >>> a = np.zeros((4, 4, 3), np.uint8)
+    >>> round(psnr(a, a + 1), 2)
+    48.13
+    """
+    return psnr_of(squared_error(a, b), a.size)

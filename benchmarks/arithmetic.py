@@ -9,10 +9,11 @@ import math
 from common import RESULTS, conditions, write_json
 
 from aecodec import geometry
-from aecodec.api import DEFAULT_EFFORT
 from aecodec.codec.transforms import HALO, WINDOW
+from aecodec.families import by_name
 from aecodec.model.lapped import REACH
-from aecodec.model.model import NETS, Model, by_name
+from aecodec.model.model import NETS, Model
+from aecodec.settings import DEFAULT_EFFORT
 
 PIXELS = (geometry.TILE * geometry.STRIDE) ** 2
 ENCODER, DECODER = ("analysis", "hyper_analysis", "scale_net", "code"), ("scale_net", "code", "synthesis")
@@ -41,7 +42,7 @@ def graph(model: Model, name: str) -> float:
 def main() -> None:
     model = by_name("photo")
     counts = {name: graph(model, name) for name in NETS}
-    net = model.scale_net
+    net = model.hyper_synthesis
     counts["scale_net"] = (net.w_in.size + net.w_dw.size + net.w_out.size) / (4 * geometry.STRIDE) ** 2
     overlap = 3 * (2 * REACH * 3 + 2 * REACH)  # three colours: along rows with all colours in one matrix, and columns
     counts["analysis"] += overlap

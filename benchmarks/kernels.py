@@ -13,8 +13,9 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from common import RESULTS, conditions, write_json
 
 import aecodec
+from aecodec import families
 from aecodec.bench.pictures import as_rgb, centre, find_pictures, load_picture
-from aecodec.model import model, runtime
+from aecodec.model import runtime, weights
 
 QUALITIES = (1, 33, 75, 100)
 SIDE = 256
@@ -44,8 +45,12 @@ def main() -> None:
     packed = {quality: [aecodec.encode(crop, quality) for crop in crops] for quality in QUALITIES}
     usual = {quality: [aecodec.decode(data) for data in some] for quality, some in packed.items()}
     runtime._interpreter = reference
-    model._manifest.cache_clear()  # with the interpreters that it holds
-    result: dict[str, Any] = conditions() | {"model": model.by_name("photo").id, "pictures": len(files), "quality": {}}
+    weights.read_models.cache_clear()  # with the interpreters that it holds
+    result: dict[str, Any] = conditions() | {
+        "model": families.by_name("photo").id,
+        "pictures": len(files),
+        "quality": {},
+    }
     for quality, some in packed.items():
         found = [aecodec.decode(data) for data in some]
         levels = [np.abs(a.astype(int) - b) for a, b in zip(found, usual[quality], strict=True)]

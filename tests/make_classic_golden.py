@@ -22,7 +22,7 @@ from aecodec.classic.latents import unpack
 from aecodec.classic.patches import grid
 from aecodec.classic.weights import Classic, classics
 
-FOLDER = Path(__file__).parent / "golden_classic"
+FOLDER = Path(__file__).parent / "conformance" / "golden_classic"
 HASHES = FOLDER / "hashes.json"
 
 

@@ -12,9 +12,9 @@ from make_tiny import SAMPLES, metadata_hashes, symbol_hashes
 from PIL import Image
 
 import aecodec
-from aecodec.sidedata import Metadata
+from aecodec.container.metadata import Metadata
 
-FOLDER = Path(__file__).parent / "golden_photo"
+FOLDER = Path(__file__).parent / "conformance" / "golden_photo"
 
 
 def pictures() -> dict[str, tuple[np.ndarray, float, Metadata]]:

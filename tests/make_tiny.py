@@ -16,9 +16,8 @@ import numpy as np
 from PIL import Image
 
 from aecodec import api
-from aecodec.codec import decoder
-from aecodec.model.model import by_name
-from aecodec.sidedata import Metadata
+from aecodec.container.metadata import Metadata
+from aecodec.families import by_name
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "aecodec" / "bench" / "samples"
@@ -108,7 +107,7 @@ def symbol_hashes(data: bytes) -> dict[str, str]:
 
     z: int8, 4 x 4 x Z. index: uint8, 16 x 16 x M. r: int32 little-endian, 16 x 16 x M. Zero outside the picture.
     """
-    tiles = decoder.decode_symbols(data)
+    tiles = api.decode_symbols(data)
     parts = {
         "z": b"".join(z.astype("i1").tobytes() for z, _, _ in tiles),
         "index": b"".join(index.astype("u1").tobytes() for _, index, _ in tiles),
@@ -134,7 +133,7 @@ def make_model(tiny: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    tiny, golden = folder / "tiny", folder / "golden"
+    tiny, golden = folder / "tiny", folder / "conformance" / "golden"
     if not tiny.exists():
         make_model(tiny)
     os.environ["AECODEC_WEIGHTS"] = str(tiny)
@@ -149,7 +148,7 @@ def main(folder: Path) -> None:
         with open(golden / f"{name}.aez", "xb") as file:
             file.write(data)
         Image.fromarray(api.decode(data, threads=1)).save(golden / f"{name}.png", optimize=True)
-        symbols = decoder.decode_symbols(data)
+        symbols = api.decode_symbols(data)
         counts = {
             "coded": int(sum(np.count_nonzero(index) for _, index, _ in symbols)),
             "not zero": int(sum(np.count_nonzero(r) for _, _, r in symbols)),

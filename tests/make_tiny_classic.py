@@ -12,9 +12,9 @@ from pathlib import Path
 
 from digits import write_digits
 
-from aecodec.train.classic.entries import ENTRIES
-from aecodec.train.classic.install import install
-from aecodec.train.classic.run import run
+from aecodec.classic.train.entries import ENTRIES
+from aecodec.classic.train.install import install
+from aecodec.classic.train.run import run
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "aecodec" / "bench" / "samples"

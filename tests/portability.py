@@ -15,7 +15,7 @@ from make_tiny import symbol_hashes
 from PIL import Image
 
 import aecodec
-from aecodec.entropy.hyper_synthesis import ScaleNet
+from aecodec.entropy.hyper_synthesis import HyperSynthesis
 from aecodec.model import runtime
 
 HERE = Path(__file__).parent
@@ -61,13 +61,13 @@ def main() -> None:
     parser.add_argument("--folder", choices=FOLDERS, default="golden")
     parser.add_argument("--threads", type=int, default=1, help="of each of LiteRT's interpreters")
     parser.add_argument("--reference", action="store_true", help="LiteRT's reference kernels")
-    parser.add_argument("--float64", action="store_true", help="the scale net in float64")
+    parser.add_argument("--float64", action="store_true", help="the hyper-synthesis in float64")
     parser.add_argument("--symbols", action="store_true", help="no pixels, so no LiteRT")
     arguments = parser.parse_args()
     os.environ["AECODEC_WEIGHTS"] = str(FOLDERS[arguments.folder])
     runtime._interpreter = partial(interpreter, threads=arguments.threads, reference=arguments.reference)
     if arguments.float64:
-        ScaleNet.run = partialmethod(ScaleNet.run, dtype=np.float64)
+        HyperSynthesis.run = partialmethod(HyperSynthesis.run, dtype=np.float64)
     print(json.dumps(compare(arguments.folder, not arguments.symbols)))
 
 

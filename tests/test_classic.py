@@ -20,10 +20,10 @@ from aecodec.classic import denoise, generate, latents
 from aecodec.classic.idx import read_digits, read_idx
 from aecodec.classic.patches import cut, join
 from aecodec.classic.weights import Classic, classics
-from aecodec.codec.salvage import salvage
+from aecodec.container.metadata import Metadata
+from aecodec.damage import salvage
 from aecodec.errors import CorruptError, DecodeError, EncodeError, ModelError, TruncatedError, UnsupportedError
 from aecodec.model.weights import checked_bytes
-from aecodec.sidedata import Metadata
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")
 DIGITS = drawn(10)[0]

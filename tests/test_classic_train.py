@@ -19,10 +19,10 @@ pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("these tests run on the TensorFlow backend", allow_module_level=True)
 
-from aecodec.train.classic import data, export, layers, loop  # noqa: E402
-from aecodec.train.classic.entries import ENTRIES  # noqa: E402
-from aecodec.train.classic.install import FIRST  # noqa: E402
-from aecodec.train.classic.widen import widen  # noqa: E402
+from aecodec.classic.train import data, export, layers, loop  # noqa: E402
+from aecodec.classic.train.entries import ENTRIES  # noqa: E402
+from aecodec.classic.train.install import FIRST  # noqa: E402
+from aecodec.classic.train.widen import widen  # noqa: E402
 
 # Keras variables know nothing of NumPy 2's `copy`.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -21,7 +21,7 @@ from aecodec.cli import app
 from aecodec.cli.messages import summary
 
 TESTS = Path(__file__).parent
-GOLDEN = TESTS / "golden"
+GOLDEN = TESTS / "conformance" / "golden"
 SAMPLES = TESTS.parent / "aecodec" / "bench" / "samples"
 LINE = r"\d+x\d+, \d+ bytes, \d+\.\d{3} bpp, \d+\.\d:1"
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import aecodec
-from aecodec import container, geometry
-from aecodec.codec import decoder, transforms
-from aecodec.codec.encoder import Source
+from aecodec import api, container, geometry
+from aecodec.codec import transforms
+from aecodec.codec.encoder import Encoder
 from aecodec.container import Header
 from aecodec.errors import (
     CorruptError,
@@ -28,7 +28,7 @@ from aecodec.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from aecodec.model.model import by_name
+from aecodec.families import by_name
 from aecodec.parallel import Workers
 
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
@@ -206,8 +206,18 @@ def test_windows_decode_like_the_whole(monkeypatch, window):
 
 
 def test_windows_encode_like_the_whole(monkeypatch):
-    """A float that rounds the other way may change a symbol, so the pixels are compared, not the bytes."""
-    image = picture(272, 420)
+    """A float that rounds the other way may change a symbol, and that its tile, so floats and rates are compared.
+
+    Networks quantise their input to 8 bits: where a float differs by its last bit, latents differ by 0.04 % on average.
+    """
+    image, weights = picture(272, 420), by_name("photo")
+    with Workers(2) as workers:
+        y = transforms.analyse(image, weights, workers)
+        monkeypatch.setattr(transforms, "WINDOW", 16)
+        apart = transforms.analyse(image, weights, workers) - y
+        monkeypatch.undo()
+    assert np.sqrt(np.mean(apart**2) / np.mean(y**2)) < 1e-3
+    assert np.abs(apart).max() < 1e-3 * np.abs(y).max()
     data = aecodec.encode(image, 60)
     whole = aecodec.decode(data)
     monkeypatch.setattr(transforms, "WINDOW", 16)
@@ -215,13 +225,13 @@ def test_windows_encode_like_the_whole(monkeypatch):
     monkeypatch.undo()
     assert len(windowed) == pytest.approx(len(data), rel=0.002)
     found = aecodec.decode(windowed)
-    assert np.mean(np.abs(found.astype(int) - whole) > 1) < 0.01
+    assert psnr(whole, found) > psnr(image, whole) + 10
     assert psnr(image, found) == pytest.approx(psnr(image, whole), abs=0.02)
 
 
 def test_the_synthesis_reaches_no_further_than_the_halo():
     weights = by_name("photo")
-    features = weights.features(weights.quality_units(50))
+    features = weights.at(weights.qindex(50)).features
     y = np.random.default_rng(2).normal(0, 0.3, (13, 13, weights.latent)).astype(np.float32)
     before = weights.synthesis(y, features).astype(int)
     y[6, 6] += 20
@@ -275,10 +285,12 @@ def estimated_bits(z: np.ndarray, index: np.ndarray, r: np.ndarray, units: int) 
 def test_real_bits_are_the_estimated_bits_within_two_percent(quality):
     image = picture(256, 300)
     weights = by_name("photo")
-    units = weights.quality_units(quality)
+    units = weights.qindex(quality)
     with Workers(1) as workers:
-        symbols = list(Source.of(image, 1, weights, workers).symbols(units))
-    estimated = sum(estimated_bits(z, index, r, units) for z, index, r in symbols) / 8
+        encoder = Encoder.of(image, 1, weights, workers)
+        symbols = list(encoder.symbols(units))
+    coded = [(z[tile.hyper_crop], *rest) for (z, *rest), tile in zip(symbols, encoder.latents.tiles, strict=True)]
+    estimated = sum(estimated_bits(*parts, units) for parts in coded) / 8
     file = container.read(aecodec.encode(image, quality))
     real = sum(len(tile) for tile in file.tiles)
     assert real == pytest.approx(estimated, rel=0.02)
@@ -317,25 +329,21 @@ def test_pictures_that_need_escapes_come_back():
     squares = np.where(rng.random((8, 8, 3)) < 0.5, 0, 255).astype(np.uint8).repeat(16, 0).repeat(16, 1)
     data = aecodec.encode(squares, 100)
     weights = by_name("photo")
-    assert any((np.abs(r) > weights.tables.reach[index]).any() for _, index, r in decoder.decode_symbols(data))
+    assert any((np.abs(r) > weights.tables.reach[index]).any() for _, index, r in api.decode_symbols(data))
     assert psnr(squares, aecodec.decode(data)) > 28
 
 
 def test_the_decoder_reads_the_symbols_that_the_encoder_wrote():
     image = picture(40, 300)
     weights = by_name("photo")
-    units = weights.quality_units(80)
+    units = weights.qindex(80)
     with Workers(1) as workers:
-        source = Source.of(image, 1, weights, workers)
-        written, place = list(source.symbols(units)), source.place
-    read = decoder.decode_symbols(aecodec.encode(image, 80))
-    for (z, index, r), (z_read, index_read, r_read), tile in zip(written, read, place, strict=True):
-        rows, columns = tile.hyper
-        np.testing.assert_array_equal(z_read[:rows, :columns], z)
-        np.testing.assert_array_equal(index_read[: tile.height, : tile.width], index)
-        np.testing.assert_array_equal(r_read[: tile.height, : tile.width], r)
-        assert np.count_nonzero(z_read) == np.count_nonzero(z)
-        assert np.count_nonzero(r_read) == np.count_nonzero(r)
+        written = list(Encoder.of(image, 1, weights, workers).symbols(units))
+    read = api.decode_symbols(aecodec.encode(image, 80))
+    assert len(read) == 2
+    for encoded, decoded in zip(written, read, strict=True):
+        for kind, ours, theirs in zip(encoded._fields, encoded, decoded, strict=True):
+            np.testing.assert_array_equal(theirs, ours, err_msg=kind)
 
 
 @settings(max_examples=12, deadline=None)

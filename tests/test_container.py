@@ -20,12 +20,11 @@ from aecodec.container import (
     XMP,
     Chunk,
     Header,
-    Limits,
     read,
+    read_damaged,
     read_header,
     read_index,
     read_tile,
-    salvage,
     write,
 )
 from aecodec.errors import (
@@ -37,6 +36,7 @@ from aecodec.errors import (
     TruncatedError,
     UnsupportedError,
 )
+from aecodec.limits import Limits
 
 # fmt: off
 HEAD = bytes([
@@ -156,7 +156,7 @@ def test_words_are_written_as_their_bytes():
     assert bytes(read(write(GREY, [words])).tiles[0]) == b"\1\0\0\0\2\0\0\0"
 
 
-@pytest.mark.parametrize("call", [read, read_header, read_index, salvage])
+@pytest.mark.parametrize("call", [read, read_header, read_index, read_damaged])
 def test_text_is_a_type_error(call):
     with pytest.raises(TypeError):
         call("\x89AEZ\r\n")
@@ -228,7 +228,7 @@ def test_empty_file():
         read(b"")
 
 
-@pytest.mark.parametrize("call", [read, read_header, read_index, salvage])
+@pytest.mark.parametrize("call", [read, read_header, read_index, read_damaged])
 def test_future_version(call):
     with pytest.raises(UnsupportedError, match=r"^header: format version 3, expected 1 to 2$"):
         call(head(version=3) + b"whatever a later version holds")
@@ -436,7 +436,7 @@ def test_one_tile_is_read_without_the_others():
 
 
 def test_salvage_of_a_sound_file_is_read():
-    assert salvage(FILE) == (read(FILE), {}, {})
+    assert read_damaged(FILE) == (read(FILE), {}, {})
 
 
 def test_salvage_collects_the_damage():
@@ -446,14 +446,14 @@ def test_salvage_collects_the_damage():
         [Chunk(XMP, b"meta"), Chunk(ALPHA, b"alpha"), Chunk(ICC, b"colour")],
     )
     damaged = data.replace(b"one", b"One").replace(b"alpha", b"Alpha")[:-2]
-    found = salvage(damaged)
+    found = read_damaged(damaged)
     assert [bytes(tile) for tile in found.container.tiles] == [b"zero", b"", b"two", b""]
     assert found.container.chunks == ((XMP, b"meta"), (ICC, b"colour"))
     assert {number: type(error) for number, error in found.tiles.items()} == {1: CorruptError, 3: TruncatedError}
     assert str(found.tiles[1]) == f"tile 1: checksum {crc32(b'One'):#010x}, expected {crc32(b'one'):#010x}"
     assert str(found.tiles[3]) == "tile 3: 3 bytes, expected 5"
     assert list(found.chunks) == [ALPHA]
-    assert salvage(data + b"rubbish") == salvage(data)
+    assert read_damaged(data + b"rubbish") == read_damaged(data)
 
 
 @pytest.mark.parametrize("at", [0, 9, 30])
@@ -461,7 +461,7 @@ def test_salvage_needs_header_and_index(at):
     data = bytearray(FILE)
     data[at] ^= 1
     with pytest.raises(DecodeError):
-        salvage(data)
+        read_damaged(data)
 
 
 # Writing

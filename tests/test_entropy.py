@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from reference.rangecoder import RangeDecoder, RangeEncoder, cumulative
 
 from aecodec.entropy.coder import ESCAPE_BITS, TileDecoder, encode_tile
-from aecodec.entropy.tables import Tables, categorical
+from aecodec.entropy.tables import Tables, coder_table
 from aecodec.errors import CorruptError, ModelError
 
 TOTAL = 1 << 24
@@ -81,7 +81,7 @@ def encode_in_integers(z, r, index, knot) -> bytes:
 
 
 def decode(data: bytes, shape: tuple[int, ...], index: np.ndarray, knot: int):
-    coder = TileDecoder(data, knot, TABLES)
+    coder = TileDecoder(data, TABLES.at(knot))
     return coder.z(*shape[:2]), coder.r(index)
 
 
@@ -98,7 +98,7 @@ def decode(data: bytes, shape: tuple[int, ...], index: np.ndarray, knot: int):
 )
 def test_round_trip_and_bytes(seed, height, width, wild, knot):
     z, r, index = symbols(seed, height, width, wild)
-    data = encode_tile(z, r, index, knot, TABLES)
+    data = encode_tile(z, r, index, TABLES.at(knot))
     assert data == encode_in_integers(z, r, index, knot)
     found_z, found_r = decode(data, z.shape, index, knot)
     np.testing.assert_array_equal(found_z, z)
@@ -126,16 +126,16 @@ def test_bytes_worked_out_by_hand(values, data):
     tables = Tables(f, TABLES.r[:1])
     z = np.array(values).reshape(1, -1, 1)
     nothing = np.zeros((1, 1, M), np.uint8)
-    assert encode_tile(z, nothing, nothing, 0, tables) == bytes.fromhex(data)
-    np.testing.assert_array_equal(TileDecoder(bytes.fromhex(data), 0, tables).z(*z.shape[:2]), z)
+    assert encode_tile(z, nothing, nothing, tables.at(0)) == bytes.fromhex(data)
+    np.testing.assert_array_equal(TileDecoder(bytes.fromhex(data), tables.at(0)).z(*z.shape[:2]), z)
 
 
 def test_where_the_index_is_zero_nothing_is_coded():
     z, r, index = symbols(5, 16, 16, 0.1)
-    sparse = encode_tile(z, np.zeros_like(r), np.zeros_like(index), 0, TABLES)
-    alone = encode_tile(z, np.zeros((1, 1, M), int), np.zeros((1, 1, M), np.uint8), 0, TABLES)
+    sparse = encode_tile(z, np.zeros_like(r), np.zeros_like(index), TABLES.at(0))
+    alone = encode_tile(z, np.zeros((1, 1, M), int), np.zeros((1, 1, M), np.uint8), TABLES.at(0))
     assert sparse == alone
-    _, found = decode(encode_tile(z, r, index, 0, TABLES), z.shape, index, 0)
+    _, found = decode(encode_tile(z, r, index, TABLES.at(0)), z.shape, index, 0)
     assert not found[index == 0].any()
     assert found[index > 0].any()
 
@@ -150,7 +150,7 @@ def test_escape_code_at_its_ends(kind, sign):
     assert np.abs(r).max() == reach + BEYOND
     index = np.full(r.shape, kind, np.uint8)
     z = np.zeros((1, 1, Z), int)
-    data = encode_tile(z, r, index, 1, TABLES)
+    data = encode_tile(z, r, index, TABLES.at(1))
     assert data == encode_in_integers(z, r, index, 1)
     np.testing.assert_array_equal(decode(data, z.shape, index, 1)[1], r)
 
@@ -161,7 +161,7 @@ def test_escape_code_costs_what_it_says():
     reach, count = int(TABLES.reach[30]), index.size
     escape = -np.log2(TABLES.r[0][29][-1] / TOTAL)
     for n in (0, 7, 15):
-        data = encode_tile(z, np.full(index.shape, -reach - (1 << n)), index, 0, TABLES)
+        data = encode_tile(z, np.full(index.shape, -reach - (1 << n)), index, TABLES.at(0))
         expected = count * (escape + (2 * n + 2 if n < 15 else 2 * n + 1))
         assert 8 * len(data) == pytest.approx(expected, rel=0.001, abs=100)
 
@@ -171,7 +171,7 @@ def test_a_residual_beyond_the_escape_code_is_refused(value):
     index = np.full((1, 1, M), 63, np.uint8)
     r = np.full(index.shape, value * (int(TABLES.reach[63]) + BEYOND + 1))
     with pytest.raises(ValueError, match=r"^residual -?\d+ is beyond the escape code$"):
-        encode_tile(np.zeros((1, 1, Z), int), r, index, 0, TABLES)
+        encode_tile(np.zeros((1, 1, Z), int), r, index, TABLES.at(0))
 
 
 # The stored frequencies, exactly
@@ -184,7 +184,7 @@ def test_constriction_codes_the_stored_frequencies(seed, count, steep):
     f = frequencies(rng, count, steep)
     drawn = np.concatenate([np.arange(count), rng.choice(count, 100, p=f / TOTAL)]).astype(np.int32)
     coder = constriction.stream.queue.RangeEncoder()
-    coder.encode(drawn, categorical(f))
+    coder.encode(drawn, coder_table(f))
     words = coder.get_compressed()
 
     exact, table = RangeEncoder(), cumulative(f.tolist())
@@ -203,10 +203,10 @@ def test_the_greatest_and_the_least_frequency(symbol):
     f = np.ones(127, np.uint32)
     f[symbol] = TOTAL - 126
     coder = constriction.stream.queue.RangeEncoder()
-    coder.encode(np.full(10_000, symbol, np.int32), categorical(f))
+    coder.encode(np.full(10_000, symbol, np.int32), coder_table(f))
     assert coder.num_bits() <= 64
     others = np.array([s for s in range(127) if s != symbol], np.int32)
-    coder.encode(others, categorical(f))
+    coder.encode(others, coder_table(f))
     assert coder.num_bits() == pytest.approx(24 * 126, abs=64)
     words = coder.get_compressed()
     decoder, table = RangeDecoder(words.astype("<u4").tobytes()), cumulative(f.tolist())
@@ -219,7 +219,7 @@ def test_the_greatest_and_the_least_frequency(symbol):
 @pytest.mark.parametrize("seed", range(10))
 def test_zero_bytes_at_the_end_are_dropped(seed):
     z, r, index = symbols(seed, 1 + seed, 3, 0.1)
-    data = encode_tile(z, r, index, 0, TABLES)
+    data = encode_tile(z, r, index, TABLES.at(0))
     assert not data.endswith(b"\0")
     for padded in (data, data + bytes(-len(data) % 4)):
         np.testing.assert_array_equal(decode(padded, z.shape, index, 0)[1], r)
@@ -249,7 +249,7 @@ def test_any_bytes_give_symbols_or_a_corrupt_error(data, seed):
 @given(st.integers(0, 20), st.data())
 def test_damage_gives_symbols_or_a_corrupt_error(seed, draw):
     z, r, index = symbols(seed, 4, 5, 0.2)
-    data = bytearray(encode_tile(z, r, index, 0, TABLES))
+    data = bytearray(encode_tile(z, r, index, TABLES.at(0)))
     for _ in range(draw.draw(st.integers(1, 3))):
         data[draw.draw(st.integers(0, len(data) - 1))] ^= draw.draw(st.integers(1, 255))
     checked(bytes(data), z.shape, index)
@@ -259,7 +259,7 @@ def test_damage_gives_symbols_or_a_corrupt_error(seed, draw):
 @pytest.mark.parametrize("more", [b"\x01", bytes(11) + b"\x01", b"\xff" * 400])
 def test_data_after_the_last_symbol_are_refused(more):
     z, r, index = symbols(2, 4, 5, 0.2)
-    data = encode_tile(z, r, index, 0, TABLES)
+    data = encode_tile(z, r, index, TABLES.at(0))
     padded = data + bytes(-len(data) % 4)
     assert checked(padded, z.shape, index)
     assert not checked(padded + bytes(4) + more, z.shape, index)
@@ -313,8 +313,8 @@ def test_residuals_have_a_row_of_tables_for_each_knot_or_one_for_all():
         Tables(TABLES.z, TABLES.r[:1] * (KNOTS + 1))
     z, r, index = symbols(8, 4, 4, 0)
     single = Tables(TABLES.z, TABLES.r[1:2])
-    assert encode_tile(z, r, index, 1, single) == encode_tile(z, r, index, 1, TABLES)
-    assert encode_tile(z, r, index, 0, single) != encode_tile(z, r, index, 0, TABLES)
+    assert encode_tile(z, r, index, single.at(1)) == encode_tile(z, r, index, TABLES.at(1))
+    assert encode_tile(z, r, index, single.at(0)) != encode_tile(z, r, index, TABLES.at(0))
 
 
 def test_tables_of_z_with_another_number_of_symbols_are_refused():

@@ -97,7 +97,7 @@ def test_a_full_disk(tmp_path):
     call = ["unshare", "-rm", "sh", "-c", script, "sh", sys.executable, "-m", "aecodec", "decompress", "a.aez"]
     call += ["-o", "disk/a.png", "--force"]
     environment = os.environ | {"AECODEC_WEIGHTS": str(TESTS / "tiny"), "PYTHONPATH": str(TESTS.parent)}
-    shutil.copy(TESTS / "golden" / "rgb-40x257-q87.5.aez", tmp_path / "a.aez")
+    shutil.copy(TESTS / "conformance" / "golden" / "rgb-40x257-q87.5.aez", tmp_path / "a.aez")
     if shutil.which("unshare") is None:
         pytest.skip("needs unshare")
     done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, timeout=120)
@@ -191,7 +191,7 @@ def test_an_input_that_cannot_be_read_is_one_line(aecodec, tmp_path, command):
 # Memory is refused to the codec at work: what it stands on is there already.
 LOADED = """
 from contextlib import suppress
-import aecodec.cli, aecodec.codec, aecodec.picture, aecodec.codec.salvage, ai_edge_litert.interpreter
+import aecodec.cli, aecodec.codec, aecodec.picture, aecodec.damage, ai_edge_litert.interpreter
 with suppress(ImportError):  # later versions of Typer parse options with it, and it loads half of itself at first use
     import pydantic
     pydantic.TypeAdapter(bool)

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aecodec import container, errors
-from aecodec.container import Chunk, Header, Limits, read, write
+from aecodec.container import Chunk, Header, read, write
 from aecodec.errors import DecodeError
+from aecodec.limits import Limits
 
 TEXT = (Path(__file__).parents[1] / "FORMAT.md").read_text("utf-8")
 SIZES = {"u8": 1, "u16": 2, "u32": 4, "6 bytes": 6}

@@ -14,12 +14,11 @@ from make_tiny import symbol_hashes
 from PIL import Image
 
 import aecodec
-from aecodec import container
-from aecodec.codec import decoder
+from aecodec import api, container
 from aecodec.errors import ModelError
 
 HERE = Path(__file__).parent
-GOLDEN = HERE / "golden"
+GOLDEN = HERE / "conformance" / "golden"
 HASHES = json.loads((GOLDEN / "hashes.json").read_text())
 NAMES = sorted(HASHES)
 
@@ -105,7 +104,7 @@ def test_every_way_to_store_alpha_and_metadata_is_there():
 
 def test_the_files_take_every_way_through_the_entropy_coder():
     """Escapes, latents that are not coded, hyper-latents at the end of their range, a tile beyond the first."""
-    symbols = {name: decoder.decode_symbols(load(name)) for name in NAMES}
+    symbols = {name: api.decode_symbols(load(name)) for name in NAMES}
     assert sum(HASHES[name]["symbols"]["escaped"] for name in NAMES) > 20
     index = np.concatenate([i.ravel() for tiles in symbols.values() for _, i, _ in tiles])
     z = np.concatenate([z.ravel() for tiles in symbols.values() for z, _, _ in tiles])
@@ -120,7 +119,7 @@ def test_the_files_take_every_way_through_the_entropy_coder():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_counts_of_symbols(name):
-    tiles = decoder.decode_symbols(load(name))
+    tiles = api.decode_symbols(load(name))
     found = {
         "coded": sum(int(np.count_nonzero(index)) for _, index, _ in tiles),
         "not zero": sum(int(np.count_nonzero(r)) for *_, r in tiles),

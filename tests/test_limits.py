@@ -21,7 +21,7 @@ from aecodec.errors import LimitError
 from aecodec.limits import Limits
 
 TESTS = Path(__file__).parent
-GREY_ALPHA = TESTS / "golden" / "grey-alpha-17x33-q1.aez"  # with metadata: 561 pixels, one tile
+GREY_ALPHA = TESTS / "conformance" / "golden" / "grey-alpha-17x33-q1.aez"  # with metadata: 561 pixels, one tile
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")
 

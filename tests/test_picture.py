@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from aecodec.container.metadata import Metadata
 from aecodec.errors import EncodeError, LimitError
 from aecodec.limits import Limits
 from aecodec.picture import format_of, pack_picture, read_picture
-from aecodec.sidedata import Metadata
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = "<x:xmpmeta xmlns:x='adobe:ns:meta/'>müde</x:xmpmeta>".encode()

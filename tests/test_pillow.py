@@ -22,7 +22,7 @@ from aecodec.container import Chunk, Header, write
 from aecodec.pillow import AezImageFile
 
 TESTS = Path(__file__).parent
-GOLDEN = TESTS / "golden"
+GOLDEN = TESTS / "conformance" / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.aez"))
 PLAIN, WITH_METADATA = GOLDEN / "rgb-17x33-q50.aez", GOLDEN / "rgb-metadata-24x16-q50.aez"
 # As tests/make_tiny.py wrote them.

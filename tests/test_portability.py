@@ -19,8 +19,8 @@ import numpy as np
 import portability
 import pytest
 
-from aecodec.entropy.hyper_synthesis import ScaleNet
-from aecodec.model import model, runtime
+from aecodec.entropy.hyper_synthesis import HyperSynthesis
+from aecodec.model import runtime, weights
 
 HERE = Path(__file__).parent
 TINY, PHOTO = (portability.symbols_of(folder) for folder in portability.FOLDERS)
@@ -30,9 +30,9 @@ TINY, PHOTO = (portability.symbols_of(folder) for folder in portability.FOLDERS)
 def folder(request, monkeypatch) -> str:
     """Golden files, with their model installed and not yet loaded."""
     monkeypatch.setenv("AECODEC_WEIGHTS", str(portability.FOLDERS[request.param]))
-    model._manifest.cache_clear()  # its networks keep their interpreters
+    weights.read_models.cache_clear()  # its networks keep their interpreters
     yield request.param
-    model._manifest.cache_clear()
+    weights.read_models.cache_clear()
 
 
 def run(command: list[str], **environment: str) -> dict[str, dict]:
@@ -78,11 +78,11 @@ def test_reference_kernels(folder, monkeypatch):
 def test_numpy_in_float64_gives_the_same_symbols(folder, monkeypatch):
     types = []
 
-    def run(self, z, quality, run=ScaleNet.run):
+    def run(self, z, quality, run=HyperSynthesis.run):
         types.append(np.float64)
         return run(self, z, quality, np.float64)
 
-    monkeypatch.setattr(ScaleNet, "run", run)
+    monkeypatch.setattr(HyperSynthesis, "run", run)
     assert all(row["symbols"] for row in portability.compare(folder, pixels=False).values())
     assert types
 

@@ -21,7 +21,7 @@ from aecodec import container
 from aecodec.entropy.rangecoder import PRECISION, RangeDecoder, RangeEncoder, cumulative
 
 HERE = Path(__file__).parent
-GOLDEN = HERE / "golden"
+GOLDEN = HERE / "conformance" / "golden"
 TOTAL = 1 << PRECISION
 
 

@@ -14,15 +14,17 @@ import zstandard
 from PIL import Image
 
 import aecodec
-from aecodec import container, geometry, sidedata
-from aecodec.codec import decoder, transforms
+from aecodec import api, container, geometry
+from aecodec.codec import transforms
 from aecodec.container import Chunk
+from aecodec.container.alpha import decode_alpha
 from aecodec.errors import CorruptError
-from aecodec.model.model import Model, by_name
+from aecodec.families import by_name
+from aecodec.model.model import Model
 from aecodec.model.runtime import Net
 
 HERE = Path(__file__).parent
-GOLDEN = HERE / "golden"
+GOLDEN = HERE / "conformance" / "golden"
 FORMAT = (HERE.parent / "FORMAT.md").read_text("utf-8")
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.aez"))
 
@@ -64,7 +66,7 @@ def assert_same(found, expected, kinds=("z", "index", "r")):
 
 def test_the_reference_decoder_reads_the_numbers_that_the_product_uses(photo):
     weights = by_name("photo")
-    for found, expected in zip(photo.scale_net, weights.scale_net, strict=True):
+    for found, expected in zip(photo.hyper_synthesis, weights.hyper_synthesis, strict=True):
         np.testing.assert_array_equal(np.array(found), expected)
     np.testing.assert_array_equal(np.array(photo.z_tables), weights.tables.z)
     for row, expected_row in zip(photo.r_tables, weights.tables.r, strict=True):
@@ -87,7 +89,7 @@ PICTURES = {
 def test_reference_agrees_on_files_of_the_installed_model(photo, name):
     image, quality = PICTURES[name]
     data = aecodec.encode(image, quality=quality)
-    expected = decoder.decode_symbols(data)
+    expected = api.decode_symbols(data)
     assert any(r.any() for *_, r in expected) or quality < 100
     assert_same(reference.decode_symbols(data, photo), expected)
 
@@ -96,7 +98,7 @@ def test_reference_agrees_on_files_of_the_installed_model(photo, name):
 def test_reference_agrees_on_the_golden_files(tiny, monkeypatch, name):
     monkeypatch.setenv("AECODEC_WEIGHTS", str(HERE / "tiny"))
     data = (GOLDEN / f"{name}.aez").read_bytes()
-    assert_same(reference.decode_symbols(data, tiny), decoder.decode_symbols(data))
+    assert_same(reference.decode_symbols(data, tiny), api.decode_symbols(data))
 
 
 # The decoder that FORMAT.md prints
@@ -207,12 +209,12 @@ def test_steps_of_the_prediction_are_those_of_format_md(tiny_weights, group):
     step = table[channel // 2, row % 2 * 2 + column % 2]
     rng = np.random.default_rng(group)
     z, r = rng.integers(-9, 10, (4, 4, 4)), rng.integers(-3, 4, (16, 16, 8)).astype(np.float32)
-    _, before = tiny_weights.code(r, z)
+    before = tiny_weights.reconstruct(r, z)
     for i, j in np.ndindex(2, 2):
         at = 6 + i, 8 + j, 2 * group
         changed = r.copy()
         changed[at] += 50
-        _, after = tiny_weights.code(changed, z)
+        after = tiny_weights.reconstruct(changed, z)
         assert after[at] - before[at] == pytest.approx(50, abs=1e-3)
         moved = after != before
         moved[at] = False
@@ -223,7 +225,7 @@ def test_steps_of_the_prediction_are_those_of_format_md(tiny_weights, group):
 def test_a_pixel_depends_on_no_latent_beyond_the_reach_that_format_md_states():
     weights = by_name("photo")
     plane = np.random.default_rng(0).normal(0, 0.1, (13, 13, weights.latent)).astype(np.float32)
-    features = weights.features(1000)
+    features = weights.at(1000).features
     before = weights.synthesis(plane, features).astype(int)
     plane[6, 6] += 3
     moved = (weights.synthesis(plane, features) != before).any(axis=-1).nonzero()
@@ -245,7 +247,7 @@ def test_format_md_decodes_alpha(printed, coding):
     data = bytes([coding]) + zstandard.ZstdCompressor().compress(rest.tobytes())
     if coding == 0:
         alpha[:], data = 77, b"\0\x4d"
-    np.testing.assert_array_equal(sidedata.decode_alpha(data, 5, 7), alpha)
+    np.testing.assert_array_equal(decode_alpha(data, 5, 7), alpha)
     np.testing.assert_array_equal(scope["decode_alpha"](data, 5, 7)[..., 0], alpha)
 
 
@@ -279,7 +281,7 @@ def test_decoders_agree_about_damage(tiny, monkeypatch, name, change):
     monkeypatch.setenv("AECODEC_WEIGHTS", str(HERE / "tiny"))
     data = resealed((GOLDEN / f"{name}.aez").read_bytes(), CHANGES[change])
     try:
-        expected = decoder.decode_symbols(data)
+        expected = api.decode_symbols(data)
     except CorruptError:
         with pytest.raises(reference.Refused, match="bitstream: "):
             list(reference.decode_symbols(data, tiny))

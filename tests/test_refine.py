@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ import pytest
 from PIL import Image
 
 import aecodec
+from aecodec import api
 from aecodec.bench.metrics import psnr
 from aecodec.bench.pictures import SAMPLES
-from aecodec.codec import decoder, refine
-from aecodec.codec.encoder import Source
-from aecodec.codec.tilecoder import round_tiles
-from aecodec.model.model import by_name
+from aecodec.codec import refine
+from aecodec.codec.encoder import Encoder
+from aecodec.families import by_name
 from aecodec.parallel import Workers
 
 TESTS = Path(__file__).parent
@@ -56,23 +57,24 @@ def test_effort_makes_files_smaller_at_the_same_psnr(name):
 def test_a_step_is_the_formula(quality):
     """On a picture that is one strip and one window."""
     image, weights = sample(), by_name("photo")
-    units = weights.quality_units(quality)
+    units = weights.qindex(quality)
     with Workers(2) as workers:
-        source = Source.of(image, 1, weights, workers)
-        (strip,) = source.refined(units)
-        y_hat = np.empty_like(source.y)
-        round_tiles(source.y, source.place, units, weights, workers, y_hat, strip.known)
-    error = weights.synthesis(y_hat, weights.features(units)).astype(np.float32) - image
-    newton = weights.inverse_curvature(units) * weights.adjoint(error)
-    rounding = y_hat / (weights.gain(units) * weights.inverse_gain(units)) - source.y
-    np.testing.assert_allclose(strip.y, source.y - 0.4 * (newton - rounding), atol=1e-4)
-    assert np.abs(strip.y - source.y).max() > 1e-3
+        source = Encoder.of(image, 1, weights, workers)
+        coder, y = source.coder(units), source.latents.y
+        (strip,) = source.refined(coder)
+        y_hat = np.empty_like(y)
+        coder.reconstruct(replace(source.latents, hyper=strip.hyper), y_hat)
+    error = weights.synthesis(y_hat, weights.at(units).features).astype(np.float32) - image
+    newton = weights.at(units).inverse_curvature * weights.adjoint(error)
+    rounding = y_hat / (weights.at(units).gain * weights.at(units).inverse_gain) - y
+    np.testing.assert_allclose(strip.y, y - 0.4 * (newton - rounding), atol=1e-4)
+    assert np.abs(strip.y - y).max() > 1e-3
 
 
 def test_the_hyperprior_stays():
     """So the scales of the symbols do too."""
     image = wide(300, 280)
-    plain, refined = (decoder.decode_symbols(aecodec.encode(image, 60, effort=effort)) for effort in (0, 2))
+    plain, refined = (api.decode_symbols(aecodec.encode(image, 60, effort=effort)) for effort in (0, 2))
     for (z, index, _), (z_refined, index_refined, _) in zip(plain, refined, strict=True):
         np.testing.assert_array_equal(z, z_refined)
         np.testing.assert_array_equal(index, index_refined)
@@ -86,7 +88,8 @@ def test_strips_and_windows_leave_no_mark(height, width, cuts, monkeypatch):
 
     def latents() -> np.ndarray:
         with Workers(2) as workers:
-            return np.concatenate([strip.y for strip in Source.of(image, 1, weights, workers).refined(1024)])
+            encoder = Encoder.of(image, 1, weights, workers)
+            return np.concatenate([strip.y for strip in encoder.refined(encoder.coder(1024))])
 
     pieces = latents()
     monkeypatch.setattr(refine, "_ROWS", 1000)
@@ -139,13 +142,13 @@ def test_tiles_of_a_sample_are_refined_as_in_the_picture():
     """Also where the last row and column of tiles are cut by the edge of the picture, in the middle of a latent."""
     image, weights = wide(505, 505), by_name("photo")
     with Workers(2) as workers:
-        source = Source.of(image, 1, weights, workers)
-        probe = source.sample(source.place)
-        decoded, part = np.empty_like(source.y), np.empty_like(probe.y)
-        source.round(1024, decoded)
-        probe.round(1024, part)
+        source = Encoder.of(image, 1, weights, workers)
+        probe = source.sample(source.latents.tiles)
+        decoded, part = np.empty_like(source.latents.y), np.empty_like(probe.latents.y)
+        source.reconstruct(1024, decoded)
+        probe.reconstruct(1024, part)
     assert probe.pixels.shape == (256, 1024, 3)
-    for tile, alone in zip(source.place, probe.place, strict=True):
+    for tile, alone in zip(source.latents.tiles, probe.latents.tiles, strict=True):
         there, here = decoded[tile.inside], part[alone.inside]
         middle = slice(6, 10)
         assert np.abs(there - here)[middle, middle].mean() < 0.02 * np.abs(there[middle, middle]).mean()

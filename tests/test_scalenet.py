@@ -1,4 +1,4 @@
-"""The scale net gives the same integers whoever computes it: NumPy, LiteRT, plain Python."""
+"""The hyper-synthesis gives the same integers whoever computes it: NumPy, LiteRT, plain Python."""
 
 import numpy as np
 import pytest
@@ -6,19 +6,19 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aecodec.entropy.hyper_synthesis import ScaleNet
+from aecodec.entropy.hyper_synthesis import HyperSynthesis
 from aecodec.errors import ModelError
-from aecodec.model.model import by_name
+from aecodec.families import by_name
 
 LIMIT = 1 << 24
 
 
-def net_of(w_in, b_in, w_dw, b_dw, w_out, offset) -> ScaleNet:
+def net_of(w_in, b_in, w_dw, b_dw, w_out, offset) -> HyperSynthesis:
     floats = (np.asarray(part, np.float32) for part in (w_in, b_in, w_dw, b_dw, w_out))
-    return ScaleNet(*floats, np.asarray(offset, np.int32))
+    return HyperSynthesis(*floats, np.asarray(offset, np.int32))
 
 
-def random_net(seed: int) -> ScaleNet:
+def random_net(seed: int) -> HyperSynthesis:
     """Weights of all sizes, and sums that reach both sides of every clip."""
     rng = np.random.default_rng(seed)
     z, c, m, knots = 12, 20, 3, 4
@@ -35,7 +35,7 @@ def random_net(seed: int) -> ScaleNet:
 WIDE = [(2096, 16), (16, 517)]  # channels of z and hidden ones: each as many as the bound lets one layer have
 
 
-def extreme_net(signs, z: int = 16, c: int = 517) -> ScaleNet:
+def extreme_net(signs, z: int = 16, c: int = 517) -> HyperSynthesis:
     """All weights at their limit, and every sum as close to 2^24 as the bound allows. signs: (shape) -> -1 or 1."""
     m, knots = 1, 2
     return net_of(
@@ -62,19 +62,19 @@ def signs_of(seed: int):
     return signs
 
 
-def in_python(net: ScaleNet, z: np.ndarray, quality: int) -> np.ndarray:
-    plain = reference.ScaleNet(*(part.astype(int).tolist() for part in net))
+def in_python(net: HyperSynthesis, z: np.ndarray, quality: int) -> np.ndarray:
+    plain = reference.HyperSynthesis(*(part.astype(int).tolist() for part in net))
     return np.array([plain.run(tile, quality) for tile in z.tolist()])
 
 
-def hyper_latents(net: ScaleNet, seed: int, count: int = 1) -> np.ndarray:
+def hyper_latents(net: HyperSynthesis, seed: int, count: int = 1) -> np.ndarray:
     """One half at the ends of the range, one half anywhere."""
     rng = np.random.default_rng(seed)
     shape = count, 4, 4, len(net.w_in)
     return np.where(rng.random(shape) < 0.5, rng.choice([-63, 63], shape), rng.integers(-63, 64, shape))
 
 
-def assert_same_everywhere(net: ScaleNet, z: np.ndarray, quality: int) -> np.ndarray:
+def assert_same_everywhere(net: HyperSynthesis, z: np.ndarray, quality: int) -> np.ndarray:
     net.check()
     single = net.run(z, quality, np.float32)
     assert single.dtype == np.uint8
@@ -133,14 +133,14 @@ def test_a_net_worked_out_by_hand():
 
 
 def test_installed_model():
-    net = by_name("photo").scale_net
+    net = by_name("photo").hyper_synthesis
     assert_same_everywhere(net, hyper_latents(net, 4), 256 * len(net.offset) // 2 - 77)
 
 
 # LiteRT
 
 
-def lite_graph(net: ScaleNet, quality: int) -> bytes:
+def lite_graph(net: HyperSynthesis, quality: int) -> bytes:
     """The net as LiteRT runs such things: 1x1 convolutions, a depthwise one, depth to space."""
     tf = pytest.importorskip("tensorflow", reason="TensorFlow builds the graph")
     c = net.w_in.shape[1]
@@ -183,7 +183,7 @@ def test_litert(net):
 @given(st.lists(st.lists(st.integers(1 - LIMIT, LIMIT - 1), min_size=3, max_size=3), min_size=2, max_size=5))
 def test_offsets_at_every_quality(offset):
     net = random_net(0)._replace(offset=np.array(offset, np.int32))
-    plain = reference.ScaleNet(*net[:5], offset)
+    plain = reference.HyperSynthesis(*net[:5], offset)
     for quality in range(256 * (len(offset) - 1) + 1):
         found = net.offsets(quality).tolist()
         low = min(quality // 256, len(offset) - 2)
@@ -207,7 +207,7 @@ def test_check_refuses_a_sum_that_may_reach_the_bound(part):
     net = extreme_net(signs_of(1))
     values = getattr(net, part).copy()
     values.reshape(-1)[-1] += 1
-    with pytest.raises(ModelError, match=r"^scale net: a sum may reach 2\^24$"):
+    with pytest.raises(ModelError, match=r"^hyper-synthesis: a sum may reach 2\^24$"):
         net._replace(**{part: values}).check()
 
 
@@ -217,7 +217,7 @@ def test_check_refuses_a_weight_outside_its_range(part, value):
     net = random_net(3)
     values = getattr(net, part).copy()
     values.reshape(-1)[5] = value
-    with pytest.raises(ModelError, match=r"^scale net: a weight lies outside -127..127$"):
+    with pytest.raises(ModelError, match=r"^hyper-synthesis: a weight lies outside -127..127$"):
         net._replace(**{part: values}).check()
 
 
@@ -227,7 +227,7 @@ def test_check_refuses_what_is_no_integer(part, value):
     net = random_net(3)
     values = getattr(net, part).copy()
     values.reshape(-1)[5] = value
-    with pytest.raises(ModelError, match=r"^scale net: a weight is not an integer$"):
+    with pytest.raises(ModelError, match=r"^hyper-synthesis: a weight is not an integer$"):
         net._replace(**{part: values}).check()
 
 
@@ -236,5 +236,5 @@ def test_check_refuses_infinity(value):
     net = random_net(3)
     values = net.w_out.copy()
     values[0, 0] = value
-    with pytest.raises(ModelError, match=r"^scale net: "):
+    with pytest.raises(ModelError, match=r"^hyper-synthesis: "):
         net._replace(w_out=values).check()

@@ -14,9 +14,10 @@ from mutation import zstd_block, zstd_frame
 from PIL import Image, ImageDraw
 
 from aecodec.container import Chunk
+from aecodec.container.alpha import decode_alpha, encode_alpha
+from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
 from aecodec.errors import CorruptError, LimitError
 from aecodec.limits import Limits
-from aecodec.sidedata import Metadata, decode_alpha, encode_alpha, pack_metadata, unpack_metadata
 
 # Codings of an alpha chunk, and the plane that the six differences 1 2 3 / 4 5 250 then mean, added up by hand.
 DIFFERENCES = bytes([1, 2, 3, 4, 5, 250])

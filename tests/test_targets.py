@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,15 +13,15 @@ import pytest
 from PIL import Image
 
 import aecodec
-from aecodec import api, geometry
+from aecodec import geometry
 from aecodec.bench.metrics import psnr
 from aecodec.codec import rate_control
-from aecodec.codec.encoder import Source
-from aecodec.codec.tilecoder import decode_tiles
-from aecodec.container import Header
+from aecodec.codec.encoder import Encoder
+from aecodec.codec.tilecoder import CodedTile
 from aecodec.errors import EncodeError
-from aecodec.model.model import by_name
+from aecodec.families import by_name
 from aecodec.parallel import Workers
+from aecodec.settings import Target
 
 TESTS = Path(__file__).parent
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
@@ -57,10 +58,10 @@ def codings(monkeypatch):
     searched: list[int] = []
 
     def searching(real):
-        def search(source, *arguments):
-            searched.append(source.y[..., 0].size)
+        def search(control):
+            searched.append(control._encoder.latents.y[..., 0].size)
             try:
-                return real(source, *arguments)
+                return real(control)
             finally:
                 searched.clear()
 
@@ -68,15 +69,15 @@ def codings(monkeypatch):
 
     def counted(real):
         def count(source, *arguments):
-            done.extend(source.y[..., 0].size / positions for positions in searched)
+            done.extend(source.latents.y[..., 0].size / positions for positions in searched)
             return real(source, *arguments)
 
         return count
 
-    for name in ("fit_size", "fit_psnr"):
-        monkeypatch.setattr(api, name, searching(getattr(api, name)))
-    for name in ("encode", "round"):
-        monkeypatch.setattr(Source, name, counted(getattr(Source, name)))
+    for control in (rate_control.SizeControl, rate_control.PsnrControl):
+        monkeypatch.setattr(control, "run", searching(control.run))
+    for name in ("encode", "reconstruct"):
+        monkeypatch.setattr(Encoder, name, counted(getattr(Encoder, name)))
     return done
 
 
@@ -159,19 +160,18 @@ def test_psnr_is_that_of_the_colours_that_are_shown(channels):
 def test_the_encoder_knows_what_the_decoder_gets(quality):
     image = sample()[:250, :227]
     weights = by_name("photo")
-    units = weights.quality_units(quality)
+    units = weights.qindex(quality)
     with Workers(2) as workers:
-        source = Source.of(image, 1, weights, workers)
-        place, y_hat = source.place, np.empty_like(source.y)
+        source = Encoder.of(image, 1, weights, workers)
+        tiles, y_hat = source.latents.tiles, np.empty_like(source.latents.y)
         bitstreams = source.encode(units, y_hat)
-        header = Header(weights.id, 227, 250, 3, units, 256)
-        numbered = list(zip(range(len(place)), place, bitstreams, strict=True))
+        coded = list(map(CodedTile, range(len(tiles)), tiles, bitstreams))
         whole = geometry.Tile(0, 0, *y_hat.shape[:2])
-        np.testing.assert_array_equal(decode_tiles(numbered, whole, header, weights, workers), y_hat)
+        np.testing.assert_array_equal(source.coder(units).decode(coded, whole), y_hat)
         rounded = np.empty_like(y_hat)
-        source.round(units, rounded)
+        source.reconstruct(units, rounded)
         np.testing.assert_array_equal(rounded, y_hat)
-        expected = source.estimate(units, place)
+        expected = source.estimate(units, tiles)
     assert expected == pytest.approx(sum(map(len, bitstreams)), rel=0.2)
 
 
@@ -188,8 +188,10 @@ def test_large_pictures_are_sampled_first(tiny, codings, monkeypatch):
     assert rate_control.USED * size <= len(aecodec.encode(image, target_size=size, model=tiny)) <= size
     codings.clear()
     rounded = []
-    real = Source.round
-    monkeypatch.setattr(Source, "round", lambda source, *rest: (rounded.append(len(source.place)), real(source, *rest)))
+    real = Encoder.reconstruct
+    monkeypatch.setattr(
+        Encoder, "reconstruct", lambda source, *rest: (rounded.append(len(source.latents.tiles)), real(source, *rest))
+    )
     least, most = (decibels(image, aecodec.encode(image, quality, model=tiny)) for quality in (1, 100))
     target = (least + most) / 2
     assert 0 <= decibels(image, aecodec.encode(image, target_psnr=target, model=tiny)) - target <= rate_control.EXCESS
@@ -235,27 +237,42 @@ def test_less_psnr_than_quality_1_has_gives_quality_1():
     assert aecodec.encode(image, target_psnr=3) == aecodec.encode(image, 1)
 
 
-@pytest.mark.parametrize("aim", [{"target_size": 1}, {"target_size": 60}, {"target_bpp": 1e-9}])
-def test_a_size_that_cannot_be_met_says_what_can(aim):
-    image = sample()
-    with pytest.raises(EncodeError, match=r"^target size: \d+ bytes, expected at least \d+ bytes or [\d.]+ bpp$") as e:
+def refused(image: np.ndarray, **aim) -> tuple[float, ...]:
+    """The numbers that the refusal names: bytes and bpp, or dB."""
+    expected = r"target PSNR: \S+ dB, expected at most (\d+\.\d\d) dB"
+    if "target_psnr" not in aim:
+        expected = r"target size: \d+ bytes, expected at least (\d+) bytes or (\d\.\d+) bpp"
+    with pytest.raises(EncodeError) as e:
         aecodec.encode(image, **aim)
-    words = str(e.value).split()
-    size, bpp = int(words[7]), float(words[10])
-    assert size == len(aecodec.encode(image, 1))
-    assert len(aecodec.encode(image, target_size=size)) == size
-    assert len(aecodec.encode(image, target_bpp=bpp)) >= size
+    return tuple(map(float, re.fullmatch(expected, str(e.value)).groups()))
 
 
-@pytest.mark.parametrize("target", [60, 1e6])
-def test_a_psnr_that_cannot_be_reached_says_what_can(target):
-    image = sample()
-    with pytest.raises(EncodeError, match=r"^target PSNR: \S+ dB, expected at most \d+\.\d\d dB, ") as e:
-        aecodec.encode(image, target_psnr=target)
-    most = float(str(e.value).split()[7])
-    best = decibels(image, aecodec.encode(image, 100))
-    assert best - 0.011 < most <= best
-    assert decibels(image, aecodec.encode(image, target_psnr=most)) >= most
+@pytest.mark.parametrize(("name", "edge"), [("kodim15", 256), ("kodim05", 100), ("kodim20", 40)])
+def test_a_size_that_cannot_be_met_says_what_can(name, edge):
+    image = sample(name)[:edge, :edge]
+    size, bpp = refused(image, target_size=1)
+    assert size <= len(aecodec.encode(image, 1))
+    assert len(aecodec.encode(image, target_size=int(size))) == size
+    assert len(aecodec.encode(image, target_bpp=bpp)) == size
+    for less in (size - 1, size - 4):
+        assert refused(image, target_size=int(less)) == (size, bpp)
+    assert refused(image, target_bpp=8 * (size - 0.1) / edge**2) == (size, bpp)
+
+
+def test_bits_per_pixel_that_are_a_number_of_bytes_are_that_number():
+    """Where floats would round them down: 0.09876 bpp of 10^6 pixels are 12345 bytes."""
+    sizes = range(12300, 12350)
+    assert [Target(bpp=float(f"{8 * size}e-6")).max_size(10**6) for size in sizes] == list(sizes)
+
+
+@pytest.mark.parametrize(("name", "edge"), [("kodim20", 256), ("kodim15", 32), ("kodim05", 32)])
+def test_a_psnr_that_cannot_be_reached_says_what_can(name, edge):
+    image = np.ascontiguousarray(sample(name)[:edge, :edge])
+    (most,) = refused(image, target_psnr=60)
+    assert decibels(image, aecodec.encode(image, 100)) < most + 0.011
+    assert most <= decibels(image, aecodec.encode(image, target_psnr=most)) < most + 0.011
+    for more in (most + 0.011, 1e6):
+        assert refused(image, target_psnr=more) == (most,)
 
 
 @pytest.mark.parametrize(

@@ -110,3 +110,42 @@ def test_inside():
 @pytest.mark.parametrize(("pixels", "latents"), [(1, 1), (16, 1), (17, 2), (255, 16), (256, 16), (257, 17)])
 def test_latent_size(pixels, latents):
     assert geometry.latent_size(pixels) == latents
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(9, 20), st.sampled_from([(1, 1), (1, 4), (4, 1)]))
+def test_what_windows_cut_and_paste_is_the_whole(height, width, size, scales):
+    """Between planes of two scales, of which the larger one ends within the last element of the smaller one."""
+    fine, out_fine = scales
+    plane = np.random.default_rng(height).integers(0, 256, (height, width, 2), np.uint8)
+
+    def scaled(scale: int) -> np.ndarray:
+        return plane.repeat(scale, 0).repeat(scale, 1)[: scale * height - scale // 2, : scale * width - scale // 2]
+
+    source, expected = scaled(fine), scaled(out_fine)
+    out = np.zeros_like(expected)
+    for window in geometry.windows(height, width, size, halo=4):
+        cut = window.cut(source, fine)
+        assert {cut.shape[0] % fine, cut.shape[1] % fine} == {0}
+        window.paste(cut[::fine, ::fine].repeat(out_fine, 0).repeat(out_fine, 1), out, out_fine)
+    np.testing.assert_array_equal(out, expected)
+
+
+@given(st.lists(st.integers(0, 12), min_size=8, max_size=8))
+def test_pasting_a_tile_into_a_window(numbers):
+    tile, window = (Tile(top, left, 1 + height, 1 + width) for top, left, height, width in (numbers[:4], numbers[4:]))
+    plane = np.arange(1, 901).reshape(30, 30)
+    out = np.zeros((window.height, window.width), int)
+    if not tile.meets(window):
+        return
+    tile.paste(plane[tile.inside], window, out)
+    expected = np.zeros_like(plane)
+    expected[tile.inside] = plane[tile.inside]
+    np.testing.assert_array_equal(out, expected[window.inside])
+
+
+def test_crops_of_arrays_of_a_whole_tile():
+    tile = Tile(16, 32, 3, 5)
+    assert np.zeros((16, 16, 7))[tile.crop].shape == (3, 5, 7)
+    assert np.zeros((4, 4, 2))[tile.hyper_crop].shape == (1, 2, 2)
+    assert tile.pixels == (slice(256, 304), slice(512, 592))

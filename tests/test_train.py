@@ -33,7 +33,9 @@ pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("these tests run on the TensorFlow backend, others in processes", allow_module_level=True)
 
-from aecodec.train import checkpoint, export, loop  # noqa: E402
+from aecodec.train import checkpoint, export, loop, precision  # noqa: E402
+from aecodec.train.backend import Stepper  # noqa: E402
+from aecodec.train.entropy_model import quantise, rounding_offsets  # noqa: E402
 from aecodec.train.loop import Phase, Run  # noqa: E402
 from aecodec.train.photo import Shape  # noqa: E402
 from aecodec.train.transforms import Overlap  # noqa: E402
@@ -57,9 +59,8 @@ def rows(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def new_run(folder: Path, phase: Phase, *, resume: bool = False, val: bool = False) -> Run:
-    keras.utils.set_random_seed(7)
-    return Run(folder, SAMPLES, SAMPLES if val else None, SHAPE, phase, resume)
+def new_run(folder: Path, phase: Phase, *, resume: bool = False, val: bool = False, precision="float32") -> Run:
+    return Run(folder, SAMPLES, SAMPLES if val else None, SHAPE, phase, resume, precision)
 
 
 def interrupt(run: Run, signals: dict[int, int]) -> None:
@@ -126,13 +127,18 @@ def test_steps_on_tensorflow(tensorflow_steps):
     assert all((found[name] != start[name]).any() for name in start)
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_steps_on_another_backend_agree_with_tensorflow(tensorflow_steps, backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    steps_on(backend, tensorflow_steps / "start.npz", tensorflow_steps / f"{backend}.npz")
-    expected, found = arrays(tensorflow_steps / "tensorflow.npz"), arrays(tensorflow_steps / f"{backend}.npz")
-    assert found["backend"] == backend
+def test_another_backend_is_refused(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(ModelError, match="Keras backend torch: training needs tensorflow or jax"):
+        Stepper(None, None)
+
+
+def test_steps_on_jax_agree_with_tensorflow(tensorflow_steps):
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    steps_on("jax", tensorflow_steps / "start.npz", tensorflow_steps / "jax.npz")
+    expected, found = arrays(tensorflow_steps / "tensorflow.npz"), arrays(tensorflow_steps / "jax.npz")
+    assert found["backend"] == "jax"
     check_steps(found)
     # The first loss and gradient come from the same weights. Then the optimizer rounds to bfloat16, so that a step is
     # alike to about 1 %; the loss it leads to differs far less.
@@ -212,18 +218,34 @@ def test_the_average_alone_restarts_with_a_warm_up(straight, continued):
     assert checkpoint.read_meta(continued.path)["position"]["step"] == 13
 
 
+def check_not_finite(run: Run) -> None:
+    """Weights that are no numbers end the run in one line, and its checkpoint holds those before them."""
+    run.save()
+    before = run.path.read_bytes()
+    for variable, value in ((run.model.log_gain, np.nan), (run.model.scale_net.w_in, np.inf)):
+        variable.assign(np.full(variable.shape, value))
+        run.position.phase_step = run.position.step
+        with pytest.raises(FloatingPointError, match=r"^step \d+: loss is not finite; the last checkpoint stands$"):
+            run.train()
+        assert run.path.read_bytes() == before
+        assert list(run.folder.glob("*.part")) == []
+        checkpoint.load(run.path, run.stepper)
+        assert np.isfinite(np.asarray(variable)).all()
+
+
 def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(continued):
-    continued.save()
-    before = continued.path.read_bytes()
-    variable = continued.model.log_gain
-    variable.assign(np.full(variable.shape, np.nan))
-    continued.position.phase_step = continued.position.step
-    with pytest.raises(FloatingPointError, match=r"^step \d+: loss is not finite; the last checkpoint stands$"):
-        continued.train()
-    assert continued.path.read_bytes() == before
-    assert list(continued.folder.glob("*.part")) == []
-    checkpoint.load(continued.path, continued.stepper)
-    assert np.isfinite(np.asarray(variable)).all()
+    check_not_finite(continued)
+
+
+def test_symbols_are_those_of_their_scale_index():
+    v = np.linspace(-3, 3, 601, dtype=np.float32)
+    offset = rounding_offsets()
+    for index in (0, 1, 17, 30, 63):
+        found = np.asarray(quantise(v, np.full(v.shape, index, np.float32)))
+        expected = np.sign(v) * np.maximum(np.floor(np.abs(v) + offset[index]), 0) * (index > 0)
+        np.testing.assert_array_equal(found, expected.astype(np.float32))
+    for index in (np.nan, np.inf, -np.inf):
+        quantise(v, np.full(v.shape, index, np.float32))  # no index that reaches outside the table
 
 
 def test_learning_rate_over_a_phase():
@@ -242,17 +264,72 @@ def test_the_average_forgets_the_start():
     assert loop.average_decay(8 * 1000) == 0.99
 
 
-def test_bfloat16_unless_float32_is_asked_for(monkeypatch):
-    policy = keras.mixed_precision.global_policy()
-    try:
-        monkeypatch.setenv("AECODEC_FLOAT32", "1")
-        loop.set_precision()
-        assert keras.mixed_precision.global_policy().name == policy.name
-        monkeypatch.delenv("AECODEC_FLOAT32")
-        loop.set_precision()
-        assert keras.mixed_precision.global_policy().name == "mixed_bfloat16"
-    finally:
-        keras.mixed_precision.set_global_policy(policy)
+@pytest.fixture
+def policy():
+    before = keras.mixed_precision.global_policy()
+    yield
+    keras.mixed_precision.set_global_policy(before)
+
+
+CPUINFO = "flags\t\t: fpu sse2 avx2 {}fma\nbugs : none\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "measured"),
+    [
+        (CPUINFO.format(""), False),
+        (CPUINFO.format("avx512_bf16 "), True),
+        (CPUINFO.format("amx_bf16 "), True),
+        ("Features\t: fp asimd i8mm bf16 dgh\n", True),
+        ("Features\t: fp asimd\n", False),
+        ("no such line\n", True),
+        (None, True),
+    ],
+)
+def test_bfloat16_is_measured_unless_the_processor_lacks_it(tmp_path, monkeypatch, text, measured):
+    path = tmp_path / "cpuinfo"
+    if text:
+        path.write_text(text)
+    monkeypatch.setattr(precision, "_CPUINFO", path)
+    monkeypatch.setattr(precision, "on_cpu", lambda: True)
+    for taken, quicker in (
+        ({"float32": 2.8, "bfloat16": 19.0}, "float32"),
+        ({"float32": 2.0, "bfloat16": 1.0}, "bfloat16"),
+    ):
+        asked = []
+        found, why = precision.choose(
+            "auto", lambda name, taken=taken, asked=asked: (asked.append(name), taken[name])[1]
+        )
+        assert found == (quicker if measured else "float32")
+        assert sorted(asked) == (["bfloat16", "float32"] if measured else [])
+        assert (f"{taken[found]:.2f} s a step" in why) is measured
+    monkeypatch.setattr(precision, "on_cpu", lambda: False)  # whatever the processor lacks, the GPU may have
+    assert precision.choose("auto", {"float32": 2.0, "bfloat16": 1.0}.get)[0] == "bfloat16"
+    assert precision.choose("float32", {}.__getitem__)[0] == "float32"
+    assert precision.choose("bfloat16", {}.__getitem__)[0] == "bfloat16"
+
+
+@pytest.mark.usefixtures("policy")
+def test_a_run_goes_on_in_another_precision(tmp_path, monkeypatch):
+    """And a loss that is not finite ends it in bfloat16 too."""
+    monkeypatch.setattr(precision, "_cannot_multiply", lambda: False)
+    phase = replace(PHASE, steps=1)
+    first = new_run(tmp_path, phase, precision="auto")
+    assert first.precision[0] in precision.POLICIES
+    assert "bfloat16: " in first.precision[1]
+    assert first.train()
+    saved = arrays(first.path)
+    assert {a.dtype for name, a in saved.items() if name[0] in "wa"} == {np.dtype(np.float32)}
+    other = "bfloat16" if first.precision[0] == "float32" else "float32"
+    second = new_run(tmp_path, phase, resume=True, precision=other)
+    assert {p.stem for p in tmp_path.iterdir()} == {"checkpoint", "average", "log"}
+    for i, v in enumerate(second.model.trainable_variables):
+        np.testing.assert_array_equal(np.asarray(v), saved[f"w{i:04d}"])
+    assert second.train()
+    assert {name: a.dtype for name, a in arrays(second.path).items()} == {name: a.dtype for name, a in saved.items()}
+    assert [row["precision"] for row in rows(tmp_path) if "precision" in row] == [first.precision[0], other]
+    last = {"bfloat16": second, "float32": first}["bfloat16" if other == "bfloat16" else "float32"]
+    check_not_finite(last)
 
 
 # Checkpoints
@@ -473,7 +550,7 @@ def test_the_integer_scale_net_is_the_trained_one(exported, trained):
     for quality in (0, 256, 1024, 2048, 1100, 77):
         q = np.full(len(z), quality / 256, np.float32)
         expected = np.asarray(trained.scale_net(z.astype(np.float32), q))
-        found = weights.scale_net.run(z, quality)
+        found = weights.hyper_synthesis.run(z, quality)
         assert (found.shape, found.dtype) == (expected.shape, np.uint8)
         if quality % 256 == 0:
             np.testing.assert_array_equal(found, expected)
@@ -486,9 +563,9 @@ def test_gains_of_the_file_are_the_trained_ones(exported, trained):
     _, weights = exported
     for quality, low, share in ((0, 0, 0.0), (640, 2, 0.5), (2048, 7, 1.0)):
         for found, knots in (
-            (weights.gain(quality), trained.log_gain),
-            (weights.inverse_gain(quality), trained.log_gain_inverse),
-            (weights.features(quality).ravel(), trained.log_features),
+            (weights.at(quality).gain, trained.log_gain),
+            (weights.at(quality).inverse_gain, trained.log_gain_inverse),
+            (weights.at(quality).features.ravel(), trained.log_features),
         ):
             knots = np.asarray(knots, np.float64)
             expected = np.exp((1 - share) * knots[low] + share * knots[low + 1])
@@ -512,21 +589,20 @@ def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained)
     assert relative(weights.analysis(pixels), y[0]) < 0.01
 
     quality = 1024
-    gain = weights.gain(quality)
+    gain = weights.at(quality).gain
     z = np.clip(np.rint(np.asarray(trained.hyper_analysis(y * gain))), -63, 63)
     found = weights.hyper_analysis(y[0] * gain)
     assert relative(found, z[0]) < 0.05
     assert np.abs(found - z[0]).max() <= 2
 
-    features = weights.features(quality)
+    features = weights.at(quality).features
     x_hat = np.asarray(trained.post(trained.synthesis(y, features)))[0]
     expected = np.floor(np.clip(x_hat * 255 + 128, 0, 255))
     assert np.abs(weights.synthesis(y[0], features) - expected).max() <= 2
 
     r = np.random.default_rng(0).integers(-3, 4, y.shape).astype(np.float32)
     _, y_hat = trained.mean_net(z, residual=lambda mean, mask: r, masks=step_masks(16, 16, SHAPE.latent))
-    residuals, found = weights.code(r[0], z[0])
-    np.testing.assert_array_equal(residuals, r[0])
+    found = weights.reconstruct(r[0], z[0])
     assert relative(found, np.asarray(y_hat)[0]) < 0.02
 
 
@@ -550,12 +626,12 @@ def test_the_inverse_curvature_finds_the_change_behind_a_gradient(exported, knot
     rng = np.random.default_rng(7)
     with Image.open(SAMPLES / "kodim15_crop.png") as f:
         y = weights.analysis(np.asarray(f.convert("RGB")))
-    features = weights.features(256 * knot)
+    features = weights.at(256 * knot).features
     before = weights.synthesis(y, features).astype(np.float32)
     change = np.zeros_like(y)
-    change[2:14, 2:14] = rng.choice([-1, 1], (12, 12, y.shape[-1])) / weights.gain(256 * knot)
+    change[2:14, 2:14] = rng.choice([-1, 1], (12, 12, y.shape[-1])) / weights.at(256 * knot).gain
     gradient = weights.adjoint(weights.synthesis(y + change, features) - before)
-    found = (weights.inverse_curvature(256 * knot) * gradient * change).sum((0, 1)) / np.square(change).sum((0, 1))
+    found = (weights.at(256 * knot).inverse_curvature * gradient * change).sum((0, 1)) / np.square(change).sum((0, 1))
     np.testing.assert_allclose(found, 1, atol=0.35)
 
 
@@ -578,7 +654,7 @@ def test_refinement_in_training_is_the_encoders(exported, trained, knot, monkeyp
     with Image.open(SAMPLES / "kodim15_crop.png") as f:
         pixels = np.asarray(f.convert("RGB"))
     _, _, mse = trained.loss_terms(pixels[None], keras.ops.convert_to_tensor(np.full(1, knot, np.float32)))
-    scale = weights.quality_scale(256 * knot)
+    scale = weights.quality(256 * knot)
     plain, refined = (
         np.mean((api.decode(api.encode(pixels, scale, model="tiny", effort=effort)) - pixels.astype(float)) ** 2)
         for effort in (0, 1)
@@ -602,15 +678,14 @@ def test_the_coded_means_are_those_that_decoding_finds(exported):
     rng = np.random.default_rng(1)
     y = rng.normal(0, 8, (16, 16, SHAPE.latent)).astype(np.float32)
     z = rng.integers(-9, 10, (4, 4, SHAPE.hyper))
-    r, y_hat = weights.code(y, z, np.full(y.shape, 0.5, np.float32))
+    r, y_hat = weights.quantise(y, z, np.full(y.shape, 0.5, np.float32))
     np.testing.assert_array_equal(r, np.rint(r))
     assert np.abs(y_hat - y).max() <= 0.5 + 1e-3
-    again, decoded = weights.code(r, z)
-    np.testing.assert_array_equal(again, r)
+    decoded = weights.reconstruct(r, z)
     np.testing.assert_allclose(decoded, y_hat, atol=1e-4)
-    nothing, means = weights.code(y, z, np.full(y.shape, -1e9, np.float32))
+    nothing, means = weights.quantise(y, z, np.full(y.shape, -1e9, np.float32))
     assert not nothing.any()
-    np.testing.assert_array_equal(means, weights.code(np.zeros_like(y), z)[1])
+    np.testing.assert_array_equal(means, weights.reconstruct(np.zeros_like(y), z))
 
 
 def test_estimated_bits_of_training_are_near_the_files(exported, trained, monkeypatch):
@@ -622,7 +697,7 @@ def test_estimated_bits_of_training_are_near_the_files(exported, trained, monkey
     for knot in (4, 8):
         q = keras.ops.convert_to_tensor(np.full(1, knot, np.float32))
         _, bpp, _ = (np.asarray(v) for v in trained.loss_terms(pixels[None], q))
-        scale = weights.quality_scale(256 * knot)
+        scale = weights.quality(256 * knot)
         real = 8 * (len(api.encode(pixels, scale, model="tiny")) - 37) / pixels[..., 0].size
         assert real == pytest.approx(float(bpp[0]), rel=0.25)
 

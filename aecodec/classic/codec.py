@@ -24,7 +24,7 @@ def encode(image: np.ndarray, net: Classic, chunks: Sequence[Chunk] = (), thread
 
     Raises EncodeError for a picture that the model cannot code, ModelError for one that has no code.
     """
-    check_picture(image, net)
+    check_image(image, net)
     if not net.codes:
         raise ModelError(f"model {net.name} takes noise away and has no code, see aecodec denoise")
     height, width = image.shape
@@ -51,7 +51,7 @@ def decode(header: Header, bitstream: BytesLike, net: Classic, threads: int | No
     return np.ascontiguousarray(join(patches, header.height, header.width)[..., 0])
 
 
-def check_picture(image: np.ndarray, net: Classic) -> None:
+def check_image(image: np.ndarray, net: Classic) -> None:
     """Raise EncodeError for a picture of the wrong colours or size."""
     channels = 1 if image.ndim == 2 else image.shape[-1]
     height, width = image.shape[:2]

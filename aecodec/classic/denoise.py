@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from aecodec import geometry
-from aecodec.classic.codec import check_picture
+from aecodec.classic.codec import check_image
 from aecodec.classic.patches import cut, join
 from aecodec.classic.weights import Classic, by_name
 from aecodec.errors import EncodeError
+from aecodec.geometry import Window, windows
 from aecodec.parallel import Workers
 from aecodec.pixels import luma
 
@@ -28,7 +28,7 @@ def denoise(image: np.ndarray, net: Classic, threads: int | None = None) -> np.n
         raise EncodeError(f"picture: {image.dtype} {image.shape}, expected uint8 and at least 1x1")
     with Workers(threads) as workers:
         if net.codes:
-            check_picture(image, net)
+            check_image(image, net)
             patches = net.decode(net.encode(cut(image[..., None], net.edge), workers), workers)
             return join(patches, *image.shape)[..., 0]
         channels = 1 if image.ndim == 2 else image.shape[2]
@@ -45,13 +45,8 @@ def _in_windows(pixels: np.ndarray, net: Classic, workers: Workers) -> np.ndarra
     height, width = pixels.shape[:2]
     edge, out = net.edge, np.empty_like(pixels)
 
-    def run(window: tuple[geometry.Span, geometry.Span]) -> None:
-        part = geometry.pad_window(pixels, *(slice(s.start * edge, s.stop * edge) for s in window))
-        found = net.denoise(part)
-        rows, columns = (slice(s.keep_start * edge, s.keep_stop * edge) for s in window)
-        top, left = (s.start * edge for s in window)
-        place = out[rows, columns]
-        place[:] = found[rows.start - top :, columns.start - left :][: place.shape[0], : place.shape[1]]
+    def run(window: Window) -> None:
+        window.paste(net.denoise(window.cut(pixels, edge)), out, edge)
 
-    workers.map(run, geometry.windows(-(-height // edge), -(-width // edge), WINDOW, HALO))
+    workers.map(run, windows(-(-height // edge), -(-width // edge), WINDOW, HALO))
     return out

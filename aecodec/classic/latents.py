@@ -1,6 +1,6 @@
 """Latents <-> the bytes of a file: scaled per channel to a few bits each, then packed or through zstd.
 
-Bytes are in the order of channels first, then patches row by row: what resembles each other lies together.
+Bytes are in the order of channels first, then patches row by row: similar values lie together.
 """
 
 import math
@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.container import BytesLike
+from aecodec.container import BytesLike, zstd
 from aecodec.errors import CorruptError
-from aecodec.sidedata import compress_latents, decompress_latents
 
 MOST_BITS = 8
 
@@ -55,9 +54,9 @@ def pack(q: np.ndarray, bits: int) -> bytes:
     '00 12 30'
     """
     rows = np.ascontiguousarray(np.moveaxis(q, -1, 0))
-    one_by_one = np.unpackbits(rows.reshape(-1, 1), axis=1)[:, -bits:]
-    packed = bytes([_PACKED]) + np.packbits(one_by_one).tobytes()
-    pressed = bytes([_ZSTD]) + compress_latents(rows)
+    bit_rows = np.unpackbits(rows.reshape(-1, 1), axis=1)[:, -bits:]
+    packed = bytes([_PACKED]) + np.packbits(bit_rows).tobytes()
+    pressed = bytes([_ZSTD]) + zstd.compress(rows.data)
     return min(packed, pressed, key=len)
 
 
@@ -67,22 +66,22 @@ def unpack(data: BytesLike, shape: tuple[int, ...], bits: int) -> np.ndarray:
     >>> unpack(bytes.fromhex("00 12 30"), (1, 3), 4)
     array([[1, 2, 3]], dtype=uint8)
     """
-    view, count, place = memoryview(data).cast("B"), math.prod(shape), "tile 0"
+    view, count, label = memoryview(data).cast("B"), math.prod(shape), "tile 0"
     if not view.nbytes or view[0] not in (_PACKED, _ZSTD):
-        found = view[0] if view.nbytes else "no bytes"
-        raise CorruptError(f"{place}: coding {found}, expected {_PACKED} or {_ZSTD}")
+        coding = view[0] if view.nbytes else "no bytes"
+        raise CorruptError(f"{label}: coding {coding}, expected {_PACKED} or {_ZSTD}")
     if view[0] == _PACKED:
         size = -(-count * bits // 8)
         if view.nbytes - 1 != size:
-            raise CorruptError(f"{place}: {view.nbytes - 1} bytes of latents, expected {size}")
-        every = np.unpackbits(np.frombuffer(view[1:], np.uint8))
-        if every[count * bits :].any():
-            raise CorruptError(f"{place}: bits after the last latent, expected zeros")
-        one_by_one = np.zeros((count, 8), np.uint8)
-        one_by_one[:, -bits:] = every[: count * bits].reshape(count, bits)
-        flat = np.packbits(one_by_one)
+            raise CorruptError(f"{label}: {view.nbytes - 1} bytes of latents, expected {size}")
+        bit_string = np.unpackbits(np.frombuffer(view[1:], np.uint8))
+        if bit_string[count * bits :].any():
+            raise CorruptError(f"{label}: bits after the last latent, expected zeros")
+        bit_rows = np.zeros((count, 8), np.uint8)
+        bit_rows[:, -bits:] = bit_string[: count * bits].reshape(count, bits)
+        flat = np.packbits(bit_rows)
     else:
-        flat = np.frombuffer(decompress_latents(view[1:], count, place), np.uint8)
+        flat = np.frombuffer(zstd.decompress(view[1:], count, label, "latents"), np.uint8)
         if int(flat.max()) >> bits:
-            raise CorruptError(f"{place}: latent {flat.max()}, expected less than {1 << bits}")
+            raise CorruptError(f"{label}: latent {flat.max()}, expected less than {1 << bits}")
     return np.moveaxis(flat.reshape(shape[-1], *shape[:-1]), 0, -1)

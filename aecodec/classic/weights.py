@@ -9,10 +9,9 @@
 Nothing is loaded before it is needed, and nothing is believed that the manifest's hashes do not cover.
 """
 
-import io
 import math
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,26 +19,22 @@ import numpy as np
 from aecodec.classic.latents import Scale
 from aecodec.errors import ModelError
 from aecodec.model.runtime import Net
-from aecodec.model.weights import checked_bytes, read_manifest, weights_folder
+from aecodec.model.weights import Weights, read_models, weights_folder
 from aecodec.parallel import Workers
 
 BATCH = 512  # patches that a net gets at once
 
 
-class Classic:
-    """One classic model. `entry`: what the manifest says of it."""
+class Classic(Weights):
+    """One classic model."""
 
     def __init__(self, name: str, entry: dict, folder: Path):
-        self.name, self.entry, self.folder = name, entry, folder
-        try:
-            self.id: int = entry["id"]
-            self.kind: str = entry["kind"]  # autoencoder, variational or denoiser
-            self.edge: int = entry["edge"]  # of a patch, in pixels; of a denoiser, what its input is a multiple of
-            self.any_size: bool = entry["any_size"]
-            self.latent = tuple(entry["latent"])  # shape of one patch's latents; () of a denoiser
-            self.noise: str | None = entry["noise"]  # what it takes away, or None
-        except (KeyError, TypeError) as error:
-            raise ModelError(f"{folder.parent / 'manifest.json'}: {name}: {error} is missing") from None
+        super().__init__(name, entry, folder)
+        self.kind: str = self.entry_of("kind")  # autoencoder, variational or denoiser
+        self.edge: int = self.entry_of("edge")  # of a patch, in pixels; a denoiser's input is a multiple of it
+        self.any_size: bool = self.entry_of("any_size")
+        self.latent = tuple(self.entry_of("latent"))  # shape of one patch's latents; () of a denoiser
+        self.noise: str | None = self.entry_of("noise")  # what it takes away, or None
 
     @property
     def codes(self) -> bool:
@@ -52,16 +47,13 @@ class Classic:
         return math.prod(self.latent)
 
     def _net(self, name: str) -> Net:
-        return Net(self._bytes(f"{name}.tflite"))
-
-    def _bytes(self, file: str) -> bytes:
-        return checked_bytes(self.folder / file, self.entry["files"].get(file))
+        return Net(self.read(f"{name}.tflite"))
 
     @cached_property
     def scale(self) -> Scale:
         """How its latents become integers."""
-        with np.load(io.BytesIO(self._bytes("numbers.npz")), allow_pickle=False) as f:
-            return Scale(f["low"], f["step"], int(f["bits"]))
+        numbers = self.arrays("numbers.npz")
+        return Scale(numbers["low"], numbers["step"], int(numbers["bits"]))
 
     @cached_property
     def _encoder(self) -> Net:
@@ -98,21 +90,10 @@ def folder_of_models() -> Path:
     return weights_folder() / "classic"
 
 
-@cache
-def _manifest(folder: Path) -> dict[str, Classic]:
-    if not (folder / "manifest.json").exists():
-        return {}
-    return {name: Classic(name, entry, folder / name) for name, entry in read_manifest(folder).items()}
-
-
 def classics() -> dict[str, Classic]:
     """All installed classic models by name. Raises ModelError for a damaged manifest."""
-    return _manifest(folder_of_models())
-
-
-def by_id(number: int) -> Classic | None:
-    """The installed classic model that has this id, or None."""
-    return next((net for net in classics().values() if net.id == number), None)
+    folder = folder_of_models()
+    return read_models(folder, Classic) if (folder / "manifest.json").exists() else {}
 
 
 def by_name(name: str, use: Callable[[Classic], bool], what: str) -> Classic:

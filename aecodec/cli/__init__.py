@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from aecodec.classic.commands.denoise import denoise
+from aecodec.classic.commands.generate import generate
 from aecodec.cli.bench import bench
 from aecodec.cli.compress import compress
 from aecodec.cli.decompress import decompress
-from aecodec.cli.denoise import denoise
 from aecodec.cli.export import export
-from aecodec.cli.generate import generate
 from aecodec.cli.info import info
 from aecodec.cli.messages import explain, say
 from aecodec.cli.models import models

@@ -134,7 +134,7 @@ class _Decompress:
         from aecodec.cli.files import read_aez
         from aecodec.cli.jobs import Failed, Made
         from aecodec.cli.messages import STANDARD, summary
-        from aecodec.codec.salvage import salvage
+        from aecodec.damage import salvage
         from aecodec.geometry import checked_region
         from aecodec.picture import format_of, pack_picture
 

@@ -45,9 +45,9 @@ def export(
 
     The classic ones go into the folder classic below OUT.
     """
+    from aecodec.classic.train import install as classic
     from aecodec.cli.messages import fail, say
     from aecodec.errors import AezError
-    from aecodec.train.classic import install as classic
 
     if (run / classic.ENTRY).exists():
         try:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 _OWN = {  # options that one kind of model alone has
-    "photo": ("minutes", "steps", "resume", "crop", "decay", "refines"),
+    "photo": ("minutes", "steps", "resume", "crop", "decay", "refines", "precision"),
     "classic": ("epochs", "parameters", "widen"),
 }
 _SPELT = {"parameters": "-p", "refines": "--refine"}
@@ -44,6 +44,14 @@ def train(
         bool,
         typer.Option("--refine", help="photo: refine latents in training as the encoder does; for the last phases."),
     ] = False,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|float32|bfloat16",
+            help="photo: what networks compute in; default: auto, the quicker one on this machine, which is measured "
+            "at the start where its processor has instructions for bfloat16.",
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Classic ones: epochs; default: as published.")] = None,
     parameters: Annotated[
         list[str] | None,
@@ -73,6 +81,7 @@ def train(
         "rate": rate,
         "refines": refines or None,
         "seed": seed,
+        "precision": precision,
     }
     given = {option: value for option, value in given.items() if value is not None}
     kind = "photo" if name == "photo" else "classic"
@@ -86,7 +95,9 @@ def train(
 def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any]) -> None:
     from aecodec.cli.messages import fail
 
-    resume = given.pop("resume", False)
+    resume, precision = given.pop("resume", False), given.pop("precision", "auto")
+    if precision not in ("auto", "float32", "bfloat16"):
+        fail(f"--precision {precision}: expected auto, float32 or bfloat16", code=2)
     if data is None:
         fail("--data: photo needs a folder of pictures", code=2)
     crop = given.get("crop", 128)
@@ -101,51 +112,25 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
             spelt = _SPELT.get(option, f"--{option}")
             fail(f"{spelt}: --resume without --minutes or --steps finishes the phase as it was begun", code=2)
     try:
-        from aecodec.train.loop import Phase, Run, set_precision
+        from aecodec.train.loop import Phase, Run
     except ImportError as e:
         fail(f"{_EXTRA} ({e})")
     from aecodec.errors import AezError
     from aecodec.train.photo import Shape
 
-    set_precision()
     try:
-        finished = Run(out, data, val, Shape(), Phase(**given), resume).train()
+        finished = Run(out, data, val, Shape(), Phase(**given), resume, precision).train()
     except (AezError, OSError, ValueError, FloatingPointError) as e:
         fail(str(e))
     if not finished:
         fail(f"interrupted; continue with --resume --out {out}")
 
 
-def _classic(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any]) -> None:
-    import contextlib
-    import sys
-
-    from aecodec.cli.messages import fail, say
+def _classic(*arguments: Any) -> None:
+    from aecodec.cli.messages import fail
 
     try:
-        from aecodec.train.classic.entries import ENTRIES
-        from aecodec.train.classic.run import run
+        from aecodec.classic.commands.train import train_classic
     except ImportError as e:
         fail(f"{_EXTRA} ({e})")
-    from aecodec.errors import AezError
-
-    if name not in ENTRIES:
-        fail(f"unknown model {name!r}: there are photo, {', '.join(ENTRIES)}", code=2)
-    settings = {option: str(given[option]) for option in ("epochs", "batch", "rate", "seed") if option in given}
-    for setting in given.get("parameters", ()):
-        option, equals, value = setting.partition("=")
-        if not equals:
-            fail(f"-p {setting}: expected NAME=VALUE", code=2)
-        settings[option.strip()] = value.strip()
-    try:
-        entry = ENTRIES[name].with_parameters({"seed": "0"} | settings)
-    except ValueError as e:
-        fail(f"{name}: {e}", code=2)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras' progress bar is no data
-            verbose = 1 if sys.stderr.isatty() else 2
-            figures = run(entry, data, val, out, verbose, given.get("widen"))
-    except (AezError, OSError, ValueError, FloatingPointError) as e:
-        fail(str(e))
-    say(figures)
-    say(f"{out}: install it with aecodec export {out}")
+    train_classic(*arguments)

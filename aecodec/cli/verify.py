@@ -8,8 +8,8 @@ from aecodec.cli.options import AezFiles, Recursive
 if TYPE_CHECKING:
     import numpy as np
 
+    from aecodec.container.metadata import Metadata
     from aecodec.limits import Limits
-    from aecodec.sidedata import Metadata
 
 
 def verify(

@@ -1,71 +1,76 @@
-"""A picture on its way into a file: analysed once, then coded at any quality, as often as a search needs it."""
+"""An image on its way into a file: analysed once, then coded at any quality, as often as a search needs it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from aecodec import geometry
-from aecodec.codec.refine import Strip, refined, strips
-from aecodec.codec.tilecoder import encode_tiles, estimate_tiles, round_tiles, tile_symbols
+from aecodec.codec.latents import Latents, Symbols
+from aecodec.codec.refine import Refiner, strips
+from aecodec.codec.tilecoder import TileCoder
 from aecodec.codec.transforms import analyse
+from aecodec.geometry import Tile, pad_window
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """pixels: uint8 (H, W, 3); y: their latents, float32 (h, w, M) at unit gain; place: their tiles.
+class Encoder:
+    """pixels: uint8 (H, W, 3); latents: of the image.
 
-    effort: how many times latents are refined at a quality, before they are coded (refine.py).
+    effort: number of steps by which latents are refined at a quality, before they are coded; 0 where the model cannot.
     """
 
     pixels: np.ndarray
-    y: np.ndarray
-    place: list[geometry.Tile]
+    latents: Latents
     effort: int
-    weights: Model
+    model: Model
     workers: Workers
 
     @classmethod
-    def of(cls, pixels: np.ndarray, effort: int, weights: Model, workers: Workers) -> "Source":
-        """Analyse a picture. Weights that cannot refine never do."""
-        place = geometry.tiles(*pixels.shape[:2])
-        return cls(pixels, analyse(pixels, weights, workers), place, effort if weights.refines else 0, weights, workers)
+    def of(cls, pixels: np.ndarray, effort: int, model: Model, workers: Workers) -> "Encoder":
+        """Analyse an image."""
+        y = analyse(pixels, model, workers)
+        return cls(pixels, Latents.of(y), effort if model.refines else 0, model, workers)
 
-    def sample(self, some: list[geometry.Tile]) -> "Source":
-        """These tiles, all of them whole, side by side as if they were a picture."""
-        pixels = np.concatenate([geometry.pad_window(self.pixels, *tile.pixels) for tile in some], axis=1)
-        y = np.concatenate([self.y[tile.inside] for tile in some], axis=1)
-        return Source(pixels, y, geometry.tiles(*pixels.shape[:2]), self.effort, self.weights, self.workers)
+    def sample(self, tiles: Sequence[Tile]) -> "Encoder":
+        """These tiles, all of them whole, side by side as if they were an image."""
+        pixels = np.concatenate([pad_window(self.pixels, *tile.pixels) for tile in tiles], axis=1)
+        y = np.concatenate([self.latents.y[tile.inside] for tile in tiles], axis=1)
+        return Encoder(pixels, Latents.of(y), self.effort, self.model, self.workers)
 
-    def refined(self, units: int) -> Iterator[Strip]:
-        """What is coded at a quality in 1/256 of a knot."""
+    def coder(self, qindex: int) -> TileCoder:
+        """The coder of its tiles at a quality."""
+        return TileCoder(self.model.at(qindex), self.workers)
+
+    def refined(self, coder: TileCoder) -> Iterator[Latents]:
+        """The latents that are coded at a quality, from top to bottom."""
         if not self.effort:
-            return iter([Strip(0, self.y, self.place)])
-        found = strips(self.y)
+            return iter([self.latents])
+        refiner, latents = Refiner(self.pixels, coder), strips(self.latents.y)
         for _ in range(self.effort):
-            found = refined(found, self.pixels, units, self.weights, self.workers)
-        return found
+            latents = refiner.step(latents)
+        return latents
 
-    def encode(self, units: int, y_hat: np.ndarray | None = None) -> list[bytes]:
-        """Return the bitstream of each tile; y_hat, float32 like y, is filled with what the decoder makes of them."""
-        bitstreams = []
-        for strip in self.refined(units):
-            part = None if y_hat is None else y_hat[strip.top :]
-            bitstreams += encode_tiles(strip.y, strip.place, units, self.weights, self.workers, part, strip.known)
+    def encode(self, qindex: int, out: np.ndarray | None = None) -> list[bytes]:
+        """Return the bitstream of each tile; `out`, float32 like y, is filled with what the decoder makes of them."""
+        bitstreams, coder = [], self.coder(qindex)
+        for strip in self.refined(coder):
+            bitstreams += coder.encode(strip, None if out is None else out[strip.top :])
         return bitstreams
 
-    def round(self, units: int, y_hat: np.ndarray) -> None:
-        """Fill y_hat as `encode` does, but make no bitstreams."""
-        for strip in self.refined(units):
-            round_tiles(strip.y, strip.place, units, self.weights, self.workers, y_hat[strip.top :], strip.known)
+    def reconstruct(self, qindex: int, out: np.ndarray) -> None:
+        """Fill `out` as `encode` does, but make no bitstreams."""
+        coder = self.coder(qindex)
+        for strip in self.refined(coder):
+            coder.reconstruct(strip, out[strip.top :])
 
-    def symbols(self, units: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """What the entropy coder gets of each tile: z (h, w, Z), scale indexes and r (H, W, M)."""
-        for strip in self.refined(units):
-            yield from tile_symbols(strip.y, strip.place, units, self.weights, strip.known)
+    def symbols(self, qindex: int) -> Iterator[Symbols]:
+        """What `encode` codes of each tile."""
+        coder = self.coder(qindex)
+        for strip in self.refined(coder):
+            yield from coder.symbols(strip)
 
-    def estimate(self, units: int, some: list[geometry.Tile]) -> float:
+    def estimate(self, qindex: int, tiles: Sequence[Tile]) -> float:
         """Bytes that the bitstreams of these tiles are expected to take; within about a tenth."""
-        return estimate_tiles(self.y, some, units, self.weights, self.workers)
+        return self.coder(qindex).estimate(Latents(self.latents.y, tiles))

@@ -1,27 +1,28 @@
-"""Refinement of latents at the encoder: decode what has been made of them, compare, correct.
+"""Refinement of latents at the encoder: decode the current result, compare it with the image, correct the latents.
 
     y --> tiles: y_hat --> synthesis --> x_hat - x --> the linear synthesis, transposed --> gradient
     ^                                                                                          |
     '---- minus STEP * (gradient over curvature - what rounding did to each latent itself) <---'
 
 The analysis transform cannot know what rounding will do to a latent's neighbours, and it does not find the best latents
-of every picture. Gradient descent at the encoder makes up for both, and no decoder needs to know of it (Campos et al.,
+of every image. Gradient descent at the encoder makes up for both, and no decoder needs to know of it (Campos et al.,
 2019; Yang, Bamler and Mandt, 2020). Two things make one step of it worth its time here. The error goes back through the
 linear part of the synthesis alone, which takes a small part of the time. And what rounding did to a latent itself is no
 error of that latent: a step against it would be rounded away, or too far.
 
-Pictures pass in strips: a step needs memory for three of them, not for another picture.
+Images pass in strips: a step needs memory for three of them, not for another image.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from aecodec import geometry
-from aecodec.codec.tilecoder import Hyper, hyperpriors, round_tiles
-from aecodec.model.model import Model
-from aecodec.parallel import Workers
+from aecodec.codec.latents import Latents
+from aecodec.codec.tilecoder import TileCoder
+from aecodec.geometry import STRIDE, Span, Window
+from aecodec.model.model import QualityPoint
 
 STEP = 0.4  # of Newton's: latents are corrected all at once, and share what they correct
 HALO = 2  # latents: fewer than the synthesis sees, but a gradient need not be exact
@@ -30,92 +31,73 @@ _STRIP = 16_000  # positions of a strip that is more than a row of tiles
 _ROWS = 4  # of tiles in a strip at most
 
 
-@dataclass(frozen=True)
-class Strip:
-    """Rows of a picture's latents: y float32 (rows, w, M) at unit gain, and their tiles, counted from the strip's top.
-
-    top: first row of latents; known: hyperpriors of the tiles, which stay what they were before any refinement.
-    """
-
-    top: int
-    y: np.ndarray
-    place: list[geometry.Tile]
-    known: list[Hyper] | None = None
-
-
-def strips(y: np.ndarray) -> Iterator[Strip]:
+def strips(y: np.ndarray) -> Iterator[Latents]:
     """Cut y (h, w, M) into strips of whole tiles, from top to bottom."""
     height, width, _ = y.shape
     rows = geometry.TILE * max(1, min(_ROWS, _STRIP // (geometry.TILE * width)))
     for top in range(0, height, rows):
-        part = y[top : top + rows]
-        yield Strip(top, part, geometry.tiles(part.shape[0] * geometry.STRIDE, width * geometry.STRIDE))
+        yield Latents.of(y[top : top + rows], top)
 
 
-def refined(
-    found: Iterable[Strip], pixels: np.ndarray, units: int, weights: Model, workers: Workers
-) -> Iterator[Strip]:
-    """Yield the strips of a picture, one step better each; units: quality in 1/256 of a knot.
+def gradient(y_hat: np.ndarray, pixels: np.ndarray, point: QualityPoint) -> np.ndarray:
+    """Half the squared error's gradient by y_hat (h, w, M), taken for a whole image, as `Model.adjoint` gives it.
 
-    pixels: the whole picture, uint8 (H, W, 3).
+    pixels: uint8 (H, W, 3), what y_hat should decode to, and perhaps more to the right of it and below.
     """
+    decoded = point.synthesis(np.ascontiguousarray(y_hat))
+    original = pixels[: decoded.shape[0], : decoded.shape[1]]
+    height, width = original.shape[:2]
+    error = np.zeros(decoded.shape, np.float32)  # outside the image there is none
+    np.subtract(decoded[:height, :width], original, out=error[:height, :width], dtype=np.float32)
+    return point.model.adjoint(error)
 
-    def rounded(strip: Strip) -> tuple[Strip, np.ndarray]:
-        known = strip.known or hyperpriors(strip.y, strip.place, units, weights, workers)
+
+class Refiner:
+    """Refines the latents of one image, uint8 (H, W, 3), for one quality."""
+
+    def __init__(self, pixels: np.ndarray, coder: TileCoder):
+        self.pixels, self.coder, self.point = pixels, coder, coder.point
+
+    def step(self, latents: Iterable[Latents]) -> Iterator[Latents]:
+        """Yield the strips of the image, one step better each. Hyperpriors stay those before the first step."""
+        ahead = map(self._reconstructed, latents)
+        above, following = 0, next(ahead, None)
+        while following is not None:
+            (strip, y_hat), following = following, next(ahead, None)
+            below = 0
+            if following is not None:  # each of two neighbours gets the nearest rows of the other
+                below = min(HALO, len(following[0].y))
+                following[1][:HALO] = y_hat[-2 * HALO : -HALO]
+                y_hat[-HALO:][:below] = following[1][HALO:][:below]
+            y_hat = y_hat[HALO - above : len(y_hat) - HALO + below]
+            strip = replace(strip, y=self._corrected(strip, y_hat, above))
+            del y_hat  # what comes next needs the memory
+            yield strip
+            above = HALO
+
+    def _reconstructed(self, strip: Latents) -> tuple[Latents, np.ndarray]:
+        """The strip with its hyperpriors, and its y_hat between rows for those of its neighbours."""
+        strip = replace(strip, hyper=strip.hyper or self.coder.hyper(strip))
         rows, *rest = strip.y.shape
         y_hat = np.empty((HALO + rows + HALO, *rest), np.float32)
-        round_tiles(strip.y, strip.place, units, weights, workers, y_hat[HALO : HALO + rows], known)
-        return replace(strip, known=known), y_hat
+        self.coder.reconstruct(strip, y_hat[HALO : HALO + rows])
+        return strip, y_hat
 
-    ahead = map(rounded, found)
-    above, after = 0, next(ahead, None)
-    while after is not None:
-        (strip, y_hat), after = after, next(ahead, None)
-        below = 0
-        if after is not None:
-            below = min(HALO, len(after[0].y))
-            after[1][:HALO] = y_hat[-2 * HALO : -HALO]
-            y_hat[-HALO:][:below] = after[1][HALO:][:below]
-        y_hat = y_hat[HALO - above : len(y_hat) - HALO + below]
-        strip = replace(strip, y=_corrected(strip, y_hat, above, pixels, units, weights, workers))
-        del y_hat  # what comes next needs the memory
-        yield strip
-        above = HALO
+    def _corrected(self, strip: Latents, y_hat: np.ndarray, above: int) -> np.ndarray:
+        """The latents of a strip after a step; y_hat has so many rows more above, and perhaps some below."""
+        point = self.point
+        newton, rounding = STEP * point.inverse_curvature, STEP * point.rounding_scale
+        pixels = self.pixels[(strip.top - above) * STRIDE :]
+        y = np.empty_like(strip.y)
+        height, width, _ = y.shape
+        rows = Span(0, len(y_hat), above, above + height)
 
+        def run(columns: Span) -> None:
+            window, kept = Window(rows, columns), columns.kept()
+            slope = gradient(y_hat[:, columns.cut()], pixels[:, columns.start * STRIDE :], point)
+            part = np.multiply(strip.y[:, kept], 1 - STEP, out=y[:, kept])
+            part += rounding * y_hat[rows.kept(), kept]
+            part -= newton * window.keep(slope)
 
-def _corrected(
-    strip: Strip, y_hat: np.ndarray, above: int, pixels: np.ndarray, units: int, weights: Model, workers: Workers
-) -> np.ndarray:
-    """The latents of a strip after a step; y_hat has so many rows more above, and perhaps some below."""
-    newton, rounding = STEP * weights.inverse_curvature(units), STEP * rounding_scale(units, weights)
-    y, rows = np.empty_like(strip.y), slice(above, above + len(strip.y))
-    pixels = pixels[(strip.top - above) * geometry.STRIDE :]
-
-    def run(span: geometry.Span) -> None:
-        window, keep = slice(span.start, span.stop), slice(span.keep_start, span.keep_stop)
-        slope = gradient(y_hat[:, window], pixels[:, span.start * geometry.STRIDE :], units, weights)
-        part = np.multiply(strip.y[:, keep], 1 - STEP, out=y[:, keep])
-        part += rounding * y_hat[rows, keep]
-        part -= newton * slope[rows, span.keep_start - span.start : span.keep_stop - span.start]
-
-    width = y.shape[1]
-    workers.map(run, geometry.spans(width, geometry.fitted(width, _WINDOW, HALO), HALO))
-    return y
-
-
-def rounding_scale(units: int, weights: Model) -> np.ndarray:
-    """Factors (M,) of y_hat before it is compared with y: the decoder's gain need not be one over the encoder's."""
-    return 1 / (weights.gain(units) * weights.inverse_gain(units))
-
-
-def gradient(y_hat: np.ndarray, pixels: np.ndarray, units: int, weights: Model) -> np.ndarray:
-    """Of half the squared error by y_hat (h, w, M), taken for a whole picture, as `Model.adjoint` gives it.
-
-    pixels: what it should become and perhaps more, to the right of it and below.
-    """
-    found = weights.synthesis(np.ascontiguousarray(y_hat), weights.features(units))
-    wanted = pixels[: found.shape[0], : found.shape[1]]
-    height, width = wanted.shape[:2]
-    error = np.zeros(found.shape, np.float32)  # outside the picture there is none
-    np.subtract(found[:height, :width], wanted, out=error[:height, :width], dtype=np.float32)
-    return weights.adjoint(error)
+        self.coder.workers.map(run, geometry.spans(width, geometry.fitted(width, _WINDOW, HALO), HALO))
+        return y

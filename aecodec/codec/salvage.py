@@ -1,142 +1,54 @@
-"""What can be had of a damaged file: sound tiles as they are, flat colour for the others, and a list of what is wrong.
+"""What can be decoded of a damaged file: sound tiles as they are, flat colour for the others.
 
 Damage to a tile reaches its own pixels and the synthesis halo around them, 72 pixels, and no further: tiles are coded
-each for itself. Header and index must be sound; without them nothing else can be found.
+each for itself.
 """
 
-from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from collections.abc import Collection
 
 import numpy as np
 
-from aecodec import container, geometry, sidedata
-from aecodec.classic import codec as classic
-from aecodec.classic.weights import Classic
-from aecodec.classic.weights import by_id as classic_by_id
-from aecodec.codec.decoder import checked_model
-from aecodec.codec.tilecoder import tile_latents
-from aecodec.codec.transforms import synthesise
-from aecodec.container import BytesLike, Chunk
-from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError
-from aecodec.geometry import Region
-from aecodec.header import Header
-from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.parallel import Workers
-from aecodec.pixels import merge
-from aecodec.sidedata import Metadata
-
-_OPAQUE = 255
+from aecodec.codec.decoder import Decoder
+from aecodec.codec.tilecoder import CodedTile
+from aecodec.container import DamagedFile
+from aecodec.errors import CorruptError, DecodeError
 
 
-class Salvaged(NamedTuple):
-    """What is left of a file.
+def salvage(decoder: Decoder, salvaged: DamagedFile) -> tuple[np.ndarray, dict[int, DecodeError]]:
+    """Return the colours of the image, and by number what is wrong with each damaged tile.
 
-    `pixels`: as `decode` returns them. `metadata`: what of it is sound. `tiles`: numbers of the damaged tiles, row by
-    row from 0. `damage`: a line for each damaged part with what is done about it; none for a sound file.
+    Damaged tiles get the mean colour of the tiles around them. Raises CorruptError if all are damaged.
     """
-
-    pixels: np.ndarray
-    metadata: Metadata
-    tiles: tuple[int, ...]
-    damage: tuple[str, ...]
-
-
-def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = None) -> Salvaged:
-    """Decompress what is sound in a file whose tiles or chunks are damaged, cut off, or followed by other bytes.
-
-    Damaged tiles get the mean colour of the tiles around them, a damaged alpha plane is opaque, damaged metadata is
-    left out. data: any bytes-like. Raises DecodeError if the header, the index or all tiles are damaged, and for
-    whatever a sound file would raise; ModelError.
-
-    >>> from aecodec import encode
-    >>> data = encode(np.zeros((40, 300, 3), np.uint8), metadata=Metadata(xmp=b"<x/>"))
-    >>> found = salvage(data[:-1])
-    >>> found.pixels.shape, found.metadata.xmp, found.tiles
-    ((40, 300, 3), b'<x/>', (1,))
-    """
-    found = container.salvage(data, limits)
-    file = found.container
-    header = file.header
-    if (net := classic_model(header)) is not None:  # one tile: it is sound, or nothing is
-        if found.tiles:
-            raise found.tiles[0]
-        return _finished(classic.decode(header, file.tiles[0], net, threads), data, found, limits, [], {})
-    weights = checked_model(header)
-    place = geometry.tiles(header.height, header.width)
-    wrong = dict(found.tiles)  # number: error
-    y_hat = np.zeros(
-        (geometry.latent_size(header.height), geometry.latent_size(header.width), weights.latent), np.float32
-    )
+    tiles, damaged = decoder.tiles, dict(salvaged.tiles)
+    window = decoder.window
+    y_hat = np.zeros((window.height, window.width, decoder.coder.model.latent), np.float32)
 
     def run(number: int) -> CorruptError | None:
-        numbered = [(number, place[number], file.tiles[number])]
+        coded = CodedTile(number, tiles[number], salvaged.container.tiles[number])
         try:
-            y_hat[place[number].inside] = next(tile_latents(numbered, header, weights))
+            y_hat[coded.tile.inside] = next(decoder.coder.decode_tiles([coded]))
         except CorruptError as error:  # a wrong bitstream under a right checksum
             return CorruptError(str(error))  # without the traceback, which holds all arrays of the tile
         return None
 
-    with Workers(threads) as workers:
-        numbers = [number for number in range(len(place)) if number not in wrong]
-        errors = zip(numbers, workers.map(run, numbers), strict=True)
-        wrong |= {number: error for number, error in errors if error is not None}
-        if len(wrong) == len(place):
-            raise CorruptError(f"file: {len(place)} of {len(place)} tiles damaged, nothing to salvage; {wrong[0]}")
-        pixels = synthesise(y_hat, (header.height, header.width), header.quality, weights, workers)
-
-    areas = [_area(tile, header) for tile in place]
-    _fill(pixels, areas, header, wrong)
-    return _finished(pixels, data, found, limits, areas, wrong)
+    numbers = [number for number in range(len(tiles)) if number not in damaged]
+    errors = zip(numbers, decoder.workers.map(run, numbers), strict=True)
+    damaged |= {number: error for number, error in errors if error is not None}
+    if len(damaged) == len(tiles):
+        raise CorruptError(f"file: {len(tiles)} of {len(tiles)} tiles damaged, nothing to salvage; {damaged[0]}")
+    rgb = decoder.synthesise(y_hat, window)
+    _fill(rgb, decoder, damaged)
+    return decoder.colours(rgb), damaged
 
 
-def classic_model(header: Header) -> Classic | None:
-    """The classic model that a file needs, or None: their files have one tile, the whole picture."""
-    return classic_by_id(header.model) if header.tile == 0 else None
-
-
-def _finished(
-    pixels: np.ndarray,
-    data: BytesLike,
-    found: container.Salvage,
-    limits: Limits,
-    areas: list[Region],
-    wrong: dict[int, DecodeError],
-) -> Salvaged:
-    """Add what is sound beside the pixels, and say what is not."""
-    header, chunks = found.container.header, found.container.chunks
-    lost: dict[bytes, DecodeError] = dict(found.chunks)
-    alpha = _alpha(chunks, header, lost)
-    metadata = _metadata(chunks, limits, lost)
-    damage = []
-    for number, area in enumerate(areas):
-        if number in wrong:
-            damage.append(f"{wrong[number]}; filled {area.width}x{area.height} pixels at {area.x},{area.y}")
-    for tag, error in lost.items():
-        damage.append(f"{error}; {'opaque' if tag == container.ALPHA else 'left out'}")
-    try:
-        container.check_size(data, container.read_index(data, limits))
-    except TruncatedError:
-        pass  # the tiles and chunks behind the cut say so
-    except CorruptError as error:
-        damage.append(f"{error}; the rest ignored")
-    picture = pixels if pixels.ndim == 2 else merge(pixels, alpha, header.channels)
-    return Salvaged(picture, metadata, tuple(sorted(wrong)), tuple(damage))
-
-
-def _area(tile: geometry.Tile, header: Header) -> Region:
-    x, y = tile.left * geometry.STRIDE, tile.top * geometry.STRIDE
-    width, height = tile.width * geometry.STRIDE, tile.height * geometry.STRIDE
-    return Region(x, y, min(width, header.width - x), min(height, header.height - y))
-
-
-def _fill(pixels: np.ndarray, areas: list[Region], header: Header, wrong: Collection[int]) -> None:
-    """Give each wrong tile the mean colour of the sound ones among the eight around it, or else of all sound ones."""
-    if not wrong:
+def _fill(rgb: np.ndarray, decoder: Decoder, damaged: Collection[int]) -> None:
+    """Give each damaged tile the mean colour of the sound ones among the eight around it, or else of all sound ones."""
+    if not damaged:
         return
-    rows, columns = header.tile_grid
-    totals = {n: _total(pixels[area.inside]) for n, area in enumerate(areas) if n not in wrong}
+    rows, columns = decoder.header.tile_grid
+    totals = {n: _total(rgb[tile.pixels]) for n, tile in enumerate(decoder.tiles) if n not in damaged}
     everywhere = sum(totals.values())
-    for number in wrong:
+    for number in damaged:
         row, column = divmod(number, columns)
         near = [
             totals[r * columns + c]
@@ -145,36 +57,9 @@ def _fill(pixels: np.ndarray, areas: list[Region], header: Header, wrong: Collec
             if r * columns + c in totals
         ]
         red, green, blue, count = sum(near) if near else everywhere
-        pixels[areas[number].inside] = np.rint(np.array([red, green, blue]) / count)
+        rgb[decoder.tiles[number].pixels] = np.rint(np.array([red, green, blue]) / count)
 
 
 def _total(part: np.ndarray) -> np.ndarray:
     """Sums of red, green and blue, and the number of pixels."""
     return np.append(part.sum((0, 1), np.int64), part.shape[0] * part.shape[1])
-
-
-def _alpha(chunks: Iterable[Chunk], header: Header, lost: dict[bytes, DecodeError]) -> np.ndarray | None:
-    """The alpha plane (H, W), opaque if it is damaged, None if the picture has none."""
-    if header.channels % 2:
-        return None
-    for tag, stored in chunks:
-        if tag == container.ALPHA:
-            try:
-                return sidedata.decode_alpha(stored, header.height, header.width)
-            except CorruptError as error:
-                lost[tag] = error
-    return np.full((header.height, header.width), _OPAQUE, np.uint8)
-
-
-def _metadata(chunks: Iterable[Chunk], limits: Limits, lost: dict[bytes, DecodeError]) -> Metadata:
-    metadata, taken = Metadata(), 0
-    for chunk in chunks:
-        try:
-            one = sidedata.unpack_metadata([chunk], limits, taken)
-        except (CorruptError, LimitError) as error:
-            lost[chunk.tag] = error
-            continue
-        present = {kind: raw for kind, raw in one._asdict().items() if raw is not None}
-        metadata = metadata._replace(**present)
-        taken += sum(map(len, present.values()))
-    return metadata

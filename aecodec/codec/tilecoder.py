@@ -1,213 +1,173 @@
-"""Latents of a picture <-> the bitstreams of its tiles: hyperprior, scale indexes, residuals, means."""
+"""Latents <-> the bitstreams of tiles, each coded for itself.
+
+    y --> * gain --> hyper_analysis --> z --> hyper-synthesis --> scale indexes --+
+               '--> quantise: r = round(y - mu), in four steps <------------------+--> entropy coder --> bitstream
+    bitstream --> z --> hyper-synthesis --> scale indexes --> r --> reconstruct: y_hat = r + mu --> * inverse gain
+
+What a file is parsed by, z and the scale indexes, is exact on every machine; means and y_hat come after it.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from aecodec import geometry
+from aecodec.codec.latents import Hyper, Latents, Symbols
+from aecodec.container import BytesLike
 from aecodec.entropy.coder import TileDecoder, encode_tile, expected_bits
 from aecodec.errors import CorruptError
-from aecodec.header import BytesLike, Header
-from aecodec.model.model import Model
+from aecodec.geometry import TILE, Tile
+from aecodec.model.model import QualityPoint
 from aecodec.parallel import Workers
 
-BATCH = 8  # tiles that share one run of the scale net
+BATCH = 8  # tiles that share one run of the hyper-synthesis
 RESIDUAL_MAX = 60_000  # within the escape code's reach
 
-Numbered = tuple[int, geometry.Tile, BytesLike]  # a tile's number in the picture, its place, its bitstream
+Result = TypeVar("Result")
 
 
-def _scale_indexes(z: np.ndarray, place: Sequence[geometry.Tile], units: int, weights: Model) -> np.ndarray:
-    """z (N, 4, 4, Z) -> uint8 (N, 16, 16, M), zero outside the picture."""
-    index = weights.scale_net.run(z, units)
-    for i, tile in zip(index, place, strict=True):
-        i[tile.height :] = 0
-        i[:, tile.width :] = 0
-    return index
+class CodedTile(NamedTuple):
+    """A tile of a file: its number, row by row from 0, its position, its bitstream."""
+
+    number: int
+    tile: Tile
+    bitstream: BytesLike
 
 
-class Hyper(NamedTuple):
-    """What a tile's hyperprior says: z int32 (4, 4, Z) and the scale indexes uint8 (16, 16, M), zero outside."""
+class TileCoder:
+    """Codes tiles with one model at one quality."""
 
-    z: np.ndarray
-    index: np.ndarray
+    def __init__(self, point: QualityPoint, workers: Workers):
+        self.point, self.model, self.workers = point, point.model, workers
 
+    # Encoding
 
-def _given(y: np.ndarray, batch: Sequence[geometry.Tile], units: int, weights: Model) -> np.ndarray:
-    """y at the quality's gain (N, 16, 16, M), zero outside."""
-    gain = weights.gain(units)
-    given = np.zeros((len(batch), geometry.TILE, geometry.TILE, weights.latent), np.float32)
-    for one, tile in zip(given, batch, strict=True):
-        np.multiply(y[tile.inside], gain, out=one[: tile.height, : tile.width])
-    return given
+    def hyper(self, latents: Latents) -> list[Hyper]:
+        """The hyperprior of each tile."""
+        return self._map(lambda part: self._hyper(self._scaled(part), part.tiles), latents)
 
+    def encode(self, latents: Latents, out: np.ndarray | None = None) -> list[bytes]:
+        """The bitstream of each tile; `out`, float32 like y, is filled with what `decode` makes of them."""
 
-def _hyper(given: np.ndarray, batch: Sequence[geometry.Tile], units: int, weights: Model) -> list[Hyper]:
-    z = []
-    for one, tile in zip(given, batch, strict=True):
-        rows, columns = tile.hyper
-        z.append(weights.hyper_analysis(one))
-        z[-1][rows:] = 0
-        z[-1][:, columns:] = 0
-    return list(map(Hyper, z, _scale_indexes(np.stack(z), batch, units, weights)))
+        def code(tile: Tile, symbols: Symbols, y_hat: np.ndarray) -> bytes:
+            if out is not None:
+                self._write(tile, y_hat, out)
+            crop = tile.crop
+            return encode_tile(symbols.z[tile.hyper_crop], symbols.r[crop], symbols.index[crop], self.point.tables)
 
+        return self._map(lambda part: [code(*coded) for coded in self._quantise(part)], latents)
 
-def _coded(y: np.ndarray, batch: Sequence[geometry.Tile], units: int, weights: Model, known: Sequence[Hyper] | None):
-    """Yield what `tile_symbols` yields, and y_hat (H, W, M) as the decoder gets it, at the quality's gain."""
-    given = _given(y, batch, units, weights)
-    for one, (z, index), tile in zip(given, known or _hyper(given, batch, units, weights), batch, strict=True):
-        r, y_hat = weights.code(one, z, weights.rounding[index])
-        if max(r.max(), -r.min()) > RESIDUAL_MAX:
-            r = np.clip(r, -RESIDUAL_MAX, RESIDUAL_MAX)
-            _, y_hat = weights.code(r, z)
-        inside = slice(tile.height), slice(tile.width)
-        yield z[: tile.hyper[0], : tile.hyper[1]], index[inside], r.astype(np.int32)[inside], y_hat[inside]
+    def reconstruct(self, latents: Latents, out: np.ndarray) -> None:
+        """Fill `out` as `encode` does, without making bitstreams."""
 
+        def run(part: Latents) -> list[None]:
+            return [self._write(tile, y_hat, out) for tile, _, y_hat in self._quantise(part)]
 
-def tile_symbols(
-    y: np.ndarray, batch: Sequence[geometry.Tile], units: int, weights: Model, known: Sequence[Hyper] | None = None
-):
-    """What the entropy coder gets: z (h, w, Z), scale indexes and r (H, W, M) of each tile, inside the picture."""
-    for z, index, r, _ in _coded(y, batch, units, weights, known):
-        yield z, index, r
+        self._map(run, latents)
 
+    def symbols(self, latents: Latents) -> Iterator[Symbols]:
+        """What `encode` codes of each tile."""
+        return (symbols for _, symbols, _ in self._quantise(latents))
 
-def hyperpriors(y: np.ndarray, place: list[geometry.Tile], units: int, weights: Model, workers: Workers) -> list[Hyper]:
-    """y (h, w, M) at unit gain -> the hyperprior of each tile; units: quality in 1/256 of a knot."""
+    def estimate(self, latents: Latents) -> float:
+        """Bytes that the bitstreams are expected to take, from the hyperpriors alone; within about a tenth."""
+        bits = 0.0
+        for (z, index), tile in zip(self.hyper(latents), latents.tiles, strict=True):
+            bits += expected_bits(z[tile.hyper_crop], index, self.point.tables)
+        return bits / 8
 
-    def run(batch):
-        return _hyper(_given(y, batch, units, weights), batch, units, weights)
+    def _map(self, function: Callable[[Latents], list[Result]], latents: Latents) -> list[Result]:
+        """Results of all tiles in order, by a function of a few of them."""
+        batches = self.workers.batches(range(len(latents.tiles)), BATCH)
+        parts = self.workers.map(lambda numbers: function(latents.select(numbers)), batches)
+        return [result for part in parts for result in part]
 
-    return [one for batch in workers.map(run, workers.batches(place, BATCH)) for one in batch]
+    def _scaled(self, latents: Latents) -> np.ndarray:
+        """y at the quality's gain (N, 16, 16, M), zero outside the image."""
+        y_scaled = np.zeros((len(latents.tiles), TILE, TILE, self.model.latent), np.float32)
+        for part, tile in zip(y_scaled, latents.tiles, strict=True):
+            np.multiply(latents.y[tile.inside], self.point.gain, out=part[tile.crop])
+        return y_scaled
 
+    def _hyper(self, y_scaled: np.ndarray, tiles: Sequence[Tile]) -> list[Hyper]:
+        z = []
+        for part, tile in zip(y_scaled, tiles, strict=True):
+            z.append(_cleared(self.model.hyper_analysis(part), *tile.hyper))
+        return list(map(Hyper, z, self._scale_indexes(np.stack(z), tiles)))
 
-def _for_each(
-    one: Callable,
-    y: np.ndarray,
-    place: list[geometry.Tile],
-    units: int,
-    weights: Model,
-    workers: Workers,
-    known: list[Hyper] | None,
-) -> list:
-    """one(tile, z, index, r, y_hat) of every tile, in order."""
+    def _quantise(self, latents: Latents) -> Iterator[tuple[Tile, Symbols, np.ndarray]]:
+        """Each tile, its symbols, and y_hat (16, 16, M) as the decoder gets it, at the quality's gain."""
+        y_scaled = self._scaled(latents)
+        hyper = latents.hyper or self._hyper(y_scaled, latents.tiles)
+        for part, (z, index), tile in zip(y_scaled, hyper, latents.tiles, strict=True):
+            r, y_hat = self.model.quantise(part, z, self.model.rounding[index])
+            if max(r.max(), -r.min()) > RESIDUAL_MAX:
+                r = np.clip(r, -RESIDUAL_MAX, RESIDUAL_MAX)
+                y_hat = self.model.reconstruct(r, z)
+            yield tile, Symbols(z, index, r.astype(np.int32)), y_hat
 
-    def run(numbers):
-        batch = [place[i] for i in numbers]
-        coded = _coded(y, batch, units, weights, known and [known[i] for i in numbers])
-        return [one(tile, *found) for tile, found in zip(batch, coded, strict=True)]
+    # Decoding
 
-    return [found for part in workers.map(run, workers.batches(range(len(place)), BATCH)) for found in part]
+    def parse(self, batch: Sequence[CodedTile]) -> Iterator[Symbols]:
+        """The symbols of each tile, exactly. Raises CorruptError with the tile's number."""
+        tiles = [coded.tile for coded in batch]
+        decoders, zs = [], np.zeros((len(batch), 4, 4, len(self.point.tables.frequencies)), np.int32)
+        for (number, tile, bitstream), z in zip(batch, zs, strict=True):
+            with _labelled(number):
+                decoders.append(TileDecoder(bitstream, self.point.tables))
+                z[tile.hyper_crop] = decoders[-1].z(*tile.hyper)
+        indexes = self._scale_indexes(zs, tiles)
+        for (number, tile, _), decoder, z, index in zip(batch, decoders, zs, indexes, strict=True):
+            r = np.zeros(index.shape, np.int32)
+            with _labelled(number):
+                r[tile.crop] = decoder.r(index[tile.crop])
+            yield Symbols(z, index, r)
 
+    def decode_tiles(self, batch: Sequence[CodedTile]) -> Iterator[np.ndarray]:
+        """y_hat (tile.height, tile.width, M) of each tile, at unit gain. Raises CorruptError with the tile's number."""
+        for coded, symbols in zip(batch, self.parse(batch), strict=True):
+            y_hat = self.model.reconstruct(symbols.r, symbols.z)
+            yield y_hat[coded.tile.crop] * self.point.inverse_gain
 
-def encode_tiles(
-    y: np.ndarray,
-    place: list[geometry.Tile],
-    units: int,
-    weights: Model,
-    workers: Workers,
-    y_hat: np.ndarray | None = None,
-    known: list[Hyper] | None = None,
-) -> list[bytes]:
-    """y (h, w, M) at unit gain -> a bitstream for each tile of `place`; units: quality in 1/256 of a knot.
+    def decode(self, tiles: Sequence[CodedTile], window: Tile) -> np.ndarray:
+        """All tiles that meet a window -> y_hat (h, w, M) of the window, at unit gain.
 
-    y_hat: if given, float32 (h, w, M), is filled with what `decode_tiles` makes of these bitstreams.
-    known: the hyperpriors of the tiles, if they are to be others than those of y.
-    """
-    knot, inverse = weights.knot(units), weights.inverse_gain(units)
+        Raises CorruptError with the tile's number.
+        """
+        out = np.empty((window.height, window.width, self.model.latent), np.float32)
 
-    def one(tile, z, index, r, decoded):
-        if y_hat is not None:
-            np.multiply(decoded, inverse, out=y_hat[tile.inside])
-        return encode_tile(z, r, index, knot, weights.tables)
+        def run(batch: Sequence[CodedTile]) -> None:
+            for coded, y_hat in zip(batch, self.decode_tiles(batch), strict=True):
+                coded.tile.paste(y_hat, window, out)
 
-    return _for_each(one, y, place, units, weights, workers, known)
+        self.workers.map(run, self.workers.batches(tiles, BATCH))
+        return out
 
+    # Both
 
-def round_tiles(
-    y: np.ndarray,
-    place: list[geometry.Tile],
-    units: int,
-    weights: Model,
-    workers: Workers,
-    y_hat: np.ndarray,
-    known: list[Hyper] | None = None,
-) -> None:
-    """Fill y_hat as `encode_tiles` does, without making bitstreams."""
-    inverse = weights.inverse_gain(units)
+    def _scale_indexes(self, z: np.ndarray, tiles: Sequence[Tile]) -> np.ndarray:
+        """z (N, 4, 4, Z) -> uint8 (N, 16, 16, M), zero outside the image."""
+        indexes = self.point.scale_indexes(z)
+        for index, tile in zip(indexes, tiles, strict=True):
+            _cleared(index, tile.height, tile.width)
+        return indexes
 
-    def one(tile, z, index, r, decoded):
-        np.multiply(decoded, inverse, out=y_hat[tile.inside])
-
-    _for_each(one, y, place, units, weights, workers, known)
-
-
-def estimate_tiles(y: np.ndarray, place: list[geometry.Tile], units: int, weights: Model, workers: Workers) -> float:
-    """Bytes that the bitstreams of `place` are expected to take, from their hyperprior alone; within about a tenth."""
-    knot = weights.knot(units)
-    bits = 0.0
-    for (z, index), tile in zip(hyperpriors(y, place, units, weights, workers), place, strict=True):
-        rows, columns = tile.hyper
-        bits += expected_bits(z[:rows, :columns], index, knot, weights.tables)
-    return bits / 8
+    def _write(self, tile: Tile, y_hat: np.ndarray, out: np.ndarray) -> None:
+        np.multiply(y_hat[tile.crop], self.point.inverse_gain, out=out[tile.inside])
 
 
-def parse(batch: Sequence[Numbered], header: Header, weights: Model):
-    """Parse tiles, exactly -> z (4, 4, Z), scale indexes and r (16, 16, M) of each."""
-    knot = weights.knot(header.quality)
-    coders, z = [], np.zeros((len(batch), 4, 4, weights.tables.z.shape[1]), np.int32)
-    for (number, tile, data), hyper in zip(batch, z, strict=True):
-        with _named(number):
-            coders.append(TileDecoder(data, knot, weights.tables))
-            rows, columns = tile.hyper
-            hyper[:rows, :columns] = coders[-1].z(rows, columns)
-    index = _scale_indexes(z, [tile for _, tile, _ in batch], header.quality, weights)
-    for (number, tile, _), coder, hyper, scale in zip(batch, coders, z, index, strict=True):
-        r = np.zeros(scale.shape, np.int32)
-        inside = slice(tile.height), slice(tile.width)
-        with _named(number):
-            r[inside] = coder.r(scale[inside])
-        yield hyper, scale, r
+def _cleared(array: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The array, zero beyond so many rows and columns."""
+    array[rows:] = 0
+    array[:, columns:] = 0
+    return array
 
 
-def tile_latents(batch: Sequence[Numbered], header: Header, weights: Model) -> Iterator[np.ndarray]:
-    """y_hat (tile.height, tile.width, M) of each tile, at unit gain. Raises CorruptError with the tile's number."""
-    inverse = weights.inverse_gain(header.quality)
-    for (_, tile, _), (z, _, r) in zip(batch, parse(batch, header, weights), strict=True):
-        _, found = weights.code(r.astype(np.float32), z)
-        yield found[: tile.height, : tile.width] * inverse
-
-
-def decode_tiles(
-    numbered: Sequence[Numbered], window: geometry.Tile, header: Header, weights: Model, workers: Workers
-) -> np.ndarray:
-    """All tiles that meet a window -> y_hat (h, w, M) of the window, at unit gain.
-
-    Raises CorruptError with the tile's number.
-    """
-    y_hat = np.empty((window.height, window.width, weights.latent), np.float32)
-
-    def run(batch):
-        for (_, tile, _), found in zip(batch, tile_latents(batch, header, weights), strict=True):
-            above, aside = max(window.top - tile.top, 0), max(window.left - tile.left, 0)
-            top, left = max(tile.top - window.top, 0), max(tile.left - window.left, 0)
-            part = y_hat[top : top + tile.height - above, left : left + tile.width - aside]
-            part[:] = found[above : above + part.shape[0], aside : aside + part.shape[1]]
-
-    workers.map(run, workers.batches(numbered, BATCH))
-    return y_hat
-
-
-class _named:
-    """Puts the number of a tile before the message of a CorruptError."""
-
-    def __init__(self, number: int):
-        self.number = number
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, _):
-        if kind is CorruptError:
-            raise CorruptError(f"tile {self.number}: {error}") from None
+@contextmanager
+def _labelled(number: int) -> Iterator[None]:
+    """Put the number of a tile before the message of a CorruptError."""
+    try:
+        yield
+    except CorruptError as error:
+        raise CorruptError(f"tile {number}: {error}") from None

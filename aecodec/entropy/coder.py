@@ -1,8 +1,8 @@
 """Symbols of one tile <-> bytes, with stored tables and a range coder.
 
-    z (h, w, Z) -----------------------> channel by channel, table of (knot, channel) --+
+    z (h, w, Z) -----------------------> channel by channel, table of (row, channel) ---+
                                                                                         |--> RangeEncoder --> bytes
-    r, scale index (H, W, M) ----------> grouped by index, table of (knot, index) ------+
+    r, scale index (H, W, M) ----------> grouped by index, table of (row, index) -------+
     escaped values --------------------> Exp-Golomb bits, plane by plane ---------------+
 
 FORMAT.md specifies the order and the arithmetic to the bit. Damaged input often goes unnoticed in a range decoder, so
@@ -13,7 +13,7 @@ import numpy as np
 
 from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX
 from aecodec.entropy.rangecoder import PRECISION
-from aecodec.entropy.tables import RangeDecoder, RangeEncoder, Tables
+from aecodec.entropy.tables import RangeDecoder, RangeEncoder, TableRow
 from aecodec.errors import CorruptError
 
 ESCAPE_BITS = 16  # an escaped value lies less than 2^16 - 1 beyond the table
@@ -22,45 +22,45 @@ ESCAPE_BITS = 16  # an escaped value lies less than 2^16 - 1 beyond the table
 def _groups(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flat positions of the coded latents, grouped by scale index; the index of each; bounds (65,) of the groups."""
     flat = index.reshape(-1)
-    where = np.flatnonzero(flat)
-    order = np.argsort(flat[where], kind="stable")  # a radix sort
-    where = where[order]
-    kinds = flat[where]
-    return where, kinds, np.concatenate([[0], np.cumsum(np.bincount(kinds, minlength=64))])
+    positions = np.flatnonzero(flat)
+    order = np.argsort(flat[positions], kind="stable")  # a radix sort
+    positions = positions[order]
+    indexes = flat[positions]
+    return positions, indexes, np.concatenate([[0], np.cumsum(np.bincount(indexes, minlength=SCALES))])
 
 
-def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, knot: int, tables: Tables) -> bytes:
+def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, tables: TableRow) -> bytes:
     """Code one tile.
 
     z: int (h, w, Z) in -63..63. r: int (H, W, M), zero where index is zero. index: uint8 (H, W, M) in 0..63.
-    knot: row of the tables. Residuals beyond the escape code's reach are a ValueError.
+    Residuals beyond the escape code's reach are a ValueError.
     """
     coder = RangeEncoder()
     planes = np.ascontiguousarray(z.reshape(-1, z.shape[-1]).T.astype(np.int32) + Z_MAX)
-    for plane, model in zip(planes, tables.z_models(knot), strict=True):
-        coder.encode(plane, model)
+    for plane, table in zip(planes, tables.z, strict=True):
+        coder.encode(plane, table)
 
-    where, kinds, bounds = _groups(index)
-    values = r.reshape(-1)[where].astype(np.int32)
-    reach = tables.reach[kinds]
+    positions, indexes, bounds = _groups(index)
+    values = r.reshape(-1)[positions].astype(np.int32)
+    reach = tables.reach[indexes]
     symbols = values + reach
     escaped = np.abs(values) > reach
-    if some := escaped.any():
+    if any_escaped := escaped.any():
         symbols[escaped] = 2 * reach[escaped] + 1
-    for i, model in enumerate(tables.r_models(knot)):
+    for i, table in enumerate(tables.r):
         if bounds[i] < bounds[i + 1]:
-            coder.encode(symbols[bounds[i] : bounds[i + 1]], model)
-    if some:
+            coder.encode(symbols[bounds[i] : bounds[i + 1]], table)
+    if any_escaped:
         _encode_escapes(coder, values[escaped], reach[escaped], tables.bit)
     data = coder.get_compressed().astype("<u4").tobytes()
     return data.rstrip(b"\0")
 
 
-def expected_bits(z: np.ndarray, index: np.ndarray, knot: int, tables: Tables) -> float:
+def expected_bits(z: np.ndarray, index: np.ndarray, tables: TableRow) -> float:
     """What `encode_tile` is expected to need for z (h, w, Z) and whatever r belongs to index (H, W, M), in bits."""
-    frequencies = tables.z[knot][np.arange(z.shape[-1]), z.reshape(-1, z.shape[-1]) + Z_MAX]
+    frequencies = tables.frequencies[np.arange(z.shape[-1]), z.reshape(-1, z.shape[-1]) + Z_MAX]
     counts = np.bincount(index.reshape(-1), minlength=SCALES)
-    return float(counts @ tables.entropies(knot) + PRECISION * frequencies.size - np.log2(frequencies).sum())
+    return float(counts @ tables.entropies + PRECISION * frequencies.size - np.log2(frequencies).sum())
 
 
 def _encode_escapes(coder, values: np.ndarray, reach: np.ndarray, bit) -> None:
@@ -79,26 +79,26 @@ def _encode_escapes(coder, values: np.ndarray, reach: np.ndarray, bit) -> None:
 class TileDecoder:
     """Decodes one tile in the order of its stream: first `z`, then `r`, whose scale indexes follow from z."""
 
-    def __init__(self, data, knot: int, tables: Tables):
+    def __init__(self, data, tables: TableRow):
         words = np.frombuffer(bytes(data) + bytes(-len(data) % 4), "<u4").astype(np.uint32)
-        self._coder, self._knot, self._tables = RangeDecoder(words), knot, tables
+        self._coder, self._tables = RangeDecoder(words), tables
 
     def z(self, height: int, width: int) -> np.ndarray:
         """-> int8 (height, width, Z) in -63..63."""
-        models = self._tables.z_models(self._knot)
-        out = np.empty((len(models), height * width), np.int8)
-        for c, model in enumerate(models):
-            out[c] = self._decode(model, height * width) - Z_MAX
+        tables = self._tables.z
+        out = np.empty((len(tables), height * width), np.int8)
+        for c, table in enumerate(tables):
+            out[c] = self._decode(table, height * width) - Z_MAX
         return out.T.reshape(height, width, -1)
 
     def r(self, index: np.ndarray) -> np.ndarray:
         """index: uint8 (H, W, M) -> int32 of the same shape. Raises CorruptError where the stream does not end here."""
-        where, kinds, bounds = _groups(index)
-        symbols = np.empty(len(where), np.int32)
-        for i, model in enumerate(self._tables.r_models(self._knot)):
+        positions, indexes, bounds = _groups(index)
+        symbols = np.empty(len(positions), np.int32)
+        for i, table in enumerate(self._tables.r):
             if bounds[i] < bounds[i + 1]:
-                symbols[bounds[i] : bounds[i + 1]] = self._decode(model, int(bounds[i + 1] - bounds[i]))
-        reach = self._tables.reach[kinds]
+                symbols[bounds[i] : bounds[i + 1]] = self._decode(table, int(bounds[i + 1] - bounds[i]))
+        reach = self._tables.reach[indexes]
         values = symbols - reach
         escaped = values > reach
         if escaped.any():
@@ -106,7 +106,7 @@ class TileDecoder:
         if not self._coder.maybe_exhausted():
             raise CorruptError("bitstream: symbols end before the data does")
         out = np.zeros(index.size, np.int32)
-        out[where] = values
+        out[positions] = values
         return out.reshape(index.shape)
 
     def _escapes(self, reach: np.ndarray) -> np.ndarray:
@@ -121,8 +121,8 @@ class TileDecoder:
             e[more] = e[more] << 1 | self._decode(bit, len(more))
         return np.where(self._decode(bit, len(reach)) > 0, -1, 1) * (e + reach)
 
-    def _decode(self, model, count: int) -> np.ndarray:
+    def _decode(self, table, count: int) -> np.ndarray:
         try:
-            return self._coder.decode(model, count)
+            return self._coder.decode(table, count)
         except Exception as e:  # constriction's exceptions have no common base
             raise CorruptError(f"bitstream: {e}") from None

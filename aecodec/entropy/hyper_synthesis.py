@@ -1,4 +1,4 @@
-"""The scale net: hyper-latents -> scale indexes, in integers that float32 represents exactly (FORMAT.md).
+"""The hyper-synthesis of the scales: hyper-latents -> scale indexes, exact in float32 (FORMAT.md).
 
 Weights are integers in -127..127 and activations integers in 0..255, so every sum stays below 2^24 and no order of
 additions, fused multiply or thread can change a bit. A file's parsing depends on this net alone.
@@ -20,7 +20,7 @@ _EXACT = 1 << 24
 _BLOCK = 64
 
 
-class ScaleNet(NamedTuple):
+class HyperSynthesis(NamedTuple):
     """Integer weights, stored as float32 (the products run in that type) but for `offset`.
 
     w_in (Z, C), b_in (C,), w_dw (3, 3, C), b_dw (C,), w_out (C, 16 M), offset int32 (knots, M).
@@ -41,21 +41,21 @@ class ScaleNet(NamedTuple):
             np.abs(self.w_out).sum(0) * 255 + np.abs(self.offset.astype(np.int64)).max(),
         )
         if any(b.max() >= _EXACT for b in bounds):
-            raise ModelError("scale net: a sum may reach 2^24")
+            raise ModelError("hyper-synthesis: a sum may reach 2^24")
         if any(np.any(a != np.rint(a)) for a in self):
-            raise ModelError("scale net: a weight is not an integer")
+            raise ModelError("hyper-synthesis: a weight is not an integer")
         if any(np.abs(w).max() > 127 for w in (self.w_in, self.w_dw, self.w_out)):
-            raise ModelError("scale net: a weight lies outside -127..127")
+            raise ModelError("hyper-synthesis: a weight lies outside -127..127")
 
-    def offsets(self, quality: int) -> np.ndarray:
-        """Channel offsets (M,) at `quality`, in 1/256 of a knot, interpolated in integers."""
-        knot = min(quality >> 8, len(self.offset) - 2)
-        f = quality - (knot << 8)
+    def offsets(self, qindex: int) -> np.ndarray:
+        """Channel offsets (M,) at `qindex`, in 1/256 of a knot, interpolated in integers."""
+        knot = min(qindex >> 8, len(self.offset) - 2)
+        f = qindex - (knot << 8)
         a, b = self.offset[knot].astype(np.int64), self.offset[knot + 1].astype(np.int64)
         return (a * (256 - f) + b * f + 128) >> 8
 
-    def run(self, z: np.ndarray, quality: int, dtype=np.float32) -> np.ndarray:
-        """z: integers (N, 4, 4, Z) in -63..63 -> scale indexes uint8 (N, 16, 16, M) in 0..63.
+    def run(self, z: np.ndarray, qindex: int, dtype=np.float32) -> np.ndarray:
+        """Hyper-latents z, integers (N, 4, 4, Z) in -63..63 -> scale indexes uint8 (N, 16, 16, M) in 0..63.
 
         Divisions by powers of two are exact, so they are done on the weights, and the last floor(v + 0.5) is a cast.
         """
@@ -73,7 +73,7 @@ class ScaleNet(NamedTuple):
         weights = self.w_out.astype(dtype, copy=False).reshape(channels, -1, block).transpose(1, 0, 2)
         out = h.reshape(n, 1, rows * columns, channels) @ weights
         out *= unit
-        out += (np.tile(self.offsets(quality), 16).astype(dtype) * unit + dtype(0.5)).reshape(-1, 1, block)
+        out += (np.tile(self.offsets(qindex), 16).astype(dtype) * unit + dtype(0.5)).reshape(-1, 1, block)
         np.clip(out, 0, SCALES - 0.5, out=out)
         index = out.astype(np.uint8).transpose(0, 2, 1, 3).reshape(n, rows, columns, 4, 4, -1)
         return index.transpose(0, 1, 3, 2, 4, 5).reshape(n, 4 * rows, 4 * columns, -1)

@@ -1,12 +1,12 @@
 """A range coder in plain Python, for where constriction has no wheel: the same bytes, slower (FORMAT.md, section 8.2).
 
 Words of 32 bits, a state of 64, frequencies that sum to 2^24. It has that part of constriction's interface that
-`aecodec.entropy.coder` needs; a model is the tuple of what lies below each symbol, and the total.
+`aecodec.entropy.coder` needs; a table is the tuple of what lies below each symbol, and the total.
 
->>> model = cumulative(np.array([1 << 22, 3 << 22]))
+>>> table = cumulative(np.array([1 << 22, 3 << 22]))
 >>> encoder = RangeEncoder()
->>> encoder.encode(np.array([1, 0, 1, 1]), model)
->>> RangeDecoder(encoder.get_compressed()).decode(model, 4)
+>>> encoder.encode(np.array([1, 0, 1, 1]), table)
+>>> RangeDecoder(encoder.get_compressed()).decode(table, 4)
 array([1, 0, 1, 1], dtype=int32)
 """
 
@@ -14,7 +14,7 @@ from bisect import bisect_right
 
 import numpy as np
 
-PRECISION = 24  # frequencies of a model sum to 2^24
+PRECISION = 24  # frequencies of a table sum to 2^24
 _TOTAL = 1 << PRECISION
 _WORD = (1 << 32) - 1
 _STATE = (1 << 64) - 1
@@ -23,7 +23,7 @@ Cumulative = tuple[int, ...]
 
 
 def cumulative(frequencies: np.ndarray) -> Cumulative:
-    """Return the model that codes symbol s with frequencies[s]: integers (n,), none zero, that sum to 2^24.
+    """Return the table that codes symbol s with frequencies[s]: integers (n,), none zero, that sum to 2^24.
 
     >>> cumulative(np.array([1 << 22, 3 << 22]))
     (0, 4194304, 16777216)
@@ -38,14 +38,14 @@ class RangeEncoder:
         self._words: list[int] = []  # of the low end of the range, the highest first
         self._low, self._range = 0, _STATE  # its lowest 64 bits; the size of the range
 
-    def encode(self, symbols: np.ndarray, model: Cumulative) -> None:
-        """symbols: integers (n,) from 0 to the number of symbols of the model less one."""
+    def encode(self, symbols: np.ndarray, table: Cumulative) -> None:
+        """symbols: integers (n,) from 0 to the number of symbols of the table less one."""
         low, range_, words = self._low, self._range, self._words
         for symbol in symbols.tolist():
-            below = model[symbol]
+            below = table[symbol]
             scale = range_ >> PRECISION
             low += scale * below
-            range_ = scale * (model[symbol + 1] - below)
+            range_ = scale * (table[symbol + 1] - below)
             if low > _STATE:
                 low &= _STATE
                 _carry(words)
@@ -85,26 +85,26 @@ class RangeDecoder:
         self._offset = self._words[0] << 32 | self._words[1]  # of the data's point above the low end of the range
         self._range = _STATE
 
-    def decode(self, model: Cumulative, count: int) -> np.ndarray:
+    def decode(self, table: Cumulative, count: int) -> np.ndarray:
         """Return so many symbols: int32 (count,). Raises ValueError for data that no symbols give."""
         offset, range_, words, at = self._offset, self._range, self._words, self._next
-        found = []
+        symbols = []
         for _ in range(count):
             scale = range_ >> PRECISION
             quantile = offset // scale
             if quantile >= _TOTAL:
                 raise ValueError("data beyond the last symbol")
-            symbol = bisect_right(model, quantile) - 1
-            below = model[symbol]
+            symbol = bisect_right(table, quantile) - 1
+            below = table[symbol]
             offset -= scale * below
-            range_ = scale * (model[symbol + 1] - below)
+            range_ = scale * (table[symbol + 1] - below)
             if range_ <= _WORD:
                 range_ <<= 32
                 offset = offset << 32 | (words[at] if at < self._size else 0)
                 at += 1
-            found.append(symbol)
+            symbols.append(symbol)
         self._offset, self._range, self._next = offset, range_, at
-        return np.array(found, np.int32)
+        return np.array(symbols, np.int32)
 
     def maybe_exhausted(self) -> bool:
         """Whether the data may end here: no word is left, and what is left of the last ones names a point."""

@@ -1,125 +1,106 @@
-"""The learned model: its networks, tables and parameters of every quality.
+"""The learned model: its networks, tables and parameters, and all that depends on the quality, in one object.
 
-    weights/manifest.json          names, ids, sha256 of every file
     weights/<name>/analysis.tflite        pixels (1, h, w, 3) -> y (1, h/16, w/16, M)
     weights/<name>/hyper_analysis.tflite  y * gain (1, 16, 16, M) -> z (1, 4, 4, Z), not rounded
-    weights/<name>/code.tflite            a tile's means in four steps; codes residuals or takes them, see `Model.code`
+    weights/<name>/code.tflite            a tile's means in four steps, for `Model.quantise` and `Model.reconstruct`
     weights/<name>/synthesis.tflite       y_hat (1, h, w, M), features -> pixels (1, 16h, 16w, 3)
     weights/<name>/adjoint.tflite         errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
-    weights/<name>/numbers.npz            scale net, gains, tables, overlaps
+    weights/<name>/numbers.npz            hyper-synthesis of the scales, gains, tables, overlaps
 
 Pixels are uint8, or float32 0..255 where the model has overlaps (lapped.py).
-
-Nothing is loaded before it is needed, and nothing is believed that the manifest's hashes do not cover.
 """
 
 import hashlib
-import io
-from collections.abc import Iterable
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 
-from aecodec.entropy.hyper_synthesis import Z_MAX, ScaleNet
-from aecodec.entropy.tables import Tables
-from aecodec.errors import ModelError, UnsupportedError
+from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis
+from aecodec.entropy.tables import TableRow, Tables
 from aecodec.model.lapped import overlap
 from aecodec.model.runtime import Net
-from aecodec.model.weights import DEVELOPMENT, checked_bytes, read_manifest, weights_folder
+from aecodec.model.weights import Weights, read_models, weights_folder
 
 NETS = ("analysis", "hyper_analysis", "code", "synthesis", "adjoint")
 
 
-class Model:
-    """One set of weights. Everything is loaded on first use and checked against the manifest."""
+def models() -> dict[str, "Model"]:
+    """All installed learned models by name."""
+    return read_models(weights_folder(), Model)
 
-    def __init__(self, name: str, entry: dict, folder: Path):
-        self.name, self.folder, self._entry = name, folder, entry
-        try:
-            self.id: int = entry["id"]
-        except (KeyError, TypeError) as error:
-            raise ModelError(f"{folder.parent / 'manifest.json'}: {name}: {error} is missing") from None
 
-    def _bytes(self, file: str) -> bytes:
-        return checked_bytes(self.folder / file, self._entry["files"].get(file))
+class Model(Weights):
+    """One learned model. Everything is loaded on first use."""
 
     @cached_property
-    def _numbers(self) -> dict[str, np.ndarray]:
-        with np.load(io.BytesIO(self._bytes("numbers.npz")), allow_pickle=False) as f:
-            return dict(f)
+    def numbers(self) -> dict[str, np.ndarray]:
+        """All arrays but the networks'."""
+        return self.arrays("numbers.npz")
 
     @cached_property
-    def scale_net(self) -> ScaleNet:
-        n = self._numbers
-        net = ScaleNet(*(n[f].astype(np.int32 if f == "offset" else np.float32) for f in ScaleNet._fields))
+    def hyper_synthesis(self) -> HyperSynthesis:
+        """The hyper-synthesis of the scales, checked."""
+        n = self.numbers
+        net = HyperSynthesis(*(n[f].astype(np.int32 if f == "offset" else np.float32) for f in HyperSynthesis._fields))
         net.check()
         return net
 
     def self_test(self) -> str:
         """sha256 of the scale indexes of a fixed input at three qualities; the manifest keeps what it must be."""
-        count = 2 * 4 * 4 * len(self.scale_net.w_in)
+        count = 2 * 4 * 4 * len(self.hyper_synthesis.w_in)
         z = (np.arange(count) * 37 % 127 - 63).reshape(2, 4, 4, -1)
-        top = 256 * self.last_knot
-        parts = [self.scale_net.run(z, quality).tobytes() for quality in (0, top // 2 + 85, top)]
+        qindexes = 0, self.max_qindex // 2 + 85, self.max_qindex
+        parts = [self.hyper_synthesis.run(z, qindex).tobytes() for qindex in qindexes]
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
     @cached_property
     def tables(self) -> Tables:
-        n = self._numbers
+        """The frequencies of the entropy model."""
+        n = self.numbers
         ends = np.cumsum(n["r_sizes"])[:-1]
         return Tables(n["z_tables"], [np.split(row, ends) for row in np.atleast_2d(n["r_tables"])])
 
     @property
     def latent(self) -> int:
         """Channels of y."""
-        return self._numbers["log_gain"].shape[1]
+        return self.numbers["log_gain"].shape[1]
+
+    # Quality
 
     @property
     def last_knot(self) -> int:
         """The quality axis runs from knot 0 to this one."""
-        return len(self._numbers["log_gain"]) - 1
+        return len(self.numbers["log_gain"]) - 1
 
-    def _at(self, name: str, quality: int) -> np.ndarray:
-        knots, position = self._numbers[name], quality / 256
-        low = min(int(position), len(knots) - 2)
-        w = np.float32(position - low)
-        return np.exp(knots[low] * (1 - w) + knots[low + 1] * w).astype(np.float32)
+    @property
+    def max_qindex(self) -> int:
+        """The end of the quality axis, in 1/256 of a knot."""
+        return 256 * self.last_knot
 
-    def gain(self, quality: int) -> np.ndarray:
-        """Factors (M,) of y at the encoder; quality in 1/256 of a knot."""
-        return self._at("log_gain", quality)
+    def at(self, qindex: int) -> "QualityPoint":
+        """This model at one quality; qindex: 0 to `max_qindex`."""
+        return QualityPoint(self, qindex)
 
-    def inverse_gain(self, quality: int) -> np.ndarray:
-        """Factors (M,) of y_hat at the decoder."""
-        return self._at("log_gain_inverse", quality)
+    def qindex(self, quality: float) -> int:
+        """Quality 1..100 -> 1/256 of a knot, as the header carries it."""
+        qualities, qindexes = zip(*self.entry["quality"], strict=True)
+        return round(float(np.interp(quality, qualities, qindexes)))
+
+    def quality(self, qindex: int) -> float:
+        """The inverse of `qindex`."""
+        qualities, qindexes = zip(*self.entry["quality"], strict=True)
+        return float(np.interp(qindex, qindexes, qualities))
+
+    # What the encoder alone needs
 
     @property
     def refines(self) -> bool:
-        """Whether these weights have what codec/refine.py needs."""
-        return self._has_adjoint and "log_inverse_curvature" in self._numbers
+        """Whether this model has what the refinement of latents needs."""
+        return self._has_adjoint and "log_inverse_curvature" in self.numbers
 
     @property
     def _has_adjoint(self) -> bool:
-        return "adjoint.tflite" in self._entry["files"]
-
-    def inverse_curvature(self, quality: int) -> np.ndarray:
-        """Factors (M,) from the gradient that `adjoint` gives to the change of y behind it, each latent taken alone."""
-        return self._at("log_inverse_curvature", quality)
-
-    def features(self, quality: int) -> np.ndarray:
-        """What tells the synthesis transform the quality."""
-        return self._at("log_features", quality)[None, None, None]
-
-    def quality_units(self, quality: float) -> int:
-        """The scale 1..100 -> 1/256 of a knot, as the header carries it."""
-        scale, units = zip(*self._entry["quality"], strict=True)
-        return round(float(np.interp(quality, scale, units)))
-
-    def quality_scale(self, units: int) -> float:
-        """The inverse of `quality_units`."""
-        scale, known = zip(*self._entry["quality"], strict=True)
-        return float(np.interp(units, known, scale))
+        return "adjoint.tflite" in self.entry["files"]
 
     @property
     def rounding(self) -> np.ndarray:
@@ -127,32 +108,30 @@ class Model:
 
         0.5 would be to the nearest; less saves more bits than it costs in distortion. Never anything at index 0.
         """
-        return self._numbers["rounding"]
+        return self.numbers["rounding"]
 
     @property
     def psnr_prior(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Means (N, 2 K) and covariances (N, 2 K, 2 K) of guessed and real PSNRs at K knots, or None, for forecast.py.
+        """Means (N, 2 K) and covariances (N, 2 K, 2 K) of guessed and real PSNRs at K knots, or None.
 
-        One row for each kind of pictures; weights that know one kind only may come without that axis.
+        One row for each kind of images, for forecast.py; a model that knows one kind only may come without that axis.
         """
-        n = self._numbers
+        n = self.numbers
         if "psnr_mean" not in n:
             return None
         size = n["psnr_mean"].shape[-1]
         return n["psnr_mean"].reshape(-1, size), n["psnr_covariance"].reshape(-1, size, size)
 
-    def knot(self, quality: int) -> int:
-        """Row of the tables: the nearest knot."""
-        return (quality + 128) >> 8
+    # Networks
 
     @cached_property
     def _nets(self) -> dict[str, Net]:
-        return {name: Net(self._bytes(f"{name}.tflite")) for name in NETS if name != "adjoint" or self._has_adjoint}
+        return {name: Net(self.read(f"{name}.tflite")) for name in NETS if name != "adjoint" or self._has_adjoint}
 
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
-        """pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
-        if "overlap_pre" in self._numbers:
-            pixels = overlap(pixels.astype(np.float32), self._numbers["overlap_pre"])
+        """Pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
+        if "overlap_pre" in self.numbers:
+            pixels = overlap(pixels.astype(np.float32), self.numbers["overlap_pre"])
         return self._nets["analysis"](pixels[None])[0][0]
 
     def hyper_analysis(self, y: np.ndarray) -> np.ndarray:
@@ -160,24 +139,30 @@ class Model:
         z = self._nets["hyper_analysis"](y[None])[0][0]
         return np.clip(np.rint(z), -Z_MAX, Z_MAX).astype(np.int32)
 
-    def code(self, given: np.ndarray, z: np.ndarray, rounding: np.ndarray | None = None):
-        """Run the four steps of the means over one tile.
+    def quantise(self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Quantise the latents of one tile against their means, which are predicted in four steps.
 
-        given: with `rounding` the latents y, else the residuals r; float32 (16, 16, M). z: (4, 4, Z).
-        rounding: what is added before the floor, 0.5 to the nearest, very negative where nothing may be coded.
-        Returns r, y_hat, float32 (16, 16, M), both at the quality's gain.
+        y: float32 (16, 16, M) at the quality's gain. z: (4, 4, Z). rounding: float32 (16, 16, M), what is added to a
+        residual's magnitude before the floor: 0.5 to the nearest, very negative where nothing may be coded.
+        Returns r and y_hat, float32 (16, 16, M), both at the quality's gain.
         """
-        encoding = np.full((1, 1, 1, 1), rounding is not None, np.float32)
-        if rounding is None:
-            rounding = np.full_like(given, 0.5)
-        r, y_hat = self._nets["code"](given[None], z[None].astype(np.float32), rounding[None], encoding)
+        return self._code(y, z, rounding, 1)
+
+    def reconstruct(self, r: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Residuals r (16, 16, M) and z (4, 4, Z) of one tile -> y_hat float32 (16, 16, M) at the quality's gain."""
+        r = r.astype(np.float32)
+        return self._code(r, z, np.full_like(r, 0.5), 0)[1]
+
+    def _code(self, values: np.ndarray, z: np.ndarray, rounding: np.ndarray, encoding: int):
+        flag = np.full((1, 1, 1, 1), encoding, np.float32)
+        r, y_hat = self._nets["code"](values[None], z[None].astype(np.float32), rounding[None], flag)
         return r[0], y_hat[0]
 
     def synthesis(self, y_hat: np.ndarray, features: np.ndarray) -> np.ndarray:
         """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
         x = self._nets["synthesis"](y_hat[None], features)[0][0]
-        if "overlap_post" in self._numbers:
-            x = overlap(x, self._numbers["overlap_post"])
+        if "overlap_post" in self.numbers:
+            x = overlap(x, self.numbers["overlap_post"])
             return np.clip(x, 0, 255, out=x).astype(np.uint8)
         return x
 
@@ -185,36 +170,67 @@ class Model:
         """error float32 (16 h, 16 w, 3) in levels -> gradient of half its squares by y, float32 (h, w, M).
 
         By the linear part of the synthesis alone, and without the 255 between levels and the pixels of that, which
-        `inverse_curvature` makes up for. May write into `error`.
+        `QualityPoint.inverse_curvature` makes up for. May write into `error`.
         """
-        if "overlap_post" in self._numbers:
-            error = overlap(error, self._numbers["overlap_post"].T)
+        if "overlap_post" in self.numbers:
+            error = overlap(error, self.numbers["overlap_post"].T)
         return self._nets["adjoint"](error[None])[0][0]
 
 
-@cache
-def _manifest(folder: Path) -> dict[str, Model]:
-    return {name: Model(name, entry, folder / name) for name, entry in read_manifest(folder).items()}
+class QualityPoint:
+    """A model at one qindex, the position on its quality axis in 1/256 of a knot, as the header carries it.
 
+    Parameters are stored at the knots as logarithms, and interpolated linearly between them.
+    """
 
-def models() -> dict[str, Model]:
-    """All installed models by name."""
-    return _manifest(weights_folder())
+    def __init__(self, model: Model, qindex: int):
+        self.model, self.qindex = model, qindex
 
+    @property
+    def row(self) -> int:
+        """Row of the tables of frequencies: the nearest knot."""
+        return (self.qindex + 128) >> 8
 
-def by_name(name: str, others: Iterable[str] = ()) -> Model:
-    """Raises ModelError, naming what is installed, others too, when there is no such model."""
-    found = models()
-    if name not in found:
-        raise ModelError(f"unknown model {name!r}: installed are {', '.join([*sorted(found), *others])}")
-    return found[name]
+    @cached_property
+    def tables(self) -> TableRow:
+        """The frequencies of the entropy model."""
+        return self.model.tables.at(self.row)
 
+    @cached_property
+    def gain(self) -> np.ndarray:
+        """Factors (M,) of y at the encoder."""
+        return self._at("log_gain")
 
-def by_id(number: int) -> Model:
-    """Raises UnsupportedError when no installed model has this id."""
-    for model in models().values():
-        if model.id == number:
-            return model
-    if number >= DEVELOPMENT:
-        raise UnsupportedError(f"model 0x{number:04x}: development weights that this version does not carry")
-    raise UnsupportedError(f"model 0x{number:04x}: not known to this version; a later one may decode the file")
+    @cached_property
+    def inverse_gain(self) -> np.ndarray:
+        """Factors (M,) of y_hat at the decoder."""
+        return self._at("log_gain_inverse")
+
+    @cached_property
+    def rounding_scale(self) -> np.ndarray:
+        """Factors (M,) of y_hat before it is compared with y: the decoder's gain need not be one over the encoder's."""
+        return 1 / (self.gain * self.inverse_gain)
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """What tells the synthesis transform the quality: float32 (1, 1, 1, F)."""
+        return self._at("log_features")[None, None, None]
+
+    @cached_property
+    def inverse_curvature(self) -> np.ndarray:
+        """Factors (M,) from the gradient that `Model.adjoint` gives to the change of y behind it, each latent alone."""
+        return self._at("log_inverse_curvature")
+
+    def scale_indexes(self, z: np.ndarray) -> np.ndarray:
+        """Hyper-latents (N, 4, 4, Z) -> scale indexes uint8 (N, 16, 16, M)."""
+        return self.model.hyper_synthesis.run(z, self.qindex)
+
+    def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
+        """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
+        return self.model.synthesis(y_hat, self.features)
+
+    def _at(self, name: str) -> np.ndarray:
+        knots, position = self.model.numbers[name], self.qindex / 256
+        low = min(int(position), len(knots) - 2)
+        w = np.float32(position - low)
+        return np.exp(knots[low] * (1 - w) + knots[low + 1] * w).astype(np.float32)

@@ -1,17 +1,67 @@
-"""Weights on disk: where they lie, what the manifest says of them, and that they are what it says."""
+"""Weights on disk: where they are, what the manifest says of them, and that they are what it says.
+
+    weights/manifest.json     names, ids, sha256 of every file
+    weights/<name>/<file>     graphs of LiteRT, arrays of NumPy
+
+Nothing is loaded before it is needed, and nothing is believed that the manifest's hashes do not cover.
+"""
 
 import hashlib
+import io
 import json
 import os
+from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from aecodec.errors import ModelError
 
 DEVELOPMENT = 0x8000  # ids from here on are development weights: later versions may refuse their files
 
 
+class Weights:
+    """One installed model: its entry in the manifest, and its files, each checked when it is read.
+
+    Raises ModelError for an entry or a file that is missing or wrong.
+    """
+
+    def __init__(self, name: str, entry: dict, folder: Path):
+        self.name, self.entry, self.folder = name, entry, folder
+        self.id: int = self.entry_of("id")
+
+    @property
+    def codes(self) -> bool:
+        """Whether images can be encoded with it."""
+        return True
+
+    def quality(self, qindex: int) -> float | None:
+        """The quality on the scale 1..100 of a header's qindex, None where the model has one quality."""
+        return None
+
+    def entry_of(self, key: str):
+        """A value of the entry."""
+        try:
+            return self.entry[key]
+        except (KeyError, TypeError) as error:
+            raise ModelError(f"{self.folder.parent / 'manifest.json'}: {self.name}: {error} is missing") from None
+
+    def read(self, file: str) -> bytes:
+        """The bytes of one of its files."""
+        return checked_bytes(self.folder / file, self.entry["files"].get(file))
+
+    def arrays(self, file: str) -> dict[str, np.ndarray]:
+        """The arrays of an .npz file."""
+        with np.load(io.BytesIO(self.read(file)), allow_pickle=False) as arrays:
+            return dict(arrays)
+
+
+Kind = TypeVar("Kind", bound=Weights)
+
+
 def weights_folder() -> Path:
-    """Where weights lie: AECODEC_WEIGHTS, inside the installed package, or beside it in a source tree."""
+    """Where weights are: AECODEC_WEIGHTS, inside the installed package, or beside it in a source tree."""
     if folder := os.environ.get("AECODEC_WEIGHTS"):
         return Path(folder)
     package = Path(__file__).parent.parent
@@ -19,15 +69,10 @@ def weights_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "weights"
 
 
-def checked_bytes(path: Path, expected: str | None) -> bytes:
-    """Read a file whose sha256 the manifest says. Raises ModelError."""
-    try:
-        data = path.read_bytes()
-    except OSError as e:
-        raise ModelError(f"{path}: {(e.strerror or str(e)).lower()}") from None
-    if (found := hashlib.sha256(data).hexdigest()) != expected:
-        raise ModelError(f"{path}: sha256 {found[:16]}, expected {str(expected)[:16]}")
-    return data
+@cache
+def read_models(folder: Path, kind: type[Kind]) -> dict[str, Kind]:
+    """The models of a folder by name, each of this kind. Raises ModelError."""
+    return {name: kind(name, entry, folder / name) for name, entry in read_manifest(folder).items()}
 
 
 def read_manifest(folder: Path) -> dict[str, dict]:
@@ -38,3 +83,14 @@ def read_manifest(folder: Path) -> dict[str, dict]:
         raise ModelError(f"{folder / 'manifest.json'}: {(e.strerror or str(e)).lower()}") from None
     except (ValueError, KeyError, TypeError):
         raise ModelError(f"{folder / 'manifest.json'}: not a manifest of models") from None
+
+
+def checked_bytes(path: Path, expected: str | None) -> bytes:
+    """Read a file whose sha256 the manifest says. Raises ModelError."""
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise ModelError(f"{path}: {(e.strerror or str(e)).lower()}") from None
+    if (digest := hashlib.sha256(data).hexdigest()) != expected:
+        raise ModelError(f"{path}: sha256 {digest[:16]}, expected {str(expected)[:16]}")
+    return data

@@ -1,10 +1,25 @@
 """One training step on each Keras backend: the only place that knows which one is in use."""
 
+import time
+
 import keras
 import numpy as np
 from keras import ops
 
+from aecodec.errors import ModelError
+
 CLIP = 1.0  # global norm of the gradient
+
+
+def on_cpu() -> bool:
+    """Whether the backend finds nothing but the processor to compute on."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.default_backend() == "cpu"
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
 
 
 def clipped(gradients):
@@ -17,14 +32,18 @@ def clipped(gradients):
 class Stepper:
     """Holds model, optimizer and moving average; `step` trains on one batch.
 
-    model.loss_terms(pixels, q, noise) gives per-picture loss, bpp and mse.
+    model.loss_terms(pixels, q, noise) gives per-picture loss, bpp and mse. Raises ModelError on any backend but
+    TensorFlow and JAX.
     """
 
     def __init__(self, model, optimizer):
+        runs, backend = {"tensorflow": self._tensorflow, "jax": self._jax}, keras.backend.backend()
+        if backend not in runs:
+            raise ModelError(f"Keras backend {backend}: training needs tensorflow or jax, see KERAS_BACKEND")
         self.model, self.optimizer = model, optimizer
         optimizer.build(model.trainable_variables)
         self.average = [np.array(v) for v in model.trainable_variables]
-        self._run = getattr(self, "_" + keras.backend.backend())()
+        self._run = runs[backend]()
 
     def _objective(self, pixels, q, noise):
         loss, bpp, mse = self.model.loss_terms(pixels, q, noise)
@@ -33,6 +52,15 @@ class Stepper:
     def step(self, batch, lr: float) -> np.ndarray:
         """Train on `batch` (pixels, q, noise_y, noise_z); returns loss, bpp, mse, gradient norm."""
         return self._run(batch, np.float32(lr))
+
+    def seconds(self, batch, steps: int = 3) -> float:
+        """Time of the quickest of so many steps at rate 0, after one that compiles."""
+        times = []
+        for _ in range(1 + steps):
+            start = time.perf_counter()
+            self.step(batch, 0.0)
+            times.append(time.perf_counter() - start)
+        return min(times[1:])
 
     def update_average(self, decay: float) -> None:
         """average = decay * average + (1 - decay) * weights."""
@@ -110,19 +138,3 @@ class Stepper:
 
     def reload(self) -> None:
         """Take over Keras variables that were assigned from outside, where a backend keeps its own copy."""
-
-    def _torch(self):
-        import torch
-
-        def call(batch, lr):
-            self.optimizer.learning_rate.assign(lr)
-            pixels, q, *noise = [ops.convert_to_tensor(a) for a in batch]
-            variables = self.model.trainable_variables
-            loss, (bpp, mse) = self._objective(pixels, q, tuple(noise))
-            gradients = torch.autograd.grad(loss, [v.value for v in variables])
-            with torch.no_grad():
-                gradients, norm = clipped(gradients)
-                self.optimizer.apply(gradients, variables)
-            return np.array([float(t.detach()) for t in (loss, bpp, mse, norm)], np.float32)
-
-        return call

@@ -221,7 +221,8 @@ def rounding_offsets() -> np.ndarray:
 
 def quantise(v, index):
     """Residuals before rounding -> symbols, as the encoder chooses them; the gradient passes straight through."""
-    offset = ops.take(ops.convert_to_tensor(rounding_offsets()), ops.cast(index, "int32"))
+    row = ops.clip(ops.cast(index, "int32"), 0, SCALES - 1)  # an index that is no number becomes any integer
+    offset = ops.take(ops.convert_to_tensor(rounding_offsets()), row)
     r = ops.sign(v) * ops.maximum(ops.floor(ops.abs(v) + offset), 0)
     return (v + ops.stop_gradient(r - v)) * ops.cast(index > 0.5, "float32")
 

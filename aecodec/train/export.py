@@ -12,14 +12,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecodec.api import DEFAULT_EFFORT
-from aecodec.codec.encoder import Source
-from aecodec.codec.refine import gradient, rounding_scale
-from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX, ScaleNet
+from aecodec.codec.encoder import Encoder
+from aecodec.codec.refine import gradient
+from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX, HyperSynthesis
 from aecodec.entropy.rangecoder import PRECISION
 from aecodec.errors import ModelError
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
+from aecodec.settings import DEFAULT_EFFORT
 from aecodec.train import checkpoint
 from aecodec.train.entropy_model import LOG_STEP, MIXTURE, SIGMA_MIN, rounding_offsets
 from aecodec.train.manifest import next_id, write
@@ -80,10 +80,10 @@ def residual_tables(counts: np.ndarray) -> list[list[np.ndarray]]:
     return [tables(one, every) for one in counts]
 
 
-def scale_net(model: Photo) -> ScaleNet:
+def scale_net(model: Photo) -> HyperSynthesis:
     """The integers behind the trained scale net, checked."""
     p = {k: np.asarray(ops.convert_to_numpy(v), np.float32) for k, v in model.scale_net.integers().items()}
-    net = ScaleNet(p["w_in"], p["b_in"], p["w_dw"][..., 0], p["b_dw"], p["w_out"], p["offset"].astype(np.int32))
+    net = HyperSynthesis(p["w_in"], p["b_in"], p["w_dw"][..., 0], p["b_dw"], p["w_out"], p["offset"].astype(np.int32))
     net.check()
     return net
 
@@ -103,11 +103,14 @@ def count_symbols(weights: Model, pictures: list[np.ndarray], knots: int, seed: 
     r_counts = np.zeros((knots, SCALES, 2 * REACH_MAX + 2))
     with Workers(None) as workers:
         for picture in pictures:
-            source = Source.of(picture, DEFAULT_EFFORT, weights, workers)
+            source = Encoder.of(picture, DEFAULT_EFFORT, weights, workers)
             for knot in range(knots):
                 units = int(np.clip(knot * 256 + rng.integers(-128, 128), 0, (knots - 1) * 256))
-                row, residuals = z_counts[weights.knot(units)], r_counts[weights.knot(units)]
-                for z, index, r in source.symbols(units):
+                knot_row = weights.at(units).row
+                row, residuals = z_counts[knot_row], r_counts[knot_row]
+                tiles = source.latents.tiles
+                for (z, index, r), tile in zip(source.symbols(units), tiles, strict=True):
+                    z, index, r = z[tile.hyper_crop], index[tile.crop], r[tile.crop]
                     for c in range(z.shape[-1]):
                         row[c] += np.bincount(z[..., c].ravel() + Z_MAX, minlength=2 * Z_MAX + 1)
                     beyond = np.abs(r) > REACH_MAX
@@ -119,18 +122,19 @@ def count_symbols(weights: Model, pictures: list[np.ndarray], knots: int, seed: 
 
 
 def inverse_curvatures(weights: Model, pictures: list[np.ndarray]) -> np.ndarray:
-    """Logarithms of `Model.inverse_curvature` at the knots (K, M), by least squares from what rounding does to y."""
+    """Logarithms of the inverse curvature at the knots (K, M), by least squares from what rounding does to y."""
     above, below = np.zeros((2, weights.last_knot + 1, weights.latent))
     with Workers(None) as workers:
         for picture in pictures:
-            source = Source.of(picture, 0, weights, workers)
-            y_hat = np.empty_like(source.y)
+            source = Encoder.of(picture, 0, weights, workers)
+            y = source.latents.y
+            y_hat = np.empty_like(y)
             for knot in range(weights.last_knot + 1):
-                units = 256 * knot
-                source.round(units, y_hat)
-                rounded = y_hat * rounding_scale(units, weights) - source.y
+                point = weights.at(256 * knot)
+                source.reconstruct(point.qindex, y_hat)
+                rounded = y_hat * point.rounding_scale - y
                 above[knot] += np.square(rounded).sum((0, 1))
-                below[knot] += (rounded * gradient(y_hat, picture, units, weights)).sum((0, 1))
+                below[knot] += (rounded * gradient(y_hat, picture, point)).sum((0, 1))
     usual = float(np.median((above / below)[below > 0]))
     found = np.where(below > 0, above / np.where(below > 0, below, 1), usual)
     return np.log(np.clip(found, usual / CURVATURE_SPREAD, usual * CURVATURE_SPREAD)).astype(np.float32)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import signal
 import time
 import zlib
@@ -14,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aecodec.train import checkpoint
+from aecodec.train import checkpoint, precision
 from aecodec.train.backend import Stepper
 from aecodec.train.data import Crops, batches, load_pictures, picture_files, principal_components, tiles_of
 from aecodec.train.optimizer import FastMuon
@@ -77,7 +76,16 @@ def average_decay(step: int) -> float:
 class Run:
     """A training run in a folder: `checkpoint.npz`, `average.npz` (float16), `log.jsonl`."""
 
-    def __init__(self, folder: Path, data: Path, val: Path | None, shape: Shape, phase: Phase, resume: bool):
+    def __init__(
+        self,
+        folder: Path,
+        data: Path,
+        val: Path | None,
+        shape: Shape,
+        phase: Phase,
+        resume: bool,
+        asked: str = "auto",  # precision; a run may go on in another one
+    ):
         self.folder, self.console = Path(folder), Console(stderr=True)
         self.path = self.folder / "checkpoint.npz"
         meta, new_phase = None, True
@@ -94,9 +102,22 @@ class Run:
                     raise FileExistsError(f"{path}: exists; continue with --resume or choose another --out")
         pictures = load_pictures(picture_files(data), phase.crop)
         self.crops = Crops(pictures, phase.seed)
-        self.model = Photo(shape, *(() if meta else principal_components(self.crops)))
-        self.model.build()
-        self.stepper = Stepper(self.model, FastMuon(phase.rate))
+        components = () if meta else principal_components(self.crops)
+
+        def stepper(name: str) -> Stepper:
+            """A new model in this precision, and how it is trained."""
+            precision.use(name)
+            keras.utils.set_random_seed(phase.seed)
+            model = Photo(shape, *components, refines=phase.refines)
+            model.build()
+            return Stepper(model, FastMuon(phase.rate))
+
+        def seconds(name: str) -> float:
+            return stepper(name).seconds(self.crops.batch(0, phase.batch, phase.crop, shape))
+
+        self.precision = precision.choose(asked, seconds)
+        self.stepper = stepper(self.precision[0])
+        self.model = self.stepper.model
         self.position, self.phase, self.best = Position(), phase, math.inf
         if meta:
             self._continue(checkpoint.load(self.path, self.stepper), new_phase)
@@ -131,7 +152,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "log.jsonl", "a") as f:
             f.write(json.dumps(row) + "\n")
-        if not self.console.is_terminal or "val" in row:
+        if not self.console.is_terminal or "val" in row or "precision" in row:
             self.console.print(json.dumps(row), soft_wrap=True, highlight=False)
 
     def save(self) -> None:
@@ -173,6 +194,7 @@ class Run:
             console=self.console,
             disable=not self.console.is_terminal,
         )
+        self.log(precision=self.precision[0], why=self.precision[1])
         feed = batches(self.crops, self.position.step, self.phase.batch, self.phase.crop, self.model.shape)
         rows, saved, checked = [], self.position.seconds, self.position.seconds
         try:
@@ -209,9 +231,3 @@ class Run:
             feed.close()
             for s, handler in old.items():
                 signal.signal(s, handler)
-
-
-def set_precision() -> None:
-    """bfloat16 where the backend's CPU or GPU code gains by it; layers that need float32 say so themselves."""
-    if os.environ.get("AECODEC_FLOAT32") != "1":
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from aecodec.api import DEFAULT_EFFORT
-from aecodec.codec.encoder import Source
+from aecodec.codec.encoder import Encoder
 from aecodec.codec.forecast import STRAY, guess_psnr
 from aecodec.codec.transforms import synthesise
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
+from aecodec.settings import DEFAULT_EFFORT
 
 KEPT = 0.7  # of the pictures
 _STEPS = 10  # more than enough until the same pictures are kept
@@ -18,14 +18,14 @@ def psnr_prior(weights: Model, pictures: list[np.ndarray]) -> dict[str, np.ndarr
     rows = []
     with Workers(None) as workers:
         for picture in pictures:
-            source = Source.of(picture, DEFAULT_EFFORT, weights, workers)
-            y_hat, found = np.empty_like(source.y), []
+            source = Encoder.of(picture, DEFAULT_EFFORT, weights, workers)
+            y_hat, found = np.empty_like(source.latents.y), []
             for units in range(0, 256 * weights.last_knot + 1, 256):
-                source.round(units, y_hat)
-                decoded = synthesise(y_hat, picture.shape[:2], units, weights, workers)
+                source.reconstruct(units, y_hat)
+                decoded = synthesise(y_hat, picture.shape[:2], weights.at(units), workers)
                 mse = np.square(np.subtract(decoded, picture, dtype=np.float32)).mean()
                 found.append(10 * np.log10(255**2 / max(mse, 1e-3)))
-            rows.append([*guess_psnr(source.y, source.place, weights), *found])
+            rows.append([*guess_psnr(source.latents, weights), *found])
     means, covariances = moments(np.array(rows))
     return {"psnr_mean": means, "psnr_covariance": covariances}
 

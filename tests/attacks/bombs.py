@@ -137,7 +137,7 @@ def measured(data: bytes) -> dict:
 
 def cost_of_tiles(count: int = 60) -> dict[str, float]:
     """Milliseconds of processor time for a tile of an empty bitstream: of a whole one, and of a strip of one column."""
-    model = aecodec.model.by_name("photo").id
+    model = aecodec.families.by_name("photo").id
 
     def seconds(width: int, count: int) -> float:
         data = _file([b""] * count, model=model, width=width, height=256 * count)

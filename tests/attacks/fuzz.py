@@ -31,7 +31,7 @@ from hashlib import sha256
 from pathlib import Path
 
 HERE = Path(__file__).parent
-GOLDEN = HERE.parent / "golden"
+GOLDEN = HERE.parent / "conformance" / "golden"
 CORPUS = HERE / "corpus.zip"  # what earlier guided attacks kept
 LARGEST = 1 << 16  # bytes of an input
 KEPT = 1 << 11  # bytes of an input that is kept in the corpus

@@ -11,10 +11,15 @@ from unittest.mock import patch
 from PIL import Image
 
 import aecodec
-from aecodec import container, geometry, sidedata
-from aecodec.codec import decoder, tilecoder
+from aecodec import container
+from aecodec.codec.decoder import Decoder
+from aecodec.codec.tilecoder import CodedTile
+from aecodec.container.alpha import decode_alpha
+from aecodec.container.metadata import unpack_metadata
 from aecodec.errors import DecodeError
+from aecodec.families import by_id
 from aecodec.limits import Limits
+from aecodec.parallel import Workers
 
 TINY = Path(__file__).parent.parent / "tiny"
 
@@ -41,7 +46,7 @@ def parse(data: bytes) -> str:
     except DecodeError as error:
         outcome = type(checked(error)).__name__
         try:
-            container.salvage(data)
+            container.read_damaged(data)
         except DecodeError as error:
             checked(error)
         return outcome
@@ -106,7 +111,7 @@ def _allowed(call: Callable, data: bytes, **options) -> str | None:
 
 
 def _metadata(file: container.Container) -> None:
-    sidedata.unpack_metadata(file.chunks, LIMITS)
+    unpack_metadata(file.chunks, LIMITS)
 
 
 def _alpha(file: container.Container) -> None:
@@ -114,23 +119,23 @@ def _alpha(file: container.Container) -> None:
     LIMITS.check("pixels", header.width * header.height, "header")
     for tag, stored in file.chunks:
         if tag == container.ALPHA:
-            sidedata.decode_alpha(stored, header.height, header.width)
+            decode_alpha(stored, header.height, header.width)
 
 
 def _symbols(file: container.Container) -> None:
     header = file.header
     LIMITS.check("tiles", header.tile_count, "header")
-    weights = decoder.checked_model(header)
+    decoder = Decoder(header, by_id(header.model), Workers(1))
     LIMITS.check("pixels", header.width * header.height, "header")
     new = []
-    for number, tile in enumerate(geometry.tiles(header.height, header.width)):
+    for number, tile in enumerate(decoder.tiles):
         key = hash((header.quality, tile.height, tile.width, bytes(file.tiles[number])))
         if key not in _SEEN:  # what a bitstream is decoded to depends on nothing else
             _SEEN.add(key)
-            new.append((number, tile, file.tiles[number]))
+            new.append(CodedTile(number, tile, file.tiles[number]))
     if len(_SEEN) > 100_000:
         _SEEN.clear()
-    for z, index, r in tilecoder.parse(new, header, weights) if new else ():
+    for z, index, r in decoder.coder.parse(new) if new else ():
         assert z.shape == (4, 4, 4)
         assert index.shape == r.shape == (16, 16, 8)
 

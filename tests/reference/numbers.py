@@ -10,7 +10,7 @@ from itertools import islice
 from math import prod
 from pathlib import Path
 
-from reference.scalenet import ScaleNet
+from reference.hyper_synthesis import HyperSynthesis
 from reference.symbols import Model
 
 CODES = {"i1": "b", "i4": "i", "i8": "q", "u4": "I"}  # of the module struct
@@ -20,7 +20,7 @@ def load_model(folder: Path) -> Model:
     """Read numbers.npz of a model's folder; floats, which symbols do not need, stay where they are."""
     with zipfile.ZipFile(folder / "numbers.npz") as archive:
         arrays = {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
-    net = ScaleNet(*(arrays[name] for name in ScaleNet._fields))
+    net = HyperSynthesis(*(arrays[name] for name in HyperSynthesis._fields))
     rows = arrays["r_tables"]
     if not isinstance(rows[0], list):  # one for all knots
         rows = [rows] * len(arrays["z_tables"])

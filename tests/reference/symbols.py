@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from reference.container import read_container, require
+from reference.hyper_synthesis import GRID, HyperSynthesis, Plane
 from reference.rangecoder import PRECISION, RangeDecoder, cumulative
-from reference.scalenet import GRID, Plane, ScaleNet
 
 TILE = 256  # pixels
 BIT = cumulative([1 << PRECISION - 1] * 2)
@@ -15,7 +15,7 @@ PLANES = 15  # bits of an escaped value after its leading one, at most
 class Model(NamedTuple):
     """`z_tables`: [knot][channel] frequencies of -63..63. `r_tables`: [knot][scale index - 1] of -K..K and escape."""
 
-    scale_net: ScaleNet
+    hyper_synthesis: HyperSynthesis
     z_tables: Sequence
     r_tables: Sequence
 
@@ -48,7 +48,7 @@ def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model
             for j in range(columns):
                 z[i][j][c] = coder.decode(table) - 63
 
-    index = model.scale_net.run(z, quality, rows, columns)
+    index = model.hyper_synthesis.run(z, quality, rows, columns)
     latents = len(index[0][0])
     groups = [[] for _ in range(64)]
     for i in range(4 * GRID):

@@ -1,4 +1,4 @@
-"""The first 26 bytes of a file <-> what they say of the picture. FORMAT.md specifies them."""
+"""The header: the first 26 bytes of a file, which describe the image. FORMAT.md specifies them."""
 
 import operator
 import struct
@@ -11,7 +11,7 @@ SIGNATURE = b"\x89AEZ\r\n"
 VERSION = 2  # the last one that is known; 1 has no exact tiles
 NO_MODEL = 0  # id in files whose tiles are all exact
 HEADER_SIZE = 26  # with its checksum
-U32 = struct.Struct("<I")  # of a checksum
+U32 = struct.Struct("<I")  # a checksum
 
 _HEADER = struct.Struct("<6sBBHHIIH")  # without its checksum
 _RANGES = {  # in the order of the file
@@ -23,16 +23,16 @@ _RANGES = {  # in the order of the file
     "tile": (0, 0xFFFF),
 }
 
-BytesLike = bytes | bytearray | memoryview  # and whatever else has the buffer protocol
+BytesLike = bytes | bytearray | memoryview  # and any other object with the buffer protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the container knows about the picture.
+    """What a file says of its image.
 
     `model`: 0..65535. `width`, `height`: pixels, 1..2**31-1. `channels`: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and
     alpha. `quality`: 0..65535, in the model's own units. `tile`: edge of a tile in pixels, 0..65535, where 0 means one
-    tile, the whole picture. `version`: of the format, 1 or, if some tile is exact, 2. The values are checked when they
+    tile, the whole image. `version`: of the format, 1 or, if some tile is exact, 2. The values are checked when they
     are written or read, not here.
 
     >>> Header(model=1, width=768, height=512, channels=3, quality=1024, tile=256).tile_grid
@@ -56,7 +56,7 @@ class Header:
 
     @property
     def tile_count(self) -> int:
-        """Number of tiles, as the size of the picture gives it."""
+        """Number of tiles, which follows from the size of the image."""
         rows, columns = self.tile_grid
         return rows * columns
 
@@ -83,9 +83,9 @@ def read_header(data: BytesLike) -> Header:
     Header(model=1, width=3, height=2, channels=3, quality=1024, tile=256, version=1)
     """
     head = bytes(view_bytes(data)[:HEADER_SIZE])
-    found = head[: len(SIGNATURE)]
-    if not SIGNATURE.startswith(found):
-        raise NotAezError(f"file: starts with {found.hex(' ')}, expected the signature {SIGNATURE.hex(' ')}")
+    start = head[: len(SIGNATURE)]
+    if not SIGNATURE.startswith(start):
+        raise NotAezError(f"file: starts with {start.hex(' ')}, expected the signature {SIGNATURE.hex(' ')}")
     if len(head) < HEADER_SIZE:
         raise TruncatedError(f"header: {len(head)} bytes, expected {HEADER_SIZE}")
     check_sum("header", head[: _HEADER.size], U32.unpack_from(head, _HEADER.size)[0])
@@ -105,11 +105,11 @@ def _check_header(header: Header, error: type[Exception]) -> None:
             raise error(f"header: {name} {value}, expected {low} to {high}")
 
 
-def check_sum(place: str, part: BytesLike, expected: int) -> None:
-    """Raise CorruptError unless the CRC-32 of `part` is the expected one."""
-    found = zlib.crc32(part)
-    if found != expected:
-        raise CorruptError(f"{place}: checksum {found:#010x}, expected {expected:#010x}")
+def check_sum(label: str, part: BytesLike, expected: int) -> None:
+    """Raise CorruptError, which begins with `label`, unless the CRC-32 of `part` is the expected one."""
+    checksum = zlib.crc32(part)
+    if checksum != expected:
+        raise CorruptError(f"{label}: checksum {checksum:#010x}, expected {expected:#010x}")
 
 
 def view_bytes(data: BytesLike) -> memoryview:

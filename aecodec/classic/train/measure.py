@@ -10,10 +10,10 @@ from PIL import Image, ImageFilter
 from aecodec.classic.codec import decode, encode
 from aecodec.classic.denoise import denoise
 from aecodec.classic.patches import cut, join
+from aecodec.classic.train.data import gaussian, salt
 from aecodec.classic.weights import Classic
 from aecodec.container import read
 from aecodec.parallel import Workers
-from aecodec.train.classic.data import gaussian, salt
 
 FILES = 500  # pictures that files are made of, where there are more
 JPEG_QUALITY = 75  # Pillow's default

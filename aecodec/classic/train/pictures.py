@@ -10,11 +10,11 @@ from PIL import Image
 from aecodec.classic.denoise import denoise
 from aecodec.classic.generate import mosaic
 from aecodec.classic.patches import cut
+from aecodec.classic.train.data import noisy
+from aecodec.classic.train.entries import Entry
+from aecodec.classic.train.measure import through, to_pixels
 from aecodec.classic.weights import Classic
 from aecodec.parallel import Workers
-from aecodec.train.classic.data import noisy
-from aecodec.train.classic.entries import Entry
-from aecodec.train.classic.measure import through, to_pixels
 
 LOSS, COMPARISON = "loss.png", "pictures.png"
 _COLUMNS, _EDGE = 10, 256  # pictures in a row, of which no more than so many pixels are shown

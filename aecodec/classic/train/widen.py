@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from aecodec.train.classic.loop import Trained
+from aecodec.classic.train.loop import Trained
 
 NOISE = 0.02  # of the copies, relative to each weight
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import keras
 
-from aecodec.train.classic.data import Batches, Pictures
-from aecodec.train.classic.entries import Entry
+from aecodec.classic.train.data import Batches, Pictures
+from aecodec.classic.train.entries import Entry
 
 WEIGHTS = "best.weights.h5"
 HISTORY = "history.json"  # losses of each epoch

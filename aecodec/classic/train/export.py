@@ -14,13 +14,13 @@ import tensorflow as tf
 from keras import ops
 
 from aecodec.classic.latents import MOST_BITS, Scale, scale_of
+from aecodec.classic.train.data import Pictures
+from aecodec.classic.train.entries import ENTRIES, Entry
+from aecodec.classic.train.install import ENTRY, FIRST
+from aecodec.classic.train.loop import SETTINGS, WEIGHTS, Trained
 from aecodec.classic.weights import Classic
 from aecodec.errors import ModelError
 from aecodec.parallel import Workers
-from aecodec.train.classic.data import Pictures
-from aecodec.train.classic.entries import ENTRIES, Entry
-from aecodec.train.classic.install import ENTRY, FIRST
-from aecodec.train.classic.loop import SETTINGS, WEIGHTS, Trained
 
 _SAMPLE = 20_000  # patches whose latents give the scales
 _WORSE = 1.005  # how much fewer bits may raise the error

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from aecodec.train.classic import data, export, measure, pictures
-from aecodec.train.classic.entries import Entry
-from aecodec.train.classic.loop import HISTORY, SETTINGS, Trained, fit
-from aecodec.train.classic.widen import widen
+from aecodec.classic.train import data, export, measure, pictures
+from aecodec.classic.train.entries import Entry
+from aecodec.classic.train.loop import HISTORY, SETTINGS, Trained, fit
+from aecodec.classic.train.widen import widen
 
 
 def run(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from aecodec.train.classic.layers import ACTIVATIONS, Nets, convolutional, dense, residual
+from aecodec.classic.train.layers import ACTIVATIONS, Nets, convolutional, dense, residual
 
 SIZES = {"mnist": 28, "fashion-mnist": 28, "grey": 256, "photos": 64}  # edge of the pictures that a net sees
 CHOICES = {

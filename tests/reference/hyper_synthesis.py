@@ -1,4 +1,4 @@
-"""The scale net, FORMAT.md section 8: hyper-latents -> scale indexes."""
+"""The hyper-synthesis, FORMAT.md section 8: hyper-latents -> scale indexes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ GRID = 4  # hyper-latents along the edge of a tile
 Plane = list[list[list[int]]]  # [row][column][channel]
 
 
-class ScaleNet(NamedTuple):
+class HyperSynthesis(NamedTuple):
     """Integers: w_in [Z][C], b_in [C], w_dw [3][3][C], b_dw [C], w_out [C][16 M], offset [knot][M]."""
 
     w_in: Sequence

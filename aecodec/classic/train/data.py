@@ -10,7 +10,7 @@ from PIL import Image
 
 from aecodec.classic.idx import read_digits
 from aecodec.classic.patches import cut
-from aecodec.train.classic.entries import SIZES, Entry
+from aecodec.classic.train.entries import SIZES, Entry
 from aecodec.train.data import Crops, load_pictures, picture_files
 
 _HELD_BACK = 12  # one in so many training pictures chooses the best epoch; the test pictures never do

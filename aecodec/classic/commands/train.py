@@ -1,0 +1,38 @@
+"""aecodec train for a classic model. Loads Keras."""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from aecodec.classic.train.entries import ENTRIES
+from aecodec.classic.train.run import run
+from aecodec.cli.messages import fail, say
+from aecodec.errors import AezError
+
+
+def train_classic(name: str, data: Path | None, out: Path, val: Path | None, options: dict[str, Any]) -> None:
+    """Train an entry. `options`: the other options of aecodec train that were given, under the names of its arguments.
+
+    Ends the command for bad input.
+    """
+    if name not in ENTRIES:
+        fail(f"unknown model {name!r}: there are photo, {', '.join(ENTRIES)}", code=2)
+    settings = {"seed": "0"} | {key: str(options[key]) for key in ("epochs", "batch", "rate", "seed") if key in options}
+    for setting in options.get("parameters", ()):
+        key, equals, value = setting.partition("=")
+        if not equals:
+            fail(f"-p {setting}: expected NAME=VALUE", code=2)
+        settings[key.strip()] = value.strip()
+    try:
+        entry = ENTRIES[name].with_parameters(settings)
+    except ValueError as e:
+        fail(f"{name}: {e}", code=2)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # the progress bar of Keras is not data
+            verbose = 1 if sys.stderr.isatty() else 2
+            figures = run(entry, data, val, out, verbose, options.get("widen"))
+    except (AezError, OSError, ValueError, FloatingPointError) as e:
+        fail(str(e))
+    say(figures)
+    say(f"{out}: install it with aecodec export {out}")

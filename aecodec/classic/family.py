@@ -1,0 +1,37 @@
+"""The classic autoencoders as a family of models: one quality, grey images, one bitstream for the whole image."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from aecodec.classic import codec
+from aecodec.classic.weights import Classic, classics
+from aecodec.container import DamagedFile
+from aecodec.errors import DecodeError, EncodeError
+from aecodec.family import Bitstreams
+from aecodec.geometry import Region
+from aecodec.settings import Settings
+
+
+class ClassicFamily:
+    """See `aecodec.family.Family`."""
+
+    kind = Classic
+
+    def models(self) -> Mapping[str, Classic]:
+        return classics()
+
+    def encode(self, image: np.ndarray, model: Classic, settings: Settings) -> bytes:
+        if settings.target.given:
+            raise EncodeError(f"{settings.target.given}: model {model.name} has one quality")
+        return codec.encode(image, model, settings.chunks, settings.threads)
+
+    def decode(self, bitstreams: Bitstreams, model: Classic, area: Region, threads: int | None) -> np.ndarray:
+        return codec.decode(bitstreams.header, bitstreams.tile(0), model, threads)[area.inside]
+
+    def salvage(
+        self, salvaged: DamagedFile, model: Classic, threads: int | None
+    ) -> tuple[np.ndarray, dict[int, DecodeError]]:
+        for error in salvaged.tiles.values():  # the one tile is sound, or nothing is
+            raise error
+        return codec.decode(salvaged.container.header, salvaged.container.tiles[0], model, threads), {}

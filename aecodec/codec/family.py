@@ -1,0 +1,49 @@
+"""The learned codec as a family of models."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from aecodec.codec import rate_control
+from aecodec.codec.decoder import Decoder
+from aecodec.codec.encoder import Encoder
+from aecodec.codec.envelope import Envelope
+from aecodec.codec.salvage import salvage
+from aecodec.container import ALPHA, Chunk, DamagedFile, Header
+from aecodec.container.alpha import encode_alpha
+from aecodec.errors import DecodeError
+from aecodec.family import Bitstreams
+from aecodec.geometry import TILE_PIXELS, Region
+from aecodec.model.model import Model, models
+from aecodec.parallel import Workers
+from aecodec.pixels import split
+from aecodec.settings import Settings
+
+
+class LearnedFamily:
+    """See `aecodec.family.Family`."""
+
+    kind = Model
+
+    def models(self) -> Mapping[str, Model]:
+        return models()
+
+    def encode(self, image: np.ndarray, model: Model, settings: Settings) -> bytes:
+        rgb, alpha, channels = split(image)
+        height, width = rgb.shape[:2]
+        chunks = [*settings.chunks]
+        if alpha is not None:
+            chunks.append(Chunk(ALPHA, encode_alpha(alpha)))
+        envelope = Envelope(Header(model.id, width, height, channels, 0, TILE_PIXELS), chunks)
+        with Workers(settings.threads) as workers:
+            return rate_control.encode(Encoder.of(rgb, settings.effort, model, workers), envelope, settings.target)
+
+    def decode(self, bitstreams: Bitstreams, model: Model, area: Region, threads: int | None) -> np.ndarray:
+        with Workers(threads) as workers:
+            return Decoder(bitstreams.header, model, workers).decode(bitstreams, area)
+
+    def salvage(
+        self, salvaged: DamagedFile, model: Model, threads: int | None
+    ) -> tuple[np.ndarray, dict[int, DecodeError]]:
+        with Workers(threads) as workers:
+            return salvage(Decoder(salvaged.container.header, model, workers), salvaged)

@@ -1,0 +1,48 @@
+"""The registry: all families of models, and all models that are installed."""
+
+from collections.abc import Iterator
+
+from aecodec.classic.family import ClassicFamily
+from aecodec.codec.family import LearnedFamily
+from aecodec.errors import ModelError, UnsupportedError
+from aecodec.family import Family
+from aecodec.model.weights import DEVELOPMENT, Weights
+
+FAMILIES: tuple[Family, ...] = (LearnedFamily(), ClassicFamily())
+
+
+def installed() -> Iterator[Weights]:
+    """All installed models; a family is asked when its turn comes. Raises ModelError."""
+    for family in FAMILIES:
+        yield from family.models().values()
+
+
+def family_of(model: Weights) -> Family:
+    """The family of a model. Raises TypeError for what is no model."""
+    for family in FAMILIES:
+        if isinstance(model, family.kind):
+            return family
+    raise TypeError(f"model: {type(model).__name__}, expected a name or a loaded model")
+
+
+def by_name(name: str) -> Weights:
+    """The installed model of this name. Raises ModelError that names those which can encode."""
+    for model in installed():
+        if model.name == name:
+            return model
+    names = ", ".join(model.name for model in installed() if model.codes)
+    raise ModelError(f"unknown model {name!r}: installed are {names}")
+
+
+def find(number: int) -> Weights | None:
+    """The installed model that has this id, or None."""
+    return next((model for model in installed() if model.id == number), None)
+
+
+def by_id(number: int) -> Weights:
+    """The installed model that has this id. Raises UnsupportedError where there is none."""
+    if (model := find(number)) is not None:
+        return model
+    if number >= DEVELOPMENT:
+        raise UnsupportedError(f"model 0x{number:04x}: development weights that this version does not carry")
+    raise UnsupportedError(f"model 0x{number:04x}: not known to this version; a later one may decode the file")

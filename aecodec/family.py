@@ -1,0 +1,45 @@
+"""The interface of a family of models: what api.py asks of it. A new family is one class with these functions.
+
+`codec/` is the family of the learned codec, `classic/` that of the classic autoencoders; families.py knows them all.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from aecodec.container import BytesLike, DamagedFile, Header
+from aecodec.errors import DecodeError
+from aecodec.geometry import Region
+from aecodec.model.weights import Weights
+from aecodec.settings import Settings
+
+
+class Bitstreams(NamedTuple):
+    """Where the bitstreams of a file come from. tile: of the tile with this number; it may raise DecodeError."""
+
+    header: Header
+    tile: Callable[[int], BytesLike]
+
+
+class Family(Protocol):
+    """Colours are uint8, (H, W) where the header has 1 or 2 channels, else (H, W, 3); alpha is no concern of a family.
+
+    kind: the class of its models.
+    """
+
+    kind: type[Weights]
+
+    def models(self) -> Mapping[str, Weights]:
+        """Those installed, by name. Raises ModelError."""
+
+    def encode(self, image: np.ndarray, model: Weights, settings: Settings) -> bytes:
+        """An image with 1 to 4 channels -> a file. Raises EncodeError, ModelError, TypeError, ValueError."""
+
+    def decode(self, bitstreams: Bitstreams, model: Weights, area: Region, threads: int | None) -> np.ndarray:
+        """The colours of an area; bitstreams that it does not depend on are not asked for. Raises DecodeError."""
+
+    def salvage(
+        self, salvaged: DamagedFile, model: Weights, threads: int | None
+    ) -> tuple[np.ndarray, dict[int, DecodeError]]:
+        """The colours of the whole image, and by number what is wrong with each damaged tile. Raises DecodeError."""

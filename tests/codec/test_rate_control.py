@@ -1,0 +1,214 @@
+"""Rate control with an encoder that is made up: files and PSNRs follow curves, no network runs."""
+
+import contextlib
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from aecodec import container
+from aecodec.codec import rate_control
+from aecodec.codec.envelope import Envelope
+from aecodec.codec.latents import Latents
+from aecodec.codec.rate_control import EXCESS, USED, PsnrControl, SizeControl
+from aecodec.container import Chunk, Header
+from aecodec.errors import EncodeError
+from aecodec.parallel import Workers
+from aecodec.pixels import psnr
+from aecodec.settings import Target
+
+LAST = 2048
+M = 4
+
+
+class Point:
+    """y_hat is error in levels: what it decodes to is the image, here mid-grey, and so much more."""
+
+    def __init__(self, qindex: int):
+        self.qindex, self.gain = qindex, np.full(M, 2 ** (qindex / 300), np.float32)
+
+    def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
+        error = y_hat[..., :1].repeat(16, 0).repeat(16, 1)
+        return np.clip(np.rint(128 + error * np.float32([1, 1, 1])), 0, 255).astype(np.uint8)
+
+
+class Encoder:
+    """bytes_of(qindex): of each tile; error_of(qindex): in levels, of one latent in `every`."""
+
+    def __init__(self, size, bytes_of=lambda q: 8 + q, error_of=lambda q: 60 * 2 ** (-q / 400), effort=1):
+        height, width = size
+        self.pixels = np.full((height, width, 3), 128, np.uint8)
+        y = np.random.default_rng(0).normal(0, 1, (-(-height // 16), -(-width // 16), M)).astype(np.float32)
+        self.latents, self.effort, self.workers = Latents.of(y), effort, Workers(1)
+        self.model = SimpleNamespace(
+            at=Point, last_knot=LAST // 256, latent=M, psnr_prior=None, qindex=lambda quality: round(quality * 20)
+        )
+        self._bytes_of, self._error_of = bytes_of, error_of
+        self.encoded, self.reconstructed, self.sampled = [], [], []
+
+    def encode(self, qindex: int, out: np.ndarray | None = None) -> list[bytes]:
+        self.encoded.append(qindex)
+        if out is not None:
+            self._decode(qindex, out)
+        return [bytes([1]) * int(self._bytes_of(qindex)) for _ in self.latents.tiles]
+
+    def reconstruct(self, qindex: int, out: np.ndarray) -> None:
+        self.reconstructed.append(qindex)
+        self._decode(qindex, out)
+
+    def _decode(self, qindex: int, out: np.ndarray) -> None:
+        """Errors between two levels by giving some latents one more."""
+        error = self._error_of(qindex)
+        share = error**2 % 1 if error < 1 else error % 1
+        rng = np.random.default_rng(1)
+        out[:] = (int(error) + (rng.random(out.shape[:2]) < share))[..., None]
+
+    def estimate(self, qindex: int, tiles) -> float:
+        self.sampled.append(len(tiles))
+        return len(tiles) * self._bytes_of(qindex) * 0.93
+
+    def sample(self, tiles) -> "Encoder":
+        part = Encoder((256, 256 * len(tiles)), self._bytes_of, self._error_of)
+        part.reconstructed = self.sampled
+        return part
+
+
+def envelope(encoder: Encoder, channels: int = 3, chunks=()) -> Envelope:
+    height, width, _ = encoder.pixels.shape
+    return Envelope(Header(1, width, height, channels, 0, 256), chunks)
+
+
+def decoded(encoder: Encoder, data: bytes) -> np.ndarray:
+    header = container.read(data).header
+    y_hat = np.empty_like(encoder.latents.y)
+    encoder._decode(header.quality, y_hat)
+    return Point(0).synthesis(y_hat)[: header.height, : header.width]
+
+
+# Size
+
+
+@pytest.mark.parametrize("size", [(100, 120), (300, 700), (1100, 1300)])
+@pytest.mark.parametrize("bytes_of", [lambda q: 200 + q, lambda q: 300 * 2 ** (q / 500), lambda q: 200 + q**1.3])
+def test_sizes_are_used_and_never_exceeded(size, bytes_of):
+    encoder = Encoder(size, bytes_of)
+    count = len(encoder.latents.tiles)
+    for fraction in (0.1, 0.35, 0.7, 0.95):
+        limit = round(count * bytes_of(fraction * LAST)) + 31 + 6 * count
+        encoder.encoded.clear()
+        data = rate_control.encode(encoder, envelope(encoder), Target(size=limit))
+        assert USED * limit <= len(data) <= limit
+        assert len(encoder.encoded) <= 8
+
+
+def test_bits_per_pixel_are_those_of_the_whole_file():
+    encoder = Encoder((512, 512), lambda q: 200 + q)
+    chunks = [Chunk(b"xmp ", bytes(1000))]
+    data = rate_control.encode(encoder, envelope(encoder, 3, chunks), Target(bpp=0.2))
+    assert 0.97 * 0.2 <= 8 * len(data) / 512**2 <= 0.2
+
+
+def test_many_tiles_are_estimated_by_a_sample():
+    encoder = Encoder((1100, 1300))
+    SizeControl(encoder, envelope(encoder), 20_000).run()
+    assert set(encoder.sampled) == {12}
+    encoder = Encoder((300, 300))
+    SizeControl(encoder, envelope(encoder), 2000).run()
+    assert set(encoder.sampled) == {4}
+
+
+def test_a_size_that_is_too_small_says_which_is_not():
+    encoder = Encoder((100, 100), lambda q: 500 + q)
+    smallest = len(envelope(encoder).bytes(0, encoder.encode(0)))
+    with pytest.raises(EncodeError) as error:
+        SizeControl(encoder, envelope(encoder), smallest - 1).run()
+    bpp = math.ceil(8000 * smallest / 100**2) / 1000
+    expected = f"target size: {smallest - 1} bytes, expected at least {smallest} bytes or {bpp:.3f} bpp"
+    assert str(error.value) == expected
+    assert len(SizeControl(encoder, envelope(encoder), smallest).run()) == smallest
+
+
+def test_a_size_that_is_never_used_up_gives_the_largest_file():
+    encoder = Encoder((100, 100))
+    assert container.read(SizeControl(encoder, envelope(encoder), 10**30).run()).header.quality == LAST
+
+
+def test_sizes_that_do_not_rise_are_never_exceeded():
+    encoder = Encoder((100, 100), lambda q: 1000 + 700 * math.sin(q / 40))
+    for limit in range(400, 1800, 60):
+        with contextlib.suppress(EncodeError):
+            assert len(SizeControl(encoder, envelope(encoder), limit).run()) <= limit
+    assert len(encoder.encoded) < 30 * 30
+
+
+# PSNR
+
+
+@pytest.mark.parametrize("size", [(300, 700), (1600, 1800)])
+@pytest.mark.parametrize("effort", [0, 1])
+def test_psnr_is_reached_and_hardly_passed(size, effort):
+    encoder = Encoder(size, effort=effort)
+    for target in (25, 31.4, 38):
+        data = rate_control.encode(encoder, envelope(encoder), Target(psnr=target))
+        assert target <= psnr(encoder.pixels, decoded(encoder, data)) <= target + EXCESS
+
+
+def test_psnr_of_a_grey_image_is_that_of_its_luma():
+    """The rounded weights of luma leave equal planes as they are."""
+    encoder = Encoder((300, 300))
+    data = PsnrControl(encoder, envelope(encoder, 1), 33).run()
+    assert 33 <= psnr(encoder.pixels[..., 0], decoded(encoder, data)[..., 0]) <= 33.1
+
+
+def test_many_tiles_are_sampled_first():
+    encoder = Encoder((1600, 1800))
+    PsnrControl(encoder, envelope(encoder), 33).run()
+    assert 1 <= len(encoder.sampled) <= 2
+    assert encoder.reconstructed == []
+    assert len(encoder.encoded) <= 3
+
+
+def test_without_refinement_the_first_try_makes_no_bitstreams():
+    encoder = Encoder((300, 300), effort=0)
+    PsnrControl(encoder, envelope(encoder), 33).run()
+    assert len(encoder.reconstructed) == 1
+    encoder = Encoder((300, 300), effort=1)
+    PsnrControl(encoder, envelope(encoder), 33).run()
+    assert encoder.reconstructed == []
+
+
+def test_a_psnr_that_is_too_high_says_what_can_be_reached():
+    encoder = Encoder((300, 300), error_of=lambda q: 30 - q / 100)
+    y_hat = np.empty_like(encoder.latents.y)
+    encoder._decode(LAST, y_hat)
+    best = psnr(encoder.pixels, Point(0).synthesis(y_hat)[:300, :300])
+    with pytest.raises(EncodeError) as error:
+        PsnrControl(encoder, envelope(encoder), 50).run()
+    shown = f"{math.floor(100 * best) / 100:.2f}"
+    assert str(error.value) == f"target PSNR: 50 dB, expected at most {shown} dB, which quality 100 has"
+
+
+def test_an_image_without_error_ends_the_search():
+    encoder = Encoder((300, 300), error_of=lambda q: 0)
+    assert (decoded(encoder, PsnrControl(encoder, envelope(encoder), 40).run()) == encoder.pixels).all()
+    assert len(encoder.encoded) < 30
+
+
+# Quality
+
+
+@pytest.mark.parametrize(("target", "qindex"), [(Target(), 1500), (Target(quality=20.2), 404)])
+def test_a_quality_is_encoded_once(target, qindex):
+    encoder = Encoder((300, 300))
+    data = rate_control.encode(encoder, envelope(encoder), target)
+    assert encoder.encoded == [qindex]
+    assert container.read(data).header == Header(1, 300, 300, 3, qindex, 256)
+
+
+def test_the_overhead_of_an_envelope():
+    encoder = Encoder((600, 600))
+    for chunks in ((), [Chunk(b"xmp ", bytes(99))]):
+        outer = envelope(encoder, 3, chunks)
+        bitstreams = encoder.encode(900)
+        assert abs(outer.overhead + sum(map(len, bitstreams)) - len(outer.bytes(900, bitstreams))) <= 3 * 9

@@ -1,0 +1,94 @@
+"""Threads: results in order, errors passed on, and work that goes on while the interpreter shuts down."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from aecodec.parallel import Workers
+
+TESTS = Path(__file__).parent
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_results_are_in_the_order_of_the_items(threads):
+    with Workers(threads) as workers:
+        assert workers.map(lambda n: n * n, iter(range(100))) == [n * n for n in range(100)]
+        assert workers.map(str, []) == []
+
+
+def test_one_thread_is_the_calling_one():
+    with Workers(1) as workers:
+        assert set(workers.map(lambda _: threading.get_ident(), range(9))) == {threading.get_ident()}
+    with Workers(3) as workers:
+        assert threading.get_ident() not in workers.map(lambda _: threading.get_ident(), range(9))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_is_passed_on_and_the_rest_given_up(threads):
+    done = []
+
+    def work(n: int) -> None:
+        if n == 3:
+            raise KeyError(n)
+        done.append(n)
+
+    with Workers(threads) as workers, pytest.raises(KeyError):
+        workers.map(work, range(1000))
+    assert len(done) < 1000
+
+
+def test_batches_are_small_enough_for_every_thread():
+    with Workers(3) as workers:
+        assert [list(b) for b in workers.batches(range(7), 8)] == [[n] for n in range(7)]
+        assert [len(b) for b in workers.batches(range(100), 8)] == [8] * 12 + [4]
+        assert workers.batches([], 8) == []
+
+
+def test_a_thread_that_the_system_refuses_is_a_memory_error(monkeypatch):
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with Workers(2) as workers, pytest.raises(MemoryError, match="can't start new thread"):
+        workers.map(str, range(3))
+
+
+LATE = """
+import atexit, io, sys, threading, time
+{imports}
+
+def work():
+    time.sleep(0.5)
+    import numpy as np
+    import aecodec, aecodec.pillow
+    from PIL import Image
+    image = np.arange(300 * 280 * 4, dtype=np.uint32).astype(np.uint8).reshape(300, 280, 4)
+    data = aecodec.encode(image, 40, threads=4)
+    assert aecodec.decode(data, threads=4).shape == image.shape
+    assert aecodec.decode(data, region=(5, 5, 270, 280), threads=4).shape == (280, 270, 4)
+    assert aecodec.salvage(data[:-1], threads=4).tiles == (3,)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "AEZ")
+    Image.open(file).load()
+    print(len(data), flush=True)
+
+{start}
+"""
+STARTS = {
+    "a thread that outlives the main one": "threading.Thread(target=work).start()",
+    "a function at exit": "atexit.register(work)",
+}
+
+
+@pytest.mark.parametrize("imports", ["", "import aecodec.pillow"])
+@pytest.mark.parametrize("start", STARTS)
+def test_encoding_and_decoding_go_on_while_the_interpreter_shuts_down(weights, start, imports):
+    code = LATE.format(imports=imports, start=STARTS[start])
+    environment = {**os.environ, "AECODEC_WEIGHTS": str(weights), "PYTHONPATH": str(TESTS.parent)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 500
