@@ -22,7 +22,16 @@ from aecodec.container.container import (
     read_tile,
     write,
 )
-from aecodec.container.header import HEADER_SIZE, NO_MODEL, SIGNATURE, VERSION, BytesLike, Header, pack_header, read_header
+from aecodec.container.header import (
+    HEADER_SIZE,
+    NO_MODEL,
+    SIGNATURE,
+    VERSION,
+    BytesLike,
+    Header,
+    pack_header,
+    read_header,
+)
 from aecodec.container.salvage import DamagedFile, read_damaged
 
 __all__ = [

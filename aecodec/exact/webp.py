@@ -12,8 +12,8 @@ import warnings
 
 import numpy as np
 
+from aecodec.container import BytesLike
 from aecodec.errors import CorruptError, UnsupportedError
-from aecodec.header import BytesLike
 
 EDGE_MAX = 16383  # pixels along the edge of a WebP image
 _SIGNATURE = 0x2F
