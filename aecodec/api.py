@@ -9,7 +9,7 @@ import numpy as np
 from aecodec import container, geometry
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.latents import Symbols
-from aecodec.container import VERSION, BytesLike
+from aecodec.container import BytesLike
 from aecodec.container.alpha import decode_alpha
 from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
 from aecodec.families import by_id, by_name, family_of, find
@@ -19,7 +19,7 @@ from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.model.weights import Weights
 from aecodec.parallel import Workers
 from aecodec.pixels import merge, split
-from aecodec.settings import DEFAULT_EFFORT, Settings, Target
+from aecodec.settings import DEFAULT_EFFORT, DEFAULT_MODEL, Settings, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,9 @@ class Info:
     """What a file says about itself.
 
     `model` is None for a model that is not installed. `quality` is on the scale 1..100, None where the model has one
-    quality or is not installed. `tile` is the edge of a tile in pixels, 0 for one tile, the whole image. `chunks` maps
-    tags to stored sizes in bytes. `size`: bytes of the whole file.
+    quality or is not installed. `tile` is the edge of a tile in pixels, 0 for one tile, the whole image. `exact` is the
+    number of tiles that are stored without loss. `chunks` maps tags to stored sizes in bytes. `size`: bytes of the
+    whole file.
     """
 
     version: int
@@ -40,6 +41,7 @@ class Info:
     quality: float | None
     tile: int
     tiles: int
+    exact: int
     chunks: dict[str, int]
     size: int
 
@@ -52,12 +54,15 @@ def encode(
     target_size: int | None = None,
     target_bpp: float | None = None,
     target_psnr: float | None = None,
+    lossless: bool = False,
     effort: int = DEFAULT_EFFORT,
-    model: str | Weights = "photo",
+    model: str | Weights = DEFAULT_MODEL,
     metadata: Metadata = Metadata(),  # noqa: B008 (immutable)
     threads: int | None = None,
 ) -> bytes:
     """Compress an image to the bytes of an .aez file.
+
+    Tiles that cost less without loss, such as text and flat graphics, are stored so at any quality.
 
     At most one of `quality`, `target_size`, `target_bpp` and `target_psnr` is given; quality 75 if none is. In tiny
     images the steps of the quality may be too coarse for the margins that are stated; the bounds hold nevertheless.
@@ -73,7 +78,10 @@ def encode(
     target_bpp : float, optional
         The same in bits per pixel.
     target_psnr : float, optional
-        dB that the decoded colours (the grey) have at least, and at most 0.1 dB more unless quality 1 has.
+        dB that the decoded colours (the grey) have at least, and at most 0.1 dB more unless quality 1 has or exact
+        tiles have. What quality 100 does not reach is reached by more exact tiles.
+    lossless : bool
+        Code all tiles without loss, alpha and the colours that it hides included; no quality or target is given then.
     effort : int
         Number of refinement steps, 0 to 9; each decodes the current result and corrects the latents by gradient
         descent. Files get smaller at the same PSNR; at the same quality PSNR and bytes rise. Decoding takes the same
@@ -110,7 +118,9 @@ def encode(
     split(image)  # checks it
     target = Target(quality, target_size, target_bpp, target_psnr)
     settings = Settings(target, effort, pack_metadata(metadata), threads)
-    weights = by_name(model) if isinstance(model, str) else model
+    if lossless and model != DEFAULT_MODEL:
+        raise ValueError(f"model: {model!r}, expected none with lossless")
+    weights = by_name("lossless" if lossless else model) if isinstance(model, str) else model
     return family_of(weights).encode(image, weights, settings)
 
 
@@ -159,19 +169,18 @@ def decode(
     """
     if region is None:
         file = container.read(data, limits)
-        header, chunks, tile = file.header, file.chunks, file.tiles.__getitem__
+        header, chunks, exact, tile = file.header, file.chunks, file.exact, file.tiles.__getitem__
         area = Region(0, 0, header.width, header.height)
     else:
         index = container.read_index(data, limits)
-        header, tile = index.header, partial(container.read_tile, data, index)
+        header, exact, tile = index.header, index.exact, partial(container.read_tile, data, index)
         area = geometry.checked_region(region, header.width, header.height)
         chunks = container.read_chunks(data, index, [container.ALPHA])
     model = by_id(header.model)
-    colours = family_of(model).decode(Bitstreams(header, tile), model, area, threads)
-    alpha = None
-    if header.channels % 2 == 0:
-        stored = next(c.data for c in chunks if c.tag == container.ALPHA)
-        alpha = decode_alpha(stored, header.height, header.width)[area.inside]
+    stored = next((chunk.data for chunk in chunks if chunk.tag == container.ALPHA), None)
+    in_tiles = header.channels % 2 == 0 and stored is None
+    colours = family_of(model).decode(Bitstreams(header, tile, exact, in_tiles), model, area, threads)
+    alpha = None if stored is None else decode_alpha(stored, header.height, header.width)[area.inside]
     return merge(colours, alpha)
 
 
@@ -180,7 +189,7 @@ def decode_symbols(data: BytesLike) -> list[Symbols]:
     file = container.read(data)
     with Workers(1) as workers:
         decoder = Decoder(file.header, by_id(file.header.model), workers)
-        return list(decoder.symbols(Bitstreams(file.header, file.tiles.__getitem__)))
+        return list(decoder.symbols(Bitstreams(file.header, file.tiles.__getitem__, file.exact)))
 
 
 def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
@@ -212,7 +221,7 @@ def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     model = find(header.model)
     quality = model and model.quality(header.quality)
     return Info(
-        version=VERSION,
+        version=header.version,
         model_id=header.model,
         model=model and model.name,
         width=header.width,
@@ -221,6 +230,7 @@ def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
         quality=None if quality is None else round(quality, 2),
         tile=header.tile,
         tiles=header.tile_count,
+        exact=len(index.exact),
         chunks={tag.decode("ascii").strip(): span.size for tag, span in index.chunks},
         size=index.size,
     )

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from aecodec.classic.family import ClassicFamily
 from aecodec.codec.family import LearnedFamily
 from aecodec.errors import ModelError, UnsupportedError
+from aecodec.exact.family import ExactFamily
 from aecodec.family import Family
 from aecodec.model.weights import DEVELOPMENT, Weights
 
-FAMILIES: tuple[Family, ...] = (LearnedFamily(), ClassicFamily())
+FAMILIES: tuple[Family, ...] = (LearnedFamily(), ExactFamily(), ClassicFamily())
 
 
 def installed() -> Iterator[Weights]:

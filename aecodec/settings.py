@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aecodec.container import Chunk
 
+DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 75
 DEFAULT_EFFORT, MAX_EFFORT = 1, 9
 

@@ -54,6 +54,17 @@ class Header:
             return 1, 1
         return -(-self.height // self.tile), -(-self.width // self.tile)
 
+    def tile_area(self, number: int) -> tuple[int, int, int, int]:
+        """x, y, width and height of a tile in pixels.
+
+        >>> Header(model=1, width=768, height=500, channels=3, quality=1024, tile=256).tile_area(4)
+        (256, 256, 256, 244)
+        """
+        edge = self.tile or max(self.width, self.height)
+        row, column = divmod(number, self.tile_grid[1])
+        x, y = column * edge, row * edge
+        return x, y, min(edge, self.width - x), min(edge, self.height - y)
+
     @property
     def tile_count(self) -> int:
         """Number of tiles, which follows from the size of the image."""

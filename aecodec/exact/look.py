@@ -32,8 +32,8 @@ def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
     return max(entropy, 0.0) * (1 - _REPEATED * repeated), repeated
 
 
-def worth_trying(pixels: np.ndarray, learned_bytes: int) -> bool:
-    """Whether a tile, uint8 (h, w, 3), may cost less if it is exact than its learned bitstream."""
+def worth_trying(pixels: np.ndarray, learned_bytes: float) -> bool:
+    """Whether a tile, uint8 (h, w, 3), may cost less if it is exact than with a learned bitstream of so many bytes."""
     forecast, repeated = lossless_bpp(pixels)
     bpp = 8 * learned_bytes / pixels[..., 0].size
     return _FROM * forecast < bpp * (_ERROR + _ERROR_REPEATED * repeated)
