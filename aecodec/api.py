@@ -1,6 +1,6 @@
 """The public functions: arguments are checked here, and the family of the model does the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,10 +12,12 @@ from aecodec.codec.latents import Symbols
 from aecodec.container import BytesLike
 from aecodec.container.alpha import decode_alpha
 from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
+from aecodec.errors import UnsupportedError
 from aecodec.families import by_id, by_name, family_of, find
 from aecodec.family import Bitstreams
 from aecodec.geometry import Region
 from aecodec.limits import DEFAULT_LIMITS, Limits
+from aecodec.model.model import Model
 from aecodec.model.weights import Weights
 from aecodec.parallel import Workers
 from aecodec.pixels import merge, split
@@ -167,6 +169,7 @@ def decode(
     >>> decode(data, region=(500, 300, 80, 60)).shape
     (60, 80, 3)
     """
+    tile: Callable[[int], BytesLike]
     if region is None:
         file = container.read(data, limits)
         header, chunks, exact, tile = file.header, file.chunks, file.exact, file.tiles.__getitem__
@@ -187,8 +190,11 @@ def decode(
 def decode_symbols(data: BytesLike) -> list[Symbols]:
     """The exact part of decoding, for tests of conformance: the symbols of each tile of a learned model."""
     file = container.read(data)
+    model = by_id(file.header.model)
+    if not isinstance(model, Model):
+        raise UnsupportedError(f"model {model.name}: expected a learned model")
     with Workers(1) as workers:
-        decoder = Decoder(file.header, by_id(file.header.model), workers)
+        decoder = Decoder(file.header, model, workers)
         return list(decoder.symbols(Bitstreams(file.header, file.tiles.__getitem__, file.exact)))
 
 
@@ -219,11 +225,11 @@ def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     index = container.read_index(data, limits)
     header = index.header
     model = find(header.model)
-    quality = model and model.quality(header.quality)
+    quality = model.quality(header.quality) if model else None
     return Info(
         version=header.version,
         model_id=header.model,
-        model=model and model.name,
+        model=model.name if model else None,
         width=header.width,
         height=header.height,
         channels=header.channels,

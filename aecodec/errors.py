@@ -1,4 +1,5 @@
-"""Everything that aecodec raises about its input. Messages: place, found, expected; lower case, one line."""
+"""Everything that aecodec raises about its input. Messages: what it is about, what is there, what is
+expected; lower case, one line."""
 
 
 def printable(text: str) -> str:
@@ -11,7 +12,7 @@ def printable(text: str) -> str:
 
 
 class AezError(Exception):
-    """Base of all errors that aecodec raises about files, pictures and models."""
+    """Base of all errors that aecodec raises about files, images and models."""
 
 
 class DecodeError(AezError, ValueError):
@@ -37,8 +38,8 @@ class CorruptError(DecodeError):
 class LimitError(DecodeError):
     """The file asks for more than the limits in force allow.
 
-    `found`: place and what is too much. `name`: of the limit, `Limits.max_NAME`; `allowed`: its value; `needed`: the
-    value that would do. It can be pickled, as errors from other processes are.
+    `found`: what it is about and how much is asked for. `name`: of the limit, `Limits.max_NAME`; `allowed`: its value;
+    `needed`: the value that would do. It can be pickled, as errors from other processes are.
     """
 
     def __init__(self, found: str, name: str, allowed: int, needed: int):
@@ -50,7 +51,7 @@ class LimitError(DecodeError):
 
 
 class EncodeError(AezError, ValueError):
-    """The picture cannot be encoded."""
+    """The image cannot be encoded."""
 
 
 class ModelError(AezError, RuntimeError):

@@ -1,6 +1,7 @@
 """The registry: all families of models, and all models that are installed."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from aecodec.classic.family import ClassicFamily
 from aecodec.codec.family import LearnedFamily
@@ -9,7 +10,7 @@ from aecodec.exact.family import ExactFamily
 from aecodec.family import Family
 from aecodec.model.weights import DEVELOPMENT, Weights
 
-FAMILIES: tuple[Family, ...] = (LearnedFamily(), ExactFamily(), ClassicFamily())
+FAMILIES: tuple[Family[Any], ...] = (LearnedFamily(), ExactFamily(), ClassicFamily())
 
 
 def installed() -> Iterator[Weights]:
@@ -18,7 +19,7 @@ def installed() -> Iterator[Weights]:
         yield from family.models().values()
 
 
-def family_of(model: Weights) -> Family:
+def family_of(model: Weights) -> Family[Any]:
     """The family of a model. Raises TypeError for what is no model."""
     for family in FAMILIES:
         if isinstance(model, family.kind):

@@ -5,7 +5,7 @@ autoencoders; families.py knows them all.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from aecodec.errors import DecodeError
 from aecodec.geometry import Region
 from aecodec.model.weights import Weights
 from aecodec.settings import Settings
+
+Kind = TypeVar("Kind", bound=Weights)
 
 
 class Bitstreams(NamedTuple):
@@ -29,7 +31,7 @@ class Bitstreams(NamedTuple):
     alpha: bool = False
 
 
-class Family(Protocol):
+class Family(Protocol[Kind]):
     """Colours are uint8, (H, W) where the header has 1 or 2 channels, else (H, W, 3).
 
     Alpha is a chunk of the file and no concern of a family, except where `Bitstreams.alpha` says that the tiles hold
@@ -38,19 +40,19 @@ class Family(Protocol):
     kind: the class of its models.
     """
 
-    kind: type[Weights]
+    kind: type[Kind]
 
-    def models(self) -> Mapping[str, Weights]:
+    def models(self) -> Mapping[str, Kind]:
         """Those installed, by name. Raises ModelError."""
 
-    def encode(self, image: np.ndarray, model: Weights, settings: Settings) -> bytes:
+    def encode(self, image: np.ndarray, model: Kind, settings: Settings) -> bytes:
         """An image with 1 to 4 channels -> a file. Raises EncodeError, ModelError, TypeError, ValueError."""
 
-    def decode(self, bitstreams: Bitstreams, model: Weights, area: Region, threads: int | None) -> np.ndarray:
+    def decode(self, bitstreams: Bitstreams, model: Kind, area: Region, threads: int | None) -> np.ndarray:
         """The colours of an area; bitstreams that it does not depend on are not asked for. Raises DecodeError."""
 
     def salvage(
-        self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Weights, threads: int | None
+        self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Kind, threads: int | None
     ) -> tuple[np.ndarray, dict[int, DecodeError]]:
         """The colours of the whole image, and by number what is wrong with each damaged tile. Raises DecodeError.
 

@@ -9,7 +9,7 @@ from aecodec.errors import LimitError
 class Limits:
     """What a reader is willing to take on; more is a LimitError, before anything is allocated for it.
 
-    `max_pixels`: width x height; the default is where Pillow refuses a picture as a decompression bomb. `max_tiles`:
+    `max_pixels`: width x height; the default is where Pillow refuses an image as a decompression bomb. `max_tiles`:
     number of tiles, because one of a strip takes a third of the time of a whole one; the default is three times what so
     many pixels make. `max_metadata`: bytes of all chunks but alpha together, as stored and as unpacked.
     """

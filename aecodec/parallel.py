@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,16 +30,19 @@ class Workers:
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Results in order. Raises what the function raises; MemoryError if the system refuses a thread."""
-        items, futures = list(items), []
+        queue: list[Item] = list(items)
+        if self._pool is None:
+            return [function(item) for item in queue]
+        futures: list[Future[Result]] = []
         try:
-            for item in items if self._pool else ():
+            for item in queue:
                 try:
                     futures.append(self._pool.submit(function, item))
                 except RuntimeError as error:
                     if "shutdown" in str(error):
                         break
                     raise MemoryError(str(error)) from None
-            results = [function(item) for item in items[len(futures) :]]
+            results = [function(item) for item in queue[len(futures) :]]
             return [future.result() for future in futures] + results
         finally:
             for future in futures:

@@ -5,10 +5,15 @@ has `quality` (1..100) and, where the file has them, `icc_profile`, `exif` and `
 is an OSError, also under `ImageFile.LOAD_TRUNCATED_IMAGES`: pixels come whole or not at all. `Image.MAX_IMAGE_PIXELS`
 is the limit on pixels, as for any format, and with it on tiles; that on metadata is the default of `aecodec.Limits`.
 
-Options of `save`: `quality`, 1 (smallest) to 100 (best), default 75; `effort`, 0 (fastest) to 9, default 1;
-`icc_profile`, bytes, default `info`'s, None for none; `exif`, bytes or `Image.Exif`, and `xmp`, bytes or str, written
-only if given. The modes L, LA, RGB and RGBA are kept, 1 becomes L and P becomes RGB, or LA and RGBA if they have
-transparency; any other mode is an OSError.
+Options of `save` are those of `aecodec.encode`: one of `quality`, 1 (smallest) to 100 (best), default 75,
+`target_size`, `target_bpp` and `target_psnr`; `effort`, 0 to 9, default 1; `model`; `threads`. Beside them
+`icc_profile`, bytes, default what the image has or says of its colours otherwise, None for none; `exif`, bytes or
+`Image.Exif`, and `xmp`, bytes or str, written only if given, as by Pillow's own plugins; `dpi`, a pair of numbers, kept
+in the Exif. Options that tune other formats, such as `optimize`, are passed over; `lossless` and other unknown ones are
+a TypeError.
+
+The modes L, LA, RGB and RGBA are kept; 1, P, PA, La, RGBa, RGBX and YCbCr are converted; a transparent colour becomes
+alpha. Any other mode is an OSError.
 
 >>> import io
 >>> file = io.BytesIO()
@@ -29,13 +34,18 @@ from PIL import Image, ImageFile
 from aecodec import api, container, geometry, settings
 from aecodec.container import Chunk, Index
 from aecodec.container.metadata import Metadata, unpack_metadata
-from aecodec.errors import CorruptError, DecodeError, ModelError, NotAezError
+from aecodec.errors import CorruptError, DecodeError, EncodeError, ModelError, NotAezError
+from aecodec.imagefile import as_kept, stated_profile
+from aecodec.imagefile.colour import fitted
+from aecodec.imagefile.tags import with_density
 from aecodec.limits import DEFAULT_LIMITS, Limits
 
 FORMAT = "AEZ"
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_CONVERTED = {"1": ("L", "LA"), "P": ("RGB", "RGBA")}  # without and with transparency
+_ENCODE = ("quality", "target_size", "target_bpp", "target_psnr", "effort", "model", "threads")
+# Options with which programs tune several formats at once; none of them promises anything of the pixels.
+_TUNE_OTHERS = ("optimize", "progressive", "compress_level", "method", "speed", "subsampling", "bits", "format")
 _METADATA = {"icc_profile": "icc", "exif": "exif", "xmp": "xmp"}  # in Pillow's words and in ours
 _METADATA_TAGS = (container.ICC, container.EXIF, container.XMP)
 _EXIF_PREFIX = b"Exif\0\0"
@@ -77,7 +87,7 @@ class AezImageFile(ImageFile.ImageFile):
             self.info["quality"] = quality
         for key, name in _METADATA.items():
             if value := getattr(metadata, name):
-                self.info[key] = value
+                self.info[key] = _EXIF_PREFIX + value if key == "exif" else value  # as Pillow's own plugins have it
         self.tile = [ImageFile._Tile("aez", (0, 0, *self.size), 0, (header,))]
 
     def _metadata_chunks(self, index: Index) -> Iterator[Chunk]:
@@ -141,34 +151,43 @@ def _longest_index(tiles: int) -> int:
 
 
 def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
-    mode = _mode_to_save(im)
     options = im.encoderinfo
-    quality = options.get("quality", settings.DEFAULT_QUALITY)
-    if isinstance(quality, bool) or not isinstance(quality, numbers.Real) or not 1 <= quality <= 100:
-        raise ValueError(f"quality: {quality!r}, expected a number from 1 to 100")
-    effort = options.get("effort", settings.DEFAULT_EFFORT)
-    if isinstance(effort, bool) or not isinstance(effort, numbers.Integral) or not 0 <= effort <= settings.MAX_EFFORT:
-        raise ValueError(f"effort: {effort!r}, expected an integer from 0 to {settings.MAX_EFFORT}")
-    icc = options.get("icc_profile", im.info.get("icc_profile"))
-    exif = options.get("exif")
-    if isinstance(exif, Image.Exif):
-        exif = exif.tobytes()
+    if options.get("lossless", False) is False:
+        options = {key: value for key, value in options.items() if key != "lossless"}
+    if unknown := [key for key in options if key not in (*_ENCODE, *_METADATA, "dpi", *_TUNE_OTHERS)]:
+        raise TypeError(f"{unknown[0]}: unknown option, expected {', '.join((*_ENCODE, *_METADATA, 'dpi'))}")
+    chosen = {key: options[key] for key in _ENCODE if key in options}
+    if not {"target_size", "target_bpp", "target_psnr"} & chosen.keys():
+        _check_number("quality", chosen.get("quality", 75), numbers.Real, 1, 100)
+    chosen.setdefault("effort", settings.DEFAULT_EFFORT)
+    _check_number("effort", chosen["effort"], numbers.Integral, 0, settings.MAX_EFFORT)
+    try:
+        ready = as_kept(im)
+        icc = options["icc_profile"] if "icc_profile" in options else _profile(im, len(ready.getbands()))
+    except EncodeError:
+        raise OSError(f"cannot write mode {im.mode} as {FORMAT}") from None
+    exif = options.get("exif") or b""
+    exif = bytes(exif.tobytes() if isinstance(exif, Image.Exif) else exif).removeprefix(_EXIF_PREFIX)
     xmp = options.get("xmp")
-    if isinstance(xmp, str):
-        xmp = xmp.encode()
-    metadata = Metadata(icc or None, bytes(exif or b"").removeprefix(_EXIF_PREFIX) or None, xmp or None)
-    ready = im if im.mode == mode else im.convert(mode)
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    metadata = Metadata(icc or None, with_density(exif or None, options.get("dpi")), xmp or None)
+    if "quality" in chosen:
+        chosen["quality"] = float(chosen["quality"])
     with _pillow_errors():
-        data = api.encode(np.asarray(ready), float(quality), effort=int(effort), metadata=metadata)
+        data = api.encode(np.asarray(ready), metadata=metadata, **chosen)
     fp.write(data)
 
 
-def _mode_to_save(im: Image.Image) -> str:
-    if im.mode in _MODES.values():
-        return im.mode
-    if im.mode not in _CONVERTED:
-        raise OSError(f"cannot write mode {im.mode} as {FORMAT}")
-    return _CONVERTED[im.mode][im.has_transparency_data]
+def _profile(im: Image.Image, channels: int) -> bytes | None:
+    """The profile that an image has, or that stands for what it says of its colours otherwise."""
+    icc = stated_profile(im.info, channels)
+    return icc if "icc_profile" in im.info else icc and fitted(icc, channels)
+
+
+def _check_number(name: str, value: Any, kind: type, lowest: int, highest: int) -> None:
+    whole = "an integer" if kind is numbers.Integral else "a number"
+    if isinstance(value, bool) or not isinstance(value, kind) or not lowest <= value <= highest:
+        raise ValueError(f"{name}: {value!r}, expected {whole} from {lowest} to {highest}")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Multiply-accumulates of the networks per pixel, and bytes of the weights -> results/arithmetic.json.
+"""Multiply-accumulates of the networks per pixel, and bytes of the weights -> arithmetic.json.
 
 Counted from the shapes of the operations in the graphs that are run, for one tile of 256x256 pixels, without the halo
 of windows, whose share of the largest ones is stated beside it.
@@ -6,7 +6,7 @@ of windows, whose share of the largest ones is stated beside it.
 
 import math
 
-from common import RESULTS, conditions, write_json
+from common import write_result
 
 from aecodec import geometry
 from aecodec.codec.transforms import HALO, WINDOW
@@ -39,7 +39,7 @@ def graph(model: Model, name: str) -> float:
     return total / PIXELS
 
 
-def main() -> None:
+def run(options) -> None:
     model = by_name("photo")
     counts = {name: graph(model, name) for name in NETS}
     net = model.hyper_synthesis
@@ -50,7 +50,6 @@ def main() -> None:
     counts["adjoint"] += overlap
     files = {file.name: file.stat().st_size for file in sorted(model.folder.iterdir()) if file.suffix != ".csv"}
     result = {
-        **conditions(),
         "kmac_per_pixel": {name: round(value / 1000, 3) for name, value in counts.items()},
         **{
             part: round(sum(counts[name] for name in nets) / 1000, 2)
@@ -63,10 +62,4 @@ def main() -> None:
         "window_over_kept": round((WINDOW / (WINDOW - 2 * HALO)) ** 2, 3),
         "bytes": files | {"total": sum(files.values())},
     }
-    write_json(RESULTS / "arithmetic.json", result)
-    for name in ("encoder", "encoder at effort 0", "decoder"):
-        print(f"{name}: {result[name]} kMAC/px")
-
-
-if __name__ == "__main__":
-    main()
+    write_result("arithmetic", result)

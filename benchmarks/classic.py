@@ -1,77 +1,67 @@
-"""Every classic autoencoder beside JPEG, PNG and the flagship, each on its own test pictures: bytes and PSNR.
+"""Every classic autoencoder beside JPEG, PNG and the photo model, on its own test images -> classic.json.
 
-    python benchmarks/classic.py --mnist DIR --fashion DIR --images DIR
-
-DIR: IDX files of MNIST and of Fashion-MNIST, grey pictures. What is not given is left out. Files are whole .aez files,
-JPEGs and PNGs of each picture, PSNR is that of all pixels together.
+Folders: IDX files of MNIST and of Fashion-MNIST, grey images. What is not given is left out. Files are whole
+.aez files, JPEGs and PNGs of each image; the PSNR is that of all pixels of a set together.
 """
 
-import argparse
-import io
-from collections.abc import Callable
+import math
+import statistics
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from common import RESULTS, conditions, write_json
+from common import write_result
 from PIL import Image
 
-import aecodec
+from aecodec.bench.codecs import CODECS, SUBJECT, Codec, known_codecs
+from aecodec.bench.images import find_images
+from aecodec.bench.libraries import decode_pillow, encode_pillow
+from aecodec.bench.measure import measure_once
 from aecodec.classic.idx import read_digits
 from aecodec.classic.weights import classics
 
-JPEG = (1, 75)
-FLAGSHIP = (1, 50, 75)
+ENCODE, DECODE = partial(encode_pillow, format="JPEG", optimize=True), partial(decode_pillow, format="JPEG")
+JPEG = Codec("JPEG", "optimised, baseline", ENCODE, DECODE, (1, 75))
+PHOTO_QUALITIES = (1, 50, 75)
 
 
-def aez(picture: np.ndarray, **settings) -> tuple[int, np.ndarray]:
-    """Size of a file and what comes back from it."""
-    data = aecodec.encode(picture, **settings)
-    return len(data), aecodec.decode(data)
+def add_options(parser) -> None:
+    parser.add_argument("--mnist", type=Path, help="folder of IDX files")
+    parser.add_argument("--fashion", type=Path, help="folder of IDX files")
+    parser.add_argument("--first", type=int, default=100, metavar="N", help="test images of each set (default: 100)")
 
 
-def pillow(picture: np.ndarray, kind: str, **settings) -> tuple[int, np.ndarray]:
-    """The same through Pillow."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, kind, optimize=True, **settings)
-    return file.tell(), np.asarray(Image.open(file))
+def mean(codec: Codec, quality: float, images: list[np.ndarray]) -> dict[str, float | None]:
+    """Return mean bytes, bits per pixel and PSNR (None: lossless) of a set of grey images."""
+    points = [measure_once(codec, image, quality) for image in images]
+    pixels = sum(point.pixels for point in points)
+    error = sum(point.pixels * 10 ** (-point.psnr / 10) for point in points) / pixels
+    size = statistics.fmean(point.size for point in points)
+    bpp = round(8 * sum(point.size for point in points) / pixels, 4)
+    return {"bytes": round(size, 1), "bpp": bpp, "psnr": round(-10 * math.log10(error), 2) if error else None}
 
 
-def mean(pictures: list[np.ndarray], code: Callable) -> dict:
-    """Mean bytes, bits per pixel and PSNR of a set."""
-    size = error = 0.0
-    for picture in pictures:
-        found, back = code(picture)
-        size += found
-        error += float(np.square(picture.astype(float) - back).sum())
-    pixels = sum(p.size for p in pictures)
-    psnr = round(10 * np.log10(255**2 * pixels / error), 2) if error else None  # None: lossless
-    return {"bytes": round(size / len(pictures), 1), "bpp": round(8 * size / pixels, 4), "psnr": psnr}
-
-
-def rows(data: str, pictures: list[np.ndarray]) -> list[dict]:
-    """All codecs on one set."""
-    found = []
+def rows(data: str, images: list[np.ndarray]) -> list[dict]:
+    """Return the results of all codecs on one set."""
+    result = []
     for name, net in classics().items():
         if net.codes and net.entry["data"] == data:
-            label = f"{net.entry['label']} {name}"
-            patches = round(pictures[0].size / net.edge**2)
-            more = {"latents": net.latents * patches, "bits": net.scale.bits, "float32": 4 * net.latents * patches}
-            found.append({"codec": label, **mean(pictures, lambda p, name=name: aez(p, model=name)), **more})
-    for quality in FLAGSHIP:
-        found.append({"codec": f"photo, quality {quality}", **mean(pictures, lambda p, q=quality: aez(p, quality=q))})
-    for quality in JPEG:
-        measured = mean(pictures, lambda p, q=quality: pillow(p, "JPEG", quality=q))
-        found.append({"codec": f"JPEG, quality {quality}", **measured})
-    found.append({"codec": "PNG", **mean(pictures, lambda p: pillow(p, "PNG"))})
-    raw = sum(p.size for p in pictures) / len(pictures)
-    found.append({"codec": "raw", "bytes": raw, "bpp": 8.0, "psnr": None})
-    return [{"data": data, **row} for row in found]
+            latents = net.latents * round(images[0].size / net.edge**2)
+            row = {"codec": f"{net.entry['label']} {name}", **mean(known_codecs()[name], 1, images)}
+            result.append(row | {"latents": latents, "bits": net.scale.bits, "float32": 4 * latents})
+    others = [(f"photo, quality {quality}", CODECS[SUBJECT], quality) for quality in PHOTO_QUALITIES]
+    others += [(f"JPEG, quality {quality}", JPEG, quality) for quality in JPEG.qualities]
+    others += [("PNG", CODECS["png"], 80)]
+    result += [{"codec": label, **mean(codec, quality, images)} for label, codec, quality in others]
+    result.append({"codec": "raw", "bytes": statistics.fmean(image.size for image in images), "bpp": 8.0, "psnr": None})
+    return [{"data": data, **row} for row in result]
 
 
-def table(found: list[dict]) -> str:
-    """The rows in Markdown."""
-    lines = ["| test pictures | codec | latents, bits each | as float32 | bytes | bpp | PSNR |", "|" + "---|" * 7]
-    for row in found:
+def table(rows: list[dict]) -> str:
+    """Return the rows in Markdown."""
+    lines = ["| test images | codec | latents, bits each | as float32 | bytes | bpp | PSNR |", "|" + "---|" * 7]
+    for row in rows:
         latents = f"{row['latents']}, {row['bits']}" if "latents" in row else ""
         psnr = "lossless" if row["psnr"] is None else f"{row['psnr']:.2f} dB"
         cells = [row["data"], row["codec"], latents, str(row.get("float32", ""))]
@@ -80,26 +70,15 @@ def table(found: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Measure, write results/classic.json, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mnist", type=Path)
-    parser.add_argument("--fashion", type=Path)
-    parser.add_argument("--images", type=Path)
-    parser.add_argument("--pictures", type=int, default=100, help="of each set: the first test pictures")
-    given = parser.parse_args()
-    found = []
-    for name, folder in (("mnist", given.mnist), ("fashion-mnist", given.fashion)):
+def run(options) -> None:
+    result = []
+    for name, folder in (("mnist", options.mnist), ("fashion-mnist", options.fashion)):
         if folder:
-            found += rows(name, list(read_digits(folder).test[: given.pictures]))
-    if given.images:
-        files = sorted(path for path in given.images.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
-        found += rows("grey", [np.asarray(Image.open(path).convert("L")) for path in files[: given.pictures]])
-    if not found:
-        parser.error("no pictures given")
-    write_json(RESULTS / "classic.json", conditions() | {"pictures": given.pictures, "rows": found})
-    print(table(found))
-
-
-if __name__ == "__main__":
-    main()
+            result += rows(name, list(read_digits(folder).test[: options.first]))
+    if options.images:
+        files = find_images(options.images)[: options.first]
+        result += rows("grey", [np.asarray(Image.open(path).convert("L")) for path in files])
+    if not result:
+        sys.exit("no images given: expected --mnist, --fashion or --images")
+    write_result("classic", {"images": options.first, "rows": result})
+    print(table(result))

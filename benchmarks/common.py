@@ -1,59 +1,101 @@
-"""What the benchmark scripts share: where results go, large pictures made of small ones, commands that are measured."""
+"""What the benchmarks share: results, large images made of small ones, timing, child processes.
+
+Nothing heavy is imported before it is needed: benchmarks of memory start their children from a small process, because
+on Linux the peak of a child counts from the size of its parent.
+"""
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a result in one piece (under a temporary name first, then renamed), one line per key or list element."""
-    lines = []
-    for key, value in content.items():
-        one_line = json.dumps(value, allow_nan=False)
-        if isinstance(value, list):
-            one_line = "[\n  " + ",\n  ".join(json.dumps(element, allow_nan=False) for element in value) + "\n ]"
-        elif isinstance(value, dict):
-            rows = (f"{json.dumps(name)}: {json.dumps(element, allow_nan=False)}" for name, element in value.items())
-            one_line = "{\n  " + ",\n  ".join(rows) + "\n }"
-        lines.append(f" {json.dumps(key)}: {one_line}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    temporary.replace(path)
-    print(f"wrote {path.name}")
-
-
-def conditions() -> dict[str, Any]:
-    """Return machine and library versions, for the head of a result."""
+def write_result(name: str, content: dict[str, Any]) -> Path:
+    """Write results/NAME.json, headed by machine and versions, one line per key or list element; print the rest."""
     from aecodec.bench.machine import describe_machine, library_versions
 
-    return {"machine": describe_machine(), "versions": library_versions()}
+    head = {"machine": describe_machine(), "versions": library_versions()}
+    path = RESULTS / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text("{\n" + ",\n".join(_lines(head | content)) + "\n}\n", encoding="utf-8")
+    temporary.replace(path)
+    print("\n".join(line for line in _lines(content) if len(line) < 5000))
+    print(f"wrote {path.name}")
+    return path
 
 
-def mosaic(files: Sequence[Path], width: int, height: int):  # -> uint8 (height, width, 3)
-    """Return a large picture made of small ones: cells of one size, upright pictures turned, neighbours mirrored."""
+def _lines(content: dict[str, Any]) -> list[str]:
+    lines = []
+    for key, value in content.items():
+        text = json.dumps(value, allow_nan=False)
+        if value and isinstance(value, list):
+            text = "[\n  " + ",\n  ".join(json.dumps(element, allow_nan=False) for element in value) + "\n ]"
+        elif value and isinstance(value, dict):
+            rows = (f"{json.dumps(str(k))}: {json.dumps(v, allow_nan=False)}" for k, v in value.items())
+            text = "{\n  " + ",\n  ".join(rows) + "\n }"
+        lines.append(f" {json.dumps(key)}: {text}")
+    return lines
+
+
+def mosaic(images: Sequence[Path], width: int, height: int):  # -> uint8 (height, width, 3)
+    """Return a large image made of small ones: cells of one size, upright images turned, neighbours mirrored."""
     import numpy as np
 
-    from aecodec.bench.pictures import as_rgb, load_picture
+    from aecodec.bench.images import as_rgb, find_images, load_image
 
-    pictures = [as_rgb(load_picture(file).pixels) for file in files]
-    pictures = [np.rot90(one) if one.shape[0] > one.shape[1] else one for one in pictures]
-    cell_h, cell_w = (min(one.shape[axis] for one in pictures) for axis in (0, 1))
+    images = [as_rgb(load_image(path).pixels) for path in find_images(images)]
+    images = [np.rot90(image) if image.shape[0] > image.shape[1] else image for image in images]
+    cell_h, cell_w = (min(image.shape[axis] for image in images) for axis in (0, 1))
     rows, columns = -(-height // cell_h), -(-width // cell_w)
     canvas = np.empty((rows * cell_h, columns * cell_w, 3), np.uint8)
     for row in range(rows):
         for column in range(columns):
-            cell = pictures[(row * columns + column) % len(pictures)][:cell_h, :cell_w]
+            cell = images[(row * columns + column) % len(images)][:cell_h, :cell_w]
             cell = cell[:: -1 if row % 2 else 1, :: -1 if column % 2 else 1]
             canvas[row * cell_h : (row + 1) * cell_h, column * cell_w : (column + 1) * cell_w] = cell
     return np.ascontiguousarray(canvas[:height, :width])
+
+
+def median_seconds(
+    functions: dict[str, Callable], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
+    """Call the functions in turn, a warm-up and then `rounds` times, and return the median seconds of each."""
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(rounds + 1):
+        for name, function in functions.items():
+            start = clock()
+            function()
+            seconds[name].append(clock() - start)
+    return {name: statistics.median(times[1:]) for name, times in seconds.items()}
+
+
+def progress(total: int) -> Callable[[int], None]:
+    """Return a function that counts steps and prints every percent that is reached."""
+    done = 0
+
+    def tick(steps: int = 1) -> None:
+        nonlocal done
+        before, done = done, done + steps
+        if done * 100 // total > before * 100 // total:
+            print(f"{done * 100 // total} %", flush=True)
+
+    return tick
+
+
+def in_child(function: Callable, *arguments: Any) -> Any:
+    """Call a function in a new process and return its result; this process stays small."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def command_line(*arguments: str) -> list[str]:
@@ -72,10 +114,9 @@ def run_measured(command: Sequence[str]) -> tuple[float, float]:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         sys.exit(f"{' '.join(command)}: exit code {child.returncode}\n{errors}")
-    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return time.perf_counter() - start, round(peak / 1e6, 1)
+    return time.perf_counter() - start, to_mb(usage.ru_maxrss)
 
 
-def peak_mb(command: list[str]) -> float:
-    """Run a command to its end and return its peak resident memory in MB (10^6 bytes)."""
-    return run_measured(command)[1]
+def to_mb(maxrss: int) -> float:
+    """Return ru_maxrss, which is in bytes on macOS and in units of 1024 bytes elsewhere, in MB (10^6 bytes)."""
+    return round(maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)

@@ -1,98 +1,80 @@
-"""`aecodec denoise` on noisy pictures, beside a median filter of 3x3 pixels -> results/denoise.json.
+"""`aecodec denoise` on noisy images, beside a median filter of 3x3 pixels -> denoise.json.
 
-    python benchmarks/denoise.py --images val/
-
-The pictures get Gaussian noise, clipped to 0..255, or salt noise (a share of the pixels becomes random), and they
-are stored as PNG files; the command reads these and writes others, which are measured against the clean pictures.
-PSNR-RGB in dB, the mean over the pictures of a folder; of pictures named gfx_* (screens, illustrations) apart.
+The images get Gaussian noise, clipped to 0..255, or salt noise (a fraction of the pixels becomes random), and are
+stored as PNG files. The command reads these and writes others, which are compared with the clean images. PSNR-RGB in
+dB, the mean over the images of a folder; photographs and images named gfx_* (screens, illustrations) also apart.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from common import RESULTS, command_line, conditions, write_json
+from common import command_line, write_result
 from PIL import Image, ImageFilter
 
-from aecodec.bench.metrics import psnr
-from aecodec.bench.pictures import find_pictures, load_picture
+from aecodec.bench.images import find_images, load_image
+from aecodec.pixels import psnr
 
 SIGMAS = (10, 25, 50)  # of 0..255
-SALT = (0.1,)
+SALT = 0.1
 MODEL = "photo-denoise"
 
 
 def gaussian(clean: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """The picture, uint8 (H, W, 3), with normal noise."""
+    """Return the image, uint8 (H, W, 3), with normal noise."""
     return np.clip(np.round(clean + rng.normal(0, sigma, clean.shape)), 0, 255).astype(np.uint8)
 
 
-def salt(clean: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """The picture with a share of its pixels replaced by random ones."""
-    hit = rng.random(clean.shape[:2]) < share
+def salt(clean: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the image with a fraction of its pixels replaced by random ones."""
+    hit = rng.random(clean.shape[:2]) < fraction
     return np.where(hit[..., None], rng.integers(0, 256, clean.shape, np.uint8), clean)
 
 
 NOISES = {f"sigma {s}": lambda x, rng, s=s: gaussian(x, s, rng) for s in SIGMAS}
-NOISES |= {f"salt {p:g}": lambda x, rng, p=p: salt(x, p, rng) for p in SALT}
+NOISES[f"salt {SALT:g}"] = lambda x, rng: salt(x, SALT, rng)
 
 
 def measure(files: list[Path], kind: str, folder: Path) -> list[dict[str, float]]:
-    """PSNR of each picture: noisy, after the median filter, after the command."""
-    seen, after = folder / "noisy", folder / "clean"
-    for one in (seen, after):
-        one.mkdir(parents=True)
-    clean, rows = [load_picture(file).pixels for file in files], []
-    for number, picture in enumerate(clean):
-        noisy = NOISES[kind](picture, np.random.default_rng(number))
-        Image.fromarray(noisy).save(seen / f"{number:04}.png", compress_level=1)
+    """Return the PSNR of each image: noisy, after the median filter, after the command."""
+    noisy_folder, denoised_folder = folder / "noisy", folder / "denoised"
+    noisy_folder.mkdir()
+    denoised_folder.mkdir()
+    images, rows = [load_image(file).pixels for file in files], []
+    for number, clean in enumerate(images):
+        noisy = NOISES[kind](clean, np.random.default_rng(number))
+        Image.fromarray(noisy).save(noisy_folder / f"{number:04}.png", compress_level=1)
         median = np.asarray(Image.fromarray(noisy).filter(ImageFilter.MedianFilter(3)))
-        rows.append({"noisy": psnr(picture, noisy), "median": psnr(picture, median)})
-    given = [str(path) for path in sorted(seen.iterdir())]
-    done = subprocess.run(
-        command_line("denoise", *given, "-o", str(after), "--model", MODEL), stderr=subprocess.PIPE, text=True
-    )
+        rows.append({"noisy": psnr(clean, noisy), "median": psnr(clean, median)})
+    inputs = [str(path) for path in sorted(noisy_folder.iterdir())]
+    command = command_line("denoise", *inputs, "-o", str(denoised_folder), "--model", MODEL)
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"aecodec denoise: exit code {done.returncode}\n{done.stderr}")
-    for path, picture, row in zip(sorted(after.iterdir()), clean, rows, strict=True):
-        with Image.open(path) as image:
-            row["denoised"] = psnr(picture, np.asarray(image))
+    for path, clean, row in zip(sorted(denoised_folder.iterdir()), images, rows, strict=True):
+        row["denoised"] = psnr(clean, np.asarray(Image.open(path)))
     return rows
 
 
 def mean(name: str, kind: str, rows: list[dict[str, float]]) -> dict:
-    """A line of the result."""
-    found = {way: round(float(np.mean([row[way] for row in rows])), 2) for way in rows[0]}
-    gains = [row["denoised"] - row["noisy"] for row in rows]
-    least = round(float(min(gains)), 2)
-    return {"images": name, "pictures": len(rows), "noise": kind, **found, "least gain": least}
+    """Return a row of the result."""
+    means = {way: round(float(np.mean([row[way] for row in rows])), 2) for way in rows[0]}
+    gain = round(float(min(row["denoised"] - row["noisy"] for row in rows)), 2)
+    return {"folder": name, "images": len(rows), "noise": kind, **means, "min_gain": gain}
 
 
-def main() -> None:
-    """Measure, write results/denoise.json, print the lines."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="folders of clean pictures")
-    found = []
-    for folder in parser.parse_args().images:
-        files = find_pictures([folder])
-        screens = [file for file in files if file.name.startswith("gfx_")]
-        parts = {folder.name: files}
-        if screens:
-            parts |= {
-                f"{folder.name}, photographs": [file for file in files if file not in screens],
-                f"{folder.name}, screens": screens,
-            }
+def run(options) -> None:
+    result = []
+    for folder in options.images:
+        files = find_images([folder])
+        groups = {folder.name: files}
+        if graphics := [file for file in files if file.name.startswith("gfx_")]:
+            groups[f"{folder.name}, photographs"] = [file for file in files if file not in graphics]
+            groups[f"{folder.name}, screens"] = graphics
         for kind in NOISES:
             with tempfile.TemporaryDirectory() as work:
                 rows = dict(zip(files, measure(files, kind, Path(work)), strict=True))
-            for name, members in parts.items():
-                found.append(mean(name, kind, [rows[file] for file in members]))
-                print(found[-1])
-    write_json(RESULTS / "denoise.json", conditions() | {"model": MODEL, "rows": found})
-
-
-if __name__ == "__main__":
-    main()
+            result += [mean(name, kind, [rows[file] for file in members]) for name, members in groups.items()]
+    write_result("denoise", {"model": MODEL, "rows": result})

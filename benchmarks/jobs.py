@@ -1,107 +1,102 @@
-"""Throughput of `aecodec compress` and `decompress` with one job and with two -> results/jobs.json (Linux, macOS).
+"""Throughput of `aecodec compress` and `decompress` with one job and with two -> jobs.json (Linux, macOS).
 
-The commands run from start to end on a folder of pictures, turn by turn, so that their ratios hold even where the
-machine is not quiet. Beside two processes, which is what --jobs 2 is, stand two threads of one process that do the
-same, reading and writing included; and one job with two threads.
+The commands run from start to end on a folder of images, turn by turn, so that their ratios hold even where the machine
+is not quiet. Beside the commands stand two threads of one process that do the same, reading and writing included.
 """
 
-import argparse
 import math
 import shutil
 import statistics
-import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from common import RESULTS, command_line, conditions, run_measured, write_json
-
-from aecodec.bench.pictures import find_pictures
+from common import command_line, in_child, run_measured, to_mb, write_result
 
 WAYS = {  # name: options
     "1 job, 1 thread": ("--jobs", "1", "--threads", "1"),
     "1 job, 2 threads": ("--jobs", "1", "--threads", "2"),
     "2 jobs, 1 thread each": ("--jobs", "2", "--threads", "2"),
 }
-IN_ONE = "2 threads of one process, 1 thread each"
+THREADS = "2 threads of one process, 1 thread each"
 ONE, TWO = "1 job, 1 thread", "2 jobs, 1 thread each"
 
 
-def in_one_process(verb: str, source: Path, target: Path) -> None:
-    """Do what the command does with two jobs, but in threads."""
-    import aecodec
-    from aecodec.cli.files import write_output
-    from aecodec.picture import pack_picture, read_picture
+def add_options(parser) -> None:
+    parser.add_argument("--copies", type=int, default=4, help="of each image, so that it takes long (default: 4)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns (default: 3)")
 
-    def one(file: Path) -> None:
+
+def in_threads(verb: str, source: Path, target: Path) -> float:
+    """Do in two threads what the command does with two jobs; return the peak memory of this process in MB."""
+    import resource
+
+    import aecodec
+    from aecodec.cli.outputs import write_output
+    from aecodec.imagefile import pack_image, read_image
+
+    def code(file: Path) -> None:
         if verb == "compress":
-            pixels, metadata = read_picture(file)
-            made = aecodec.encode(pixels, metadata=metadata, threads=1)
+            pixels, metadata = read_image(file)
+            written = aecodec.encode(pixels, metadata=metadata, threads=1)
         else:
             data = file.read_bytes()
-            made = pack_picture(aecodec.decode(data, threads=1), aecodec.read_metadata(data)).data
-        write_output(str(target / f"{file.stem}.{'aez' if verb == 'compress' else 'png'}"), made, False)
+            written = pack_image(aecodec.decode(data, threads=1), aecodec.read_metadata(data)).data
+        write_output(str(target / f"{file.stem}.{'aez' if verb == 'compress' else 'png'}"), written, False)
 
     target.mkdir()
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(one, sorted(source.iterdir())))
+        list(pool.map(code, sorted(source.iterdir())))
+    return to_mb(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="pictures or folders")
-    parser.add_argument("--copies", type=int, default=4, help="of each picture, so that it takes long (default: 4)")
-    parser.add_argument("--rounds", type=int, default=3, help="turns (default: 3)")
-    parser.add_argument("--in-one", nargs=3, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.in_one:
-        in_one_process(arguments.in_one[0], *map(Path, arguments.in_one[1:]))
-        return
+def copy_images(images: list[Path], copies: int, folder: Path) -> float:
+    """Copy every image so many times into a new folder; return the megapixels."""
+    from aecodec.bench.images import find_images, load_image
 
-    from aecodec.picture import read_picture
+    folder.mkdir()
+    files = find_images(images)
+    for number in range(copies):
+        for file in files:
+            shutil.copyfile(file, folder / f"{file.stem}_{number}{file.suffix}")
+    return copies * sum(math.prod(load_image(file).pixels.shape[:2]) for file in files) / 1e6
 
-    images = find_pictures(arguments.images)
-    megapixels = sum(math.prod(read_picture(file).pixels.shape[:2]) for file in images) * arguments.copies / 1e6
-    result = conditions() | {"files": len(images) * arguments.copies, "megapixels": round(megapixels, 2)}
-    result["rounds"] = arguments.rounds
-    with tempfile.TemporaryDirectory() as folder:
-        top = Path(folder)
-        (top / "pictures").mkdir()
-        for number in range(arguments.copies):
-            for file in images:
-                shutil.copyfile(file, top / "pictures" / f"{file.stem}_{number}{file.suffix}")
-        for verb, source in (("compress", top / "pictures"), ("decompress", top / "packed")):
-            ways = {
-                name: command_line(verb, str(source), "--out-dir", str(top / "out"), *more)
-                for name, more in WAYS.items()
-            }
-            same = [sys.executable, __file__, "--images", ".", "--in-one", verb, str(source), str(top / "out")]
-            ways[IN_ONE] = same
-            seconds: dict[str, list[float]] = {name: [] for name in ways}
-            peaks: dict[str, float] = {}
-            for turn in range(arguments.rounds):
-                for name, command in ways.items():
-                    taken, peak = run_measured(command)
-                    seconds[name].append(taken)
-                    peaks[name] = max(peak, peaks.get(name, 0))
-                    if not (top / "packed").exists():
-                        (top / "out").rename(top / "packed")
-                    else:
-                        shutil.rmtree(top / "out")
-                    print(f"{verb}, turn {turn}, {name}: {taken:.1f} s", flush=True)
-            medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+
+def measure(verb: str, source: Path, target: Path, rounds: int) -> dict[str, tuple[float, float]]:
+    """Return median seconds and peak MB of each way to code a folder; the target holds the files in the end."""
+    seconds: dict[str, list[float]] = {name: [] for name in (*WAYS, THREADS)}
+    peaks = dict.fromkeys(seconds, 0.0)
+    for turn in range(rounds):
+        for name in seconds:
+            shutil.rmtree(target, ignore_errors=True)
+            if name == THREADS:
+                start = time.perf_counter()
+                peak = in_child(in_threads, verb, source, target)
+                taken = time.perf_counter() - start
+            else:
+                taken, peak = run_measured(command_line(verb, str(source), "--out-dir", str(target), *WAYS[name]))
+            seconds[name].append(taken)
+            peaks[name] = max(peaks[name], peak)
+            print(f"{verb}, turn {turn}, {name}: {taken:.1f} s", flush=True)
+    return {name: (statistics.median(times), peaks[name]) for name, times in seconds.items()}
+
+
+def run(options) -> None:
+    result = {"rounds": options.rounds}
+    with tempfile.TemporaryDirectory() as work:
+        originals, packed, decoded = (Path(work) / name for name in ("originals", "packed", "decoded"))
+        megapixels = in_child(copy_images, options.images, options.copies, originals)
+        result |= {"files": len(list(originals.iterdir())), "megapixels": round(megapixels, 2)}
+        for verb, source, target in (("compress", originals, packed), ("decompress", packed, decoded)):
+            measured = measure(verb, source, target, options.rounds)
             result[verb] = {
                 name: {
-                    "mps": round(megapixels / median, 2),
-                    "over_one_job": round(medians[ONE] / median, 2),
-                    "peak_mb_of_a_process": peaks[name],
+                    "mps": round(megapixels / seconds, 2),
+                    "over_one_job": round(measured[ONE][0] / seconds, 2),
+                    "peak_mb_of_a_process": peak,
                 }
-                for name, median in medians.items()
+                for name, (seconds, peak) in measured.items()
             }
     result["two_jobs_over_one"] = {verb: result[verb][TWO]["over_one_job"] for verb in ("compress", "decompress")}
-    write_json(RESULTS / "jobs.json", result)
-    print(result["two_jobs_over_one"])
-
-
-if __name__ == "__main__":
-    main()
+    write_result("jobs", result)

@@ -1,20 +1,18 @@
-"""Pixels by LiteRT's reference kernels against those by XNNPACK, on a folder of pictures -> results/kernels.json.
+"""Pixels by LiteRT's reference kernels against those by XNNPACK, on a folder of images -> kernels.json.
 
 Reference kernels share no code with XNNPACK, so this is how far a decoder of one's own may lie (FORMAT.md, section 9).
-The centre of each picture, 256x256, is encoded once and decoded by both.
+The centre of each image, 256x256, is encoded once and decoded by both.
 """
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from common import RESULTS, conditions, write_json
+from common import write_result
 
 import aecodec
 from aecodec import families
-from aecodec.bench.pictures import as_rgb, centre, find_pictures, load_picture
+from aecodec.bench.images import as_rgb, centre, find_images, load_image
 from aecodec.model import runtime, weights
 
 QUALITIES = (1, 33, 75, 100)
@@ -27,37 +25,25 @@ def reference(data: bytes) -> Interpreter:
 
 
 def summarise(levels: list[np.ndarray]) -> dict[str, Any]:
-    """Return statistics of absolute differences uint8 (H, W, 3) of pictures."""
-    counts = np.bincount(np.concatenate([one.ravel() for one in levels]))
+    """Return statistics of absolute differences uint8 (H, W, 3) of images."""
+    counts = np.bincount(np.concatenate([level.ravel() for level in levels]))
     return {
         "samples_by_levels": counts.tolist(),
-        "share_above_0": round(float(counts[1:].sum() / counts.sum()), 5),
-        "share_above_1": round(float(counts[2:].sum() / counts.sum()), 5),
-        "share_above_1_in_the_worst_picture": round(max(float((one > 1).mean()) for one in levels), 5),
+        "fraction_above_0": round(float(counts[1:].sum() / counts.sum()), 5),
+        "fraction_above_1": round(float(counts[2:].sum() / counts.sum()), 5),
+        "fraction_above_1_in_the_worst_image": round(max(float((level > 1).mean()) for level in levels), 5),
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="pictures or folders")
-    files = find_pictures(parser.parse_args().images)
-    crops = [centre(as_rgb(load_picture(file).pixels), SIDE, SIDE) for file in files]
+def run(options) -> None:
+    crops = [centre(as_rgb(load_image(path).pixels), SIDE, SIDE) for path in find_images(options.images)]
     packed = {quality: [aecodec.encode(crop, quality) for crop in crops] for quality in QUALITIES}
-    usual = {quality: [aecodec.decode(data) for data in some] for quality, some in packed.items()}
+    usual = {quality: [aecodec.decode(data) for data in files] for quality, files in packed.items()}
     runtime._interpreter = reference
     weights.read_models.cache_clear()  # with the interpreters that it holds
-    result: dict[str, Any] = conditions() | {
-        "model": families.by_name("photo").id,
-        "pictures": len(files),
-        "quality": {},
-    }
-    for quality, some in packed.items():
-        found = [aecodec.decode(data) for data in some]
-        levels = [np.abs(a.astype(int) - b) for a, b in zip(found, usual[quality], strict=True)]
-        result["quality"][str(quality)] = summarise(levels)
-        print(quality, result["quality"][str(quality)], flush=True)
-    write_json(RESULTS / "kernels.json", result)
-
-
-if __name__ == "__main__":
-    main()
+    rows = {}
+    for quality, files in packed.items():
+        pairs = zip(files, usual[quality], strict=True)
+        rows[quality] = summarise([np.abs(aecodec.decode(data).astype(int) - pixels) for data, pixels in pairs])
+        print(quality, rows[quality], flush=True)
+    write_result("kernels", {"model": families.by_name("photo").id, "images": len(crops), "quality": rows})

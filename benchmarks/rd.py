@@ -1,30 +1,40 @@
-"""Rate-distortion curves and BD-rates of aez and its rivals on a folder -> results/rd_<folder>.json and plots.
+"""Rate-distortion curves and BD-rates of aez and the other codecs on a folder -> rd_<folder>.json and plots.
 
 Points are kept, as `aecodec bench` keeps them, and taken from the previous result: a point does not change while the
-codec's settings, its libraries and the picture stay the same (for aez: its code and weights). So a run that was stopped
-goes on where it was. Speeds are measured by speed.py, not here.
+codec's settings, its libraries and the image stay the same (for aez: its code and weights). So a run that was stopped
+continues where it was. Besides all images, photographs and images named gfx_* (screens, illustrations) are groups of
+their own. Plots: rd_<folder>.svg and .png by PSNR, rd_<folder>_metrics.* by the other metrics.
 """
 
-import argparse
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS, conditions, write_json
-from plot import plot_rd
+from common import RESULTS, progress, write_result
 
-from aecodec.bench.aims import Aim
 from aecodec.bench.cache import Cache, default_folder
-from aecodec.bench.measure import Point, fitting, mean_sweep
+from aecodec.bench.codecs import ANCHOR, choose, known_codecs
+from aecodec.bench.images import find_images
+from aecodec.bench.machine import library_versions
+from aecodec.bench.measure import Point, Sweep, fitting, mean_sweep
 from aecodec.bench.metrics import DEFAULT_METRICS, choose_metrics
-from aecodec.bench.pictures import find_pictures
-from aecodec.bench.report import comparable, compare
-from aecodec.bench.rivals import ANCHOR, choose, known_rivals
-from aecodec.bench.run import run_bench
-from aecodec.bench.table import format_delta
+from aecodec.bench.plots import draw_curves
+from aecodec.bench.report import compare
+from aecodec.bench.run import run_bench, steps_of_run
+from aecodec.bench.table import format_bd_rates
+from aecodec.bench.targets import Target
 
 _HEAD = ["quality", "bytes"]  # of a point in the result, then the metrics
+
+
+def add_options(parser) -> None:
+    parser.add_argument("--codecs", default="all", help="as in aecodec bench; those of the last result stay (all)")
+    parser.add_argument("--metrics", default=",".join(DEFAULT_METRICS), help="as in aecodec bench (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the work (default: 1)")
+    parser.add_argument("--fresh", action="store_true", help="measure everything again")
+    parser.add_argument("--draw", action="store_true", help="only draw the plots of all results again")
 
 
 def read_result(path: Path, cache: Cache) -> list[str]:
@@ -32,91 +42,84 @@ def read_result(path: Path, cache: Cache) -> list[str]:
     if not path.exists():
         return []
     before = json.loads(path.read_text())
-    then = Cache(cache.folder, before["versions"])
-    metrics = before["columns"][len(_HEAD) :]
-    rivals = known_rivals()
-    same = {name for name, about in before["codecs"].items() if name in rivals and rivals[name].about == about}
-    for picture in before["pictures"]:
-        known = then.of(picture["sha256"])
-        pixels = picture["width"] * picture["height"]
-        for name in same & picture["codecs"].keys():
-            for quality, size, *values in picture["codecs"][name].get("points", ()):
-                found = dict(zip(metrics, (math.inf if value is None else value for value in values), strict=True))
-                key = Aim().key(quality)
-                if known.get(rivals[name], key, list(found)) is None:
-                    known.put(rivals[name], key, Point(quality, pixels, size, 8 * size / pixels, found))
-    return list(before["codecs"])
+    cache = Cache(cache.folder, before["versions"])
+    metrics, known = before["columns"][len(_HEAD) :], known_codecs()
+    same = {name for name, about in before["codecs"].items() if name in known and known[name].about == about}
+    for image in before["images"]:
+        cached = cache.of(image["sha256"])
+        pixels = image["width"] * image["height"]
+        for name in same & image["codecs"].keys():
+            for quality, size, *values in image["codecs"][name].get("points", ()):
+                levels = dict(zip(metrics, (math.inf if value is None else value for value in values), strict=True))
+                key = Target().key(quality)
+                if cached.get(known[name], key, levels) is None:
+                    cached.put(known[name], key, Point(quality, pixels, size, 8 * size / pixels, levels))
+    return [name for name in before["codecs"] if name in known]
 
 
-def shorten(picture: dict[str, Any], metrics: list[str]) -> dict[str, Any]:
-    """Return one picture's part of the result: its points as [quality, bytes, metrics ...] (null: lossless)."""
+def shorten(image: dict[str, Any], metrics: list[str]) -> dict[str, Any]:
+    """Return one image's part of the result: its points as [quality, bytes, metrics ...] (null: lossless)."""
     codecs = {
         name: {"points": [[point["quality"], round(point["bytes"]), *(point[m] for m in metrics)] for point in points]}
         if (points := block.get("points"))
         else block
-        for name, block in picture["codecs"].items()
+        for name, block in image["codecs"].items()
     }
-    head = {key: picture[key] for key in ("name", "width", "height", "note", "sha256")}
-    return head | {"bd_rate": picture["bd_rate"], "codecs": codecs}
+    head = {key: image[key] for key in ("name", "width", "height", "note", "sha256")}
+    return head | {"bd_rate": image["bd_rate"], "codecs": codecs}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="folder of pictures")
-    parser.add_argument("--codecs", default="all", help="as in aecodec bench; those of the last result stay (all)")
-    parser.add_argument("--metrics", default=",".join(DEFAULT_METRICS), help="as in aecodec bench (%(default)s)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes that share the work (default: 1)")
-    parser.add_argument("--fresh", action="store_true", help="measure everything again")
-    arguments = parser.parse_args()
-    target = RESULTS / f"rd_{arguments.folder.resolve().name}.json"
-    now = conditions()
-    cache = Cache(default_folder(), now["versions"], fresh=arguments.fresh)
-    before = [] if arguments.fresh else read_result(target, cache)
-    rivals = choose([*arguments.codecs.split(","), *(name for name in before if name in known_rivals())])
-    metrics = choose_metrics(arguments.metrics.split(","))
-    paths = find_pictures([arguments.folder])
-    total = len(paths) * sum(len(rival.qualities) for rival in rivals if rival.missing() is None)
-    done = 0
+def group(sweeps: dict[str, Sweep]) -> dict[str, dict[str, Any]]:
+    """Return what all images, photographs and screens have on average, from the sweeps by the names of the images."""
+    screens = [sweep for name, sweep in sweeps.items() if name.startswith("gfx_")]
+    groups = {"all": list(sweeps.values())}
+    if 0 < len(screens) < len(sweeps):
+        photographs = [sweep for name, sweep in sweeps.items() if not name.startswith("gfx_")]
+        groups |= {"photographs": photographs, "screens": screens}
+    return {name: {"images": len(members), **compare(mean_sweep(members))} for name, members in groups.items()}
 
-    def tick(steps: int) -> None:
-        nonlocal done
-        if (done + steps) * 100 // total > done * 100 // total:
-            print(f"{(done + steps) * 100 // total} %", flush=True)
-        done += steps
 
-    run = run_bench(paths, rivals, metrics, cache, repeats=0, jobs=arguments.jobs, tick=tick)
-    smallest = min((min(one.width, one.height) for one in run.measured), default=0)
-    names = [metric.name for metric in fitting(run.metrics, smallest, smallest)]
-    sweeps = [one.sweep for one in run.measured]
-    screens = [one.name.startswith("gfx_") for one in run.measured]
-    groups = {"all": sweeps}
-    if any(screens) and not all(screens):
-        groups["photographs"] = [sweep for sweep, screen in zip(sweeps, screens, strict=True) if not screen]
-        groups["screens"] = [sweep for sweep, screen in zip(sweeps, screens, strict=True) if screen]
-    result = now | {
+def draw(path: Path) -> None:
+    """Draw the mean curves of each group of a result, side by side, beside it."""
+    result = json.loads(path.read_text())
+    folder = path.stem.removeprefix("rd_")
+    blocks = [
+        (f"{folder}: {title}, mean of {block['images']} images", block) for title, block in result["groups"].items()
+    ]
+    plots = draw_curves(path.stem, blocks, ["psnr"], result["anchor"])
+    if others := [metric for metric in result["columns"][len(_HEAD) :] if metric != "psnr"]:
+        plots |= draw_curves(f"{path.stem}_metrics", blocks, others, result["anchor"])
+    for name, data in plots.items():
+        path.with_name(name).write_bytes(data)
+    print(f"wrote {', '.join(plots)}")
+
+
+def run(options) -> None:
+    if options.draw:
+        for path in sorted(RESULTS.glob("rd_*.json")):
+            draw(path)
+        return
+    if len(options.images) != 1 or not options.images[0].is_dir():
+        sys.exit("rd: --images: expected one folder, whose name the result gets")
+    name = f"rd_{options.images[0].resolve().name}"
+    paths = find_images(options.images)
+    cache = Cache(default_folder(), library_versions(), fresh=options.fresh)
+    before = [] if options.fresh else read_result(RESULTS / f"{name}.json", cache)
+    codecs = choose([*options.codecs.split(","), *before])
+    metrics = choose_metrics(options.metrics.split(","))
+    tick = progress(steps_of_run(paths, codecs, 0))
+    report, measured, *_, metrics = run_bench(paths, codecs, metrics, cache, repeats=0, jobs=options.jobs, tick=tick)
+    min_side = min((min(entry.width, entry.height) for entry in measured), default=0)
+    names = [metric.name for metric in fitting(metrics, min_side, min_side)]
+    groups = group({entry.name: entry.sweep for entry in measured})
+    result = {
         "anchor": ANCHOR,
         "columns": [*_HEAD, *names],
-        "codecs": run.report["codecs"],
-        "not_measured": run.report["not_measured"],
-        "groups": {name: {"pictures": len(own), **compare(mean_sweep(own))} for name, own in groups.items()},
-        "pictures": [shorten(picture, names) for picture in run.report["pictures"]],
+        "codecs": report["codecs"],
+        "not_measured": report["not_measured"],
+        "groups": groups,
+        "images": [shorten(image, names) for image in report["images"]],
     }
-    write_json(target, result)
-    plot_rd(target)
-    for name, group in result["groups"].items():
-        for metric, deltas in group["bd_rate"].items():
-            low, high = group["shared_range"][metric] or (math.nan, math.nan)
-            print(
-                f"{name}, {group['pictures']} pictures, {metric}, BD-rate against {ANCHOR}, and from {low} to {high}:"
-            )
-            for codec, delta in deltas.items():
-                print(
-                    f"  {codec:<10} {format_delta(delta)}   {comparable(delta):+.1f} %" if delta else f"  {codec:<10} -"
-                )
-        for codec, block in group["codecs"].items():
-            if "failed" in block:
-                print(f"  {codec:<10} failed: {block['failed']}")
-
-
-if __name__ == "__main__":
-    main()
+    draw(write_result(name, result))
+    for title, block in groups.items():
+        print(f"\n{title}, {block['images']} images\n" + "\n".join(format_bd_rates(block, report)))

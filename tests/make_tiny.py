@@ -1,6 +1,6 @@
-"""The script that made tests/tiny (a frozen model for tests) and tests/golden (files that must decode for ever).
+"""The script that made tests/tiny (a frozen model) and tests/conformance/golden (files that must decode for ever).
 
-    python tests/make_tiny.py [FOLDER]      writes FOLDER/tiny and FOLDER/golden, by default beside this script
+    python tests/make_tiny.py [FOLDER]      writes FOLDER/tiny, FOLDER/conformance/golden, by default beside this script
 
 What is there is never replaced: a run makes the model if there is none, and adds the golden files that are missing. A
 change of the format that cannot read the old ones is a mistake. Another machine's model is as good, but other bytes.
@@ -138,7 +138,7 @@ def main(folder: Path) -> None:
         make_model(tiny)
     os.environ["AECODEC_WEIGHTS"] = str(tiny)
     weights = by_name("tiny")
-    golden.mkdir(exist_ok=True)
+    golden.mkdir(parents=True, exist_ok=True)
     listed = golden / "hashes.json"
     known = json.loads(listed.read_text()) if listed.exists() else {}
     for name, (image, quality, metadata) in pictures().items():

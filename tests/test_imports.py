@@ -18,11 +18,11 @@ PACKAGE = Path(aecodec.__file__).parent
 
 # From the bottom to the top: a module imports from lower floors, and from its own folder.
 FLOORS = [
-    {"errors", "parallel", "processes"},
+    {"errors", "parallel", "processes", "atomic", "progress"},
     {"limits", "geometry", "pixels"},
     {"container"},
     {"entropy", "settings"},
-    {"model", "picture"},
+    {"model", "imagefile"},
     {"family"},
     {"exact"},
     {"codec", "classic"},
@@ -72,10 +72,11 @@ USERS = {
     "rich": {"train", "cli"},
     "typer": {"cli"},
     "imagecodecs": {"bench"},
-    "pillow_heif": {"bench"},
+    "pillow_heif": {"bench", "imagefile"},
+    "pillow_jxl": {"imagefile"},
     "ssimulacra2": {"bench"},
     "matplotlib": {"bench", "train", "classic.train"},
-    "PIL": {"picture", "pillow", "exact", "bench", "train", "classic", "classic.train"},
+    "PIL": {"imagefile", "pillow", "exact", "bench", "train", "classic", "classic.train"},
 }
 HEAVY = {
     *("tensorflow", "keras", "jax", "ai_edge_quantizer", "matplotlib", "scipy"),
@@ -204,7 +205,7 @@ def loaded(code: str) -> set[str]:
 
 
 def test_importing_the_package_loads_nothing_heavy():
-    found = loaded("import aecodec, aecodec.codec.encoder, aecodec.model.model, aecodec.picture")
+    found = loaded("import aecodec, aecodec.codec.encoder, aecodec.model.model, aecodec.imagefile")
     assert not found & (HEAVY | {"typer", "click", "rich", "ai_edge_litert"})
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import aecodec
 from aecodec import container
 from aecodec.cli import app
-from aecodec.cli.limits import FILE
+from aecodec.cli.options import MAX_FILE
 from aecodec.errors import LimitError
 from aecodec.limits import Limits
 
@@ -63,7 +63,7 @@ def test_security_md_has_the_defaults_and_files_that_exist():
         (f"{usual.max_pixels:,}", "pixels=N"),
         (f"{usual.max_tiles:,}", "tiles=N"),
         (f"{usual.max_metadata >> 20} MiB", "metadata=BYTES"),
-        (f"{FILE >> 30} GiB", "file=BYTES"),
+        (f"{MAX_FILE >> 30} GiB", "file=BYTES"),
     ):
         assert re.search(rf"^\| .*{number}.* \| `--limit {option}` \|$", text, re.MULTILINE), option
     [example] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

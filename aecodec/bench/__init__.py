@@ -1,13 +1,13 @@
-"""Measure aez against the codecs that a user would pick instead, on any pictures, from real file bytes.
+"""Measure aez against the codecs that a user would pick instead, on any images, from real file bytes.
 
-    pictures     files and folders -> RGB arrays
-    rivals       the table of codecs, by libraries that a user can install; the classic autoencoders join it
+    images       files and folders -> RGB or grey arrays
+    codecs       the table of codecs, by libraries that a user can install, and the classic autoencoders
     metrics      the table of metrics;  curves: BD-rate
-    aims         sweep of qualities, given qualities, or a search for a rate or a PSNR
-    measure      one codec, one picture, one quality -> a point;  cache: points that are known already
+    targets      which files are made: a sweep of qualities, given qualities, or a search for a rate or a PSNR
+    measure      one codec, one image, one quality -> a point;  cache: points of earlier runs
     speed        MP/s on one core and all, peak memory
-    run          all of it over pictures -> report: one dictionary (JSON) -> table, CSV, plots
-    comparisons  what codecs make of a picture in equal bytes -> page: one HTML file
+    run          all of it over images -> report: one dictionary (JSON) -> table, CSV, plots
+    comparisons  the image by every codec in equally many bytes -> page: one HTML file
 
-`aecodec bench` is this on the command line; the scripts in benchmarks/ use the same parts.
+The command `aecodec bench` and the scripts in benchmarks/ are built on these modules.
 """

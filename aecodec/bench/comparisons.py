@@ -1,4 +1,4 @@
-"""Pictures for the sliders of the HTML report: what every codec makes of a picture in equally many bytes."""
+"""Images for the sliders of the HTML report: what every codec makes of an image in equally many bytes."""
 
 import base64
 import math
@@ -8,84 +8,83 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.bench.aims import Aim, Kind
 from aecodec.bench.cache import Cache
+from aecodec.bench.codecs import Codec
+from aecodec.bench.images import centre, load_image
 from aecodec.bench.measure import Point, decode_checked
 from aecodec.bench.metrics import METRICS
-from aecodec.bench.pictures import centre, load_picture
-from aecodec.bench.report import Json, Measured
-from aecodec.bench.rivals import Rival
+from aecodec.bench.report import ImageResult, Json
 from aecodec.bench.run import measure
+from aecodec.bench.targets import Kind, Target
 
 _NEAR = 55  # quality of the first codec that sets the size: low enough to see what is lost
-_MOST = 3  # sizes per picture, besides those of the codecs that have one quality
-_SIDE = 1024  # pixels: of larger pictures the centre is shown
-_ENOUGH = 32e6  # bytes of a page: no more pictures are added to it
+_MAX_SIZES = 3  # sizes per image, besides those of the codecs that have one quality
+_SIDE = 1024  # pixels: of larger images the centre is shown
+_MAX_BYTES = 32e6  # bytes of a page: no more images are added to it
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def build_comparisons(
-    measured: Sequence[Measured],
-    rivals: Sequence[Rival],
+    results: Sequence[ImageResult],
+    codecs: Sequence[Codec],
     cache: Cache,
     *,
-    aim: Aim = Aim(),  # noqa: B008 (immutable)
-    largest: int | None = None,
+    target: Target = Target(),  # noqa: B008 (immutable)
+    max_side: int | None = None,
     tick: Callable[[int], None] = lambda steps: None,
 ) -> tuple[list[Json], int]:
-    """Return what the page shows of the pictures, in their order, and how many it has no room for.
+    """Return what the page shows of the images, in their order, and how many it has no room for.
 
-    Where there is no room for all, those that are shown are spread over the list. `tick` is called with the number of
-    steps done, as many as there are rivals for each picture.
+    Where there is no room for all, those that are shown are spread over the list. `tick` is called with a number of
+    images that are done.
     """
-    order = sorted(range(len(measured)), key=lambda i: (i * _GOLDEN) % 1)
-    found: dict[int, Json] = {}
+    order = sorted(range(len(results)), key=lambda i: (i * _GOLDEN) % 1)
+    built: dict[int, Json] = {}
     size = 0
     for done, i in enumerate(order):
-        if size >= _ENOUGH:
-            tick((len(order) - done) * len(rivals))
-            return [found[j] for j in sorted(found)], len(order) - done
-        one = build_comparison(measured[i], rivals, cache, aim=aim, largest=largest, tick=lambda: tick(1))
-        if one is not None:
-            found[i] = one
-            size += sum(len(block["src"]) for rate in one["rates"] for block in rate["codecs"].values())
-            size += len(one["original"])
-    return [found[j] for j in sorted(found)], 0
+        if size >= _MAX_BYTES:
+            tick(len(order) - done)
+            return [built[j] for j in sorted(built)], len(order) - done
+        comparison = build_comparison(results[i], codecs, cache, target=target, max_side=max_side)
+        tick(1)
+        if comparison is not None:
+            built[i] = comparison
+            size += sum(len(block["src"]) for rate in comparison["rates"] for block in rate["codecs"].values())
+            size += len(comparison["original"])
+    return [built[j] for j in sorted(built)], 0
 
 
 def build_comparison(
-    one: Measured,
-    rivals: Sequence[Rival],
+    result: ImageResult,
+    codecs: Sequence[Codec],
     cache: Cache,
     *,
-    aim: Aim = Aim(),  # noqa: B008 (immutable)
-    largest: int | None = None,
-    tick: Callable[[], None] = lambda: None,
+    target: Target = Target(),  # noqa: B008 (immutable)
+    max_side: int | None = None,
 ) -> Json | None:
-    """Return what the page shows of one picture, or None when no codec sets a size.
+    """Return what the page shows of one image, or None when no codec sets a size.
 
     The sizes are those that were asked for in bits per pixel, or else those of the files of the first codec, and those
-    of the codecs that have one quality: these are shown at their own size alone. `tick` is called once for each rival.
+    of the codecs that have one quality: these are shown at their own size alone.
     """
-    pixels = load_picture(one.path, largest).pixels
-    known = cache.of(one.digest)
-    entrants = [rival for rival in rivals if not rival.lossless and isinstance(one.sweep[rival.name], list)]
-    sizes = _sizes(one, entrants, aim)
+    pixels = load_image(result.path, max_side).pixels
+    cached = cache.of(result.digest)
+    entrants = [codec for codec in codecs if not codec.lossless and isinstance(result.sweep[codec.name], list)]
+    sizes = _sizes(result, entrants, target)
     rates: list[Json] = [{"label": size.label, "reference": size.reference, "codecs": {}} for size in sizes]
-    for rival in rivals:
+    for codec in codecs:
         for size, rate in zip(sizes, rates, strict=True):
-            if rival in entrants and (not rival.one_quality or size.only == rival.name):
-                points = measure(rival, pixels, Aim(Kind.BPP, (size.bpp,)), [METRICS["psnr"]], known)
+            if codec in entrants and (not codec.fixed_quality or size.only == codec.name):
+                points = measure(codec, pixels, Target(Kind.BPP, (size.bpp,)), [METRICS["psnr"]], cached)
                 if isinstance(points, list):
-                    rate["codecs"][rival.name] = _block(rival, pixels, points[0])
-        tick()
+                    rate["codecs"][codec.name] = _block(codec, pixels, points[0])
     if not any(rate["codecs"] for rate in rates):
         return None
     cut = _cut(pixels)
     whole = cut.shape == pixels.shape
-    shown = f"Shown: the centre, {cut.shape[1]}x{cut.shape[0]}, of {one.width}x{one.height}." if not whole else ""
+    shown = f"Shown: the centre, {cut.shape[1]}x{cut.shape[0]}, of {result.width}x{result.height}." if not whole else ""
     return {
-        "name": one.name,
+        "name": result.name,
         "width": cut.shape[1],
         "height": cut.shape[0],
         "shown": shown,
@@ -103,32 +102,32 @@ class _Size(NamedTuple):
     only: str | None = None  # the codec of one quality whose size it is
 
 
-def _sizes(one: Measured, entrants: Sequence[Rival], aim: Aim) -> list[_Size]:
-    half = 4 / (one.width * one.height)  # half a byte: rounding must not cost the codec that sets the size a step
+def _sizes(result: ImageResult, entrants: Sequence[Codec], target: Target) -> list[_Size]:
+    half = 4 / (result.width * result.height)  # half a byte: rounding must not cost the codec that sets the size a step
     sizes = []
-    free = [rival.name for rival in entrants if not rival.one_quality]
-    if aim.kind is Kind.BPP:
-        sizes = [_Size(bpp, f"{bpp:g} bpp", f"{bpp:g} bits per pixel") for bpp in aim.values]
+    free = [codec.name for codec in entrants if not codec.fixed_quality]
+    if target.kind is Kind.BPP:
+        sizes = [_Size(bpp, f"{bpp:g} bpp", f"{bpp:g} bits per pixel") for bpp in target.values]
     elif free:
-        points = one.sweep[free[0]]
-        if aim.kind is Kind.SWEEP:
+        points = result.sweep[free[0]]
+        if target.kind is Kind.SWEEP:
             points = [min(points, key=lambda point: abs(point.quality - _NEAR))]
         for p in points:
             reference = f"the file of {free[0]} at quality {p.quality:g}: {p.size:,.0f} bytes"
             sizes.append(_Size(p.bpp + half, f"{p.bpp:.2f} bpp", reference))
-    fixed = [(rival.name, one.sweep[rival.name][0]) for rival in entrants if rival.one_quality]
-    return sizes[:_MOST] + [
+    fixed = [(codec.name, result.sweep[codec.name][0]) for codec in entrants if codec.fixed_quality]
+    return sizes[:_MAX_SIZES] + [
         _Size(p.bpp + half, f"{p.bpp:.2f} bpp, as {name}", f"the only file of {name}: {p.size:,.0f} bytes", name)
         for name, p in fixed
     ]
 
 
-def _block(rival: Rival, pixels: np.ndarray, point: Point) -> Json:
-    data = rival.encode(pixels, point.quality)
-    cut = _cut(decode_checked(rival, data, pixels))
-    as_it_is = rival.mime is not None and cut.shape == pixels.shape
+def _block(codec: Codec, pixels: np.ndarray, point: Point) -> Json:
+    data = codec.encode(pixels, point.quality)
+    cut = _cut(decode_checked(codec, data, pixels))
+    as_it_is = codec.mime is not None and cut.shape == pixels.shape
     return {
-        "src": _address(rival.mime, data) if as_it_is else _lossless(cut),
+        "src": _address(codec.mime, data) if as_it_is else _lossless(cut),
         "quality": point.quality,
         "bytes": point.size,
         "reached": point.reached,

@@ -1,8 +1,8 @@
 """Encode and decode through the libraries that a user can install: one pair of functions and one test for each.
 
-Pixels are uint8 (H, W) or (H, W, 3), C order; data are the bytes of a complete file. A grey picture is stored as grey
-by those that can, and comes back as grey or as RGB. What a library does with several cores is up to it, within those
-that this process may use.
+Pixels are uint8 (H, W) or (H, W, 3), C order; data are the bytes of a complete file. A grey image is stored as grey
+by those that can, and comes back as grey or as RGB. Libraries may use all cores that this
+process may use.
 """
 
 import importlib.util
@@ -12,34 +12,30 @@ from typing import Any
 
 import numpy as np
 
+import aecodec
 from aecodec.parallel import usable_threads
 
-SMALL = 28  # pixels on each side of the pictures of MNIST and Fashion-MNIST
+SMALL = 28  # pixels on each side of the images of MNIST and Fashion-MNIST
 
 
-def encode_aez(pixels: np.ndarray, quality: float, *, effort: int) -> bytes:
-    import aecodec  # loads the nets on first use, not when the table is made
-
-    return aecodec.encode(pixels, quality, effort=effort)
+def encode_aez(pixels: np.ndarray, quality: float, **settings: Any) -> bytes:
+    """Encode with aecodec; its lossless mode has no quality."""
+    return aecodec.encode(pixels, **settings) if "lossless" in settings else aecodec.encode(pixels, quality, **settings)
 
 
 def decode_aez(data: bytes) -> np.ndarray:
-    import aecodec
-
     return aecodec.decode(data)
 
 
 def encode_classic(pixels: np.ndarray, quality: float, *, model: str) -> bytes:
     """Encode with a classic autoencoder, whose only quality is its own."""
-    import aecodec
-
     return aecodec.encode(pixels, model=model)
 
 
 def unsuited_classic(pixels: np.ndarray, *, model: str) -> str | None:
-    """Return why a classic autoencoder does not suit a picture, or None.
+    """Return why a classic autoencoder does not suit an image, or None.
 
-    Those of digits and clothes suit pictures of the size that they were trained on, whether they could code others or
+    Those of digits and clothes suit images of the size that they were trained on, whether they could code others or
     not.
     """
     from aecodec.classic.weights import classics
@@ -47,9 +43,9 @@ def unsuited_classic(pixels: np.ndarray, *, model: str) -> str | None:
     net = classics()[model]
     small = net.entry["data"] != "grey"
     if pixels.ndim == 3:
-        return f"codes grey pictures only{f', of {SMALL}x{SMALL} pixels' if small else ''}"
+        return f"codes grey images only{f', of {SMALL}x{SMALL} pixels' if small else ''}"
     if small and pixels.shape != (SMALL, SMALL):
-        return f"is made for pictures of {SMALL}x{SMALL} pixels"
+        return f"is made for images of {SMALL}x{SMALL} pixels"
     return None
 
 
@@ -116,8 +112,8 @@ def encode_heif(pixels: np.ndarray, quality: float, *, chroma: str, **parameters
     from PIL import Image
 
     file = BytesIO()
-    picture = pillow_heif.from_pillow(Image.fromarray(pixels))
-    picture.save(file, quality=int(quality), chroma=chroma, enc_params=parameters)
+    image = pillow_heif.from_pillow(Image.fromarray(pixels))
+    image.save(file, quality=int(quality), chroma=chroma, enc_params=parameters)
     return file.getvalue()
 
 

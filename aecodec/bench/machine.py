@@ -1,4 +1,4 @@
-"""What a measurement depends on besides the pictures: processor and versions of the libraries. No names, no paths."""
+"""What a measurement depends on besides the images: processor and versions of the libraries. No names, no paths."""
 
 import hashlib
 import platform
@@ -19,6 +19,8 @@ _PACKAGES = (
     "pillow-heif",
     "ssimulacra2",
 )
+_FLAGS = ("avx2", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16", "asimddp")
+_NOT_CODEC = ("bench", "cli", "train")  # folders of the package that no encoded byte depends on
 _INSIDE_PILLOW = {
     "libjpeg_turbo": "libjpeg-turbo",
     "webp": "libwebp",
@@ -29,10 +31,12 @@ _INSIDE_PILLOW = {
 _INSIDE_IMAGECODECS = ("libjxl", "jxrlib")
 
 
-def describe_machine() -> dict[str, str | int]:
-    """Return processor, the number of cores that this process may use, system and Python version."""
+def describe_machine() -> dict[str, str | int | list[str]]:
+    """Return processor, its instruction sets that matter here, usable cores, system and Python version."""
+    processor, flags = _processor()
     return {
-        "processor": _processor(),
+        "processor": processor,
+        "flags": [name for name in _FLAGS if name in flags],
         "cores": usable_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -60,13 +64,13 @@ def library_versions() -> dict[str, str]:
     if features.check("avif"):
         from PIL import AvifImagePlugin
 
-        found = {codec: AvifImagePlugin.get_codec_version(codec) for codec in ("aom", "dav1d")}
-        versions |= {codec: version for codec, version in found.items() if version}
+        coders = {name: AvifImagePlugin.get_codec_version(name) for name in ("aom", "dav1d")}
+        versions |= {name: version for name, version in coders.items() if version}
     if "imagecodecs" in versions:
         import imagecodecs
 
-        known = imagecodecs.version(dict)
-        versions |= {library: known[library] for library in _INSIDE_IMAGECODECS if library in known}
+        inside = imagecodecs.version(dict)
+        versions |= {library: inside[library] for library in _INSIDE_IMAGECODECS if library in inside}
     if "pillow-heif" in versions:
         import pillow_heif
 
@@ -82,8 +86,9 @@ def _own_files() -> dict[str, str]:
     from aecodec.model.weights import weights_folder
 
     package = Path(aecodec.__file__).parent
-    core = ("*.py", "codec/*.py", "container/*.py", "entropy/*.py", "model/*.py")
-    own, classic = (sorted(path for one in g for path in package.glob(one)) for g in (core, ("classic/*.py",)))
+    files = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in _NOT_CODEC]
+    classic = [path for path in files if path.is_relative_to(package / "classic")]
+    own = [path for path in files if path not in classic]
     manifests = weights_folder() / "manifest.json", folder_of_models() / "manifest.json"  # with hashes of the weights
     groups = {"aecodec files": [manifests[0], *own], "aecodec classic files": [manifests[1], *own, *classic]}
     return {name: _digest(paths) for name, paths in groups.items() if paths[0].exists()}
@@ -93,11 +98,16 @@ def _digest(paths: Sequence[Path]) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12]
 
 
-def _processor() -> str:
+def _processor() -> tuple[str, list[str]]:
+    """Return the name of the processor and its flags, where Linux tells them."""
+    name, flags = platform.processor() or platform.machine(), []
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                name = value.strip()
+            elif key.strip() in ("flags", "Features"):
+                return name, value.split()
     except OSError:
         pass  # not Linux
-    return platform.processor() or platform.machine()
+    return name, flags

@@ -1,4 +1,4 @@
-"""One codec on one picture: real bytes, decoded from those bytes, compared with the source; and means over pictures."""
+"""One codec on one image: real bytes, decoded from those bytes, compared with the source; and means over images."""
 
 import statistics
 from collections.abc import Sequence
@@ -6,22 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aecodec.bench.codecs import Codec
+from aecodec.bench.images import as_rgb
 from aecodec.bench.metrics import METRICS, Metric
-from aecodec.bench.pictures import as_rgb
-from aecodec.bench.rivals import Rival
 
 _PSNR = (METRICS["psnr"],)
 
 
 class Point(NamedTuple):
-    """One file of one codec, or the mean over pictures."""
+    """One file of one codec, or the mean over images."""
 
     quality: float
     pixels: float
     size: float  # bytes of the file
     bpp: float
-    values: dict[str, float]  # by the name of the metric, without those that the picture is too small for
-    reached: bool = True  # False: the codec cannot do what was asked for, this is as near as it gets
+    values: dict[str, float]  # by the name of the metric, without those that the image is too small for
+    reached: bool = True  # False: the codec cannot meet the target; this is its nearest point
 
     @property
     def psnr(self) -> float:
@@ -36,49 +36,52 @@ class Failure(NamedTuple):
 
 
 class Unsuited(NamedTuple):
-    """Why a codec is not measured on a picture that it is not made for."""
+    """Why a codec is not measured on an image that does not suit it."""
 
     reason: str
 
 
 Column = list[Point] | Failure | Unsuited
-Sweep = dict[str, Column]  # by the name of the rival
+Sweep = dict[str, Column]  # by the name of the codec
 
 
-def decode_checked(rival: Rival, data: bytes, pixels: np.ndarray) -> np.ndarray:
+def decode_checked(codec: Codec, data: bytes, pixels: np.ndarray) -> np.ndarray:
     """Decode a file that was made of `pixels` to RGB, (H, W, 3).
 
     Raises ValueError when it comes back with another height, width or kind.
     """
-    decoded, expected = as_rgb(rival.decode(data)), (*pixels.shape[:2], 3)
+    decoded, expected = as_rgb(codec.decode(data)), (*pixels.shape[:2], 3)
     if decoded.shape != expected:
         raise ValueError(f"decoded to shape {decoded.shape}, expected {expected}")
     return decoded
 
 
-def measure_once(rival: Rival, pixels: np.ndarray, quality: float, metrics: Sequence[Metric] = _PSNR) -> Point:
+def measure_once(codec: Codec, pixels: np.ndarray, quality: float, metrics: Sequence[Metric] = _PSNR) -> Point:
     """Encode `pixels`, uint8 (H, W) or (H, W, 3), decode the bytes and compare, by those of `metrics` that fit it.
 
-    Raises whatever the codec raises, and ValueError when it gives back a picture of another shape.
+    Raises whatever the codec raises, and ValueError when it gives back an image of another shape, or
+    other pixels although it is lossless.
     """
-    data = rival.encode(pixels, quality)
-    source, decoded = as_rgb(pixels), decode_checked(rival, data, pixels)
+    data = codec.encode(pixels, quality)
+    source, decoded = as_rgb(pixels), decode_checked(codec, data, pixels)
     height, width = pixels.shape[:2]
-    values = {metric.name: metric.measure(source, decoded) for metric in fitting(metrics, height, width)}
+    values = {metric.name: metric.compare(source, decoded) for metric in fitting(metrics, height, width)}
+    if codec.lossless and not np.array_equal(source, decoded):
+        raise ValueError("not lossless: other pixels came back")
     return Point(quality, height * width, len(data), 8 * len(data) / (height * width), values)
 
 
 def fitting(metrics: Sequence[Metric], height: int, width: int) -> list[Metric]:
-    """Return the metrics that a picture is large enough for."""
-    return [metric for metric in metrics if metric.least <= min(height, width)]
+    """Return the metrics that an image is large enough for."""
+    return [metric for metric in metrics if metric.min_side <= min(height, width)]
 
 
 def mean_sweep(sweeps: Sequence[Sweep]) -> Sweep:
-    """Return the mean over pictures of size, bpp and metrics, point by point.
+    """Return the mean over images of size, bpp and metrics, point by point.
 
-    A mean stands for all the pictures or is not given: a rival that failed on some of them is a Failure here too, one
-    that some are not for is Unsuited, a metric that some are too small for is left out, and what some could not reach
-    is not reached.
+    Every mean is over all images. A codec that failed on some of them is a Failure here, and a codec that does not suit
+    some of them is Unsuited. A metric that some images are too small for is left out. A target that was missed on some
+    images counts as missed.
     """
     means: Sweep = {}
     for name in sweeps[0] if sweeps else ():
@@ -86,7 +89,7 @@ def mean_sweep(sweeps: Sequence[Sweep]) -> Sweep:
         for reason in (Failure, Unsuited):
             without = [column for column in columns if isinstance(column, reason)]
             if without:
-                means[name] = reason(f"on {len(without)} of {len(columns)} pictures: {without[0].reason}")
+                means[name] = reason(f"on {len(without)} of {len(columns)} images: {without[0].reason}")
                 break
         else:
             means[name] = [_mean(points) for points in zip(*columns, strict=True)]
@@ -101,6 +104,6 @@ def describe(error: Exception) -> str:
 
 def _mean(points: Sequence[Point]) -> Point:
     quality, pixels, size, bpp = (statistics.fmean(column) for column in list(zip(*points, strict=True))[:4])
-    known = [name for name in points[0].values if all(name in point.values for point in points)]
-    values = {name: statistics.fmean(point.values[name] for point in points) for name in known}
+    names = [name for name in points[0].values if all(name in point.values for point in points)]
+    values = {name: statistics.fmean(point.values[name] for point in points) for name in names}
     return Point(quality, pixels, size, bpp, values, all(point.reached for point in points))

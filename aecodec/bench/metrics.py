@@ -1,4 +1,4 @@
-"""How near a decoded picture is to its source: one table of metrics, each a number for two uint8 (H, W, 3) arrays."""
+"""How near a decoded image is to its source: one table of metrics, each a number for two uint8 (H, W, 3) arrays."""
 
 import importlib.util
 import math
@@ -8,7 +8,9 @@ from io import BytesIO
 
 import numpy as np
 
-_ROWS = 256  # pictures are compared in bands of this many rows, so that large ones need little extra memory
+from aecodec.pixels import psnr, psnr_of
+
+_ROWS = 256  # images are compared in bands of this many rows, so that large ones need little extra memory
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, full range, as JPEG defines Y
 _SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of MS-SSIM (Wang, Simoncelli and Bovik, 2003)
 _WINDOW = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)  # 11 taps, standard deviation 1.5
@@ -18,19 +20,6 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 Measure = Callable[[np.ndarray, np.ndarray], float]
 
 
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the peak signal-to-noise ratio in dB of two uint8 arrays of one shape, over all values together.
-
-    For (H, W, 3) this is PSNR-RGB: 10 log10(255^2 / MSE), the mean taken over pixels and channels. Identical arrays
-    give infinity.
-
-    >>> a = np.zeros((4, 4, 3), np.uint8)
-    >>> round(psnr(a, a + 1), 2)
-    48.13
-    """
-    return _psnr(a, b, lambda band: band.astype(np.float64))
-
-
 def psnr_y(a: np.ndarray, b: np.ndarray) -> float:
     """Return the PSNR in dB of the luma of two uint8 (H, W, 3) arrays; luma (BT.601, full range) is not rounded.
 
@@ -38,28 +27,20 @@ def psnr_y(a: np.ndarray, b: np.ndarray) -> float:
     >>> round(psnr_y(a, a + 1), 2)
     48.13
     """
-    return _psnr(a, b, lambda band: band @ np.array(_LUMA))
-
-
-def _psnr(a: np.ndarray, b: np.ndarray, part: Callable[[np.ndarray], np.ndarray]) -> float:
-    """Return the PSNR in dB of what `part` takes of the difference."""
-    _check(a, b)
-    squares, count = 0.0, 0
-    for top in range(0, a.shape[0], _ROWS):
-        values = part(np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16)).ravel()
-        squares += float(values @ values)
-        count += values.size
-    return math.inf if squares == 0 else 10 * math.log10(255**2 * count / squares)
+    squares = 0.0
+    for top in range(0, len(a), _ROWS):
+        luma = (np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16) @ np.array(_LUMA)).ravel()
+        squares += float(luma @ luma)
+    return psnr_of(squares, a.shape[0] * a.shape[1])
 
 
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
     """Return the multi-scale structural similarity of two uint8 (H, W, 3) arrays, the mean of the three channels.
 
-    Five scales, 11x11 Gaussian windows that lie inside the picture (Wang, Simoncelli and Bovik, 2003), each RGB channel
+    Five scales, 11x11 Gaussian windows that lie inside the image (Wang, Simoncelli and Bovik, 2003), each RGB channel
     on its own, as papers on learned compression do it; a scale that is negative counts as zero. Both sides need
     at least 176 pixels.
     """
-    _check(a, b)
     return sum(_ms_ssim(a[..., i].astype(np.float32), b[..., i].astype(np.float32)) for i in range(3)) / 3
 
 
@@ -104,16 +85,10 @@ def ssimulacra2(a: np.ndarray, b: np.ndarray) -> float:
     from PIL import Image
     from ssimulacra2 import compute_ssimulacra2
 
-    _check(a, b)
     files = [BytesIO(), BytesIO()]
     for pixels, file in zip((a, b), files, strict=True):
         Image.fromarray(pixels).save(file, "PPM")
     return float(compute_ssimulacra2(*files))
-
-
-def _check(a: np.ndarray, b: np.ndarray) -> None:
-    if a.shape != b.shape or a.dtype != np.uint8 or b.dtype != np.uint8:
-        raise ValueError(f"found {a.dtype} {a.shape} and {b.dtype} {b.shape}, expected uint8 arrays of one shape")
 
 
 def _same(value: float) -> float:
@@ -135,8 +110,14 @@ class Metric:
     digits: int  # of its value, behind the point
     measure: Measure
     level: Callable[[float], float] = field(default=_same)  # its value on the axis of plots and BD-rates
-    least: int = 1  # pixels that the shorter side of a picture needs
+    min_side: int = 1  # pixels that the shorter side of an image needs
     package: str | None = None  # what has to be installed
+
+    def compare(self, a: np.ndarray, b: np.ndarray) -> float:
+        """Return the metric of two uint8 arrays (H, W, 3). Raises ValueError if their shapes or types differ."""
+        if a.shape != b.shape or a.dtype != np.uint8 or b.dtype != np.uint8:
+            raise ValueError(f"found {a.dtype} {a.shape} and {b.dtype} {b.shape}, expected uint8 arrays of one shape")
+        return self.measure(a, b)
 
     def missing(self) -> str | None:
         """Return why it cannot be measured here, or None."""
@@ -148,8 +129,8 @@ class Metric:
 _TABLE = (
     Metric("psnr", "PSNR-RGB", "PSNR", "dB", 2, psnr),
     Metric("psnr-y", "PSNR-Y", "PSNR-Y", "dB", 2, psnr_y),
-    Metric("ms-ssim", "MS-SSIM", "MS-SSIM", "dB", 4, ms_ssim, _as_decibels, least=176),
-    Metric("ssimulacra2", "SSIMULACRA 2", "SSIM 2", "", 1, ssimulacra2, least=8, package="ssimulacra2"),
+    Metric("ms-ssim", "MS-SSIM", "MS-SSIM", "dB", 4, ms_ssim, _as_decibels, min_side=176),
+    Metric("ssimulacra2", "SSIMULACRA 2", "SSIM 2", "", 1, ssimulacra2, min_side=8, package="ssimulacra2"),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 DEFAULT_METRICS = ("psnr", "psnr-y", "ms-ssim")  # ssimulacra2 takes more than a second per megapixel

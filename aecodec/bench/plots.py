@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aecodec.bench.codecs import SUBJECT, colours, dashed
 from aecodec.bench.metrics import METRICS
 from aecodec.bench.report import Json, comparable, shown_level
-from aecodec.bench.rivals import SUBJECT
-from aecodec.bench.style import DASHED, colours
 
 _TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 
@@ -22,17 +21,17 @@ def missing() -> str | None:
 
 
 def draw_report(report: Json) -> dict[str, bytes]:
-    """Return all plots of a report by file name: mean curves, one plot per picture, speed against BD-rate."""
+    """Return all plots of a report by file name: mean curves, one plot per image, speed against BD-rate."""
     metrics, anchor = list(report["metrics"]), report["anchor"]
-    count = len(report["pictures"])
+    count = len(report["images"])
     files: dict[str, bytes] = {}
     if count > 1:
-        blocks = [(f"mean of {count} pictures", report["mean"])]
+        blocks = [(f"mean of {count} images", report["mean"])]
         files |= draw_curves("mean", blocks, metrics, anchor)
-    for number, picture in enumerate(report["pictures"], 1):
-        name = re.sub(r"[^\w.-]+", "_", picture["name"])
-        title = f"{picture['name']}, {picture['width']}x{picture['height']}"
-        files |= draw_curves(f"{number:02}_{Path(name).stem}", [(title, picture)], metrics, anchor)
+    for number, image in enumerate(report["images"], 1):
+        name = re.sub(r"[^\w.-]+", "_", image["name"])
+        title = f"{image['name']}, {image['width']}x{image['height']}"
+        files |= draw_curves(f"{number:02}_{Path(name).stem}", [(title, image)], metrics, anchor)
     if report["mean"]["bd_rate"].get("psnr") and "speed" in report:
         files |= draw_speed("speed", report["speed"], report["mean"]["bd_rate"]["psnr"], anchor)
     return files
@@ -55,7 +54,7 @@ def draw_curves(stem: str, blocks: Sequence[tuple[str, Json]], metrics: Sequence
             first = name == SUBJECT
             look = {"linewidth": 2.6 if first else 1.4, "zorder": 5 if first else 2, "color": styles[name]}
             marker = "D" if len(levels) == 1 else "o" if first else "."
-            dashes = "--" if name in DASHED else "-"
+            dashes = "--" if dashed([name]) else "-"
             axis.plot(*zip(*levels, strict=True), marker=marker, linestyle=dashes, label=label, **look)
         unit = METRICS[metric].unit
         _label(axis, METRICS[metric].title + (unit and f", {unit}"), title)
@@ -71,19 +70,19 @@ def draw_speed(stem: str, speed: Json, deltas: Mapping[str, Json | None], anchor
     figure, (axis,) = _figure(1)
     styles = colours(list(speed["codecs"]))
     cores = "1"
-    for name, one in speed["codecs"].items():
+    for name, row in speed["codecs"].items():
         delta = {"percent": 0.0} if name == anchor else deltas.get(name)
-        if "failed" in one or not delta:
+        if "failed" in row or not delta:
             continue
-        cores = list(one["encode_mps"])[-1]
-        at = (one["encode_mps"][cores], comparable(delta))
+        cores = list(row["encode_mps"])[-1]
+        at = (row["encode_mps"][cores], comparable(delta))
         axis.scatter(*at, s=90 if name == SUBJECT else 45, color=styles[name], zorder=3)
         axis.annotate(name, at, xytext=(8, -4), textcoords="offset points")
     axis.set_xscale("log")
     axis.margins(x=0.15)
     axis.set_xlabel(f"encoding, MP/s on {cores} core{'' if cores == '1' else 's'}")
     axis.set_ylabel(f"BD-rate against {anchor}, % (PSNR-RGB), lower is better")
-    axis.set_title(f"{speed['picture']}, {speed['width']}x{speed['height']}")
+    axis.set_title(f"{speed['image']}, {speed['width']}x{speed['height']}")
     axis.grid(alpha=0.3)
     return _save(figure, stem)
 

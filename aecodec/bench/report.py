@@ -6,71 +6,72 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aecodec.bench.aims import Aim, Kind
+from aecodec.bench.codecs import ANCHOR, SUBJECT, Codec
 from aecodec.bench.curves import Curve, bd_rate, overlap
 from aecodec.bench.machine import describe_machine, library_versions
 from aecodec.bench.measure import Failure, Point, Sweep, Unsuited, mean_sweep
 from aecodec.bench.metrics import METRICS, Metric
-from aecodec.bench.rivals import ANCHOR, SUBJECT, Rival
 from aecodec.bench.speed import Speed
+from aecodec.bench.targets import Kind, Target
 
 Json = dict[str, Any]
 _FEWEST = 4  # points of a curve that a BD-rate is given for
 _QUIET = 0.9  # of a core: with less, other work disturbs the speeds
 
 
-class Measured(NamedTuple):
-    """One picture with all its measurements."""
+class ImageResult(NamedTuple):
+    """One image with all its measurements."""
 
     path: Path
     name: str
     width: int
     height: int
-    note: str  # see pictures.Source
+    note: str  # see images.SourceImage
     digest: str
     sweep: Sweep
 
 
 def build_report(
-    measured: Sequence[Measured],
-    rivals: Sequence[Rival],
+    results: Sequence[ImageResult],
+    codecs: Sequence[Codec],
     metrics: Sequence[Metric],
     *,
-    aim: Aim = Aim(),  # noqa: B008 (immutable)
+    target: Target = Target(),  # noqa: B008 (immutable)
     repeats: int = 0,
     not_measured: Mapping[str, str] | None = None,
     skipped: Mapping[str, str] | None = None,
 ) -> Json:
-    """Return the report of a run: `rivals` and `metrics` are those that ran; the mappings give reasons by name."""
-    pictures = [
-        {"name": one.name, "width": one.width, "height": one.height, "note": one.note, "sha256": one.digest}
-        | {"too_small_for": [m.name for m in metrics if m.least > min(one.height, one.width)]}
-        | compare(one.sweep)
-        for one in measured
+    """Return the report of a run: `codecs` and `metrics` are those that ran; the mappings give reasons by name."""
+    images = [
+        {"name": result.name, "width": result.width, "height": result.height}
+        | {"note": result.note, "sha256": result.digest}
+        | {"too_small_for": [m.name for m in metrics if m.min_side > min(result.height, result.width)]}
+        | compare(result.sweep)
+        for result in results
     ]
-    means = mean_sweep([one.sweep for one in measured])
+    means = mean_sweep([result.sweep for result in results])
     curves = {name: column for name, column in means.items() if isinstance(column, list) and len(column) >= _FEWEST}
     return {
         "report": 3,
-        "mode": {"kind": aim.kind.value, "values": list(aim.values)},
+        "mode": {"kind": target.kind.value, "values": list(target.values)},
         "repeats": repeats,
         "machine": describe_machine(),
         "versions": library_versions(),
         "anchor": ANCHOR,
         "metrics": {m.name: {"title": m.title, "unit": m.unit, "digits": m.digits} for m in metrics},
-        "codecs": {rival.name: rival.about for rival in rivals},
-        "lossless": [rival.name for rival in rivals if rival.lossless],
-        "one_quality": [rival.name for rival in rivals if rival.one_quality and not rival.lossless],
+        "codecs": {codec.name: codec.about for codec in codecs},
+        "lossless": [codec.name for codec in codecs if codec.lossless],
+        "fixed_quality": [codec.name for codec in codecs if codec.fixed_quality and not codec.lossless],
         "not_measured": dict(not_measured or {}),
         "skipped": dict(skipped or {}),
-        "pictures": pictures,
+        "images": images,
         "mean": compare(means),
         "bd_rates": {name: bd_rates(curves, name)[0] for name in curves},
     }
 
 
 def compare(sweep: Sweep) -> Json:
-    """Return the points of one picture (or mean) with what the other codecs need at their PSNR, and the BD-rates.
+    """Return the points of one image (or mean) with what the other codecs need at their PSNR, and the BD-rates.
 
     aez is compared with every other codec at its own points, every other codec with aez.
     """
@@ -128,25 +129,27 @@ def comparable(delta: Json) -> float:
     return delta["percent"] if delta.get("shared") is None else delta["shared"]
 
 
-def speed_block(one: Measured, level: float | None, repeats: int, speeds: Mapping[str, Speed | Failure]) -> Json:
-    """Return the part of the report on speeds and memory, all measured on one picture."""
-    codecs: Json = {}
-    for name, speed in speeds.items():
-        if isinstance(speed, Failure):
-            codecs[name] = {"failed": speed.reason}
-            continue
-        codecs[name] = {
-            "quality": speed.quality,
-            "encode_mps": {str(cores): round(value, 3) for cores, value in speed.encode_mps.items()},
-            "decode_mps": {str(cores): round(value, 3) for cores, value in speed.decode_mps.items()},
-            "encode_mb": speed.encode_mb,
-            "decode_mb": speed.decode_mb,
-        }
+def speed_block(result: ImageResult, level: float | None, repeats: int, speeds: Mapping[str, Speed | Failure]) -> Json:
+    """Return the part of the report on speeds and memory, all measured on one image."""
+    codecs = {name: speed_row(speed) for name, speed in speeds.items()}
     near = None if level is None or not math.isfinite(level) else round(level, 2)
-    head = {"picture": one.name, "width": one.width, "height": one.height, "near_psnr": near, "repeats": repeats}
-    shares = [speed.core_share for speed in speeds.values() if isinstance(speed, Speed) and speed.core_share]
+    head = {"image": result.name, "width": result.width, "height": result.height, "near_psnr": near, "repeats": repeats}
+    shares = [speed.core_fraction for speed in speeds.values() if isinstance(speed, Speed) and speed.core_fraction]
     share = round(statistics.median(shares), 2) if shares else None
-    return head | {"core_share": share, "busy": share is not None and share < _QUIET, "codecs": codecs}
+    return head | {"core_fraction": share, "busy": share is not None and share < _QUIET, "codecs": codecs}
+
+
+def speed_row(speed: Speed | Failure) -> Json:
+    """Return the speeds (MP/s by the number of cores) and peak memory (MB) of one codec."""
+    if isinstance(speed, Failure):
+        return {"failed": speed.reason}
+    return {
+        "quality": speed.quality,
+        "encode_mps": {str(cores): round(value, 3) for cores, value in speed.encode_mps.items()},
+        "decode_mps": {str(cores): round(value, 3) for cores, value in speed.decode_mps.items()},
+        "encode_mb": speed.encode_mb,
+        "decode_mb": speed.decode_mb,
+    }
 
 
 def shown_level(metric: str, value: float | None) -> float | None:

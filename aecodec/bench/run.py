@@ -1,4 +1,4 @@
-"""One run of the bench: read the pictures one after the other, measure, report."""
+"""One run of the bench: read the images one after the other, measure, report."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.bench.aims import Aim
-from aecodec.bench.cache import Cache, Known, digest_of
+from aecodec.bench.cache import Cache, CachedPoints, digest_of
+from aecodec.bench.codecs import Codec
+from aecodec.bench.images import load_image
 from aecodec.bench.measure import Column, Failure, Point, Sweep, Unsuited, describe, fitting
 from aecodec.bench.metrics import Metric
-from aecodec.bench.pictures import Source, load_picture
-from aecodec.bench.report import Json, Measured, build_report, speed_block
-from aecodec.bench.rivals import Rival
-from aecodec.bench.speed import count_ticks, measure_speeds
+from aecodec.bench.report import ImageResult, Json, build_report, speed_block
+from aecodec.bench.speed import measure_speeds
+from aecodec.bench.targets import Target
 from aecodec.errors import AezError, printable
 from aecodec.processes import Died, each
 
@@ -27,171 +27,156 @@ class Run(NamedTuple):
     """What a run of the bench gives: the report, and what it was made of."""
 
     report: Json
-    measured: list[Measured]
-    rivals: list[Rival]  # that could be used
+    results: list[ImageResult]
+    codecs: list[Codec]  # that could be used
     metrics: list[Metric]
 
 
 def run_bench(
     paths: Sequence[Path],
-    rivals: Sequence[Rival],
+    codecs: Sequence[Codec],
     metrics: Sequence[Metric],
     cache: Cache,
     *,
-    aim: Aim = Aim(),  # noqa: B008 (immutable)
+    target: Target = Target(),  # noqa: B008 (immutable)
     repeats: int = 3,
     jobs: int = 1,
-    largest: int | None = None,
+    max_side: int | None = None,
     tick: Tick = lambda steps: None,
     skip: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
 ) -> Run:
-    """Measure picture files with all the rivals and metrics that can be used here.
+    """Measure image files with all the codecs and metrics that can be used here.
 
-    `jobs` processes share the pictures and rivals; speeds are measured afterwards by one process alone, on the largest
-    picture, `repeats` times (0: not at all). Of pictures larger than `largest` pixels on a side the centre is measured.
-    A picture that cannot be read is given to `skip` as one line, named in the report, and left out. `tick` is called
-    with the number of steps done, of `steps_of_run` altogether.
+    `jobs` processes share the images and codecs; speeds are measured afterwards by one process alone, on the largest
+    image, `repeats` times (0: not at all). Of images larger than `max_side` pixels on a side the centre is measured.
+    An image that cannot be read is given to `skip` as one line, named in the report, and left out. `tick` is called
+    with a number of steps that are done; `steps_of_run` tells how many there are.
     """
-    present, not_measured = _present(rivals)
+    present, not_measured = _present(codecs)
     usable, without = _present(metrics)
-    measured: list[Measured] = []
+    results: list[ImageResult] = []
     skipped: dict[str, str] = {}
 
     def tasks() -> Iterator[_Task]:
         for path in paths:
             try:
-                source = load_picture(path, largest)
+                source = load_image(path, max_side)
             except (AezError, OSError, MemoryError) as error:
                 reason = _reason(error, path)
                 skipped[printable(path.name)] = reason
                 skip(f"{printable(str(path))}: skipped: {reason}")
-                tick(sum(len(aim.targets(rival)) for rival in present))
+                tick(len(present))
                 continue
             height, width = source.pixels.shape[:2]
             digest = digest_of(source.pixels)
-            sweep: Sweep = {rival.name: [] for rival in present}  # in this order
-            measured.append(Measured(path, source.name, width, height, source.note, digest, sweep))
-            yield from (_Task(len(measured) - 1, rival, source.pixels, digest) for rival in present)
+            sweep: Sweep = {codec.name: [] for codec in present}  # in this order
+            results.append(ImageResult(path, source.name, width, height, source.note, digest, sweep))
+            yield from (_Task(len(results) - 1, codec, source.pixels, digest) for codec in present)
 
-    alone = {"tick": tick} if jobs == 1 else {}  # other processes cannot say how far they are
-    job = partial(_measure, aim=aim, metrics=usable, cache=cache, **alone)
+    job = partial(_measure, target=target, metrics=usable, cache=cache)
     with closing(each(tasks(), job, jobs)) as columns:
         for task, column in columns:
-            found = Failure(str(column)) if isinstance(column, Died) else column
-            measured[task.picture].sweep[task.rival.name] = found
-            if jobs > 1:
-                tick(len(aim.targets(task.rival)))
-    unsuited = _take_unsuited(measured)
-    suited = [rival for rival in present if rival.name not in unsuited]
+            column = Failure(str(column)) if isinstance(column, Died) else column
+            results[task.image].sweep[task.codec.name] = column
+            tick(1)
+    unsuited = _take_unsuited(results)
+    suited = [codec for codec in present if codec.name not in unsuited]
     reasons = not_measured | unsuited | without
-    report = build_report(measured, suited, usable, aim=aim, not_measured=reasons, skipped=skipped, repeats=repeats)
-    if repeats and measured and suited:
-        tick(count_ticks(len(unsuited), repeats))
-        report["speed"] = speed_of(measured, suited, repeats, largest, lambda: tick(1))
-    elif repeats:
-        tick(count_ticks(len(present), repeats))
-    return Run(report, measured, suited, usable)
+    report = build_report(
+        results, suited, usable, target=target, not_measured=reasons, skipped=skipped, repeats=repeats
+    )
+    if repeats and results and suited:
+        report["speed"] = speed_of(results, suited, repeats, max_side)
+    tick(int(repeats > 0))
+    return Run(report, results, suited, usable)
 
 
 def measure(
-    rival: Rival,
+    codec: Codec,
     pixels: np.ndarray,
-    aim: Aim,
+    target: Target,
     metrics: Sequence[Metric],
-    known: Known,
-    tick: Tick = lambda steps: None,
+    cached: CachedPoints,
 ) -> Column:
-    """Return a codec's points on one picture, those that are known already and those that are measured now."""
-    targets = aim.targets(rival)
-    if reason := rival.unsuited(pixels):
-        tick(len(targets))
+    """Return a codec's points on one image, from the cache where it has them, measured otherwise."""
+    if reason := codec.unsuited(pixels):
         return Unsuited(reason)
     fit = fitting(metrics, *pixels.shape[:2])
     names = [metric.name for metric in fit]
     points: list[Point] = []
-    for target in targets:
-        key = aim.key(target)
-        point = known.get(rival, key, names)
+    for value in target.values_for(codec):
+        key = target.key(value)
+        point = cached.get(codec, key, names)
         if point is None:
             try:
-                point = aim.measure(rival, pixels, target, fit, known.of(rival))
+                point = target.measure(codec, pixels, value, fit, cached.of(codec))
             except Exception as error:  # a codec may raise anything at all; the others still get their measurement
-                tick(len(targets) - len(points))
                 return Failure(f"{key}: {describe(error)}")
-            known.put(rival, key, point)
+            cached.put(codec, key, point)
         points.append(point)
-        tick(1)
     return points
 
 
 def speed_of(
-    measured: Sequence[Measured],
-    rivals: Sequence[Rival],
+    results: Sequence[ImageResult],
+    codecs: Sequence[Codec],
     repeats: int,
-    largest: int | None,
-    tick: Callable[[], None],
+    max_side: int | None,
 ) -> Json:
-    """Time the rivals on the largest picture, each where its PSNR is nearest to that of the first at its middle."""
-    one = max(measured, key=lambda one: one.width * one.height)
-    columns = {name: column for name, column in one.sweep.items() if isinstance(column, list)}
-    lossy = [rival.name for rival in rivals if rival.name in columns and not rival.lossless]
+    """Time the codecs on the largest image, each at the quality whose PSNR is nearest to the first codec's near 75."""
+    result = max(results, key=lambda result: result.width * result.height)
+    columns = {name: column for name, column in result.sweep.items() if isinstance(column, list)}
+    lossy = [codec.name for codec in codecs if codec.name in columns and not codec.lossless]
     entrants, level = [], None
     if lossy:
         level = min(columns[lossy[0]], key=lambda point: abs(point.quality - 75)).psnr
-    for rival in rivals:
-        if rival.name in columns:
-            points = columns[rival.name]
+    for codec in codecs:
+        if points := columns.get(codec.name):
             point = points[0] if level is None else min(points, key=lambda point: abs(point.psnr - level))
-            entrants.append((rival, point.quality))
-        else:
-            for _ in range(count_ticks(1, repeats)):
-                tick()
-    source: Source = load_picture(one.path, largest)
-    speeds = measure_speeds(source.pixels, entrants, repeats=repeats, tick=tick)
-    return speed_block(one, level, repeats, speeds)
+            entrants.append((codec, point.quality))
+    speeds = measure_speeds(load_image(result.path, max_side).pixels, entrants, repeats=repeats)
+    return speed_block(result, level, repeats, speeds)
 
 
-def steps_of_run(paths: Sequence[Path], rivals: Sequence[Rival], aim: Aim, repeats: int) -> int:
-    """Return the number of steps that run_bench counts with `tick`."""
-    present, _ = _present(rivals)
-    points = len(paths) * sum(len(aim.targets(rival)) for rival in present)
-    return points + (count_ticks(len(present), repeats) if repeats else 0)
+def steps_of_run(paths: Sequence[Path], codecs: Sequence[Codec], repeats: int) -> int:
+    """Return the number of steps of run_bench: each codec on each image, and the speeds."""
+    return len(paths) * len(_present(codecs)[0]) + int(repeats > 0)
 
 
 def went_well(report: Json) -> bool:
-    """Return whether a report holds measurements of every picture by every codec that ran."""
-    blocks = [picture["codecs"] for picture in report["pictures"]]
+    """Return whether a report holds measurements of every image by every codec that ran."""
+    blocks = [image["codecs"] for image in report["images"]]
     blocks.append(report.get("speed", {}).get("codecs", {}))
     failed = any("failed" in codec for block in blocks for codec in block.values())
-    return bool(report["pictures"]) and not report["skipped"] and not failed
+    return bool(report["images"]) and not report["skipped"] and not failed
 
 
 class _Task(NamedTuple):
-    picture: int  # its number
-    rival: Rival
+    image: int  # its number
+    codec: Codec
     pixels: np.ndarray
     digest: str
 
 
 def _measure(task: _Task, cache: Cache, **how) -> Column:
-    return measure(task.rival, task.pixels, known=cache.of(task.digest), **how)
+    return measure(task.codec, task.pixels, cached=cache.of(task.digest), **how)
 
 
 def _present(table: Sequence) -> tuple[list, dict[str, str]]:
     """Return the codecs or metrics that can be used here, and why the others cannot."""
-    reasons = {one.name: one.missing() for one in table}
-    return [one for one in table if reasons[one.name] is None], {name: why for name, why in reasons.items() if why}
+    reasons = {entry.name: reason for entry in table if (reason := entry.missing())}
+    return [entry for entry in table if entry.name not in reasons], reasons
 
 
-def _take_unsuited(measured: Sequence[Measured]) -> dict[str, str]:
-    """Take those codecs out of the sweeps that none of the pictures is for, and return why."""
+def _take_unsuited(results: Sequence[ImageResult]) -> dict[str, str]:
+    """Take those codecs out of the sweeps that none of the images is for, and return why."""
     reasons = {}
-    for name in list(measured[0].sweep) if measured else ():
-        columns = [one.sweep[name] for one in measured]
+    for name in list(results[0].sweep) if results else ():
+        columns = [result.sweep[name] for result in results]
         if all(isinstance(column, Unsuited) for column in columns):
             reasons[name] = " or ".join(dict.fromkeys(column.reason for column in columns))
-            for one in measured:
-                del one.sweep[name]
+            for result in results:
+                del result.sweep[name]
     return reasons
 
 

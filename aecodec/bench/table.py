@@ -5,41 +5,65 @@ import io
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 
+from aecodec.bench.codecs import SUBJECT, Codec
 from aecodec.bench.metrics import METRICS
 from aecodec.bench.report import Json, is_sweep
-from aecodec.bench.rivals import SUBJECT, Rival
 
 _MANY = 10  # a codec with more qualities than this shows every second one
 _SMALL = 0.5  # megapixels
 _WIDE = 100  # columns
 
 
-def format_report(report: Json, *, pictures: bool = True) -> str:
-    """Return the table of a report made by build_report: each picture (unless `pictures` is false), then the mean."""
-    return "\n".join(_lines(report, pictures)) + "\n"
+def format_report(report: Json, *, images: bool = True) -> str:
+    """Return the table of a report made by build_report: each image (unless `images` is false), then the mean."""
+    return "\n".join(_lines(report, images)) + "\n"
 
 
-def format_rivals(rivals: Iterable[Rival]) -> str:
+def format_lossless(report: Json) -> str:
+    """Return the bytes of every lossless codec: of each image, of all together, and these against the smallest."""
+    names = [name for name in report["lossless"] if "points" in report["mean"]["codecs"].get(name, {})]
+    wide = max(len(image["name"]) for image in report["images"]) + 2
+    wide = max(wide, len("against the smallest") + 2)
+
+    def row(title: str, cells: Iterable[str]) -> str:
+        return title.ljust(wide) + "".join(f"{cell:>15}" for cell in cells)
+
+    def size(image: Json, name: str) -> str:
+        points = image["codecs"][name].get("points")
+        return f"{points[0]['bytes']:,.0f}" if points else "failed"
+
+    lines = [row("bytes, lossless", report["lossless"])]
+    lines += [row(image["name"], (size(image, name) for name in report["lossless"])) for image in report["images"]]
+    totals = {name: len(report["images"]) * report["mean"]["codecs"][name]["points"][0]["bytes"] for name in names}
+    smallest = min(totals.values(), default=0)
+    cells = [f"{totals[name]:,.0f}" if name in totals else "-" for name in report["lossless"]]
+    lines.append(row(f"all {len(report['images'])} images", cells))
+    cells = [f"{100 * (totals[name] / smallest - 1):+.1f} %" if name in totals else "-" for name in report["lossless"]]
+    lines.append(row("against the smallest", cells))
+    return "\n".join([*lines, *_notes(report)]) + "\n"
+
+
+def format_codecs(codecs: Iterable[Codec]) -> str:
     """Return a list of codecs: their names and settings, and why some cannot be measured here."""
-    found = list(rivals)
-    wide = max(len(rival.name) for rival in found) + 2
+    found = list(codecs)
+    wide = max(len(codec.name) for codec in found) + 2
     lines = []
-    for rival in found:
-        reason = rival.missing()
-        text = rival.about + (f" (not here: {reason})" if reason else "")
-        lines += textwrap.wrap(rival.name.ljust(wide) + text, _WIDE, subsequent_indent=" " * wide)
+    for codec in found:
+        reason = codec.missing()
+        text = codec.about + (f" (not here: {reason})" if reason else "")
+        lines += textwrap.wrap(codec.name.ljust(wide) + text, _WIDE, subsequent_indent=" " * wide)
     return "\n".join(lines) + "\n"
 
 
-def _lines(report: Json, pictures: bool) -> Iterator[str]:
-    shown = report["pictures"]
-    if pictures or len(shown) == 1:
-        for picture in shown:
-            title = f"{picture['name']}, {picture['width']}x{picture['height']}"
-            yield from _block(f"{title} ({picture['note']})" if picture["note"] else title, picture, report)
+def _lines(report: Json, images: bool) -> Iterator[str]:
+    shown = report["images"]
+    if images or len(shown) == 1:
+        for image in shown:
+            title = f"{image['name']}, {image['width']}x{image['height']}"
+            yield from _block(f"{title} ({image['note']})" if image["note"] else title, image, report)
             yield ""
     if len(shown) > 1:
-        yield from _block(f"mean of {len(shown)} pictures", report["mean"], report, several=True)
+        yield from _block(f"mean of {len(shown)} images", report["mean"], report, several=True)
         yield ""
     if "speed" in report:
         yield from _speeds(report["speed"], report)
@@ -58,10 +82,10 @@ def _block(title: str, block: Json, report: Json, several: bool = False) -> Iter
             continue
         points = codec["points"]
         for point in points[::2] if len(points) > _MANY else points:
-            missed = "not met by every picture" if several else "cannot do it, the nearest"
+            missed = "not met by every image" if several else "cannot do it, the nearest"
             yield _row(name, point, metrics, report, missed)
     if block["bd_rate"]:
-        yield from _deltas(block, report)
+        yield from format_bd_rates(block, report)
 
 
 def _first(name: str, report: Json) -> str:
@@ -74,7 +98,7 @@ def _why_not(codec: Json) -> str:
 
 
 def _row(name: str, point: Json, metrics: list[str], report: Json, missed: str) -> str:
-    quality = "" if name in (*report["lossless"], *report["one_quality"]) else f"{point['quality']:g}"
+    quality = "" if name in (*report["lossless"], *report["fixed_quality"]) else f"{point['quality']:g}"
     row = f"{_first(name, report)}{quality:>7}{point['bytes']:>10.0f}{point['bpp']:>7.3f}"
     for metric in metrics:
         row += f"{_value(metric, point):>9}"
@@ -96,7 +120,8 @@ def _value(metric: str, point: Json) -> str:
     return "lossless" if point[metric] is None else f"{point[metric]:.{METRICS[metric].digits}f}"
 
 
-def _deltas(block: Json, report: Json) -> Iterator[str]:
+def format_bd_rates(block: Json, report: Json) -> Iterator[str]:
+    """Yield the lines on the BD-rates of a block of a report."""
     deltas = block["bd_rate"]
     names = list(next(iter(deltas.values())))
 
@@ -112,7 +137,7 @@ def _deltas(block: Json, report: Json) -> Iterator[str]:
         ranges = [block["shared_range"][metric] for metric in deltas]
         spans = [f"{own[0]:.1f}..{own[1]:.1f}" if own else "none" for own in ranges]
         yield from rows("over the range that all of these share", spans, lambda own: _percent(own and own["shared"]))
-    if single := [name for name in report["one_quality"] if "points" in block["codecs"][name]]:
+    if single := [name for name in report["fixed_quality"] if "points" in block["codecs"][name]]:
         yield f"no BD-rate, which needs a curve: {', '.join(single)} (one quality)"
 
 
@@ -134,28 +159,28 @@ def _percent(percent: float | None) -> str:
 def _speeds(speed: Json, report: Json) -> Iterator[str]:
     near = f", qualities near {speed['near_psnr']:.1f} dB" if speed["near_psnr"] is not None else ""
     repeats = f"medians of {speed['repeats']}" if speed["repeats"] > 1 else "measured once"
-    yield f"speed on {speed['picture']}, {speed['width']}x{speed['height']}{near}, {repeats} after a warm-up"
-    counts = list(dict.fromkeys(n for one in speed["codecs"].values() for n in one.get("encode_mps", ())))
+    yield f"speed on {speed['image']}, {speed['width']}x{speed['height']}{near}, {repeats} after a warm-up"
+    counts = list(dict.fromkeys(n for row in speed["codecs"].values() for n in row.get("encode_mps", ())))
     cores = "".join(f"{n + (' core' if n == '1' else ' cores'):>9}" for n in counts)
     heads = "".join(f"{way + ' MP/s':<{9 * len(counts) + 2}}" for way in ("encode", "decode"))
     yield f"{_first('', report)}{'':<7}{heads} peak memory, MB"
     yield f"{_first('codec', report)}quality{cores}  {cores}   encode  decode"
-    for name, one in speed["codecs"].items():
-        if "failed" in one:
-            yield _first(name, report) + _why_not(one)
+    for name, row in speed["codecs"].items():
+        if "failed" in row:
+            yield _first(name, report) + _why_not(row)
             continue
         encode, decode = (
-            "".join(f"{one[way].get(n, 0):>9.1f}" for n in counts) for way in ("encode_mps", "decode_mps")
+            "".join(f"{row[way].get(n, 0):>9.1f}" for n in counts) for way in ("encode_mps", "decode_mps")
         )
         peaks = "".join(
-            f"{'-' if one[way] is None else format(one[way], '.0f'):>8}" for way in ("encode_mb", "decode_mb")
+            f"{'-' if row[way] is None else format(row[way], '.0f'):>8}" for way in ("encode_mb", "decode_mb")
         )
-        quality = "" if name in (*report["lossless"], *report["one_quality"]) else f"{one['quality']:g}"
+        quality = "" if name in (*report["lossless"], *report["fixed_quality"]) else f"{row['quality']:g}"
         yield f"{_first(name, report)}{quality:>7}{encode}  {decode} {peaks}"
     if speed["busy"]:
-        yield f"other work left {100 * speed['core_share']:.0f} % of a core to these codecs: speeds say little"
+        yield f"other work left {100 * speed['core_fraction']:.0f} % of a core to these codecs: speeds say little"
     if speed["width"] * speed["height"] < _SMALL * 1e6:
-        yield f"speeds of pictures under {_SMALL} MP are mostly fixed costs"
+        yield f"speeds of images under {_SMALL} MP are mostly fixed costs"
 
 
 def _notes(report: Json) -> Iterator[str]:
@@ -169,28 +194,28 @@ def _notes(report: Json) -> Iterator[str]:
     for reason in dict.fromkeys(report["not_measured"].values()):
         names = [name for name, why in report["not_measured"].items() if why == reason]
         yield from textwrap.wrap(f"{', '.join(names)}: not measured: {reason}", _WIDE, subsequent_indent="  ")
-    for picture in report["pictures"]:
-        if picture["too_small_for"]:
-            titles = " and ".join(report["metrics"][name]["title"] for name in picture["too_small_for"])
-            yield f"too small for {titles}: {picture['name']}, {picture['width']}x{picture['height']}"
+    for image in report["images"]:
+        if image["too_small_for"]:
+            titles = " and ".join(report["metrics"][name]["title"] for name in image["too_small_for"])
+            yield f"too small for {titles}: {image['name']}, {image['width']}x{image['height']}"
     for name, reason in report["skipped"].items():
         yield f"skipped: {name}: {reason}"
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     yield from textwrap.wrap(f"versions: {versions}", _WIDE, subsequent_indent="  ")
     machine = report["machine"]
     yield f"machine: {machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
-    if is_sweep(report):
+    if is_sweep(report) and len(report["lossless"]) < len(report["codecs"]):
         yield "BD-rates: PCHIP on the logarithm of the rate, over the range in brackets (MS-SSIM in dB)"
         yield f"shown of a codec with more than {_MANY} qualities: every second one; --json and --csv hold them all"
 
 
 def format_csv(report: Json) -> str:
-    """Return all points as CSV, one line each, pictures first, then their mean; metrics of lossless points are inf."""
+    """Return all points as CSV, one line each, images first, then their mean; metrics of lossless points are inf."""
     metrics = list(report["metrics"])
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["picture", "width", "height", "codec", "quality", "bytes", "bpp", *metrics, "reached"])
-    blocks = [([one["name"], one["width"], one["height"]], one) for one in report["pictures"]]
+    writer.writerow(["image", "width", "height", "codec", "quality", "bytes", "bpp", *metrics, "reached"])
+    blocks = [([one["name"], one["width"], one["height"]], one) for one in report["images"]]
     if len(blocks) > 1:
         blocks.append(([f"mean of {len(blocks)}", "", ""], report["mean"]))
     for head, block in blocks:

@@ -1,4 +1,4 @@
-"""Grey pictures <-> .aez files of a classic autoencoder.
+"""Grey images <-> .aez files of a classic autoencoder.
 
 pixels --> patches --> encoder --> latents --> scaled per channel, 8 bits or fewer --> zstd --> container
 pixels <-- patches <-- decoder <-- latents <-------------------------------------------------------'
@@ -20,9 +20,9 @@ _KINDS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGB with alpha"}
 
 
 def encode(image: np.ndarray, net: Classic, chunks: Sequence[Chunk] = (), threads: int | None = None) -> bytes:
-    """Compress a grey picture, uint8 (H, W), to the bytes of a file.
+    """Compress a grey image, uint8 (H, W), to the bytes of a file.
 
-    Raises EncodeError for a picture that the model cannot code, ModelError for one that has no code.
+    Raises EncodeError for an image that the model cannot code, ModelError for a model without a code.
     """
     check_image(image, net)
     if not net.codes:
@@ -40,7 +40,7 @@ def decode(header: Header, bitstream: BytesLike, net: Classic, threads: int | No
     if header.channels != 1 or header.tile != 0 or header.quality != 0 or fixed or not net.codes:
         raise UnsupportedError(
             f"header: {header.width}x{header.height}, {header.channels} channels, tile {header.tile}, "
-            f"quality {header.quality}: nothing that model {net.name} makes"
+            f"quality {header.quality}: not a file of model {net.name}"
         )
     rows, columns = grid(header.height, header.width, net.edge)
     q = unpack(bitstream, (rows * columns, *net.latent), net.scale.bits)
@@ -52,10 +52,10 @@ def decode(header: Header, bitstream: BytesLike, net: Classic, threads: int | No
 
 
 def check_image(image: np.ndarray, net: Classic) -> None:
-    """Raise EncodeError for a picture of the wrong colours or size."""
+    """Raise EncodeError for an image of the wrong colours or size."""
     channels = 1 if image.ndim == 2 else image.shape[-1]
     height, width = image.shape[:2]
     if channels != 1:
-        raise EncodeError(f"picture: {_KINDS.get(channels, channels)}, expected grey for model {net.name}")
+        raise EncodeError(f"image: {_KINDS.get(channels, channels)}, expected grey for model {net.name}")
     if not net.any_size and (height, width) != (net.edge, net.edge):
-        raise EncodeError(f"picture: {width}x{height}, expected {net.edge}x{net.edge} for model {net.name}")
+        raise EncodeError(f"image: {width}x{height}, expected {net.edge}x{net.edge} for model {net.name}")

@@ -1,4 +1,4 @@
-"""Pictures without their noise."""
+"""Removal of noise from images."""
 
 import numpy as np
 
@@ -20,12 +20,12 @@ def denoiser(name: str) -> Classic:
 
 
 def denoise(image: np.ndarray, net: Classic, threads: int | None = None) -> np.ndarray:
-    """Take the noise away from a picture, uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4); alpha stays as it is.
+    """Remove the noise from an image, uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4); alpha stays as it is.
 
-    A model of photographs takes any of them, an autoencoder grey pictures of its size. Raises EncodeError.
+    A model of photographs takes any of these, an autoencoder takes grey images of its size. Raises EncodeError.
     """
     if image.dtype != np.uint8 or 0 in image.shape:
-        raise EncodeError(f"picture: {image.dtype} {image.shape}, expected uint8 and at least 1x1")
+        raise EncodeError(f"image: {image.dtype} {image.shape}, expected uint8 and at least 1x1")
     with Workers(threads) as workers:
         if net.codes:
             check_image(image, net)

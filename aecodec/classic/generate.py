@@ -1,4 +1,4 @@
-"""Pictures that a classic autoencoder makes up, and how it sees those that it knows."""
+"""Images drawn from a classic autoencoder, and plots of its latents and reconstructions."""
 
 from pathlib import Path
 from statistics import NormalDist
@@ -14,47 +14,30 @@ from aecodec.parallel import Workers
 CLASSES = {
     "mnist": tuple("0123456789"),
     "fashion-mnist": (
-        "T-shirt",
-        "trouser",
-        "pullover",
-        "dress",
-        "coat",
-        "sandal",
-        "shirt",
-        "sneaker",
-        "bag",
-        "ankle boot",
+        *("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
     ),
 }
 _COLOURS = (
-    "#1f77b4",
-    "#ff7f0e",
-    "#2ca02c",
-    "#d62728",
-    "#9467bd",
-    "#8c564b",
-    "#e377c2",
-    "#7f7f7f",
-    "#bcbd22",
-    "#17becf",
+    *("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd"),
+    *("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"),
 )
-_GAP = 2  # pixels between pictures
-_POINTS = 5000  # of a scatter: more cover each other
-_WIDTH, _MARGIN = 640, 24  # pixels of a scatter
+_GAP = 2  # pixels between images
+_POINTS = 5000  # of a scatter plot: more would cover each other
+_WIDTH, _MARGIN = 640, 24  # pixels of a scatter plot
 
 
 def generator(name: str) -> Classic:
-    """The installed variational model of this name: its latents have a known distribution. Raises ModelError."""
+    """The installed variational model of this name; the distribution of its latents is known. Raises ModelError."""
     return by_name(name, lambda net: net.kind == "variational", "models to draw from")
 
 
-def pictured(name: str) -> Classic:
-    """The installed autoencoder of this name. Raises ModelError."""
+def with_classes(name: str) -> Classic:
+    """The installed autoencoder of this name, of a data set with classes. Raises ModelError."""
     return by_name(name, lambda net: net.codes and net.entry["data"] in CLASSES, "autoencoders with classes")
 
 
 def samples(net: Classic, count: int, seed: int) -> np.ndarray:
-    """Draw `count` pictures from the prior, N(0, 1) for each latent; uint8 (H, W), as square as may be."""
+    """Decode `count` draws from the prior, N(0, 1) for each latent; a mosaic, uint8 (H, W), about square."""
     drawn = np.random.default_rng(seed).standard_normal((count, *net.latent), np.float32)
     return mosaic(_decode(net, drawn), -(-count // int(count**0.5)))
 
@@ -70,30 +53,29 @@ def latent_grid(net: Classic, count: int) -> np.ndarray:
 
 
 def class_rows(net: Classic, data: Path | None, seed: int) -> np.ndarray:
-    """A test picture of each class above its reconstruction; uint8 (H, W). Raises ValueError for bad data."""
-    pictures, classes = _test(net, data)
+    """A test image of each class above its reconstruction; uint8 (H, W). Raises ValueError for bad data."""
+    images, classes = _test(net, data)
     rng = np.random.default_rng(seed)
-    chosen = pictures[[rng.choice(np.flatnonzero(classes == one)) for one in np.unique(classes)]]
+    chosen = images[[rng.choice(np.flatnonzero(classes == label)) for label in np.unique(classes)]]
     with Workers(None) as workers:
-        shown = net.decode(net.encode(chosen[..., None], workers), workers)[..., 0]
-    return mosaic(np.concatenate([chosen, shown]), len(chosen))
+        decoded = net.decode(net.encode(chosen[..., None], workers), workers)[..., 0]
+    return mosaic(np.concatenate([chosen, decoded]), len(chosen))
 
 
 def scatter(net: Classic, data: Path | None) -> np.ndarray:
-    """Where test pictures lie among the two latents, coloured by class; uint8 (H, W, 3). Raises as `latent_grid`."""
+    """Plot the two latents of test images, coloured by class; uint8 (H, W, 3). Raises ModelError, ValueError."""
     _check_two(net)
-    pictures, classes = (part[:_POINTS] for part in _test(net, data))
+    images, classes = (part[:_POINTS] for part in _test(net, data))
     with Workers(None) as workers:
-        at = net.encode(pictures[..., None], workers)
-    low, high = at.min(0), at.max(0)
-    inner = _WIDTH - 2 * _MARGIN
-    places = _MARGIN + (at - low) / np.maximum(high - low, 1e-6) * inner
+        latents = net.encode(images[..., None], workers)
+    low, high = latents.min(0), latents.max(0)
+    points = _MARGIN + (latents - low) / np.maximum(high - low, 1e-6) * (_WIDTH - 2 * _MARGIN)
     image = Image.new("RGB", (_WIDTH + 140, _WIDTH), "white")
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(14)
     draw.rectangle([_MARGIN - 8, _MARGIN - 8, _WIDTH - _MARGIN + 8, _WIDTH - _MARGIN + 8], outline="#aaaaaa")
-    for (x, y), one in zip(places, classes, strict=True):
-        y = _WIDTH - y
-        draw.ellipse([x - 1.5, y - 1.5, x + 1.5, y + 1.5], fill=_COLOURS[one % len(_COLOURS)])
+    for (x, up), label in zip(points, classes, strict=True):
+        y = _WIDTH - up
+        draw.ellipse([x - 1.5, y - 1.5, x + 1.5, y + 1.5], fill=_COLOURS[label])
     draw.text((_MARGIN, _WIDTH - 16), f"z1: {low[0]:.2f} to {high[0]:.2f}", fill="black", font=font)
     draw.text((_MARGIN, 0), f"z2: {low[1]:.2f} to {high[1]:.2f}", fill="black", font=font)
     for number, name in enumerate(CLASSES[net.entry["data"]]):
@@ -103,18 +85,18 @@ def scatter(net: Classic, data: Path | None) -> np.ndarray:
     return np.asarray(image)
 
 
-def mosaic(pictures: np.ndarray, columns: int) -> np.ndarray:
-    """Pictures uint8 (N, h, w) or (N, h, w, 3) row by row on white; (H, W) or (H, W, 3).
+def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
+    """Images uint8 (N, h, w) or (N, h, w, 3) row by row on white; (H, W) or (H, W, 3).
 
     >>> mosaic(np.zeros((3, 28, 28), np.uint8), 2).shape
     (62, 62)
     """
-    count, height, width, *colours = pictures.shape
+    count, height, width, *colours = images.shape
     rows = -(-count // columns)
     out = np.full((rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, *colours), 255, np.uint8)
-    for number, picture in enumerate(pictures):
+    for number, image in enumerate(images):
         top, left = (n * (size + _GAP) + _GAP for n, size in zip(divmod(number, columns), (height, width), strict=True))
-        out[top : top + height, left : left + width] = picture
+        out[top : top + height, left : left + width] = image
     return out
 
 
@@ -125,19 +107,19 @@ def _decode(net: Classic, latents: np.ndarray) -> np.ndarray:
 
 def _check_two(net: Classic) -> None:
     if net.latent != (2,):
-        raise ModelError(f"model {net.name} has {net.latents} latents, expected 2 for a picture of the plane")
+        raise ModelError(f"model {net.name} has {net.latents} latents, expected 2 for a plane")
 
 
 def _test(net: Classic, data: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """Test pictures (N, e, e) and classes. Raises ValueError."""
+    """Test images (N, e, e) and their classes. Raises ValueError."""
     name = net.entry["data"]
     if data is None:
         if name != "fashion-mnist" or not FASHION.is_dir():
             raise ValueError(f"--data: expected the folder of the IDX files of {name}")
         data = FASHION
-    found = read_digits(data)
-    if found.test.shape[1:] != (net.edge, net.edge):
-        raise ValueError(f"{data}: pictures {found.test.shape[1:]}, expected {net.edge}x{net.edge}")
-    if len(np.unique(found.test_classes)) > len(CLASSES[name]) or found.test_classes.max() >= len(CLASSES[name]):
-        raise ValueError(f"{data}: class {found.test_classes.max()}, expected 0 to {len(CLASSES[name]) - 1}")
-    return found.test, found.test_classes
+    digits, last = read_digits(data), len(CLASSES[name]) - 1
+    if digits.test.shape[1:] != (net.edge, net.edge):
+        raise ValueError(f"{data}: images {digits.test.shape[1:]}, expected {net.edge}x{net.edge}")
+    if digits.test_classes.max() > last:
+        raise ValueError(f"{data}: class {digits.test_classes.max()}, expected 0 to {last}")
+    return digits.test, digits.test_classes

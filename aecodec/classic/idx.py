@@ -1,4 +1,4 @@
-"""Data sets in the IDX format of MNIST (LeCun, Cortes and Burges, 1998), as MNIST and Fashion-MNIST come."""
+"""Data sets in the IDX format of MNIST (LeCun, Cortes and Burges, 1998), which MNIST and Fashion-MNIST have."""
 
 import gzip
 import math
@@ -10,11 +10,11 @@ import numpy as np
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts it
 _NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-_UINT8 = 0x08  # the only type of samples in these sets
+_UINT8 = 0x08  # type of samples, the only one in these sets
 
 
 class Digits(NamedTuple):
-    """Pictures uint8 (N, H, W) and their classes uint8 (N,), to train on and to test on."""
+    """Images uint8 (N, H, W) and their classes uint8 (N,), to train on and to test on."""
 
     train: np.ndarray
     train_classes: np.ndarray
@@ -50,15 +50,12 @@ def read_digits(folder: Path) -> Digits:
         raise ValueError(f"{folder}: no such folder")
     arrays = []
     for name in _NAMES:
-        found = [path for path in (folder / f"{name}.gz", folder / name) if path.exists()]
-        if not found:
+        paths = [path for path in (folder / f"{name}.gz", folder / name) if path.exists()]
+        if not paths:
             raise ValueError(f"{folder}: no {name}.gz, expected the four IDX files of MNIST or Fashion-MNIST")
-        arrays.append(read_idx(found[0]))
-    found = Digits(*arrays)
-    for part, images, classes in (
-        ("train", found.train, found.train_classes),
-        ("test", found.test, found.test_classes),
-    ):
+        arrays.append(read_idx(paths[0]))
+    digits = Digits(*arrays)
+    for part, images, classes in (("train", *digits[:2]), ("test", *digits[2:])):
         if images.ndim != 3 or classes.ndim != 1 or len(images) != len(classes) or not len(images):
             raise ValueError(f"{folder}: {part} has images {images.shape} and classes {classes.shape}")
-    return found
+    return digits

@@ -1,4 +1,4 @@
-"""The classic models that are installed, and the networks that run them.
+"""The installed classic models and their networks.
 
     weights/classic/manifest.json            names, ids, sha256 of every file, what each model is and what it reaches
     weights/classic/<name>/encoder.tflite    patches uint8 (N, e, e, 1) -> latents float32 (N, ...)
@@ -6,7 +6,7 @@
     weights/classic/<name>/numbers.npz       low and step of each channel, bits: how latents become integers
     weights/classic/<name>/denoise.tflite    of a denoiser of photographs, instead: uint8 (1, h, w, 3) -> the same
 
-Nothing is loaded before it is needed, and nothing is believed that the manifest's hashes do not cover.
+Files are loaded when they are needed, and checked against the hashes of the manifest.
 """
 
 import math
@@ -22,7 +22,7 @@ from aecodec.model.runtime import Net
 from aecodec.model.weights import Weights, read_models, weights_folder
 from aecodec.parallel import Workers
 
-BATCH = 512  # patches that a net gets at once
+BATCH = 512  # patches in one call of a network
 
 
 class Classic(Weights):
@@ -38,12 +38,12 @@ class Classic(Weights):
 
     @property
     def codes(self) -> bool:
-        """Whether it has a code, so that pictures can be compressed with it."""
+        """Whether it has a code, so that it can compress images."""
         return self.kind != "denoiser"
 
     @property
     def latents(self) -> int:
-        """Numbers that stand for a patch."""
+        """Number of latents of a patch."""
         return math.prod(self.latent)
 
     def _net(self, name: str) -> Net:
@@ -79,6 +79,15 @@ class Classic(Weights):
         """Pixels uint8 (h, w, 3), multiples of `edge` -> the same without the noise."""
         return self._denoiser(window[None])[0][0]
 
+    def describe(self) -> tuple[str, str, str, str]:
+        """What it is, its data set, the shape of its latents and what it reaches on its test images, in words."""
+        entry, results = self.entry, self.entry["results"]
+        parts = [f"{results['psnr']:.1f} dB, {results['bytes']:.0f} bytes"] if "psnr" in results else []
+        for kind, row in results.get("denoised", {}).items():
+            parts.append(f"{kind}: {row['noisy']:.1f} -> {row['denoised']:.1f} dB")
+        latents = "x".join(map(str, self.latent))
+        return f"{entry['label']}: {entry['about']}", entry["data"], latents, "; ".join(parts)
+
 
 def _in_batches(net: Callable, rows: np.ndarray, workers: Workers) -> np.ndarray:
     parts = [rows[at : at + BATCH] for at in range(0, len(rows), BATCH)]
@@ -86,7 +95,7 @@ def _in_batches(net: Callable, rows: np.ndarray, workers: Workers) -> np.ndarray
 
 
 def folder_of_models() -> Path:
-    """Where the classic models lie."""
+    """The folder of the classic models."""
     return weights_folder() / "classic"
 
 
@@ -96,12 +105,11 @@ def classics() -> dict[str, Classic]:
     return read_models(folder, Classic) if (folder / "manifest.json").exists() else {}
 
 
-def by_name(name: str, use: Callable[[Classic], bool], what: str) -> Classic:
-    """The model of this name, if it is of use. Raises ModelError that says which are: `what` names them."""
-    found = classics()
-    fitting = ", ".join(one for one, net in found.items() if use(net)) or "none"
-    if name not in found:
-        raise ModelError(f"unknown model {name!r}: {what} are {fitting}")
-    if not use(found[name]):
-        raise ModelError(f"model {name} is no such model: {what} are {fitting}")
-    return found[name]
+def by_name(name: str, suits: Callable[[Classic], bool], group: str) -> Classic:
+    """The installed model of this name. Raises ModelError, with the names in its `group`, if it does not suit."""
+    nets = classics()
+    if name in nets and suits(nets[name]):
+        return nets[name]
+    suitable = ", ".join(net.name for net in nets.values() if suits(net)) or "none"
+    problem = f"model {name} is no such model" if name in nets else f"unknown model {name!r}"
+    raise ModelError(f"{problem}: {group} are {suitable}")

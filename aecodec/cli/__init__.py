@@ -2,6 +2,9 @@
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -26,17 +29,27 @@ _TERMINATED = 143
 class _Commands(TyperGroup):
     """All commands; what ends one of them early is one line on standard error."""
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _explained():  # options such as --install-completion run here
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _explained():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            say("interrupted")
-            raise typer.Exit(_INTERRUPTED) from None
-        except Exception as error:
-            if (line := explain(error)) is None:
-                raise
-            say(line)
-            raise typer.Exit(1) from None
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("interrupted")
+        raise SystemExit(_INTERRUPTED) from None
+    except Exception as error:
+        if (line := explain(error)) is None:
+            raise
+        say(line)
+        raise SystemExit(1) from None
 
 
 app = typer.Typer(
@@ -46,16 +59,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None},
 )
-app.command()(compress)
-app.command()(decompress)
-app.command()(info)
-app.command()(verify)
-app.command()(denoise)
-app.command()(generate)
-app.command()(models)
-app.command()(bench)
-app.command()(train)
-app.command()(export)
+for _command in (compress, decompress, info, verify, denoise, generate, models, bench, train, export):
+    app.command()(_command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -86,7 +91,7 @@ def _aecodec(
 ) -> None:
     """A learned image codec: small files, on a plain CPU, that decode everywhere.
 
-    Exit status: 0 done, 1 something failed, 2 wrong usage.
+    Exit status: 0 done, 1 something failed, 2 wrong usage, 130 interrupted by Ctrl-C.
 
     \b
     Examples:
@@ -115,6 +120,13 @@ def main() -> None:
     except MemoryError:  # before any command has begun
         say("out of memory")
         raise SystemExit(1) from None
+    except SystemExit as left:
+        if left.code in (_INTERRUPTED, _TERMINATED):  # threads at work are not waited for: they write nothing
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None and not stream.closed:
+                    stream.flush()
+            os._exit(left.code)
+        raise
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -1,25 +1,29 @@
-"""Many inputs to many outputs: what exists is skipped or left alone, what fails is said, the rest is done."""
+"""Many inputs to many outputs: what exists is skipped or left alone, what fails is said, the rest is done.
+
+Several files at once are worked on by threads; the main thread alone writes and says what comes of them. So whatever
+ends the process, nothing is half-written.
+"""
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import typer
 
-from aecodec.cli.files import check_folder, check_target, write_output
-from aecodec.cli.jobs import Failed, Job, Made, attempt, each
-from aecodec.cli.messages import STANDARD, explain, say, say_of, title
-from aecodec.cli.tally import Tally
+from aecodec.cli.inputs import descriptor_of, quiet
+from aecodec.cli.messages import STANDARD, explain
+from aecodec.cli.outputs import check_folder, check_target, write_output
+from aecodec.cli.report import Failed, Made, Report
 from aecodec.cli.tasks import Task
 from aecodec.parallel import usable_threads
 
-if TYPE_CHECKING:
-    from aecodec.cli.progress import Update
-
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+Progress = Callable[[float], None]  # takes the share of a file that is done, 0..1
+Job = Callable[[Task, Progress], Made | Failed]
 
 
 def share_of_threads(threads: int | None, jobs: int) -> int:
@@ -30,71 +34,86 @@ def share_of_threads(threads: int | None, jobs: int) -> int:
 def batch(
     tasks: list[Task],
     job: Job,
+    report: Report,
     *,
     force: bool = False,
     skip_existing: bool = False,
     jobs: int = 1,
     out_dir: str | None = None,
+    keep_times: bool = True,
 ) -> None:
-    """Do the job for each task and write what it makes: a line for each on standard error, and a summary of several.
+    """Do the job for each task, write what it makes and report it.
 
-    On a terminal a progress bar stands for the lines of those that went well. Raises typer.Exit at the end if any
-    failed, with the highest code. A full disk ends it.
+    On a terminal a progress bar is drawn after a second; for several files it stands for the lines of those that went
+    well. Raises typer.Exit at the end if any failed, with the highest code. A full disk ends it.
     """
+    from aecodec.cli.progress import bar
+
+    if report.as_json and any(task.target == STANDARD for task in tasks):
+        raise typer.BadParameter("standard output takes images or JSON, not both", param_hint="--json")
     if out_dir is not None:
         os.makedirs(out_dir, exist_ok=True)
         check_folder(out_dir, out_dir)
-    tally = Tally(tasks)
-    work = _Batch(job, tally, force, skip_existing)
-    if len(tasks) == 1:
-        work.run(tasks, 1)
-    else:
-        from aecodec.cli.progress import bar
-
-        with bar() as work.update:
-            work.run(tasks, jobs)
-        say(tally.summary())
-    if tally.code:
-        raise typer.Exit(tally.code)
+    with quiet(), bar(not report.quiet and not report.as_json) as update:
+        report.drawn = update is not None and len(tasks) > 1
+        _Batch(tasks, job, report, force, skip_existing, keep_times, update).run(jobs)
+    report.finish()
+    if report.code:
+        raise typer.Exit(report.code)
 
 
 @dataclass
 class _Batch:
+    tasks: list[Task]
     job: Job
-    tally: Tally
+    report: Report
     force: bool
     skip_existing: bool
-    update: "Update | None" = None  # of a progress bar
+    keep_times: bool
+    update: Callable[[float, str], None] | None  # of a progress bar
     full: bool = False  # the disk
+    behind: int = 0  # bytes of inputs that need not be waited for any longer
+    sizes: dict[str, int] = field(default_factory=dict)  # of inputs, bytes
+    shares: dict[str, float] = field(default_factory=dict)  # of inputs that are being worked on
 
-    def run(self, tasks: list[Task], jobs: int) -> None:
+    def run(self, jobs: int) -> None:
+        self.sizes = {task.source: _size(task.source) for task in self.tasks if not task.problem}
         self._show()
-        with closing(each(self._fit(tasks), self.job, jobs)) as results:
+        with closing(each(self._fit(), self._attempt, jobs)) as results:
             for task, result in results:
                 self._finish(task, result)
 
-    def _fit(self, tasks: list[Task]) -> Iterator[Task]:
+    def _fit(self) -> Iterator[Task]:
         """Yield those to be done, when their turn comes; others are finished here."""
-        for task in tasks:
+        for task in self.tasks:
             if self.full:
                 return
             if task.problem:
                 self._fail(task, Failed(task.problem))
             elif self.skip_existing and task.target != STANDARD and os.path.lexists(task.target):
-                self.tally.skipped += 1
+                self.report.skip(task.source, task.target)
                 self._step(task)
-                if len(self.tally.tasks) == 1:
-                    say(f"{title(task.source)}: skipped, {title(task.target)} exists")
             else:
                 try:
-                    check_target(task.target, self.force)
+                    check_target(task.target, self.force, task.makes_folders)
                 except OSError as error:
                     self._fail(task, Failed(explain(error) or ""))
                     continue
-                if task.source == STANDARD:  # which other processes do not have
-                    self._finish(task, attempt(self.job, task))
-                else:
-                    yield task
+                yield task
+
+    def _attempt(self, task: Task) -> Made | Failed:
+        """Do the job. Raises what is a mistake of ours."""
+
+        def progress(share: float) -> None:
+            self.shares[task.source] = share
+            self._show()
+
+        try:
+            return self.job(task, progress)
+        except Exception as error:
+            if (line := explain(error)) is None:
+                raise
+            return Failed(line)
 
     def _finish(self, task: Task, result: Made | Failed) -> None:
         if isinstance(result, Failed):
@@ -103,31 +122,65 @@ class _Batch:
         try:
             if task.makes_folders:
                 os.makedirs(os.path.dirname(task.target) or os.curdir, exist_ok=True)
-            write_output(task.target, result.data, self.force)
+            times = _times(task.source) if self.keep_times else None
+            write_output(task.target, result.data, self.force, times)
         except OSError as error:
             self.full |= error.errno in _FULL
             self._fail(task, Failed(explain(error) or ""))
             return
-        tally = self.tally
-        tally.done += 1
-        tally.pixels += result.pixels
-        tally.read += tally.sizes.get(task.source, 0)
-        tally.written += len(result.data)
-        tally.code = max(tally.code, result.code)
-        for line in result.notes if self.update else (result.report, *result.notes):
-            say(f"{title(task.source)}: {line}")
+        self.report.made(task.source, task.target, result)
         self._step(task)
 
     def _fail(self, task: Task, why: Failed) -> None:
-        self.tally.failed.append(title(task.source))
-        self.tally.code = max(self.tally.code, why.code)
-        say_of(task.source, why.line)
+        self.report.fail(task.source, why)
         self._step(task)
 
     def _step(self, task: Task) -> None:
-        self.tally.pass_by(task)
+        self.behind += self.sizes.get(task.source, 0)
+        self.shares.pop(task.source, None)
         self._show()
 
     def _show(self) -> None:
-        if self.update:
-            self.update(self.tally.share(), self.tally.line())
+        if not self.update:
+            return
+        total = sum(self.sizes.values())
+        now = sum(self.sizes.get(source, 0) * share for source, share in list(self.shares.items()))
+        self.update((self.behind + now) / total if total else 1.0, self.report.progress())
+
+
+def each(
+    tasks: Iterable[Task], job: Callable[[Task], Made | Failed], count: int
+) -> Iterator[tuple[Task, Made | Failed]]:
+    """Yield tasks with what became of them, as they are done, `count` at a time.
+
+    A task is taken when its turn comes, and at most `count` results wait to be taken.
+    """
+    if count == 1:
+        yield from ((task, job(task)) for task in tasks)
+        return
+    pool, waiting = ThreadPoolExecutor(count), iter(tasks)
+    busy: dict[Future, Task] = {}
+    try:
+        while True:
+            while len(busy) < count and (task := next(waiting, None)) is not None:
+                busy[pool.submit(job, task)] = task
+            if not busy:
+                return
+            for future in wait(busy, return_when=FIRST_COMPLETED).done:
+                yield busy.pop(future), future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _times(source: str) -> tuple[int, int] | None:
+    if source == STANDARD or descriptor_of(source) is not None:
+        return None
+    status = os.stat(source)
+    return status.st_atime_ns, status.st_mtime_ns
+
+
+def _size(name: str) -> int:
+    try:
+        return 0 if name == STANDARD else os.path.getsize(name)
+    except OSError:
+        return 0

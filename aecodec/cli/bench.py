@@ -1,4 +1,4 @@
-"""`aecodec bench`: aez beside the other codecs on the user's own pictures."""
+"""`aecodec bench`: aez beside the other codecs on the user's own images."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -8,26 +8,27 @@ from typing import Annotated, Any
 
 import typer
 
-from aecodec.cli.files import check_target, write_output, write_standard
 from aecodec.cli.messages import STANDARD, fail, say
+from aecodec.cli.outputs import check_target, write_output, write_standard
 
-_QUICK_PICTURES, _QUICK_POINTS, _QUICK_SIDE = 3, 5, 512
+_QUICK_IMAGES, _QUICK_POINTS, _QUICK_SIDE = 3, 5, 512
+_CODECS = "aez,jpeg,jpeg-opt,webp,avif"
 _MODES = "One of --quality, --at-bpp and --at-psnr replaces the sweep over all qualities."
 
 
 def bench(
     images: Annotated[
         list[Path] | None,
-        typer.Argument(help="Pictures, or folders of pictures; without any, three small ones that come with aecodec."),
+        typer.Argument(help="Images, or folders of images; without any, three small ones that come with aecodec."),
     ] = None,
     codecs: Annotated[
         str,
         typer.Option(
             help="Codecs, separated by commas, or all: aez, aez-fast, aez-slow, jpeg, jpeg-opt, jpeg-444, jpeg2000, "
-            "webp, avif, avif-slow, heic, heic-psnr, jxl, jpegxr, png, webp-ll, jxl-ll, and classic autoencoders by "
-            "their names. list: show all of them with their settings."
+            "webp, avif, avif-slow, heic, heic-psnr, jxl, jpegxr, png, webp-lossless, jxl-lossless, and classic "
+            "autoencoders by their names. list: show all of them with their settings."
         ),
-    ] = "aez,jpeg,jpeg-opt,webp,avif",
+    ] = _CODECS,
     metrics: Annotated[
         str, typer.Option(help="Metrics besides psnr: psnr-y, ms-ssim, ssimulacra2 (slow), or all.")
     ] = "psnr-y,ms-ssim",
@@ -45,15 +46,19 @@ def bench(
         bool,
         typer.Option(
             "--quick",
-            help=f"A first look in under a minute: {_QUICK_PICTURES} pictures, of larger ones the centre of "
+            help=f"A first look in under a minute: {_QUICK_IMAGES} images, of larger ones the centre of "
             f"{_QUICK_SIDE}x{_QUICK_SIDE}, {_QUICK_POINTS} qualities, speeds measured once.",
         ),
     ] = False,
     repeats: Annotated[
         int, typer.Option(min=0, help="Rounds of the speed measurement; times are medians. 0: no speeds.")
     ] = 3,
+    lossless: Annotated[
+        bool,
+        typer.Option("--lossless", help="Compare the sizes of lossless files, by all lossless codecs or --codecs."),
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work; speeds are measured by one.")] = 1,
-    summary: Annotated[bool, typer.Option("--summary", help="Show the mean alone, not every picture.")] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="Show the mean alone, not every image.")] = False,
     json_file: Annotated[
         str | None,
         typer.Option("--json", metavar="FILE", help="Write all measurements as JSON; - for standard output."),
@@ -63,7 +68,7 @@ def bench(
     ] = None,
     html_file: Annotated[
         str | None,
-        typer.Option("--html", metavar="FILE", help="Write a page with plots, tables and pictures to compare."),
+        typer.Option("--html", metavar="FILE", help="Write a page with plots, tables and images to compare."),
     ] = None,
     plots: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write plots as PNG and SVG into a folder (needs matplotlib).")
@@ -81,27 +86,34 @@ def bench(
     """
     import json
 
+    from aecodec.bench.codecs import choose, known_codecs, lossless_codecs
+    from aecodec.bench.images import find_images
     from aecodec.bench.metrics import choose_metrics
-    from aecodec.bench.pictures import find_pictures
-    from aecodec.bench.rivals import choose, known_rivals
     from aecodec.bench.run import run_bench, steps_of_run, went_well
-    from aecodec.bench.table import format_csv, format_report, format_rivals
+    from aecodec.bench.table import format_codecs, format_csv, format_lossless, format_report
 
     if codecs == "list":
-        write_standard(format_rivals(known_rivals().values()).encode())
+        write_standard(format_codecs(known_codecs().values()).encode())
         return
-    rivals = _choose(choose, codecs, "--codecs")
-    chosen = _choose(choose_metrics, metrics, "--metrics")
-    if not rivals:
+    chosen = _choose(choose, codecs, "--codecs")
+    chosen_metrics = _choose(choose_metrics, metrics, "--metrics")
+    if not chosen:
         raise typer.BadParameter("no codec given", param_hint="--codecs")
-    aim = _aim(quality, at_bpp, at_psnr, points)
-    paths = find_pictures(images or [])
-    largest = None
+    if lossless:
+        if given := [value for value in (quality, at_bpp, at_psnr, points) if value is not None]:
+            raise typer.BadParameter(f"--lossless has no quality to choose, found {given[0]}")
+        chosen = lossless_codecs() if codecs == _CODECS else chosen
+        if lossy := [codec.name for codec in chosen if not codec.lossless]:
+            raise typer.BadParameter(f"{lossy[0]} is not lossless", param_hint="--codecs")
+        chosen_metrics, repeats = choose_metrics([]), 0
+    target = _target(quality, at_bpp, at_psnr, points)
+    paths = find_images(images or [])
+    max_side = None
     if quick:
-        count = min(len(paths), _QUICK_PICTURES)
+        count = min(len(paths), _QUICK_IMAGES)
         paths = [paths[i * len(paths) // count] for i in range(count)]
-        aim = aim._replace(most=points or _QUICK_POINTS)
-        largest, repeats = _QUICK_SIDE, min(repeats, 1)
+        target = target._replace(max_points=points or _QUICK_POINTS)
+        max_side, repeats = _QUICK_SIDE, min(repeats, 1)
     outputs = [name for name in (json_file, csv_file, html_file) if name is not None]
     if outputs.count(STANDARD) > 1 or html_file == STANDARD:
         raise typer.BadParameter("standard output takes one of --json and --csv", param_hint="-")
@@ -115,16 +127,16 @@ def bench(
 
     cache = _open_cache(fresh)
     lines: list[str] = []  # said after the progress bar, which would be drawn over them
-    with _kept(), _progress(steps_of_run(paths, rivals, aim, repeats), "points") as tick:
+    with _kept(), _progress(steps_of_run(paths, chosen, repeats), "codecs on images") as tick:
         run = run_bench(
             paths,
-            rivals,
             chosen,
+            chosen_metrics,
             cache,
-            aim=aim,
+            target=target,
             repeats=repeats,
             jobs=jobs,
-            largest=largest,
+            max_side=max_side,
             tick=tick,
             skip=lines.append,
         )
@@ -134,15 +146,15 @@ def bench(
             lines.append(f"{name}: failed {block['failed']}")
     for line in lines:
         say(line)
-    if not report["pictures"]:
-        fail("no picture was measured")
-    if not run.rivals:
+    if not report["images"]:
+        fail("no image was measured")
+    if not run.codecs:
         for name, reason in report["not_measured"].items():
             say(f"{name}: not measured: {reason}")
         fail("no codec was measured")
 
     if html_file is not None:
-        write_output(html_file, _page(run, cache, aim, largest), force)
+        write_output(html_file, _page(run, cache, target, max_side), force)
     if plots is not None:
         _write_plots(plots, report, force)
     texts = {}
@@ -152,7 +164,7 @@ def bench(
         texts[csv_file] = format_csv(report)
     for name in sorted(texts, key=lambda name: name == STANDARD):  # last, as a reader that goes away ends the command
         write_output(name, texts[name].encode(), force)
-    table = format_report(report, pictures=not summary)
+    table = format_lossless(report) if lossless else format_report(report, images=not summary)
     if STANDARD in outputs:
         say(table.rstrip("\n"))
     else:
@@ -168,15 +180,15 @@ def _choose(choose: Any, text: str, option: str) -> list:
         raise typer.BadParameter(str(error), param_hint=option) from error
 
 
-def _aim(quality: str | None, at_bpp: str | None, at_psnr: str | None, points: int | None) -> Any:
-    from aecodec.bench.aims import Aim, Kind
+def _target(quality: str | None, at_bpp: str | None, at_psnr: str | None, points: int | None) -> Any:
+    from aecodec.bench.targets import Kind, Target
 
     given = {"--quality": quality, "--at-bpp": at_bpp, "--at-psnr": at_psnr}
     options = [name for name, text in given.items() if text is not None]
     if len(options) > 1:
         raise typer.BadParameter(f"{' and '.join(options)}: expected one of them at most")
     if not options:
-        return Aim(most=points)
+        return Target(max_points=points)
     option = options[0]
     if points is not None:
         raise typer.BadParameter(f"--points is for the sweep, which {option} replaces")
@@ -192,7 +204,7 @@ def _aim(quality: str | None, at_bpp: str | None, at_psnr: str | None, points: i
             reason = f"found {part.strip()!r}, expected numbers from {low:g} to {high:g}, separated by commas"
             raise typer.BadParameter(reason, param_hint=option)
         values.add(value)
-    return Aim(kind, tuple(sorted(values)))
+    return Target(kind, tuple(sorted(values)))
 
 
 def _open_cache(fresh: bool) -> Any:
@@ -216,12 +228,12 @@ def _kept() -> Iterator[None]:
         raise
 
 
-def _page(run: Any, cache: Any, aim: Any, largest: int | None) -> bytes:
+def _page(run: Any, cache: Any, target: Any, max_side: int | None) -> bytes:
     from aecodec.bench.comparisons import build_comparisons
     from aecodec.bench.page import build_page
 
-    with _kept(), _progress(len(run.measured) * len(run.rivals), "pictures of the page") as tick:
-        found, left_out = build_comparisons(run.measured, run.rivals, cache, aim=aim, largest=largest, tick=tick)
+    with _kept(), _progress(len(run.results), "images of the page") as tick:
+        found, left_out = build_comparisons(run.results, run.codecs, cache, target=target, max_side=max_side, tick=tick)
     return build_page(run.report, found, left_out)
 
 

@@ -1,16 +1,35 @@
-"""aecodec decompress: .aez files to pictures."""
+"""aecodec decompress: .aez files to images."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aecodec.cli.limits import Allowed, LimitOption, allowed
-from aecodec.cli.options import AezFiles, Force, Jobs, OutDir, Recursive, SkipExisting, Threads, check_existing
+from aecodec.cli.options import (
+    AezFiles,
+    Allowed,
+    Force,
+    Jobs,
+    Json,
+    KeepTimes,
+    LimitOption,
+    OutDir,
+    Quiet,
+    Recursive,
+    SkipExisting,
+    Threads,
+    allowed,
+    check_existing,
+)
 
 if TYPE_CHECKING:
-    from aecodec.cli.jobs import Failed, Made
+    from aecodec.cli.batch import Progress
+    from aecodec.cli.report import Failed, Made
     from aecodec.cli.tasks import Task
+
+
+def _complete_formats(incomplete: str) -> list[str]:
+    return [name for name in ("png", "jpg", "webp", "avif", "tif", "bmp", "ppm") if name.startswith(incomplete)]
 
 
 def decompress(
@@ -21,8 +40,8 @@ def decompress(
             "--output",
             "-o",
             metavar="OUT",
-            help="File, whose extension is the format; existing folder; or - for standard output. Default: beside each "
-            "input.",
+            help="File, whose extension is the format; existing folder; or - for standard output; one input may be "
+            "followed by the name of an image without -o. Default: beside each input.",
         ),
     ] = None,
     out_dir: OutDir = None,
@@ -31,8 +50,20 @@ def decompress(
         typer.Option(
             "--format",
             metavar="EXT",
+            autocompletion=_complete_formats,
             help="Format where OUT does not name one: png, jpg, webp, avif, tif, bmp, ppm or any other extension that "
-            "Pillow writes. The lossy ones are written at a high quality. Default: png.",
+            "Pillow writes. Default: png.",
+        ),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            "--quality",
+            "-q",
+            metavar="Q",
+            min=1,
+            max=100,
+            help="Quality of JPEG and WebP, or of AVIF. Default: 95, of AVIF 90, so that little is lost again.",
         ),
     ] = None,
     region: Annotated[
@@ -57,51 +88,71 @@ def decompress(
     threads: Threads = None,
     force: Force = False,
     skip_existing: SkipExisting = False,
+    keep_times: KeepTimes = True,
+    quiet: Quiet = False,
+    as_json: Json = False,
     limit: LimitOption = None,
 ) -> None:
-    """Decompress .aez files to pictures.
+    """Decompress .aez files to images.
 
-    Writes PNG or another format that Pillow writes, with ICC profile, Exif and XMP where the format holds them. Says a
-    line for each file on standard error; several files have a progress bar there if it is a terminal. A file that fails
-    does not stop the others.
+    Writes PNG or another format that Pillow writes, with colour profile, Exif and XMP where the format holds them, and
+    with the pixels turned as Exif says where it does not. Says a line for each file on standard error. A file that
+    fails does not stop the others.
 
     \b
     Examples:
       aecodec decompress photo.aez                        photo.png
-      aecodec decompress photo.aez -o photo.jpg
+      aecodec decompress photo.aez photo.jpg -q 90
       aecodec decompress photo.aez -o part.png --region 64,64,128,96
-      aecodec decompress packed -r --out-dir pictures --format webp
+      aecodec decompress packed -r --out-dir images --format webp
       aecodec decompress damaged.aez --salvage
       aecodec decompress photo.aez -o - --format ppm | cjpeg > photo.jpg
     """
     from aecodec.cli.batch import batch, share_of_threads
     from aecodec.cli.find import AEZ, find
     from aecodec.cli.messages import STANDARD
-    from aecodec.cli.tasks import plan
+    from aecodec.cli.report import Report
+    from aecodec.cli.tasks import pair, plan
+    from aecodec.imagefile import EXTENSIONS, LOSSY, format_of
 
     if region is not None and salvage:
         raise typer.BadParameter("not together with --region", param_hint="--salvage")
     check_existing(force, skip_existing)
     extension = _extension(kind)
-    tasks = plan(inputs, find(inputs, AEZ, recursive), output, out_dir, extension)
-    if kind is not None and output not in (None, STANDARD) and any(task.target == output for task in tasks):
+    inputs, output = pair(inputs, output, out_dir, EXTENSIONS)
+    search = find(inputs, AEZ, recursive)
+    tasks = plan(inputs, search.files, output, out_dir, extension)
+    named = output not in (None, STANDARD) and any(task.target == output for task in tasks)
+    if kind is not None and named:
         raise typer.BadParameter(f"not together with the name of a file, {output}", param_hint="--format")
+    written = format_of(output) if named else format_of(f"image{extension}")
+    if quality is not None and written not in LOSSY:
+        raise typer.BadParameter(f"{written} has no quality, expected --format jpg, webp or avif", param_hint="-q")
     jobs = max(1, min(jobs, len(tasks)))
     wanted, share = None if region is None else _numbers(region), share_of_threads(threads, jobs)
-    job = _Decompress(extension, wanted, salvage, share, allowed(limit))
-    batch(tasks, job, force=force, skip_existing=skip_existing, jobs=jobs, out_dir=out_dir)
+    job = _Decompress(extension, quality, wanted, salvage, share, allowed(limit))
+    batch(
+        tasks,
+        job,
+        Report(len(tasks), quiet, as_json, search.others),
+        force=force,
+        skip_existing=skip_existing,
+        jobs=jobs,
+        out_dir=out_dir,
+        keep_times=keep_times,
+    )
 
 
 def _extension(kind: str | None) -> str:
     """An extension with its dot, of a format that can be written. Raises typer.BadParameter."""
     from aecodec.errors import EncodeError
-    from aecodec.picture import format_of
+    from aecodec.imagefile import format_of
 
     if kind is None:
         return ".png"
     extension = f".{kind.removeprefix('.').lower()}"
     try:
-        format_of(f"picture{extension}")
+        format_of(f"image{extension}")
     except EncodeError as error:
         raise typer.BadParameter(str(error), param_hint="--format") from None
     return extension
@@ -120,43 +171,44 @@ def _numbers(region: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class _Decompress:
-    """The job, so that it can be sent to another process."""
+    """The job."""
 
     extension: str  # of what goes to standard output
+    quality: int | None
     region: tuple[int, ...] | None
     salvage: bool
     threads: int
     allowed: Allowed
 
-    def __call__(self, task: "Task") -> "Made | Failed":
+    def __call__(self, task: "Task", progress: "Progress") -> "Made | Failed":
         from aecodec import container
         from aecodec.api import decode, read_metadata
-        from aecodec.cli.files import read_aez
-        from aecodec.cli.jobs import Failed, Made
-        from aecodec.cli.messages import STANDARD, summary
+        from aecodec.cli.inputs import read_aez
+        from aecodec.cli.messages import STANDARD
+        from aecodec.cli.report import Failed, Made, change_line
         from aecodec.damage import salvage
         from aecodec.geometry import checked_region
-        from aecodec.picture import format_of, pack_picture
+        from aecodec.imagefile import format_of, pack_image
 
-        kind = format_of(f"picture{self.extension}" if task.target == STANDARD else task.target)
-        limits, most = self.allowed
-        data = read_aez(task.source, most)
+        kind = format_of(f"image{self.extension}" if task.target == STANDARD else task.target)
+        limits, max_file = self.allowed
+        data = read_aez(task.source, max_file)
         header = container.read_header(data)
-        width, height = header.width, header.height
-        report, damage = summary(width, height, header.channels, len(data)), ()
+        width, height, part, damage = header.width, header.height, "", ()
         if self.region is not None:
             try:
                 checked_region(self.region, width, height)
             except ValueError as error:
                 return Failed(str(error), 2)
             x, y, *size = self.region
-            report = f"{size[0]}x{size[1]} at {x},{y} of {width}x{height}"
+            part = f" at {x},{y} of {width}x{height}"
             width, height = size
         if self.salvage:
             pixels, metadata, _, damage = salvage(data, limits=limits, threads=self.threads)
         else:
             pixels = decode(data, region=self.region, limits=limits, threads=self.threads)
             metadata = read_metadata(data, limits=limits)
-        packed = pack_picture(pixels, metadata, kind)
+        packed = pack_image(pixels, metadata, kind, self.quality)
         lost = [f"left out, because {kind} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
-        return Made(packed.data, report, width * height, (*damage, *lost), 1 if damage else 0)
+        line = change_line(width, height, len(data), len(packed.data)).replace(",", f"{part},", 1)
+        return Made(packed.data, len(data), width, height, line, {}, (*damage, *lost), 1 if damage else 0)

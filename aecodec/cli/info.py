@@ -1,11 +1,8 @@
 """aecodec info: what .aez files say about themselves."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from aecodec.cli.limits import LimitOption, allowed
-from aecodec.cli.options import AezFiles, Recursive
+from aecodec.cli.options import AezFiles, Json, LimitOption, Quiet, Recursive, allowed
 
 if TYPE_CHECKING:
     from aecodec.api import Info
@@ -16,10 +13,8 @@ _CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 def info(
     inputs: AezFiles,
     recursive: Recursive = False,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="One JSON object per file, each on a line of its own. Default: lines for people."),
-    ] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
     limit: LimitOption = None,
 ) -> None:
     """Show what .aez files contain.
@@ -33,30 +28,29 @@ def info(
       aecodec info --json photo.aez | jq .bpp
       aecodec info -r packed
     """
-    from aecodec.cli.files import read_aez, write_standard
     from aecodec.cli.find import AEZ, find
+    from aecodec.cli.inputs import read_aez
     from aecodec.cli.messages import STANDARD, title
+    from aecodec.cli.outputs import write_line
     from aecodec.cli.tasks import Task, run
 
-    limits, most = allowed(limit)
+    limits, max_file = allowed(limit)
 
     def job(task: Task) -> None:
         import json
-        import sys
 
         from aecodec.api import read_info
         from aecodec.errors import CorruptError, TruncatedError
 
-        data = read_aez(task.source, most)
+        data = read_aez(task.source, max_file)
         found = read_info(data, limits=limits)
-        text = json.dumps(_fields(task.source, found)) if as_json else _describe(title(task.source), found)
-        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        write_standard(f"{text}\n".encode(encoding, "backslashreplace"))
+        if not quiet:
+            write_line(json.dumps(_fields(task.source, found)) if as_json else _describe(title(task.source), found))
         if len(data) != found.size:
             error = TruncatedError if len(data) < found.size else CorruptError
             raise error(f"file: {len(data)} bytes, expected {found.size}")
 
-    run([Task(name, STANDARD, problem) for name, _, problem in find(inputs, AEZ, recursive)], job)
+    run([Task(name, STANDARD, problem) for name, _, problem in find(inputs, AEZ, recursive).files], job)
 
 
 def _fields(source: str, found: "Info") -> dict[str, object]:
@@ -66,15 +60,15 @@ def _fields(source: str, found: "Info") -> dict[str, object]:
 
 
 def _describe(name: str, found: "Info") -> str:
-    from aecodec.cli.messages import summary
+    from aecodec.cli.report import size_line
 
     unknown = "its model has one" if found.model else "unknown"
     quality = unknown if found.quality is None else f"{found.quality:g}"
-    chunks = ", ".join(f"{tag} {size} bytes" for tag, size in found.chunks.items()) or "none"
-    tiles = f"{found.tiles} of {found.tile}x{found.tile}" if found.tile else "1, the whole picture"
+    chunks = ", ".join(f"{tag} {size:,} bytes" for tag, size in found.chunks.items()) or "none"
+    tiles = f"{found.tiles} of {found.tile}x{found.tile}" if found.tile else "1, the whole image"
     return "\n".join(
         [
-            f"{name}: {summary(found.width, found.height, found.channels, found.size)}",
+            f"{name}: {size_line(found.width, found.height, found.size)}",
             f"  format   {found.version}",
             f"  colours  {_CHANNELS[found.channels]}",
             f"  model    {found.model or 'not installed'} (id 0x{found.model_id:04x})",

@@ -1,6 +1,7 @@
-"""What the commands say: a line on standard error for each thing."""
+"""What the commands say: a line on standard error for each thing, with numbers as people write them."""
 
 import os
+import re
 import sys
 from contextlib import suppress
 from typing import NoReturn
@@ -11,18 +12,15 @@ from aecodec.errors import AezError, LimitError, printable
 
 STANDARD = "-"  # standard input or output, where the name of a file is expected
 
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)", re.ASCII)
+
 
 def say(message: str) -> None:
     """Write a line to standard error, if there is anyone to read it."""
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
             print(message, file=sys.stderr, flush=True)
-
-
-def say_of(source: str, line: str) -> None:
-    """Say a line about an input, which is named before it unless the line begins with it."""
-    name = title(source)
-    say(line if line.startswith(f"{name}: ") else f"{name}: {line}")
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
@@ -34,6 +32,12 @@ def fail(message: str, code: int = 1) -> NoReturn:
 def title(source: str) -> str:
     """Return how an input is called in messages."""
     return "standard input" if source == STANDARD else printable(source)
+
+
+def about(source: str, line: str) -> str:
+    """Return a line about an input, which is named before it unless the line begins with it."""
+    name = title(source)
+    return line if line.startswith(f"{name}: ") else f"{name}: {line}"
 
 
 def explain(error: BaseException) -> str | None:
@@ -50,17 +54,43 @@ def explain(error: BaseException) -> str | None:
         return "out of memory"
     if isinstance(error, OSError):
         reason = (error.strerror or str(error) or type(error).__name__).lower()
-        return (
-            f"{printable(os.fsdecode(error.filename))}: {reason}" if isinstance(error.filename, str | bytes) else reason
-        )
+        named = isinstance(error.filename, str | bytes)
+        return f"{printable(os.fsdecode(error.filename))}: {reason}" if named else reason
     return None
 
 
-def summary(width: int, height: int, channels: int, size: int) -> str:
-    """Return what became of a file: its size, bits per pixel, and how much smaller it is than its raw samples.
+def parse_size(text: str) -> int:
+    """Return bytes: a number, maybe with kB, MB or GB (powers of 1000) or KiB, MiB or GiB (of 1024).
 
-    >>> summary(768, 512, 3, 21483)
-    '768x512, 21483 bytes, 0.437 bpp, 54.9:1'
+    >>> parse_size("20kB"), parse_size("1.5 MiB"), parse_size("700")
+    (20000, 1572864, 700)
     """
-    pixels = width * height
-    return f"{width}x{height}, {size} bytes, {8 * size / pixels:.3f} bpp, {pixels * channels / size:.1f}:1"
+    found = _SIZE.fullmatch(text.strip())
+    unit = found and _UNITS.get(found[2].lower())
+    if not found or unit is None:
+        raise typer.BadParameter(f"{text!r}, expected bytes, or a number with kB, MB, GB, KiB, MiB or GiB")
+    return round(float(found[1]) * unit) if unit > 1 or "." in found[1] else int(found[1])
+
+
+def amount(size: int) -> str:
+    """Return bytes in a unit that reads well.
+
+    >>> amount(999), amount(21483), amount(3_500_000)
+    ('999 bytes', '21.5 kB', '3.5 MB')
+    """
+    if size < 1000:
+        return f"{size} bytes"
+    unit = "kB" if size < 999_950 else "MB" if size < 999_950_000 else "GB"
+    return f"{size / _UNITS[unit.lower()]:.1f} {unit}"
+
+
+def saving(before: int, after: int) -> str:
+    """Return how much smaller a file has become, in percent of what it was.
+
+    >>> saving(6_075_543, 1_210_960), saving(100, 250), saving(0, 9)
+    ('80 % saved', '150 % more', '')
+    """
+    if not before:
+        return ""
+    percent = 100 * (before - after) / before
+    return f"{percent:.0f} % saved" if percent >= 0 else f"{-percent:.0f} % more"

@@ -19,7 +19,7 @@ def models(
     import json
 
     from aecodec.classic.weights import classics
-    from aecodec.cli.files import write_standard
+    from aecodec.cli.outputs import write_standard
     from aecodec.model.model import models as flagships
 
     rows = [("model", "id", "what it is", "data", "latents", "bytes", "reaches")]
@@ -29,11 +29,10 @@ def models(
         everything[name] = {"id": model.id, "kind": "codec", "weights": size}
         rows.append((name, f"0x{model.id:04x}", "learned codec for pictures of any kind", "", "", str(size), ""))
     for name, net in classics().items():
-        entry, size = net.entry, _size(net.folder)
-        everything[name] = entry | {"weights": size}
-        what = f"{entry['label']}: {entry['about']}"
-        latents = "x".join(map(str, net.latent))
-        rows.append((name, f"0x{net.id:04x}", what, entry["data"], latents, str(size), _reached(entry["results"])))
+        size = _size(net.folder)
+        everything[name] = net.entry | {"weights": size}
+        what, data, latents, reached = net.describe()
+        rows.append((name, f"0x{net.id:04x}", what, data, latents, str(size), reached))
     if as_json:
         text = json.dumps(everything, indent=1)
     else:
@@ -41,15 +40,6 @@ def models(
         shown = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         text = "\n".join(line.rstrip() for line in shown)
     write_standard(f"{text}\n".encode())
-
-
-def _reached(results: dict[str, Any]) -> str:
-    parts = []
-    if "psnr" in results:
-        parts.append(f"{results['psnr']:.1f} dB, {results['bytes']:.0f} bytes")
-    for kind, row in results.get("denoised", {}).items():
-        parts.append(f"{kind}: {row['noisy']:.1f} -> {row['denoised']:.1f} dB")
-    return "; ".join(parts)
 
 
 def _size(folder: "Path") -> int:

@@ -4,13 +4,14 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import typer
 
 from aecodec.cli.find import Found
-from aecodec.cli.messages import STANDARD, explain, say_of
+from aecodec.cli.inputs import descriptor_of
+from aecodec.cli.messages import STANDARD, about, explain, say
 from aecodec.errors import printable
 
 
@@ -26,6 +27,19 @@ class Task(NamedTuple):
     makes_folders: bool = False
 
 
+def pair(
+    inputs: list[str], output: str | None, out_dir: str | None, made: Collection[str]
+) -> tuple[list[str], str | None]:
+    """Take `IN OUT` for `IN -o OUT`, as other programs are called: two names, the second one of a kind that is made.
+
+    made: extensions of results, which no input has.
+    """
+    kinds = [os.path.splitext(name)[1].lower() in made for name in inputs]
+    if output is None and out_dir is None and kinds == [False, True]:
+        return inputs[:1], inputs[1]
+    return inputs, output
+
+
 def plan(
     inputs: Sequence[str], found: Sequence[Found], output: str | None, out_dir: str | None, extension: str
 ) -> list[Task]:
@@ -33,38 +47,50 @@ def plan(
 
     inputs: what was typed; found: what `find` made of it. output: a file, an existing folder, or "-" for standard
     output. out_dir: a folder that may have to be made. In a folder, results have the places that the files have below
-    what was typed. Raises typer.BadParameter if these do not go together. A task whose result would replace an input
-    or another task's result is marked with that problem; a file that is found twice is taken once.
+    what was typed. Files that differ in their extension alone keep it: a.jpg and a.png become a.jpg.aez and a.png.aez.
+    Raises typer.BadParameter if these do not go together. A task whose result would replace an input or another task's
+    result is marked with that problem; a file that is found twice is taken once.
     """
+    if output is not None and descriptor_of(output) == 1:
+        output = STANDARD
     folder = _folder(inputs, found, output, out_dir)
-    targets = []
-    for name, place, _ in found:
-        if folder is not None:
-            targets.append(os.path.join(folder, os.path.splitext(place)[0] + extension))
-        elif output is not None or name == STANDARD:
-            targets.append(STANDARD if output is None else output)
-        else:
-            targets.append(os.path.splitext(name)[0] + extension)
-    if STANDARD in targets and sys.stdout is not None and sys.stdout.isatty():
-        raise typer.BadParameter("standard output is a terminal, expected a file or a pipe", param_hint="-o")
+
+    def target(name: str, below: str, whole: bool) -> str:
+        if folder is None and (output is not None or name == STANDARD):
+            return STANDARD if output is None else output
+        path = name if folder is None else os.path.join(folder, below)
+        return (path if whole else os.path.splitext(path)[0]) + extension
 
     tasks: dict[tuple, Task] = {}  # by where they read and write
-    for (name, _, problem), target in zip(found, targets, strict=True):
-        key = (name, problem) if problem else (_place(name) or name, _place(target) or target)
-        tasks.setdefault(key, Task(name, target, problem, folder is not None))
+    for name, below, problem in found:
+        made = target(name, below, False)
+        key = (name, problem) if problem else (_identity(name) or name, _identity(made) or made)
+        tasks.setdefault(key, Task(name, made, problem, folder is not None))
+    if any(task.target == STANDARD for task in tasks.values()) and sys.stdout is not None and sys.stdout.isatty():
+        raise typer.BadParameter("standard output is a terminal, expected a file or a pipe", param_hint="-o")
+
+    places = {name: below for name, below, _ in found}
+    uses = Counter(key[1] for key, task in tasks.items() if not task.problem)
+    if output is None or folder is not None:
+        for key, task in list(tasks.items()):
+            if not task.problem and task.target != STANDARD and uses[key[1]] > 1:
+                made = target(task.source, places[task.source], True)
+                del tasks[key]
+                tasks[key[0], _identity(made) or made] = task._replace(target=made)
     sound = {key: task for key, task in tasks.items() if not task.problem}
     sources, uses = {source for source, _ in sound}, Counter(target for _, target in sound)
-    for (source, target), task in sound.items():
-        if target == STANDARD:
+    for key, task in sound.items():
+        if task.target == STANDARD:
             continue
-        if target in sources:
+        if key[1] in sources:
             problem = f"{printable(task.target)} is an input: name another output with -o"
-        elif uses[target] > 1:
+        elif uses[key[1]] > 1:
             problem = f"{printable(task.target)} is the output of another input too: name outputs with -o"
         else:
             continue
-        tasks[source, target] = task._replace(problem=problem)
-    return list(tasks.values())
+        tasks[key] = task._replace(problem=problem)
+    order = {name: number for number, (name, *_) in reversed(list(enumerate(found)))}
+    return sorted(tasks.values(), key=lambda task: order[task.source])
 
 
 def _folder(inputs: Sequence[str], found: Sequence[Found], output: str | None, out_dir: str | None) -> str | None:
@@ -87,24 +113,26 @@ def _folder(inputs: Sequence[str], found: Sequence[Found], output: str | None, o
     return folder
 
 
-def _place(name: str) -> tuple[int, int] | str | None:
+def _identity(name: str) -> tuple[int, int] | str | None:
     """What two names of one file have in common; None for devices and pipes, in which nothing is replaced."""
     if name == STANDARD:
         return name
     try:
-        found = os.stat(name)
+        status = os.stat(name)
     except OSError:
         return os.path.normcase(os.path.realpath(name))
-    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
-def run(tasks: Iterable[Task], job: Callable[[Task], int | None]) -> None:
+def run(
+    tasks: Iterable[Task], job: Callable[[Task], int | None], failed: Callable[[str, str], None] | None = None
+) -> None:
     """Do the job for each task. One that fails says so in a line and does not stop the others.
 
-    A job may return an exit code instead, if it has said itself what is wrong. Raises typer.Exit at the end if any
-    failed, with the highest code.
+    A job may return an exit code instead, if it has said itself what is wrong. failed: is told the source and the line.
+    Raises typer.Exit at the end if any failed, with the highest code.
     """
     worst = 0
     for task in tasks:
@@ -117,6 +145,8 @@ def run(tasks: Iterable[Task], job: Callable[[Task], int | None]) -> None:
                 if (line := explain(error)) is None:
                     raise
         worst = max(worst, 1)
-        say_of(task.source, line)
+        if failed is not None:
+            failed(task.source, line)
+        say(about(task.source, line))
     if worst:
         raise typer.Exit(worst)

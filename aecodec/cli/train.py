@@ -6,10 +6,22 @@ from typing import Annotated, Any
 import typer
 
 _OWN = {  # options that one kind of model alone has
-    "photo": ("minutes", "steps", "resume", "crop", "decay", "refines", "precision"),
+    "photo": (
+        "shape",
+        "start",
+        "distortion",
+        "fixed_overlap",
+        "minutes",
+        "steps",
+        "resume",
+        "crop",
+        "decay",
+        "refines",
+        "precision",
+    ),
     "classic": ("epochs", "parameters", "widen"),
 }
-_SPELT = {"parameters": "-p", "refines": "--refine"}
+_SPELT = {"parameters": "-p", "refines": "--refine", "start": "--from"}
 _EXTRA = "training needs the extra 'train': pip install 'aecodec[train]'"
 
 
@@ -27,6 +39,20 @@ def train(
     val: Annotated[
         Path | None, typer.Option(help="Folder of pictures to validate on; of a classic one: to measure it on.")
     ] = None,
+    shape: Annotated[
+        str | None, typer.Option(help="photo: shape of the networks of a new run, photo or slim; default: photo.")
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="photo: moving average that a new run takes over what has kept its shape from."),
+    ] = None,
+    distortion: Annotated[
+        str | None, typer.Option(help="photo: psnr (default), opponent, masked or visual: see aecodec/train/losses.py.")
+    ] = None,
+    fixed_overlap: Annotated[
+        bool,
+        typer.Option("--fixed-overlap", help="photo: leave the overlap before the analysis; 5 % faster a step."),
+    ] = False,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="photo: minutes of training in this phase.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="photo: steps in this phase, instead of minutes.")] = None,
     resume: Annotated[
@@ -74,6 +100,10 @@ def train(
 
     given = {"minutes": minutes, "steps": steps, "resume": resume or None, "crop": crop, "decay": decay}
     given |= {
+        "shape": shape,
+        "start": start,
+        "distortion": distortion,
+        "fixed_overlap": fixed_overlap or None,
         "epochs": epochs,
         "parameters": parameters,
         "widen": widen,
@@ -100,7 +130,8 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
         fail(f"--precision {precision}: expected auto, float32 or bfloat16", code=2)
     if data is None:
         fail("--data: photo needs a folder of pictures", code=2)
-    crop = given.get("crop", 128)
+    start = given.pop("start", None)
+    shape, crop = given.pop("shape", "photo"), given.get("crop", 128)
     if crop % 64 or (crop > 256 and crop % 256):
         fail(f"--crop {crop}: expected a multiple of 64, above 256 a multiple of 256", code=2)
     if "minutes" in given and "steps" in given:
@@ -116,10 +147,14 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
     except ImportError as e:
         fail(f"{_EXTRA} ({e})")
     from aecodec.errors import AezError
-    from aecodec.train.photo import Shape
+    from aecodec.train.losses import DISTORTIONS
+    from aecodec.train.photo import SHAPES
 
+    for option, word, words in (("shape", shape, SHAPES), ("distortion", given.get("distortion", "psnr"), DISTORTIONS)):
+        if word not in words:
+            fail(f"--{option} {word}: expected one of {', '.join(words)}", code=2)
     try:
-        finished = Run(out, data, val, Shape(), Phase(**given), resume, precision).train()
+        finished = Run(out, data, val, SHAPES[shape], Phase(**given), resume, start, precision).train()
     except (AezError, OSError, ValueError, FloatingPointError) as e:
         fail(str(e))
     if not finished:

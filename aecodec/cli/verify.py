@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from aecodec.cli.limits import LimitOption, allowed
-from aecodec.cli.options import AezFiles, Recursive
+from aecodec.cli.options import AezFiles, Json, LimitOption, Quiet, Recursive, allowed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 def verify(
     inputs: AezFiles,
     recursive: Recursive = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
     limit: LimitOption = None,
 ) -> None:
     """Check every checksum of .aez files, without decoding pixels.
@@ -26,48 +27,57 @@ def verify(
     \b
     Examples:
       aecodec verify photo.aez
-      aecodec verify -r packed
-      aecodec verify -r packed > /dev/null                only what is damaged
+      aecodec verify -r packed --quiet                    only what is damaged
       ssh host cat photo.aez | aecodec verify -
     """
-    from aecodec.cli.files import read_aez, write_standard
+    import json
+
     from aecodec.cli.find import AEZ, find
+    from aecodec.cli.inputs import read_aez
     from aecodec.cli.messages import STANDARD, title
+    from aecodec.cli.outputs import write_line
     from aecodec.cli.tasks import Task, run
 
-    limits, most = allowed(limit)
+    limits, max_file = allowed(limit)
+
+    def say_failed(source: str, line: str) -> None:
+        if as_json:
+            write_line(json.dumps({"file": source, "status": "failed", "error": line}))
 
     def job(task: Task) -> None:
-        import sys
-
         from aecodec import container
 
-        container.read(read_aez(task.source, most), limits)
-        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        write_standard(f"{title(task.source)}: ok\n".encode(encoding, "backslashreplace"))
+        container.read(read_aez(task.source, max_file), limits)
+        if as_json:
+            write_line(json.dumps({"file": task.source, "status": "ok"}))
+        elif not quiet:
+            write_line(f"{title(task.source)}: ok")
 
-    run([Task(name, STANDARD, problem) for name, _, problem in find(inputs, AEZ, recursive)], job)
+    found = find(inputs, AEZ, recursive).files
+    run([Task(name, STANDARD, problem) for name, _, problem in found], job, say_failed)
 
 
-def check_result(data: bytes, pixels: "np.ndarray", metadata: "Metadata", limits: "Limits", threads: int | None) -> str:
-    """Decode a file that was made of a picture and return the PSNR of its colours, as "38.21 dB".
+def check_result(
+    data: bytes, pixels: "np.ndarray", metadata: "Metadata", limits: "Limits", threads: int | None
+) -> float:
+    """Decode a file that was made of an image and return the PSNR of its colours in dB.
 
     Raises DecodeError if it does not decode, or to another shape, alpha plane or metadata.
     """
     import numpy as np
 
     from aecodec.api import decode, read_metadata
-    from aecodec.bench.metrics import psnr
     from aecodec.errors import CorruptError
+    from aecodec.pixels import psnr
 
-    found = decode(data, limits=limits, threads=threads)
-    if found.shape != pixels.shape:
-        raise CorruptError(f"result: decodes to shape {found.shape}, expected {pixels.shape}")
+    decoded = decode(data, limits=limits, threads=threads)
+    if decoded.shape != pixels.shape:
+        raise CorruptError(f"result: decodes to shape {decoded.shape}, expected {pixels.shape}")
     alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
-    if alpha and not np.array_equal(found[..., -1], pixels[..., -1]):
+    if alpha and not np.array_equal(decoded[..., -1], pixels[..., -1]):
         raise CorruptError("result: decodes to another alpha plane")
     kept = read_metadata(data, limits=limits)
-    if any((one or None) != (other or None) for one, other in zip(kept, metadata, strict=True)):
+    if any((before or None) != (after or None) for before, after in zip(kept, metadata, strict=True)):
         raise CorruptError("result: decodes to other metadata")
     colours = np.s_[..., :-1] if alpha else np.s_[...]
-    return f"{psnr(pixels[colours], found[colours]):.2f} dB"
+    return psnr(pixels[colours], decoded[colours])

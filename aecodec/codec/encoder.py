@@ -13,6 +13,7 @@ from aecodec.codec.transforms import analyse, synthesise, synthesise_between
 from aecodec.geometry import Tile, covered, pad_window
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
+from aecodec.progress import report
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Encoder:
         for strip in self.refined(coder):
             y_hat = np.empty_like(strip.y) if out is None else out[strip.top : strip.top + len(strip.y)]
             tiles += self.competition.choose(strip, coder.encode(strip, y_hat), y_hat, coder.point, weight)
+            report((strip.top + len(strip.y)) / len(self.latents.y))
         return tiles
 
     def decode(self, tiles: Sequence[Coded], y_hat: np.ndarray, qindex: int) -> np.ndarray:

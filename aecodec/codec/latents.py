@@ -14,14 +14,14 @@ class Hyper(NamedTuple):
     """A tile's hyperprior: z int32 (4, 4, Z), the scale indexes uint8 (16, 16, M), both zero outside the image."""
 
     z: np.ndarray
-    index: np.ndarray
+    indexes: np.ndarray
 
 
 class Symbols(NamedTuple):
     """All that is coded of a tile: its hyperprior and the residuals r int32 (16, 16, M), zero outside the image."""
 
     z: np.ndarray
-    index: np.ndarray
+    indexes: np.ndarray
     r: np.ndarray
 
 

@@ -54,7 +54,7 @@ class TileCoder:
             if out is not None:
                 self._write(tile, y_hat, out)
             crop = tile.crop
-            return encode_tile(symbols.z[tile.hyper_crop], symbols.r[crop], symbols.index[crop], self.point.tables)
+            return encode_tile(symbols.z[tile.hyper_crop], symbols.r[crop], symbols.indexes[crop], self.point.tables)
 
         return self._map(lambda part: [code(*coded) for coded in self._quantise(part)], latents)
 
@@ -62,7 +62,9 @@ class TileCoder:
         """Fill `out` as `encode` does, without making bitstreams."""
 
         def run(part: Latents) -> list[None]:
-            return [self._write(tile, y_hat, out) for tile, _, y_hat in self._quantise(part)]
+            for tile, _, y_hat in self._quantise(part):
+                self._write(tile, y_hat, out)
+            return []
 
         self._map(run, latents)
 

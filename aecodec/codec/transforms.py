@@ -24,10 +24,11 @@ def analyse(pixels: np.ndarray, model: Model, workers: Workers) -> np.ndarray:
 
 def synthesise(y_hat: np.ndarray, size: tuple[int, int], point: QualityPoint, workers: Workers) -> np.ndarray:
     """y_hat (h, w, M) at unit gain -> pixels uint8 (H, W, 3) of `size` (H, W)."""
+    h, w, _ = y_hat.shape
     pixels = np.empty((*size, 3), np.uint8)
     workers.map(
         lambda window: window.paste(point.synthesis(window.cut(y_hat)), pixels, STRIDE),
-        windows(*y_hat.shape[:2], WINDOW, HALO),
+        windows(h, w, WINDOW, HALO),
     )
     return pixels
 

@@ -2,8 +2,8 @@
 
 Of the 16 pixels around a border the part that mirrors onto itself stays, and the part that changes sign is multiplied
 by a trained 8x8 matrix (time-domain lapped transform: Tran, Liang and Tu, 2003). The encoder filters before the
-analysis transform, the decoder with another matrix after the synthesis transform. At the picture's edge nothing
-changes, as if the picture were continued by its mirror image.
+analysis transform, the decoder with another matrix after the synthesis transform. At the edge of the image
+nothing changes, as if the image were continued by its mirror image.
 """
 
 import numpy as np
@@ -21,8 +21,8 @@ def segment_matrix(v: np.ndarray) -> np.ndarray:
     >>> bool((segment_matrix(np.eye(8)) == np.eye(16)).all())
     True
     """
-    one, mirror = np.eye(REACH, dtype=v.dtype), np.eye(REACH, dtype=v.dtype)[::-1]
-    return np.block([[one + v[::-1, ::-1], mirror - v[::-1]], [mirror - v[:, ::-1], one + v]]) / 2
+    same, mirror = np.eye(REACH, dtype=v.dtype), np.eye(REACH, dtype=v.dtype)[::-1]
+    return np.block([[same + v[::-1, ::-1], mirror - v[::-1]], [mirror - v[:, ::-1], same + v]]) / 2
 
 
 def overlap(x: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -13,7 +13,8 @@ class Net:
     """One LiteRT graph. Each call takes a free one-thread interpreter, so calls may run side by side."""
 
     def __init__(self, data: bytes):
-        self._data, self._free = data, {}
+        self._data = data
+        self._free: dict[tuple, list] = {}  # interpreters by the shapes of their inputs
 
     def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
         shapes = tuple(i.shape for i in inputs)
@@ -66,7 +67,7 @@ def _interpreter(data: bytes):
 
 @contextlib.contextmanager
 def _silence():
-    """Standard error of the process goes nowhere; LiteRT has no switch for its log."""
+    """Discard what the process writes to standard error; LiteRT has no switch for its log."""
     try:
         kept = os.dup(2)
     except OSError:  # closed already

@@ -81,7 +81,11 @@ class Stepper:
             with tf.GradientTape() as tape:
                 loss, (bpp, mse) = self._objective(pixels, q, (noise_y, noise_z))
             variables = self.model.trainable_variables
-            gradients, norm = clipped(tape.gradient(loss, variables))
+            gradients = [
+                tf.zeros_like(v) if g is None else g  # of what the model leaves as it is
+                for g, v in zip(tape.gradient(loss, variables), variables, strict=True)
+            ]
+            gradients, norm = clipped(gradients)
             self.optimizer.apply(gradients, variables)
             return tf.stack([loss, bpp, mse, norm])
 

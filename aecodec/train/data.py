@@ -9,7 +9,7 @@ from threading import Event, Thread
 import numpy as np
 
 from aecodec.errors import AezError, EncodeError
-from aecodec.picture import EXTENSIONS, read_picture
+from aecodec.imagefile import EXTENSIONS, read_image
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -28,7 +28,7 @@ def load_pictures(files: list[Path], least: int = 1) -> list[np.ndarray]:
 
     def load(path):
         try:
-            pixels, _ = read_picture(path)
+            pixels = read_image(path).pixels
         except AezError as error:
             raise EncodeError(f"{path}: {error}") from None
         colours = pixels[..., None] if pixels.ndim == 2 else pixels[..., : 1 if pixels.shape[2] == 2 else 3]

@@ -153,7 +153,9 @@ def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[list[np.ndarray]
         "r_tables": np.stack([np.concatenate(row) for row in r_tables]),
         "r_sizes": np.array([len(t) for t in r_tables[0]]),
     }
-    np.savez_compressed(out, **integers, **knots, **overlaps, **tables, **more, rounding=rounding_offsets())
+    np.savez_compressed(
+        out, **integers, **knots, **overlaps, **tables, **more, rounding=rounding_offsets(model.shape.coded_from)
+    )
     return out.getvalue()
 
 

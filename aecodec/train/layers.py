@@ -24,6 +24,11 @@ def for_litert():
         _for_litert = False
 
 
+def pointwise(x, w):
+    """x (B, H, W, c_in), w (c_in, filters) -> their product (B, H, W, filters)."""
+    return ops.reshape(ops.matmul(ops.reshape(x, (-1, x.shape[-1])), w), (-1, *x.shape[1:-1], w.shape[-1]))
+
+
 class Pointwise(keras.layers.Layer):
     """1x1 convolution (B, H, W, c_in) -> (B, H, W, filters) with a kernel of shape (c_in, filters)."""
 
@@ -39,7 +44,7 @@ class Pointwise(keras.layers.Layer):
     def call(self, x):
         w = ops.cast(self.w, self.compute_dtype)
         x = ops.cast(x, self.compute_dtype)
-        x = ops.matmul(x, w) if _for_litert else ops.conv(x, ops.expand_dims(w, (0, 1)))
+        x = ops.matmul(x, w) if _for_litert else pointwise(x, w)
         if self.bias:
             x = x + ops.cast(self.b, self.compute_dtype)
         return ops.relu(x) if self.relu else x

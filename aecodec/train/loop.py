@@ -16,9 +16,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from aecodec.train import checkpoint, precision
 from aecodec.train.backend import Stepper
 from aecodec.train.data import Crops, batches, load_pictures, picture_files, principal_components, tiles_of
+from aecodec.train.losses import DISTORTIONS
 from aecodec.train.optimizer import FastMuon
 from aecodec.train.photo import Photo, Shape
 from aecodec.train.validation import Validation
+from aecodec.train.warm import copy_kept
 
 WARM_UP = 200  # steps
 AVERAGE_EVERY = 8  # steps
@@ -37,6 +39,8 @@ class Phase:
     decay: float = 0.6  # share of the budget, at its end, in which a cosine takes the learning rate down to 1 %
     seed: int = 0
     refines: bool = False  # latents are refined before the loss sees them, as the encoder does it
+    distortion: str = "psnr"  # what the loss takes for it, a name of `losses.DISTORTIONS`
+    fixed_overlap: bool = False  # the overlap before the analysis is left as it is
 
     @property
     def open_ended(self) -> bool:
@@ -58,6 +62,7 @@ class Position:
 
     step: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0  # of all cores
     phase_step: int = 0  # at which the phase began
     phase_seconds: float = 0.0
     warm_step: int = 0  # at which the last warm-up began
@@ -84,6 +89,7 @@ class Run:
         shape: Shape,
         phase: Phase,
         resume: bool,
+        start: Path | None = None,
         asked: str = "auto",  # precision; a run may go on in another one
     ):
         self.folder, self.console = Path(folder), Console(stderr=True)
@@ -104,12 +110,16 @@ class Run:
         self.crops = Crops(pictures, phase.seed)
         components = () if meta else principal_components(self.crops)
 
+        copied: dict[str, None] = {}
+
         def stepper(name: str) -> Stepper:
             """A new model in this precision, and how it is trained."""
             precision.use(name)
             keras.utils.set_random_seed(phase.seed)
             model = Photo(shape, *components, refines=phase.refines)
             model.build()
+            if start and not resume:
+                copied.update(dict.fromkeys(copy_kept(start, model)))
             return Stepper(model, FastMuon(phase.rate))
 
         def seconds(name: str) -> float:
@@ -118,15 +128,21 @@ class Run:
         self.precision = precision.choose(asked, seconds)
         self.stepper = stepper(self.precision[0])
         self.model = self.stepper.model
+        if copied:
+            self.console.print(f"{start}: copied {', '.join(copied)}", soft_wrap=True, highlight=False)
         self.position, self.phase, self.best = Position(), phase, math.inf
         if meta:
             self._continue(checkpoint.load(self.path, self.stepper), new_phase)
-        self.model.refines = self.phase.refines
+        self.model.refines, self.model.fixed_overlap = self.phase.refines, self.phase.fixed_overlap
+        self.model.distortion = DISTORTIONS[self.phase.distortion]
         self.path = self.folder / "checkpoint.npz"
         self.validation, self.judge = None, None
         if val:
             tiles = tiles_of(load_pictures(picture_files(val)))
-            self.validation, self.judge = Validation(self.model, tiles), zlib.crc32(tiles)
+            self.validation, self.judge = (
+                Validation(self.model, tiles),
+                zlib.crc32(self.phase.distortion.encode(), zlib.crc32(tiles)),
+            )
         if meta and self.judge is not None and meta.get("judge") == self.judge:
             self.best = meta["best"]
 
@@ -143,12 +159,12 @@ class Run:
             "phase": asdict(self.phase),
             "position": asdict(self.position),
             "best": self.best,
-            "judge": self.judge,  # a checksum of the pictures that say what is best
+            "judge": self.judge,  # a checksum of the pictures and of the loss that say what is best
         }
 
     def log(self, **row) -> None:
         p = self.position
-        row = {"step": p.step, "minutes": round(p.seconds / 60, 2)} | row
+        row = {"step": p.step, "minutes": round(p.seconds / 60, 2), "cpu_minutes": round(p.cpu_seconds / 60, 2)} | row
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "log.jsonl", "a") as f:
             f.write(json.dumps(row) + "\n")
@@ -200,7 +216,7 @@ class Run:
         try:
             with bar:
                 task = bar.add_task("", total=1.0, step=self.position.step, loss=0.0, bpp=0.0, psnr=0.0)
-                last = time.monotonic()
+                last, cpu = time.monotonic(), time.process_time()
                 while not stop and (done := self.position.done(self.phase)) < 1:
                     p = self.position
                     rate = self.phase.learning_rate(done, p.step - p.warm_step)
@@ -210,6 +226,7 @@ class Run:
                         self.stepper.update_average(average_decay(p.step))
                     now = time.monotonic()
                     p.seconds, last = p.seconds + min(now - last, PAUSE), now
+                    p.cpu_seconds, cpu = p.cpu_seconds + time.process_time() - cpu, time.process_time()
                     if not np.isfinite(rows[-1]).all():
                         raise FloatingPointError(f"step {p.step}: loss is not finite; the last checkpoint stands")
                     if p.step % 100 == 0:
@@ -222,7 +239,7 @@ class Run:
                         saved = p.seconds
                     if p.seconds - checked > 60 * validate_minutes:
                         self.validate()
-                        checked, last = p.seconds, time.monotonic()
+                        checked, last, cpu = p.seconds, time.monotonic(), time.process_time()
             if not stop:
                 self.validate()
             self.save()

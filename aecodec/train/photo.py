@@ -17,17 +17,18 @@ from aecodec.codec.refine import STEP
 from aecodec.entropy.hyper_synthesis import Z_MAX
 from aecodec.geometry import TILE
 from aecodec.train.entropy_model import (
+    SCALES,
     HyperAnalysis,
     HyperRate,
     MeanNet,
     ScaleNet,
     index_of,
-    quantise,
     residual_bits,
+    rounding_offsets,
     sigma_of,
-    step_masks,
 )
 from aecodec.train.layers import at_knots, clip_inward, constant, round_ste
+from aecodec.train.losses import mse
 from aecodec.train.transforms import Analysis, Overlap, Synthesis, interleaved
 
 CURVATURE_SPREAD = 4.0  # no channel's curvature is taken to be further from the usual one, either way
@@ -35,13 +36,21 @@ CURVATURE_SPREAD = 4.0  # no channel's curvature is taken to be further from the
 
 @dataclass(frozen=True)
 class Shape:
-    """Everything that changes the shape of a tensor; kept beside the weights."""
+    """Everything that changes the shape of a tensor; kept beside the weights.
 
+    generation: 2 has blocks with a second branch no wider than the block (twice as wide before), a context net of
+    plain layers, a scale net with a pointwise layer more, and a synthesis that is told the quality by biases (by
+    factors before).
+    """
+
+    generation: int = 1
     latent: int = 384
     hyper: int = 96
     analysis8: int = 128
+    analysis16: int | None = None  # width of the analysis at 1/16; None: as the synthesis
+    analysis_blocks16: int | None = None
     synthesis8: int = 128
-    blocks8: int = 4
+    blocks8: int = 4  # of either transform
     width16: int = 256
     blocks16: int = 2
     features: int = 192
@@ -51,6 +60,12 @@ class Shape:
     lmbda_low: float = 0.0005
     lmbda_high: float = 0.6
     knots: int = 9
+    coded_from: int = 1  # scale index below which a latent is not coded: its mean stands for it
+
+    @property
+    def ratio(self) -> int:
+        """Width of the second branch of a transform's block, in widths of the block."""
+        return 2 if self.generation == 1 else 1
 
     @property
     def lmbdas(self) -> np.ndarray:
@@ -59,6 +74,15 @@ class Shape:
 
     def as_dict(self) -> dict:
         return asdict(self)
+
+
+SHAPES = {
+    "photo": Shape(),
+    "slim": Shape(
+        generation=2, analysis8=96, analysis16=256, analysis_blocks16=2, synthesis8=80, blocks8=2, width16=224,
+        blocks16=1, features=128, context=192, coded_from=5,
+    ),
+}  # fmt: skip
 
 
 def to_tiles(y, tile: int):
@@ -92,22 +116,28 @@ class Photo(keras.Model):
 
     basis: (768, >= latent) principal components of 16x16x3 patches, columns by falling variance.
     variance: their variances, for pixels in -0.5..0.5. refines: whether latents are refined, as the encoder does it.
+    fixed_overlap: whether the overlap before the analysis is left as it is, which spares the gradient by the pixels.
+    distortion: what the loss takes for it, one of `losses.DISTORTIONS`.
     """
 
     def __init__(self, shape: Shape = Shape(), basis=None, variance=None, refines=False, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         s, n = shape, shape.knots
-        self.shape, self.refines = s, refines
+        self.shape, self.refines, self.fixed_overlap, self.distortion = s, refines, False, mse
         if basis is None:  # shapes only: the weights are loaded afterwards
             basis, variance = np.zeros((768, s.latent), "float32"), np.ones(s.latent, "float32")
         basis = interleaved(basis, s.latent, 4)
         variance = interleaved(variance[None], s.latent, 4)[0]
         self.pre, self.post = Overlap(name="pre"), Overlap(name="post")
-        self.analysis = Analysis(basis, s.latent, s.analysis8, s.blocks8, s.width16, s.blocks16, name="analysis")
-        self.synthesis = Synthesis(basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, name="synthesis")
+        second = s.generation > 1
+        width16, blocks16 = s.analysis16 or s.width16, s.analysis_blocks16 or s.blocks16
+        self.analysis = Analysis(basis, s.latent, s.analysis8, s.blocks8, width16, blocks16, s.ratio, name="analysis")
+        self.synthesis = Synthesis(
+            basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, s.ratio, biased=second, name="synthesis"
+        )
         self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, s.hyper_width, name="hyper_analysis")
-        self.scale_net = ScaleNet(s.latent, n, s.scale_width, name="scale_net")
-        self.mean_net = MeanNet(s.latent, s.features, s.context, name="mean_net")
+        self.scale_net = ScaleNet(s.latent, n, s.scale_width, deep=second, name="scale_net")
+        self.mean_net = MeanNet(s.latent, s.features, s.context, plain=second, name="mean_net")
         self.hyper_rate = HyperRate(s.hyper, n, name="hyper_rate")
         # At high rate the best uniform quantiser has step^2 / 12 = mse, and d(bits)/d(mse) follows from it: the gain
         # of an orthonormal transform is 255 / sqrt(26 / lmbda) for pixels of range one.
@@ -119,7 +149,7 @@ class Photo(keras.Model):
 
         self.log_gain = knots("log_gain", constant(gain), s.latent)  # of y at the encoder
         self.log_gain_inverse = knots("log_gain_inverse", constant(-gain), s.latent)  # and at the decoder
-        self.log_features = knots("log_features", "zeros", s.width16 + s.synthesis8)
+        self.log_features = knots("log_features", "zeros", s.width16 + s.synthesis8)  # biases from generation 2 on
         self._first_index = index
 
     def build(self, _=None):
@@ -148,30 +178,31 @@ class Photo(keras.Model):
         tile = min(TILE, rows)
         per = (rows // tile) * (columns // tile)
         q_tile = ops.repeat(q, per) if per > 1 else q
-        masks = step_masks(tile, tile, self.shape.latent)
 
-        y = to_tiles(self.analysis(self.pre(x)), tile) * ops.exp(at_knots(self.log_gain, q_tile))
+        lapped = self.pre(x)
+        lapped = ops.stop_gradient(lapped) if self.fixed_overlap else lapped
+        y = to_tiles(self.analysis(lapped), tile) * ops.exp(at_knots(self.log_gain, q_tile))
         z = clip_inward(self.hyper_analysis(y), -Z_MAX, Z_MAX)
         z_hat = round_ste(z)
         index = self.scale_net(z_hat, q_tile)
-
-        def coded(y):
-            return self.mean_net(z_hat, residual=lambda mean, mask: quantise(y - mean, index), masks=masks)
+        row = ops.clip(ops.cast(index, "int32"), 0, SCALES - 1)  # an index that is no number becomes any integer
+        offset = ops.take(ops.convert_to_tensor(rounding_offsets(self.shape.coded_from)), row)
 
         def decoded(y_hat):
             y_hat = from_tiles(y_hat * ops.exp(at_knots(self.log_gain_inverse, q_tile)), rows, columns)
-            return self.post(self.synthesis(y_hat, ops.exp(at_knots(self.log_features, q))))
+            features = at_knots(self.log_features, q)
+            return self.post(self.synthesis(y_hat, features if self.synthesis.biased else ops.exp(features)))
 
-        mu, y_hat = coded(y)
+        mu, y_hat = self.mean_net(z_hat, y, offset)
         if self.refines:
             error = self.post(ops.clip(decoded(y_hat), -0.5, 0.5) - x, transposed=True)
             change = to_tiles(self.synthesis.adjoint(error), tile) * ops.exp(at_knots(self.log_gain, q_tile))
             y = y - ops.stop_gradient(refinement(change, y_hat - y))
-            mu, y_hat = coded(y)
+            mu, y_hat = self.mean_net(z_hat, y, offset)
         knot = ops.cast(ops.round(q_tile), "int32")
         sigma = sigma_of(index)
         if noise is None:
-            bits_y = residual_bits(quantise(y - mu, index), sigma) * ops.cast(index > 0.5, "float32")
+            bits_y = residual_bits(y_hat - mu, sigma) * ops.cast(offset > 0, "float32")
             bits_z = self.hyper_rate(z_hat, knot)
         else:
             noise_y, noise_z = noise
@@ -191,14 +222,13 @@ class Photo(keras.Model):
     def loss_terms(self, pixels, q, noise=None):
         """pixels (B, S, S, 3) uint8 -> loss, bpp, mse (0..255), each (B,).
 
-        The loss, bpp + lmbda * mse, is divided by sqrt(lmbda), so that no quality drowns the others.
+        The loss, bpp + lmbda * distortion, is divided by sqrt(lmbda), so that no quality drowns the others.
         """
         x = ops.cast(pixels, "float32") / 255.0 - 0.5
         x_hat, bits_y, bits_z = self(x, q, noise)
         if noise is None:
             x_hat = ops.round(ops.clip(x_hat * 255 + 127.5, 0, 255)) / 255.0 - 0.5
-        mse = ops.mean(ops.square(x_hat - x), axis=(1, 2, 3)) * 255.0**2
         bpp = (bits_y + bits_z) / (x.shape[1] * x.shape[2])
         lmbda = self.lmbda(q)
         middle = float(np.sqrt(self.shape.lmbda_low * self.shape.lmbda_high))
-        return (bpp + lmbda * mse) / ops.sqrt(lmbda / middle), bpp, mse
+        return (bpp + lmbda * self.distortion(x, x_hat)) / ops.sqrt(lmbda / middle), bpp, mse(x, x_hat)

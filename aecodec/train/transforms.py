@@ -64,7 +64,7 @@ class Overlap(keras.layers.Layer):
 class Analysis(keras.layers.Layer):
     """x -> y, both at unit gain; does not depend on the quality."""
 
-    def __init__(self, basis, latent, width8=128, blocks8=4, width16=256, blocks16=2, **kwargs):
+    def __init__(self, basis, latent, width8=128, blocks8=4, width16=256, blocks16=2, ratio=2, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.linear = chain(
             SpaceToDepth(16, dtype="float32"),
@@ -74,10 +74,10 @@ class Analysis(keras.layers.Layer):
         self.net = chain(
             SpaceToDepth(8),
             Pointwise(width8),
-            *[Block(width8) for _ in range(blocks8)],
+            *[Block(width8, ratio) for _ in range(blocks8)],
             SpaceToDepth(2),
             Pointwise(width16),
-            *[Block(width16) for _ in range(blocks16)],
+            *[Block(width16, ratio) for _ in range(blocks16)],
             Pointwise(latent, init="zeros"),
         )
 
@@ -90,19 +90,23 @@ class Analysis(keras.layers.Layer):
 
 
 class Synthesis(keras.layers.Layer):
-    """y_hat at unit gain -> x_hat; `features` (B, 1, 1, width16 + width8) tell the net the quality."""
+    """y_hat at unit gain -> x_hat; `features` (B, 1, 1, width16 + width8) tell the net the quality.
 
-    def __init__(self, basis, latent, width16=256, blocks16=2, width8=128, blocks8=4, **kwargs):
+    biased: they are biases of the first layer at either resolution, so that integers can have them (no products of
+    activations); else factors behind the first layer and before the last.
+    """
+
+    def __init__(self, basis, latent, width16=256, blocks16=2, width8=128, blocks8=4, ratio=2, biased=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.width16, self.width8 = width16, width8
+        self.width16, self.width8, self.biased = width16, width8, biased
         self.linear = chain(
             Pointwise(16 * 16 * 3, bias=False, init=constant(basis.T), dtype="float32"),
             DepthToSpace(16, dtype="float32"),
             name="linear",
         )
         self.enter = Pointwise(width16)
-        self.net16 = chain(*[Block(width16) for _ in range(blocks16)], Pointwise(4 * width8), DepthToSpace(2))
-        self.net8 = chain(*[Block(width8) for _ in range(blocks8)])
+        self.net16 = chain(*[Block(width16, ratio) for _ in range(blocks16)], Pointwise(4 * width8), DepthToSpace(2))
+        self.net8 = chain(*[Block(width8, ratio) for _ in range(blocks8)])
         self.leave = chain(Pointwise(8 * 8 * 3, init="zeros"), DepthToSpace(8))
 
     def build(self, shape):
@@ -116,9 +120,12 @@ class Synthesis(keras.layers.Layer):
 
     def call(self, y, features):
         at16 = self.enter(y)
-        at16 = at16 * ops.cast(features[..., : self.width16], at16.dtype)
-        at8 = self.net8(self.net16(at16))
-        at8 = at8 * ops.cast(features[..., self.width16 :], at8.dtype)
+        features = ops.cast(features, at16.dtype)
+        at16_features, at8_features = features[..., : self.width16], features[..., self.width16 :]
+        if self.biased:
+            at8 = self.net8(self.net16(at16 + at16_features) + at8_features)
+        else:
+            at8 = self.net8(self.net16(at16 * at16_features)) * at8_features
         return f32(self.linear(y)) + f32(self.leave(at8))
 
     def adjoint(self, error):

@@ -28,7 +28,6 @@ from aecodec.entropy.hyper_synthesis import SCALES  # noqa: E402
 from aecodec.train import checkpoint, entropy_model, photo  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
 from aecodec.train.data import Crops, batches, load_pictures, picture_files, tiles_of  # noqa: E402
-from aecodec.train.layers import round_ste  # noqa: E402
 from aecodec.train.loop import Phase  # noqa: E402
 from aecodec.train.optimizer import FastMuon  # noqa: E402
 
@@ -39,9 +38,9 @@ KNOTS = (0, 2, 4, 6, 8)
 REACH = 512
 
 
-def plain_rounding(v, index):
-    """As `entropy_model.quantise`, without a dead zone."""
-    return round_ste(v) * ops.cast(index > 0.5, "float32")
+def plain_rounding(coded_from: int = 1) -> np.ndarray:
+    """As `entropy_model.rounding_offsets`, without a dead zone."""
+    return np.where(np.arange(SCALES) < coded_from, -1e9, 0.5).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def measured(model: photo.Photo, val: np.ndarray, batch: int = 8) -> dict:
             count, found = np.zeros(SCALES * 2 * REACH), []
             for i in range(0, len(val), batch):
                 r, index, *rest = measure(tf.constant(val[i : i + batch]), tf.fill([batch], float(knot)))
-                symbol = np.clip(r.numpy().astype(int) + REACH, 0, 2 * REACH - 1)
+                symbol = np.clip(np.rint(r.numpy()).astype(int) + REACH, 0, 2 * REACH - 1)
                 joint = index.numpy().astype(int) * 2 * REACH + symbol
                 count += np.bincount(joint.ravel(), minlength=count.size)
                 found.append(np.stack([a.numpy() for a in rest]))
@@ -144,7 +143,7 @@ def run(recipe: Recipe, pictures: list[np.ndarray], val: np.ndarray, steps: int)
     with ExitStack() as changed:
         changed.enter_context(patch.object(entropy_model, "MIXTURE", recipe.mixture))
         if not recipe.dead_zone:
-            changed.enter_context(patch.object(photo, "quantise", plain_rounding))
+            changed.enter_context(patch.object(photo, "rounding_offsets", plain_rounding))
         stepper = Stepper(model, recipe.made())
         schedule = Phase(steps=steps, rate=recipe.rate)
         crops = ScaledCrops(pictures, 7, recipe.smallest) if recipe.smallest < 1 else Crops(pictures, 7)

@@ -17,7 +17,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
-from aecodec.cli.files import write_output
+from aecodec.cli.outputs import write_output
 
 SIZE = 1 << 20
 

@@ -53,7 +53,7 @@ def test_parsing_gives_the_symbols_that_were_encoded(coder, latents):
     for ours, theirs, tile in zip(symbols, parsed, latents.tiles, strict=True):
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(a, b)
-        for array, rows, columns in ((ours.z, *tile.hyper), (ours.index, *tile[2:]), (ours.r, *tile[2:])):
+        for array, rows, columns in ((ours.z, *tile.hyper), (ours.indexes, *tile[2:]), (ours.r, *tile[2:])):
             assert not array[rows:].any()
             assert not array[:, columns:].any()
             assert array.any()
@@ -80,7 +80,7 @@ def test_hyperpriors_that_are_given_are_coded(coder, latents):
     changed = Latents(latents.y + np.float32(0.3), latents.tiles, hyper)
     for (z, index), symbols, plain in zip(hyper, coder.symbols(changed), coder.symbols(latents), strict=True):
         np.testing.assert_array_equal(symbols.z, z)
-        np.testing.assert_array_equal(symbols.index, index)
+        np.testing.assert_array_equal(symbols.indexes, index)
         assert (symbols.r != plain.r).any()
     decoded = coder.decode(coded_tiles(changed, coder.encode(changed)), whole(changed))
     assert np.abs(decoded - changed.y).mean() < np.abs(decoded - latents.y).mean()

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from aecodec.bench.codecs import colours, dashed
 from aecodec.bench.report import Json
-from aecodec.bench.style import DASHED, colours
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("chart.js", "compare.js", "page.js")
@@ -17,12 +17,12 @@ _SCRIPTS = ("chart.js", "compare.js", "page.js")
 def build_page(report: Json, comparisons: Sequence[Json], left_out: int = 0) -> bytes:
     """Return the page of a report made by build_report, with the comparisons of `comparisons.build_comparison`.
 
-    `left_out`: pictures that are not compared, so that the page stays small.
+    `left_out`: images that are not compared, so that the page stays small.
     """
     data = {
         "report": report,
         "colours": colours(list(report["codecs"])),
-        "dashed": DASHED,
+        "dashed": dashed(list(report["codecs"])),
         "comparisons": list(comparisons),
         "left_out": left_out,
     }

@@ -8,15 +8,15 @@ class Compare {
     this.comparisons = comparisons;
     this.texts = texts; // name -> what is known of it, for the tags
     this.images = new Map(); // address -> promise of an image
-    this.share = 50; // where the line is, percent
+    this.split = 50; // where the line is, percent
     this.pointers = new Map();
     const find = (id) => document.getElementById(id);
     this.nodes = Object.fromEntries(
-      ["picture", "rate", "left", "right", "view", "stage", "over", "handle", "canvas-left", "canvas-right", "tag-left",
+      ["image", "rate", "left", "right", "view", "stage", "over", "handle", "canvas-left", "canvas-right", "tag-left",
         "tag-right", "rate-label", "reference", "shown"].map((id) => [id, find(id)]));
-    comparisons.forEach((one, i) => this.nodes.picture.add(new Option(one.name, i)));
-    for (const id of ["picture", "rate", "left", "right", "view"])
-      this.nodes[id].addEventListener("change", () => (id === "picture" ? this.open() : id === "rate" ? this.fill() : this.paint()));
+    comparisons.forEach((one, i) => this.nodes.image.add(new Option(one.name, i)));
+    for (const id of ["image", "rate", "left", "right", "view"])
+      this.nodes[id].addEventListener("change", () => (id === "image" ? this.open() : id === "rate" ? this.fill() : this.paint()));
     find("zoom-in").addEventListener("click", () => this.zoomAt(this.scale * 2));
     find("zoom-out").addEventListener("click", () => this.zoomAt(this.scale / 2));
     find("zoom-fit").addEventListener("click", () => this.fit());
@@ -26,7 +26,7 @@ class Compare {
     this.open();
   }
 
-  get current() { return this.comparisons[this.nodes.picture.value]; }
+  get current() { return this.comparisons[this.nodes.image.value]; }
   get codecs() { return this.current.rates[this.nodes.rate.value].codecs; }
 
   open() {
@@ -107,11 +107,11 @@ class Compare {
     const room = stage.parentElement;
     const style = getComputedStyle(room);
     const wide = room.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    const most = Math.max(1, Math.floor(600 / width)); // small pictures may grow, by whole numbers
-    this.least = Math.min(most, wide / width, Math.max(320, window.innerHeight * 0.8) / height);
-    stage.style.width = `${width * this.least}px`;
-    stage.style.height = `${height * this.least}px`;
-    this.scale = this.least;
+    const maxScale = Math.max(1, Math.floor(600 / width)); // small images may grow, by whole numbers
+    this.minScale = Math.min(maxScale, wide / width, Math.max(320, window.innerHeight * 0.8) / height);
+    stage.style.width = `${width * this.minScale}px`;
+    stage.style.height = `${height * this.minScale}px`;
+    this.scale = this.minScale;
     [this.x, this.y] = [0, 0];
     this.place();
   }
@@ -119,7 +119,7 @@ class Compare {
   zoomAt(scale, at) {
     const { stage } = this.nodes;
     const [x, y] = at ?? [stage.clientWidth / 2, stage.clientHeight / 2];
-    const next = Math.max(this.least, Math.min(LARGEST, scale));
+    const next = Math.max(this.minScale, Math.min(LARGEST, scale));
     this.x = x - ((x - this.x) * next) / this.scale;
     this.y = y - ((y - this.y) * next) / this.scale;
     this.scale = next;
@@ -137,16 +137,16 @@ class Compare {
       style.imageRendering = this.scale >= 2 ? "pixelated" : "auto";
     }
     stage.classList.toggle("zoomed", this.zoomed);
-    over.style.clipPath = `inset(0 0 0 ${this.share}%)`;
-    handle.style.left = `${this.share}%`;
-    stage.setAttribute("aria-valuenow", Math.round(this.share));
-    stage.setAttribute("aria-valuetext", `${Math.round(this.share)} % left, zoom ${Math.round(this.scale * 100)} %`);
+    over.style.clipPath = `inset(0 0 0 ${this.split}%)`;
+    handle.style.left = `${this.split}%`;
+    stage.setAttribute("aria-valuenow", Math.round(this.split));
+    stage.setAttribute("aria-valuetext", `${Math.round(this.split)} % left, zoom ${Math.round(this.scale * 100)} %`);
   }
 
-  get zoomed() { return this.scale > this.least * 1.001; }
+  get zoomed() { return this.scale > this.minScale * 1.001; }
 
-  move(share) {
-    this.share = Math.max(0, Math.min(100, share));
+  move(split) {
+    this.split = Math.max(0, Math.min(100, split));
     this.place();
   }
 
@@ -160,7 +160,7 @@ class Compare {
       if (event.button) return;
       stage.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, where(event));
-      if (this.pointers.size === 1) this.before = this.share;
+      if (this.pointers.size === 1) this.before = this.split;
       else this.move(this.before); // the first finger of two has moved the line
       this.panning = this.zoomed && !handle.contains(event.target);
       if (this.pointers.size === 1 && !this.panning) this.move((100 * where(event)[0]) / stage.clientWidth);
@@ -194,7 +194,7 @@ class Compare {
         this.x -= step[0] * 60;
         this.y -= step[1] * 60;
         this.place();
-      } else if (step && step[0]) this.move(this.share + step[0] * 2);
+      } else if (step && step[0]) this.move(this.split + step[0] * 2);
       else if (event.key === "Home") this.move(0);
       else if (event.key === "End") this.move(100);
       else if (event.key === "+" || event.key === "=") this.zoomAt(this.scale * 2);

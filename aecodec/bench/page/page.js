@@ -9,7 +9,7 @@ const unit = (metric) => (report.metrics[metric].unit ? ` ${report.metrics[metri
 const minus = (number) => number.replace("-", "−");
 const range = ([low, high]) => minus(`${low.toFixed(1)} to `) + minus(high.toFixed(1));
 const comparable = (delta) => delta.shared ?? delta.percent; // over what all codecs share, where there is such a range
-const withoutQuality = (name) => report.lossless.includes(name) || report.one_quality.includes(name);
+const withoutQuality = (name) => report.lossless.includes(name) || report.fixed_quality.includes(name);
 
 function level(metric, value) { // on the axis of plots; null: lossless
   if (value === null || value === undefined) return null;
@@ -58,12 +58,12 @@ function without(codec, one, columns) { // the row of a codec that has no number
 }
 
 function header() {
-  const count = report.pictures.length;
-  const first = report.pictures[0];
-  byId("title").textContent = count === 1 ? `${SUBJECT} on ${first.name}` : `${SUBJECT} on ${count} pictures`;
-  const rivals = Object.keys(report.codecs).filter((name) => name !== SUBJECT);
+  const count = report.images.length;
+  const first = report.images[0];
+  byId("title").textContent = count === 1 ? `${SUBJECT} on ${first.name}` : `${SUBJECT} on ${count} images`;
+  const codecs = Object.keys(report.codecs).filter((name) => name !== SUBJECT);
   byId("summary").textContent =
-    `${SUBJECT} beside ${rivals.join(", ") || "nothing"}: real files, written, read back and compared with the source.`;
+    `${SUBJECT} beside ${codecs.join(", ") || "nothing"}: real files, written, read back and compared with the source.`;
   const facts = [];
   const deltas = report.mean.bd_rate;
   const ranking = Object.entries(deltas.psnr ?? {}).filter(([, delta]) => delta)
@@ -92,7 +92,7 @@ const hidden = new Set(report.lossless);
 function curves() {
   const metric = byId("metric").value;
   const chosen = byId("block").value;
-  const block = chosen === "mean" ? report.mean : report.pictures[chosen];
+  const block = chosen === "mean" ? report.mean : report.images[chosen];
   const series = [];
   for (const [name, codec] of Object.entries(block.codecs)) {
     if (!codec.points || hidden.has(name)) continue;
@@ -143,8 +143,8 @@ function rates() {
   if (!select.length) for (const name of anchors) select.add(new Option(name, name, false, name === report.anchor));
   const anchor = select.value, deltas = report.bd_rates[anchor], shared = report.mean.shared_range;
   const metrics = Object.keys(deltas);
-  const of = report.pictures.length > 1 ? `curves of the mean of ${report.pictures.length} pictures` : "curves of the picture";
-  const alone = report.one_quality.filter((name) => report.mean.codecs[name].points);
+  const of = report.images.length > 1 ? `curves of the mean of ${report.images.length} images` : "curves of the image";
+  const alone = report.fixed_quality.filter((name) => report.mean.codecs[name].points);
   byId("rates-note").textContent =
     `How many more or fewer bits than ${anchor} at equal quality, on average (BD-rate: ${of}, PCHIP on the logarithm of the rate). ` +
     "Large: over the range of quality that all codecs here share, so that they can be compared with each other. " +
@@ -171,13 +171,13 @@ function speeds() {
   const { speed } = report;
   if (!speed) return;
   byId("speed").hidden = false;
-  const small = speed.width * speed.height < 500000 ? " So small a picture shows mostly fixed costs." : "";
+  const small = speed.width * speed.height < 500000 ? " So small an image shows mostly fixed costs." : "";
   const near = speed.near_psnr === null ? "" : `, every codec at its quality nearest to ${speed.near_psnr.toFixed(1)} dB`;
   const rounds = speed.repeats > 1 ? `medians of ${speed.repeats} rounds in which the codecs take turns` : "once, the codecs in turn";
   byId("speed-note").textContent =
-    `Measured on ${speed.picture}, ${speed.width}×${speed.height}${near}; ${rounds}, after a warm-up. ` +
+    `Measured on ${speed.image}, ${speed.width}×${speed.height}${near}; ${rounds}, after a warm-up. ` +
     `Memory: the peak above what the process held before, in MB.${small}` +
-    (speed.busy ? ` Other work left ${Math.round(100 * speed.core_share)} % of a core to these codecs: speeds say little.` : "");
+    (speed.busy ? ` Other work left ${Math.round(100 * speed.core_fraction)} % of a core to these codecs: speeds say little.` : "");
   const good = Object.entries(speed.codecs).filter(([, one]) => !one.failed);
   const counts = [...new Set(good.flatMap(([, one]) => Object.keys(one.encode_mps)))];
   const heads = ["encode", "decode"].flatMap((way) => counts.map((n) => `${way} MP/s, ${n} core${n === "1" ? "" : "s"}`));
@@ -222,8 +222,8 @@ function conditions() {
   const missing = Object.entries(report.not_measured), reasons = [...new Set(missing.map(([, reason]) => reason))];
   const named = (reason) => missing.filter(([, why]) => why === reason).map(([name]) => name).join(", ");
   list("Not measured", reasons.map((reason) => [named(reason), reason]));
-  list("Skipped pictures", Object.entries(report.skipped));
-  list("Pictures", report.pictures.map((one) => {
+  list("Skipped images", Object.entries(report.skipped));
+  list("Images", report.images.map((one) => {
     const small = one.too_small_for.map((name) => `too small for ${title(name)}`);
     return [one.name, [`${one.width}×${one.height}`, one.note, ...small].filter(Boolean).join(", ")];
   }));
@@ -232,8 +232,8 @@ function conditions() {
 }
 
 header();
-if (report.pictures.length > 1) byId("block").add(new Option(`mean of ${report.pictures.length} pictures`, "mean"));
-report.pictures.forEach((one, i) => byId("block").add(new Option(one.name, i)));
+if (report.images.length > 1) byId("block").add(new Option(`mean of ${report.images.length} images`, "mean"));
+report.images.forEach((one, i) => byId("block").add(new Option(one.name, i)));
 for (const metric of Object.keys(report.metrics)) byId("metric").add(new Option(title(metric), metric));
 for (const id of ["block", "metric"]) byId(id).addEventListener("change", curves);
 byId("anchor").addEventListener("change", rates);
@@ -249,7 +249,7 @@ addEventListener("resize", () => {
 if (comparisons.length) {
   byId("compare").hidden = false;
   if (left_out) byId("left-out").textContent =
-    `${comparisons.length} of ${report.pictures.length} pictures, spread over all of them, so that this page does not grow too large.`;
+    `${comparisons.length} of ${report.images.length} images, spread over all of them, so that this page does not grow too large.`;
   new Compare(comparisons, (name, one) => {
     if (name === "original") return ["original", `${one.width}×${one.height}`];
     const more = one.reached ? "" : ", its smallest";

@@ -1,10 +1,12 @@
-"""aecodec generate: pictures that an autoencoder makes up, and how it sees those that it knows."""
+"""aecodec generate: images drawn from an autoencoder, and plots of its latents and reconstructions."""
 
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from aecodec.cli.options import Force, Json, Quiet
 
 
 class Show(StrEnum):
@@ -26,28 +28,34 @@ def generate(
     show: Annotated[
         Show,
         typer.Option(
-            help="samples: drawn from the prior; grid: latents spread evenly over it; classes: a test picture of each "
-            "class above its reconstruction; scatter: latents of test pictures, coloured by class."
+            help="samples: drawn from the prior; grid: latents spread evenly over it; classes: a test image of each "
+            "class above its reconstruction; scatter: latents of test images, coloured by class."
         ),
     ] = Show.SAMPLES,
     count: Annotated[
         int | None,
         typer.Option(min=1, max=10_000, help="Number of samples, default 64; along an edge of the grid, 16."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples, and of the choice of test pictures.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples, and of the choice of test images.")] = 0,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of the IDX files with test pictures; Debian's dataset-fashion-mnist is found."),
+        typer.Option(help="Folder of the IDX files with test images; Debian's dataset-fashion-mnist is found."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
-    """Draw pictures with an autoencoder: samples, its latent plane, or what it makes of pictures of each class."""
-    from aecodec.classic import generate as drawing
-    from aecodec.cli.files import check_target, write_output
-    from aecodec.cli.messages import STANDARD, fail, say
-    from aecodec.errors import AezError, printable
-    from aecodec.picture import format_of, pack_picture
+    """Draw images with an autoencoder: samples, its latent plane, or reconstructions of each class."""
+    import json
 
+    from aecodec.classic import generate as drawing
+    from aecodec.cli.messages import STANDARD, fail, say
+    from aecodec.cli.outputs import check_target, write_line, write_output
+    from aecodec.errors import AezError, printable
+    from aecodec.imagefile import format_of, pack_image
+
+    if as_json and output == STANDARD:
+        raise typer.BadParameter("standard output takes images or JSON, not both", param_hint="--json")
     if show is Show.GRID and count is not None and count > 100:
         raise typer.BadParameter(f"{count} is more than 100 along an edge", param_hint="--count")
     try:
@@ -58,11 +66,14 @@ def generate(
         elif show is Show.GRID:
             pixels = drawing.latent_grid(drawing.generator(model), count or 16)
         elif show is Show.CLASSES:
-            pixels = drawing.class_rows(drawing.pictured(model), data, seed)
+            pixels = drawing.class_rows(drawing.with_classes(model), data, seed)
         else:
-            pixels = drawing.scatter(drawing.pictured(model), data)
-        write_output(output, pack_picture(pixels, format=kind).data, force)
+            pixels = drawing.scatter(drawing.with_classes(model), data)
+        write_output(output, pack_image(pixels, format=kind).data, force)
     except (AezError, ValueError) as error:
         fail(str(error))
-    if output != STANDARD:
-        say(f"{printable(output)}: {pixels.shape[1]}x{pixels.shape[0]}, {show} of {model}")
+    height, width = pixels.shape[:2]
+    if as_json:
+        write_line(json.dumps({"output": output, "width": width, "height": height, "model": model, "show": show}))
+    elif output != STANDARD and not quiet:
+        say(f"{printable(output)}: {width}x{height}, {show} of {model}")

@@ -1,4 +1,4 @@
-"""What the classic autoencoders learn from: data sets and folders of pictures, cut and made noisy as an entry asks."""
+"""Training data of the classic autoencoders: data sets and folders of images, cut and made noisy as an entry asks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,46 +13,46 @@ from aecodec.classic.patches import cut
 from aecodec.classic.train.entries import SIZES, Entry
 from aecodec.train.data import Crops, load_pictures, picture_files
 
-_HELD_BACK = 12  # one in so many training pictures chooses the best epoch; the test pictures never do
+_HELD_BACK = 12  # one in so many training images chooses the best epoch; the test images never do
 _PICTURES = 300  # of a folder: more do not make these nets better
-_CROPS = 60_000  # patches of training pictures, as many as MNIST has digits
+_CROPS = 60_000  # patches of training images, as many as MNIST has digits
 _LARGE_CROPS = 16_000  # of photographs in colour
 
 
-class Pictures(NamedTuple):
-    """`train` and `val`: uint8 (N, e, e, C), what a net sees; `test`: whole pictures, uint8 (H, W, C)."""
+class Images(NamedTuple):
+    """`train` and `val`: patches uint8 (N, e, e, C); `test`: whole images, uint8 (H, W, C)."""
 
     train: np.ndarray
     val: np.ndarray
     test: list[np.ndarray]
 
 
-def load(entry: Entry, folder: Path | None, test: Path | None, seed: int = 0) -> Pictures:
-    """Read an entry's data: IDX files, a folder of pictures, or without a folder keras.datasets, by network.
+def load(entry: Entry, folder: Path | None, test: Path | None, seed: int = 0) -> Images:
+    """Read the data of an entry: IDX files or a folder of images; without a folder, download it with keras.datasets.
 
-    Raises ValueError or OSError where something is missing or damaged.
+    Raises ValueError or OSError if something is missing or damaged.
     """
     if entry.data in ("mnist", "fashion-mnist"):
         if test is not None:
-            raise ValueError(f"--val {test}: {entry.data} has test pictures of its own")
+            raise ValueError(f"--val {test}: {entry.data} has test images of its own")
         train, tests = _digits(entry.data, folder)
         size = SIZES[entry.data]
         if train.shape[1:] != (size, size) or tests.shape[1:] != (size, size):
-            raise ValueError(f"{folder}: pictures of {train.shape[2]}x{train.shape[1]}, expected {size}x{size}")
+            raise ValueError(f"{folder}: images of {train.shape[2]}x{train.shape[1]}, expected {size}x{size}")
         count = len(train) - max(1, len(train) // _HELD_BACK)
         parts = [
             np.concatenate([cut(p[..., None], entry.edge) for p in part]) for part in (train[:count], train[count:])
         ]
-        return Pictures(*parts, [p[..., None] for p in tests])
+        return Images(*parts, [p[..., None] for p in tests])
     if folder is None:
-        raise ValueError("--data: expected a folder of pictures")
+        raise ValueError("--data: expected a folder of images")
     return _folders(entry, folder, test, seed)
 
 
 def _digits(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     if folder is not None:
-        found = read_digits(folder)
-        return found.train, found.test
+        digits = read_digits(folder)
+        return digits.train, digits.test
     try:
         (train, _), (test, _) = getattr(keras.datasets, name.replace("-", "_")).load_data()
     except Exception as error:  # whatever the network or the archive raises
@@ -60,8 +60,8 @@ def _digits(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     return train, test
 
 
-def _folders(entry: Entry, folder: Path, test: Path | None, seed: int) -> Pictures:
-    """A folder with TrainSet and TestSet, or folders for each; without one, every 20th picture is for the test."""
+def _folders(entry: Entry, folder: Path, test: Path | None, seed: int) -> Images:
+    """Read a folder with TrainSet and TestSet, or two folders; with one folder, every 20th image is a test image."""
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
     if test is None and (folder / "TrainSet").is_dir() and (folder / "TestSet").is_dir():
@@ -70,27 +70,27 @@ def _folders(entry: Entry, folder: Path, test: Path | None, seed: int) -> Pictur
     if test is None:
         held, files = files[::20], [file for number, file in enumerate(files) if number % 20]
         if not files:
-            raise ValueError(f"{folder}: one picture, expected more, or others in --val")
+            raise ValueError(f"{folder}: one image, expected more, or others in --val")
     else:
         held = picture_files(test)
     chosen = files[:: max(1, len(files) // _PICTURES)]
     edge, grey = entry.edge, entry.data == "grey"
-    pictures, tests = ([_grey(p) if grey else p for p in load_pictures(some, edge)] for some in (chosen, held))
-    if not pictures or not tests:
-        raise ValueError(f"{folder}: pictures too small, expected {edge} pixels along both edges")
+    images, tests = ([_grey(p) if grey else p for p in load_pictures(some, edge)] for some in (chosen, held))
+    if not images or not tests:
+        raise ValueError(f"{folder}: images too small, expected {edge} pixels along both edges")
     rng = np.random.default_rng(seed)
-    crops = Crops(pictures, seed).pixels(rng, _CROPS if grey else _LARGE_CROPS, edge)[..., : 1 if grey else 3]
+    crops = Crops(images, seed).pixels(rng, _CROPS if grey else _LARGE_CROPS, edge)[..., : 1 if grey else 3]
     count = len(crops) - len(crops) // _HELD_BACK
-    return Pictures(crops[:count], crops[count:], [p[..., : 1 if grey else 3] for p in tests])
+    return Images(crops[:count], crops[count:], [p[..., : 1 if grey else 3] for p in tests])
 
 
-def _grey(picture: np.ndarray) -> np.ndarray:
-    """Luma, three times, as Pillow converts it."""
-    return np.repeat(np.asarray(Image.fromarray(picture).convert("L"))[..., None], 3, axis=-1)
+def _grey(image: np.ndarray) -> np.ndarray:
+    """Three planes of Pillow's luma."""
+    return np.repeat(np.asarray(Image.fromarray(image).convert("L"))[..., None], 3, axis=-1)
 
 
 def noisy(entry: Entry) -> Callable[[np.ndarray, np.random.Generator], np.ndarray] | None:
-    """Return what makes clean pictures float32 (N, h, w, C) in 0..1 noisy, or None for an entry without noise."""
+    """Return a function that adds noise to float32 (N, h, w, C) in 0..1, or None for an entry without noise."""
     given = entry.parameters
     if entry.noise == "salt":
         return lambda x, rng: salt(x, given["salt"], rng)
@@ -120,16 +120,16 @@ def gaussian(x: np.ndarray, sigma: float | np.ndarray, rng: np.random.Generator)
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches (seen, clean) for Model.fit, float32 in 0..1; with `renew` each epoch has another order and noise."""
+    """Batches (seen, clean) for Model.fit, float32 in 0..1; with `renew` each epoch has a new order and new noise."""
 
-    def __init__(self, pictures: np.ndarray, batch: int, entry: Entry, seed: int, renew: bool = True):
+    def __init__(self, images: np.ndarray, batch: int, entry: Entry, seed: int, renew: bool = True):
         super().__init__()
-        self.pictures, self.batch, self.noise, self.seed, self.renew = pictures, batch, noisy(entry), seed, renew
-        self.epoch, self.order = 0, np.arange(len(pictures))
+        self.images, self.batch, self.noise, self.seed, self.renew = images, batch, noisy(entry), seed, renew
+        self.epoch, self.order = 0, np.arange(len(images))
         self.on_epoch_end()
 
     def __len__(self) -> int:
-        return -(-len(self.pictures) // self.batch)
+        return -(-len(self.images) // self.batch)
 
     def on_epoch_end(self) -> None:
         if self.renew:
@@ -138,7 +138,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order[number * self.batch : (number + 1) * self.batch]
-        clean = self.pictures[chosen].astype(np.float32) / np.float32(255)
+        clean = self.images[chosen].astype(np.float32) / np.float32(255)
         if self.noise is None:
             return clean, clean
         return self.noise(clean, np.random.default_rng([self.seed, self.epoch, number])), clean

@@ -1,4 +1,4 @@
-"""A trained classic autoencoder -> what aecodec/classic runs: graphs with float16 weights, scales, a manifest entry.
+"""Export of a trained classic autoencoder: graphs with float16 weights, scales, a manifest entry.
 
 Needs the TensorFlow backend.
 """
@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import ops
 
 from aecodec.classic.latents import MOST_BITS, Scale, scale_of
-from aecodec.classic.train.data import Pictures
+from aecodec.classic.train.data import Images
 from aecodec.classic.train.entries import ENTRIES, Entry
 from aecodec.classic.train.install import ENTRY, FIRST
 from aecodec.classic.train.loop import SETTINGS, WEIGHTS, Trained
@@ -23,7 +23,7 @@ from aecodec.errors import ModelError
 from aecodec.parallel import Workers
 
 _SAMPLE = 20_000  # patches whose latents give the scales
-_WORSE = 1.005  # how much fewer bits may raise the error
+_MAX_RISE = 1.005  # of the error, through fewer bits
 
 
 def _lite(function, *shape: int | None, dtype=tf.float32) -> bytes:
@@ -45,7 +45,7 @@ def _unit(pixels):
 
 
 def graphs(entry: Entry, trained: Trained) -> dict[str, bytes]:
-    """File name -> graph; signatures in aecodec/classic/weights.py."""
+    """Name of file -> graph; aecodec/classic/weights.py has the signatures."""
     if entry.denoiser:
         whole = _lite(lambda pixels: _pixels(trained.denoise(_unit(pixels))), 1, 64, 64, 3, dtype=tf.uint8)
         return {"denoise.tflite": whole}
@@ -72,23 +72,23 @@ def _fewest_bits(net: Classic, train: np.ndarray, val: np.ndarray) -> Scale:
         best, free = scale_of(wide), error(latents)
         for bits in range(MOST_BITS - 1, 0, -1):
             scale = scale_of(wide, bits)
-            if error(scale.dequantise(scale.quantise(latents))) > _WORSE * free:
+            if error(scale.dequantise(scale.quantise(latents))) > _MAX_RISE * free:
                 break
             best = scale
     return best
 
 
 def _goal(entry: Entry, trained: Trained) -> float | None:
-    """What is asked of as many numbers for as many pixels as are published, whatever the net between them."""
+    """The goal of the entry if a code of as many numbers as published stands for as many pixels, else None."""
     published = ENTRIES[entry.name]
     same = entry.edge == published.edge and trained.latent == Trained(published).latent
     return published.goal if same else None
 
 
-def write_run(folder: Path, entry: Entry, trained: Trained, pictures: Pictures, measure) -> dict:
-    """Write the files of a model and its entry into the run's folder; -> the entry, with what `measure` finds.
+def write_run(folder: Path, entry: Entry, trained: Trained, images: Images, measure) -> dict:
+    """Write the files of a model and its entry into the run's folder; return the entry, with the results of `measure`.
 
-    measure: Classic -> figures that JSON can hold.
+    measure: Classic -> results that JSON can hold.
     """
     if keras.backend.backend() != "tensorflow":
         raise ModelError(f"export runs on the TensorFlow backend, not on {keras.backend.backend()}")
@@ -114,14 +114,14 @@ def write_run(folder: Path, entry: Entry, trained: Trained, pictures: Pictures, 
         }
 
     if not entry.denoiser:
-        sample, val = pictures.train[:_SAMPLE], pictures.val[: _SAMPLE // 10]
+        sample, val = images.train[:_SAMPLE], images.val[: _SAMPLE // 10]
         scale = _fewest_bits(Classic(entry.name, described(), folder), sample, val)
         files["numbers.npz"] = _numbers(scale)
         (folder / "numbers.npz").write_bytes(files["numbers.npz"])
-    found = described()
-    found["results"] = measure(Classic(entry.name, found, folder))
-    (folder / ENTRY).write_text(json.dumps({"name": entry.name, "entry": found}, indent=1) + "\n")
-    return found
+    installed = described()
+    installed["results"] = measure(Classic(entry.name, installed, folder))
+    (folder / ENTRY).write_text(json.dumps({"name": entry.name, "entry": installed}, indent=1) + "\n")
+    return installed
 
 
 def load_run(folder: Path) -> tuple[Entry, Trained]:

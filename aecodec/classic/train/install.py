@@ -1,4 +1,4 @@
-"""A run of a classic autoencoder -> the folder of the models that are installed. Without any training framework."""
+"""Installation of a trained classic model: from the folder of its run to that of the models. Needs no Keras."""
 
 import hashlib
 import json
@@ -14,8 +14,8 @@ FIRST = 0x8100  # of the development ids, those of classic models
 def install(run: Path, weights: Path, number: int | None = None) -> tuple[str, int, int]:
     """Copy a run's model into the folder of classic models -> name, id, bytes. Raises ModelError or OSError."""
     try:
-        found = json.loads((run / ENTRY).read_text())
-        name, entry = found["name"], found["entry"]
+        described = json.loads((run / ENTRY).read_text())
+        name, entry = described["name"], described["entry"]
         files = {file: (run / file).read_bytes() for file in entry["files"]}
     except (ValueError, KeyError, TypeError):
         raise ModelError(f"{run / ENTRY}: not a run of a classic model") from None

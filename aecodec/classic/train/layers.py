@@ -1,7 +1,7 @@
-"""The vocabulary that all classic autoencoders are written in: dense, convolution and pooling, strided and transposed
-convolution, variational.
+"""The layers of the classic autoencoders: dense, convolution and pooling, strided and transposed convolution,
+variational.
 
-A convolutional encoder is written as words, from the picture to the code, and its decoder is its mirror image:
+A convolutional encoder is written as words, from the image to the code, and its decoder is its mirror image:
 
     16      convolution 3x3 to 16 channels          8:1    convolution 1x1 to 8 channels
     64/2    the same with stride 2                  64v    the same without padding
@@ -17,12 +17,12 @@ import numpy as np
 from keras import layers, ops
 
 _WORD = re.compile(r"(p)|(\d+)(?::(\d))?(?:/(\d))?(v)?")
-_WHOLE = "float32"  # of layers whose numbers mean too much for bfloat16, where the others have it
+_WHOLE = "float32"  # of layers that need more precision than bfloat16, where the others have that
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh")
 
 
 class Nets(NamedTuple):
-    """`encoder`: pictures (N, e, e, C) in 0..1 -> what `code` makes latents of; `decoder`: latents -> pictures."""
+    """`encoder`: images (N, e, e, C) in 0..1 -> latents, after `code` if there is one; `decoder`: latents -> images."""
 
     encoder: list
     code: list  # usually nothing; a variational code draws its latents
@@ -43,29 +43,29 @@ class Conv(NamedTuple):
 
 
 def parse(words: str) -> list[Conv]:
-    """Read the words of an encoder. Raises ValueError.
+    """Parse the words of an encoder. Raises ValueError.
 
     >>> parse("16 p 8:1")[1:]
     [Conv(filters=0, size=0, stride=2, padding='same'), Conv(filters=8, size=1, stride=1, padding='same')]
     """
-    found = []
+    convs = []
     for word in words.split():
         match = _WORD.fullmatch(word)
         if not match or match[2] == "0" or "0" in (match[3], match[4]):
             raise ValueError(f"filters: {word!r}, expected p or channels as in 16, 8:1, 64/2 or 64v")
         if match[1]:
-            found.append(Conv(0, 0, 2, "same"))
+            convs.append(Conv(0, 0, 2, "same"))
         else:
             padding = "valid" if match[5] else "same"
-            found.append(Conv(int(match[2]), int(match[3] or 3), int(match[4] or 1), padding))
-    if not any(one.filters for one in found):
+            convs.append(Conv(int(match[2]), int(match[3] or 3), int(match[4] or 1), padding))
+    if all(conv.pool for conv in convs):
         raise ValueError(f"filters: {words!r}, expected at least one convolution")
-    return found
+    return convs
 
 
 @keras.saving.register_keras_serializable("aecodec")
 class Variational(layers.Layer):
-    """Mean and log-variance (N, 2k) -> latents (N, k), drawn in training, the mean otherwise.
+    """Mean and log-variance (N, 2k) -> latents (N, k): draws in training, the mean otherwise.
 
     Adds the Kullback-Leibler divergence of N(mean, variance) from N(0, 1) to the loss, the sum over the latents
     (Kingma and Welling, Auto-Encoding Variational Bayes, 2013).
@@ -86,7 +86,7 @@ class Variational(layers.Layer):
 
 
 def dense(shape: tuple, hidden: tuple, k: int, activation: str, code: str, output: str) -> Nets:
-    """Flatten, hidden layers, a code of k numbers, and the same back."""
+    """Flatten, hidden layers, a code of k numbers, and their mirror image."""
     size = int(np.prod(shape))
     encoder = [layers.Flatten(), *(layers.Dense(n, activation) for n in hidden), layers.Dense(k, code)]
     decoder = [*(layers.Dense(n, activation) for n in reversed(hidden)), layers.Dense(size, output)]
@@ -106,18 +106,18 @@ def convolutional(
     latent: int = 0,
     variational: bool = False,
 ) -> Nets:
-    """An encoder of words and its mirror image, then a convolution to the picture's channels.
+    """An encoder of words and its mirror image, then a convolution to the image's channels.
 
     up: "resize" to the nearest neighbour and convolve, or "transposed" convolution. code: activation of the last
-    convolution, code_bias: where its biases start (what keeps a relu code alive). norm: batch normalisation after each
-    activation. latent: a dense code of so many numbers after the convolutions; variational: it is drawn.
+    convolution, code_bias: initial value of its biases (it keeps a relu code from dying). norm: batch normalisation
+    after each activation. latent: size of a dense code after the convolutions, 0 for none; variational: it is drawn.
     """
     words = parse(filters)
-    last = max(number for number, one in enumerate(words) if not one.pool)
+    last = max(number for number, word in enumerate(words) if not word.pool)
     encoder, sizes, size = [], [], shape[0]
-    for number, one in enumerate(words):
+    for number, word in enumerate(words):
         sizes.append(size)
-        if one.pool:
+        if word.pool:
             encoder.append(layers.MaxPooling2D(2, padding="same"))
             size = -(-size // 2)
             continue
@@ -125,13 +125,13 @@ def convolutional(
         bias = keras.initializers.Constant(code_bias if coding else 0.0)
         used = code if coding else activation
         encoder.append(
-            layers.Conv2D(one.filters, one.size, one.stride, one.padding, activation=used, bias_initializer=bias)
+            layers.Conv2D(word.filters, word.size, word.stride, word.padding, activation=used, bias_initializer=bias)
         )
         if norm and not coding:
             encoder.append(layers.BatchNormalization())
-        size = -(-size // one.stride) - (one.size - 1 if one.padding == "valid" else 0)
+        size = -(-size // word.stride) - (word.size - 1 if word.padding == "valid" else 0)
         if size < 1:
-            raise ValueError(f"filters: {filters!r} leave nothing of a picture of {shape[0]} pixels")
+            raise ValueError(f"filters: {filters!r} leave nothing of an image of {shape[0]} pixels")
 
     drawn, decoder = [], []
     if latent:
@@ -142,26 +142,26 @@ def convolutional(
     elif last == len(words) - 1 and words[last].stride == 1 and words[last].padding == "same":
         words, sizes = words[:last], sizes[:last]  # the code is a layer of its own: not mirrored
     stride = 1
-    for one, before in reversed(list(zip(words, sizes, strict=True))):
-        if one.pool and up == "resize":
+    for word, before in reversed(list(zip(words, sizes, strict=True))):
+        if word.pool and up == "resize":
             decoder.append(Resize(before))
-        elif one.pool:
+        elif word.pool:
             stride = 2  # of the next transposed convolution
         else:
-            stride *= one.stride
-            plain = up == "resize" and stride == 1 and one.padding == "same"
+            stride *= word.stride
+            plain = up == "resize" and stride == 1 and word.padding == "same"
             kind = layers.Conv2D if plain else layers.Conv2DTranspose
-            decoder.append(kind(one.filters, one.size, stride, one.padding, activation=activation))
+            decoder.append(kind(word.filters, word.size, stride, word.padding, activation=activation))
             decoder += [layers.BatchNormalization()] if norm else []
             stride = 1
     kind = layers.Conv2DTranspose if up == "transposed" else layers.Conv2D
-    # In bfloat16 a sigmoid near 1 is 1, and has no gradient any more: bright pixels would stay white for ever.
+    # In bfloat16 a sigmoid near 1 rounds to 1 and has no gradient: bright pixels would stay white for ever.
     return Nets(encoder, drawn, [*decoder, kind(shape[-1], 3, stride, "same"), layers.Activation(output, dtype=_WHOLE)])
 
 
 @keras.saving.register_keras_serializable("aecodec")
 class Resize(layers.Layer):
-    """Enlarge maps to size x size pixels, nearest neighbour; from 4 to 7 as well as by whole factors."""
+    """Enlarge maps to size x size pixels by nearest neighbour; the factor need not be whole, as from 4 to 7."""
 
     def __init__(self, size: int, **options):
         super().__init__(**options)
@@ -172,11 +172,11 @@ class Resize(layers.Layer):
 
 
 def residual(width: int, blocks: int) -> Callable:
-    """A fully convolutional denoiser of (N, 2h, 2w, 3): the net gives the noise, at half the resolution.
+    """A fully convolutional denoiser of (N, 2h, 2w, 3): it predicts the noise, at half the resolution.
 
     After DnCNN (Zhang et al., 2017), FFDNet (Zhang, Zuo and Zhang, 2018) and EDSR (Lim et al., 2017): residual blocks
-    of `width` channels on 2x2 pixels folded into channels. It sees the median of 3x3 pixels too, and says for each
-    pixel how much of that to take instead: a pixel that is lost is found more easily than its value.
+    of `width` channels on 2x2 pixels folded into channels. Its second input is the median of 3x3 pixels, and for each
+    pixel it predicts how far to replace it by that median: lost pixels are easier to detect than to restore.
     """
     first = layers.Conv2D(width, 3, padding="same", kernel_initializer="he_normal")
     inner = [
@@ -191,10 +191,10 @@ def residual(width: int, blocks: int) -> Callable:
     def net(x):
         middle = median(x)
         hidden = first(ops.space_to_depth(ops.concatenate([x, middle], axis=-1), 2))
-        for one, other in inner:
-            hidden = hidden + other(one(hidden))
-        found = ops.cast(ops.depth_to_space(last(ops.relu(hidden)), 2), "float32")
-        return x - found[..., :3] - ops.sigmoid(found[..., 3:]) * (x - middle)
+        for one, two in inner:
+            hidden = hidden + two(one(hidden))
+        predicted = ops.cast(ops.depth_to_space(last(ops.relu(hidden)), 2), "float32")
+        return x - predicted[..., :3] - ops.sigmoid(predicted[..., 3:]) * (x - middle)
 
     return net
 

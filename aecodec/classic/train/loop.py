@@ -1,4 +1,4 @@
-"""Training of a classic autoencoder: Model.fit, the best epoch kept."""
+"""Training of a classic autoencoder: Model.fit, of which the best epoch is kept."""
 
 import json
 import math
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import keras
 
-from aecodec.classic.train.data import Batches, Pictures
+from aecodec.classic.train.data import Batches, Images
 from aecodec.classic.train.entries import Entry
 
 WEIGHTS = "best.weights.h5"
 HISTORY = "history.json"  # losses of each epoch
-SETTINGS = "settings.json"  # what was trained, and how
+SETTINGS = "settings.json"  # the entry and its parameters
 
 
 class Trained:
@@ -34,21 +34,21 @@ class Trained:
         self.latent = tuple(latents.shape[1:])
         self.model = keras.Model(given, self.decoder(latents), name=entry.label)
         if self.model.output_shape[1:] != given.shape[1:]:
-            found = "x".join(map(str, self.model.output_shape[1:3]))
-            raise ValueError(f"filters: pictures come back as {found}, expected {entry.edge}x{entry.edge}")
+            shape = "x".join(map(str, self.model.output_shape[1:3]))
+            raise ValueError(f"filters: images come back as {shape}, expected {entry.edge}x{entry.edge}")
 
     def encode(self, x):
-        """Pictures (N, e, e, 1) in 0..1 -> latents; the mean, if they are drawn in training."""
+        """Images (N, e, e, 1) in 0..1 -> latents; the mean, if they are drawn in training."""
         code = self.encoder(x, training=False)
         return self.code(code, training=False) if self.code else code
 
     def decode(self, latents):
-        """Latents -> pictures (N, e, e, 1), about 0..1."""
+        """Latents -> images (N, e, e, 1), about 0..1."""
         return self.decoder(latents, training=False)
 
 
 class _Best(keras.callbacks.Callback):
-    """Keep the weights of the epoch with the least validation loss; a loss that is no number ends the training."""
+    """Keep the weights of the epoch with the lowest validation loss; end the training if the loss is not finite."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -67,10 +67,9 @@ def _optimizer(training: dict, steps: int):
     if training["decay"]:
         falling = max(1, round(steps * min(training["decay"], 1.0)))
         rate = _Falling(rate, steps - falling, falling)
-    kinds = {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam}
     if training["optimizer"] == "adadelta":
         return keras.optimizers.Adadelta(rate, rho=0.8)
-    return kinds[training["optimizer"]](rate)
+    return {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam}[training["optimizer"]](rate)
 
 
 class _Falling(keras.optimizers.schedules.LearningRateSchedule):
@@ -88,15 +87,15 @@ class _Falling(keras.optimizers.schedules.LearningRateSchedule):
 
 def fit(
     entry: Entry,
-    pictures: Pictures,
+    images: Images,
     folder: Path,
     verbose: str | int = "auto",
     begin: Callable[[Trained], None] = lambda trained: None,
 ) -> Trained:
-    """Train an entry, from the weights that `begin` sets, and give the best epoch back.
+    """Train an entry, from the weights that `begin` sets, and return the best epoch.
 
-    Its weights stay in `folder`, with the settings and the losses of all epochs. Raises ValueError for parameters that
-    do not go together, FloatingPointError if training goes astray.
+    Its weights are written into `folder`, with the settings and the losses of all epochs. Raises ValueError for
+    parameters that contradict each other, FloatingPointError if the loss is not finite.
     """
     t = entry.training
     keras.utils.set_random_seed(t["seed"])
@@ -107,8 +106,8 @@ def fit(
         keras.mixed_precision.set_global_policy("float32")
     begin(begun)
     model = begun.model
-    batches = Batches(pictures.train[: t["pictures"] or None], t["batch"], entry, t["seed"])
-    val = Batches(pictures.val, t["batch"], entry, t["seed"] + 1, renew=False)
+    batches = Batches(images.train[: t["pictures"] or None], t["batch"], entry, t["seed"])
+    val = Batches(images.val, t["batch"], entry, t["seed"] + 1, renew=False)
     optimizer = _optimizer(t, t["epochs"] * len(batches))
     model.compile(optimizer=optimizer, loss=t["loss"], loss_weights=[entry.weight], jit_compile=False)
     folder.mkdir(parents=True, exist_ok=True)

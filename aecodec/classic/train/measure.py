@@ -1,4 +1,4 @@
-"""What a classic model reaches on its test pictures, in real bytes; JPEG and PNG of the same pictures beside it."""
+"""Rate and distortion of a classic model on its test images, in bytes of files; JPEG and PNG for comparison."""
 
 import io
 import math
@@ -15,14 +15,14 @@ from aecodec.classic.weights import Classic
 from aecodec.container import read
 from aecodec.parallel import Workers
 
-FILES = 500  # pictures that files are made of, where there are more
+FILES = 500  # at most so many images are written as files
 JPEG_QUALITY = 75  # Pillow's default
 SIGMAS = (10, 25, 50)  # of 0..255, at which a denoiser of photographs is measured
 
 
-def psnr(mse: float) -> float:
-    """dB of a mean squared error of 0..1."""
-    return -10 * math.log10(mse) if mse else math.inf
+def psnr(error: float) -> float:
+    """The PSNR in dB of a mean squared error of 0..1."""
+    return -10 * math.log10(error) if error else math.inf
 
 
 def mse(a: np.ndarray, b: np.ndarray) -> float:
@@ -30,66 +30,61 @@ def mse(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.square(a.astype(np.float64) - b).mean() / 255**2)
 
 
-def _mean(clean: list[np.ndarray], found: list[np.ndarray]) -> dict:
-    """The error over all pixels together, as the linear figures are given."""
-    total = sum(a.size for a in clean)
-    error = sum(mse(a, b) * a.size for a, b in zip(clean, found, strict=True)) / total
+def _mean(images: list[np.ndarray], decoded: list[np.ndarray]) -> dict:
+    """The error over all pixels together, and its PSNR."""
+    total = sum(a.size for a in images)
+    error = sum(mse(a, b) * a.size for a, b in zip(images, decoded, strict=True)) / total
     return {"mse": round(error, 6), "psnr": round(psnr(error), 2)}
 
 
-def through(net: Classic, pictures: list[np.ndarray]) -> list[np.ndarray]:
-    """Pictures uint8 (H, W, 1) as files give them back, without making the files."""
-    found, scale = [], net.scale
+def through(net: Classic, images: list[np.ndarray]) -> list[np.ndarray]:
+    """Images uint8 (H, W, 1) as they are decoded from files, without making the files."""
+    patches = [cut(image, net.edge) for image in images]
     with Workers(None) as workers:
-        if len({p.shape for p in pictures}) == 1 and not net.any_size:
-            latents = scale.quantise(net.encode(np.stack(pictures), workers))
-            return list(net.decode(scale.dequantise(latents), workers))
-        for picture in pictures:
-            latents = scale.quantise(net.encode(cut(picture, net.edge), workers))
-            found.append(join(net.decode(scale.dequantise(latents), workers), *picture.shape[:2]))
-    return found
+        q = net.scale.quantise(net.encode(np.concatenate(patches), workers))
+        decoded = net.decode(net.scale.dequantise(q), workers)
+    parts = np.split(decoded, np.cumsum([len(part) for part in patches])[:-1])
+    return [join(part, *image.shape[:2]) for part, image in zip(parts, images, strict=True)]
 
 
-def measure_codec(net: Classic, pictures: list[np.ndarray]) -> dict:
-    """Figures of coding pictures uint8 (H, W, 1): the error of all, mean bytes of the files of the first ones."""
-    some = pictures[:FILES]
-    files = [encode(p[..., 0], net, threads=1) for p in some]
-    for data, back in zip(files[:20], through(net, some[:20]), strict=True):  # the shortcut is none
+def measure_codec(net: Classic, images: list[np.ndarray]) -> dict:
+    """Measure the coding of images uint8 (H, W, 1): the error of all, the mean bytes of the files of the first ones."""
+    first, decoded = images[:FILES], through(net, images)
+    files = [encode(p[..., 0], net, threads=1) for p in first]
+    for data, back in zip(files[:20], decoded[:20], strict=True):  # files decode to what `through` gives
         file = read(data)
         again = decode(file.header, file.tiles[0], net, threads=1)
         if np.abs(again.astype(int) - back[..., 0]).max() > 1:
             raise ArithmeticError(f"{net.name}: a file decodes to other pixels than its latents")
-    pixels = sum(p.size for p in some)
+    pixels = sum(p.size for p in first)
     size = sum(map(len, files))
     return {
-        "pictures": len(pictures),
-        **_mean(pictures, through(net, pictures)),
+        "pictures": len(images),
+        **_mean(images, decoded),
         "bits": net.scale.bits,
-        "bytes": round(size / len(some), 1),
+        "bytes": round(size / len(first), 1),
         "bpp": round(8 * size / pixels, 4),
-        "source_bytes": pixels // len(some),
-        "float32_bytes": 4 * net.latents * round(pixels / len(some) / net.edge**2),
-        "jpeg": measure_pillow(some, "JPEG", quality=JPEG_QUALITY, optimize=True),
-        "png": measure_pillow(some, "PNG", optimize=True),
+        "source_bytes": pixels // len(first),
+        "float32_bytes": 4 * net.latents * round(pixels / len(first) / net.edge**2),
+        "jpeg": measure_pillow(first, "JPEG", quality=JPEG_QUALITY, optimize=True),
+        "png": measure_pillow(first, "PNG", optimize=True),
     }
 
 
-def measure_pillow(pictures: list[np.ndarray], kind: str, **options) -> dict:
-    """Mean bytes and error of grey pictures in another format, by Pillow."""
-    sizes, found = 0, []
-    for picture in pictures:
+def measure_pillow(images: list[np.ndarray], kind: str, **options) -> dict:
+    """Mean bytes and error of grey images in another format, by Pillow."""
+    size, decoded = 0, []
+    for image in images:
         file = io.BytesIO()
-        Image.fromarray(picture[..., 0]).save(file, kind, **options)
-        sizes += file.tell()
-        found.append(np.asarray(Image.open(file))[..., None])
-    error = _mean(pictures, found)
-    if not error["mse"]:
-        return {"bytes": round(sizes / len(pictures), 1)}
-    return {"bytes": round(sizes / len(pictures), 1), **error}
+        Image.fromarray(image[..., 0]).save(file, kind, **options)
+        size += file.tell()
+        decoded.append(np.asarray(Image.open(file))[..., None])
+    error = _mean(images, decoded)
+    return {"bytes": round(size / len(images), 1)} | (error if error["mse"] else {})
 
 
-def measure_denoiser(net: Classic, pictures: list[np.ndarray]) -> dict:
-    """Figures of taking noise away: before and after, for each kind of noise that the model knows."""
+def measure_denoiser(net: Classic, images: list[np.ndarray]) -> dict:
+    """PSNR before and after denoising, for each kind of noise that the model was trained for."""
     kinds: dict[str, Callable] = {}
     given = net.entry["parameters"]
     if net.noise in ("salt", "photo"):
@@ -102,21 +97,13 @@ def measure_denoiser(net: Classic, pictures: list[np.ndarray]) -> dict:
     for name, noise in kinds.items():
         rows = {"noisy": [], "denoised": [], "median3x3": []}
         rng = np.random.default_rng(1)
-        for picture in pictures:
-            seen = to_pixels(noise(picture.astype(np.float32) / np.float32(255), rng))
-            if seen.shape[-1] == 1:
-                seen = seen[..., 0]
-            rows["noisy"].append(seen)
-            rows["denoised"].append(denoise(seen, net))
-            bands = [
-                Image.fromarray(b).filter(ImageFilter.MedianFilter(3)) for b in np.atleast_3d(seen).transpose(2, 0, 1)
-            ]
-            rows["median3x3"].append(np.dstack([np.asarray(b) for b in bands]))
-        clean = pictures if pictures[0].shape[-1] > 1 else [p[..., 0] for p in pictures]
-        results[name] = {}
-        for kind, found in rows.items():
-            each = [psnr(mse(a, b.reshape(a.shape))) for a, b in zip(clean, found, strict=True)]
-            results[name][kind] = round(float(np.mean(each)), 2)
+        for image in images:
+            noisy = to_pixels(noise(image.astype(np.float32) / np.float32(255), rng))
+            noisy = noisy[..., 0] if noisy.shape[-1] == 1 else noisy
+            median = Image.fromarray(noisy).filter(ImageFilter.MedianFilter(3))
+            for kind, after in (("noisy", noisy), ("denoised", denoise(noisy, net)), ("median3x3", np.asarray(median))):
+                rows[kind].append(psnr(mse(image, after.reshape(image.shape))))
+        results[name] = {kind: round(float(np.mean(values)), 2) for kind, values in rows.items()}
     return results
 
 
@@ -125,24 +112,24 @@ def to_pixels(x: np.ndarray) -> np.ndarray:
     return np.floor(x * 255 + 0.5).astype(np.uint8)
 
 
-def measure(net: Classic, pictures: list[np.ndarray]) -> dict:
-    """All figures of a model; `denoised` has the mean of the pictures' PSNR in dB."""
-    results = measure_codec(net, pictures) if net.codes else {"pictures": len(pictures)}
+def measure(net: Classic, images: list[np.ndarray]) -> dict:
+    """All results of a model; `denoised` has the mean PSNR of the images in dB."""
+    results = measure_codec(net, images) if net.codes else {"pictures": len(images)}
     if net.noise:
-        results["denoised"] = measure_denoiser(net, pictures[:FILES])
+        results["denoised"] = measure_denoiser(net, images[:FILES])
     return results
 
 
 def line(name: str, entry: dict) -> str:
-    """The figures of a manifest's entry as one line."""
-    found = entry["results"]
+    """The results in a manifest's entry as one line."""
+    results = entry["results"]
     parts = []
-    if "psnr" in found:
+    if "psnr" in results:
         goal = f" ({entry['goal']:g} asked for)" if entry["goal"] else ""
-        parts.append(f"{found['psnr']:.2f} dB, mse {found['mse']:.5f}{goal}")
-        parts.append(f"{found['bytes']:.0f} bytes, {found['bpp']:.3f} bpp")
-        jpeg = found["jpeg"]
-        parts.append(f"JPEG {jpeg['bytes']:.0f} bytes, {jpeg['psnr']:.2f} dB; PNG {found['png']['bytes']:.0f} bytes")
-    for kind, row in found.get("denoised", {}).items():
+        parts.append(f"{results['psnr']:.2f} dB, mse {results['mse']:.5f}{goal}")
+        parts.append(f"{results['bytes']:.0f} bytes, {results['bpp']:.3f} bpp")
+        jpeg = results["jpeg"]
+        parts.append(f"JPEG {jpeg['bytes']:.0f} bytes, {jpeg['psnr']:.2f} dB; PNG {results['png']['bytes']:.0f} bytes")
+    for kind, row in results.get("denoised", {}).items():
         parts.append(f"{kind}: {row['noisy']:.2f} -> {row['denoised']:.2f} dB, median 3x3 {row['median3x3']:.2f} dB")
     return f"{name}: {'; '.join(parts)}"

@@ -1,8 +1,8 @@
-"""A wide net that starts as a trained narrow one: convolutions get copies of their channels.
+"""Widening: a wide network starts with the function of a trained narrow one, by copies of its channels.
 
-Net2WiderNet (Chen, Goodfellow and Shlens, Net2Net: accelerating learning via knowledge transfer, 2016): a copied
-channel's share in the next layer is divided by the number of its copies, so the wide net begins with the narrow one's
-function. A little noise makes the copies part ways.
+Net2WiderNet (Chen, Goodfellow and Shlens, Net2Net: accelerating learning via knowledge transfer, 2016): the weights
+of a copied channel in the next layer are divided by the number of its copies, which keeps the function. A little noise
+makes the copies differ.
 """
 
 import keras
@@ -17,7 +17,7 @@ NOISE = 0.02  # of the copies, relative to each weight
 def widen(narrow: Trained, wide: Trained, seed: int = 0, noise: float = NOISE) -> None:
     """Give `wide` the function of `narrow`, which has the same convolutions with no more channels each.
 
-    A net of the same shape gets the same weights. Raises ValueError where they do not go together; dense layers, batch
+    A network of the same shape gets the same weights. Raises ValueError if the shapes do not fit; dense layers, batch
     normalisation and denoisers are not widened.
     """
     if [w.shape for w in narrow.model.weights] == [w.shape for w in wide.model.weights]:
@@ -27,7 +27,7 @@ def widen(narrow: Trained, wide: Trained, seed: int = 0, noise: float = NOISE) -
     before, after = (_convolutions(net) for net in (narrow, wide))
     if len(before) != len(after):
         raise ValueError(f"--widen: {len(before)} convolutions, expected {len(after)} as in the wide net")
-    inner = np.arange(1)  # of each channel that comes in: which of the narrow net it is; the picture has one
+    inner = np.arange(1)  # for each input channel: its number in the narrow network; the image has one channel
     for number, (small, large) in enumerate(zip(before, after, strict=True)):
         kernel, bias = (np.asarray(keras.ops.convert_to_numpy(w)) for w in small.weights)
         transposed = isinstance(small, layers.Conv2DTranspose)

@@ -1,0 +1,251 @@
+"""The codecs that `aecodec bench` compares, one table: add a codec by adding a row, with its colour in plots.
+
+A codec encodes pixels, uint8 (H, W) or (H, W, 3), at a quality to the bytes of a complete file, and decodes them again.
+All codecs are libraries that a user can install; `missing` tells why one cannot be used here. The installed classic
+autoencoders are rows too: each has one quality and codes grey images.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import aecodec
+from aecodec.bench import libraries
+
+Encode = Callable[[np.ndarray, float], bytes]
+Decode = Callable[[bytes], np.ndarray]
+
+STEPS_OF_5 = tuple(range(5, 96, 5))
+FROM_1 = (1, *STEPS_OF_5)  # for codecs whose lowest PSNR is higher than that of the others, so that ranges overlap
+_ONE = (80,)  # of lossless codecs; only WebP uses it, as its effort: 80 is Pillow's default
+
+
+def _always(*pixels: np.ndarray) -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A codec with fixed settings; only the quality varies."""
+
+    name: str  # how --codecs and the table call it
+    about: str  # settings and tuning, for the report
+    encode: Encode
+    decode: Decode
+    qualities: tuple[float, ...]  # the sweep, rising
+    missing: Callable[[], str | None] = field(default=_always)  # why it cannot be measured here, or None
+    versions: tuple[str, ...] = ()  # of machine.library_versions, that its bytes and pixels depend on
+    span: tuple[float, float] = (1, 99)  # qualities that a search for a size or a PSNR may take
+    step: float = 1  # between them
+    lossless: bool = False  # gives every pixel back; has no quality
+    mime: str | None = None  # of its files, if browsers show them
+    unsuited: Callable[[np.ndarray], str | None] = field(default=_always)  # why an image is not for it, or None
+    colour: str = ""  # in plots and pages, to be told apart on white and on black; "": a spare one
+    dashed: bool = False  # in plots: another setting of a codec that has a row of its own
+
+    def __post_init__(self) -> None:
+        if list(self.qualities) != sorted(set(self.qualities)):
+            raise ValueError(f"{self.name}: qualities must rise")
+
+    @property
+    def fixed_quality(self) -> bool:
+        """Whether it makes one file of an image, whatever is asked for."""
+        return self.span[0] == self.span[1]
+
+
+def _aez(name: str, about: str, qualities: tuple[float, ...], colour: str, **settings: Any) -> Codec:
+    return Codec(
+        name,
+        f"aecodec, {about}",
+        partial(libraries.encode_aez, **settings),
+        libraries.decode_aez,
+        qualities,
+        versions=("aecodec", "ai-edge-litert", "aecodec files"),
+        span=(100, 100) if "lossless" in settings else (1, 100),
+        step=0.25,
+        lossless="lossless" in settings,
+        colour=colour,
+        dashed="lossless" not in settings and settings["effort"] != _EFFORT,
+    )
+
+
+def _aez_at(name: str, effort: int, colour: str) -> Codec:
+    about = f"model photo, effort {effort}, trained for the squared error (PSNR)"
+    return _aez(name, about, (1, 10, 25, 40, 55, 70, 85, 95, 100), colour, effort=effort)
+
+
+def _pillow(
+    name: str,
+    about: str,
+    format: str,
+    colour: str,
+    qualities: tuple[int, ...] = STEPS_OF_5,
+    *,
+    dashed: bool = False,
+    **settings: Any,
+) -> Codec:
+    feature, libraries_inside = _PILLOW[format]
+    lossless = qualities == _ONE
+    return Codec(
+        name,
+        about,
+        partial(libraries.encode_pillow, format=format, **settings),
+        partial(libraries.decode_pillow, format=format),
+        qualities,
+        partial(libraries.missing_pillow, feature, format),
+        ("pillow", *libraries_inside),
+        span=(80, 80) if lossless else (1, 99),
+        lossless=lossless,
+        mime=f"image/{format.lower()}",
+        colour=colour,
+        dashed=dashed,
+    )
+
+
+def _imagecodecs(
+    name: str,
+    about: str,
+    codec: str,
+    library: str,
+    colour: str,
+    qualities: tuple[int, ...] = STEPS_OF_5,
+    **settings: Any,
+) -> Codec:
+    lossless = qualities == _ONE
+    return Codec(
+        name,
+        about,
+        partial(libraries.encode_imagecodecs, codec=codec, **settings),
+        partial(libraries.decode_imagecodecs, codec=codec),
+        qualities,
+        partial(libraries.missing_imagecodecs, codec),
+        ("imagecodecs", library),
+        span=(80, 80) if lossless else (1, 99),
+        step=0.25 if codec == "jpegxl" else 1,  # JPEG XR rounds
+        lossless=lossless,
+        colour=colour,
+    )
+
+
+def _heif(name: str, about: str, colour: str, dashed: bool = False, **settings: str) -> Codec:
+    return Codec(
+        name,
+        about,
+        partial(libraries.encode_heif, **settings),
+        libraries.decode_heif,
+        STEPS_OF_5,
+        libraries.missing_heif,
+        ("pillow-heif", "libheif", "x265"),
+        colour=colour,
+        dashed=dashed,
+    )
+
+
+def _classic(name: str, net: Any) -> Codec:
+    entry = net.entry
+    return Codec(
+        name,
+        f"classic autoencoder {entry['label']}: {entry['about']}; trained on {entry['data']} images; one quality",
+        partial(libraries.encode_classic, model=name),
+        libraries.decode_aez,
+        (1,),
+        versions=("aecodec", "ai-edge-litert", "aecodec classic files"),
+        span=(1, 1),
+        unsuited=partial(libraries.unsuited_classic, model=name),
+    )
+
+
+_EFFORT = 1  # the default of aecodec.encode
+_PILLOW = {  # format: feature of Pillow, libraries that do the work
+    "JPEG": ("jpg", ("libjpeg-turbo",)),
+    "WEBP": ("webp", ("libwebp",)),
+    "AVIF": ("avif", ("libavif", "aom", "dav1d")),
+    "PNG": ("zlib", ("zlib",)),
+}
+_PROGRESSIVE = {"optimize": True, "progressive": True}
+_SLOW_AVIF = {"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}}
+_TABLE = (
+    _aez_at("aez", _EFFORT, "#e5484d"),
+    _aez_at("aez-fast", 0, "#f2a0a3"),
+    _aez_at("aez-slow", 4, "#b3262c"),
+    _pillow("jpeg", "Pillow default: 4:2:0, baseline", "JPEG", "#8b8d98"),
+    _pillow("jpeg-opt", "4:2:0, optimised, progressive", "JPEG", "#a8a29e", dashed=True, **_PROGRESSIVE),
+    _pillow("jpeg-444", "4:4:4, optimised, progressive", "JPEG", "#6f7782", dashed=True, subsampling=0, **_PROGRESSIVE),
+    Codec(
+        "jpeg2000",
+        "irreversible 9/7 with colour transform; its quality is the PSNR in dB that is asked for",
+        libraries.encode_jpeg2000,
+        partial(libraries.decode_pillow, format="JPEG2000"),
+        tuple(range(22, 49, 2)),
+        partial(libraries.missing_pillow, "jpg_2000", "JPEG 2000"),
+        ("pillow", "openjpeg"),
+        span=(15, 60),
+        step=0.125,
+        colour="#a67c52",
+    ),
+    _pillow("webp", "method 6, 4:2:0, default (perceptual) tuning", "WEBP", "#30a46c", FROM_1, method=6),
+    _pillow("avif", "speed 6, 4:2:0, default (perceptual) tuning", "AVIF", "#0090ff", speed=6),
+    _pillow("avif-slow", "speed 4, 4:4:4, tune=psnr", "AVIF", "#5b7be8", dashed=True, **_SLOW_AVIF),
+    _heif("heic", "x265 preset slow, 4:2:0, default (SSIM) tuning", "#d9a02b", chroma="420"),
+    _heif("heic-psnr", "x265 preset slow, 4:4:4, tune=psnr", "#d2691e", dashed=True, chroma="444", tune="psnr"),
+    _imagecodecs("jxl", "effort 7, not tuned for PSNR", "jpegxl", "libjxl", "#9b5bd6", effort=7),
+    _imagecodecs("jpegxr", "default: 4:4:4, no tuning", "jpegxr", "jxrlib", "#12a594", FROM_1, scale=0.01),
+    _pillow("png", "lossless, optimised", "PNG", "#9ca3af", _ONE, optimize=True),
+    _pillow("webp-lossless", "lossless, default effort", "WEBP", "#86b79c", _ONE, lossless=True),
+    _imagecodecs("jxl-lossless", "lossless, effort 7", "jpegxl", "libjxl", "#b9a3d0", _ONE, effort=7, lossless=True),
+)
+if "lossless" in inspect.signature(aecodec.encode).parameters:
+    _TABLE += (_aez("aez-lossless", "lossless", (100,), "#7f1d1d", lossless=True),)
+_SPARE = ("#d6409f", "#7cb518", "#00a2c7", "#b45309", "#6d5bd0", "#c2a400", "#3f7d58", "#a04668")
+
+CODECS: dict[str, Codec] = {codec.name: codec for codec in _TABLE}
+SUBJECT = "aez"  # the codec that the others are compared with
+ANCHOR = "jpeg"  # BD-rates are given against it
+
+
+def lossless_codecs() -> list[Codec]:
+    """Return the rows of the table that give every pixel back."""
+    return [codec for codec in _TABLE if codec.lossless]
+
+
+def known_codecs() -> dict[str, Codec]:
+    """Return the table by name, and after it the classic autoencoders that are installed. Raises ModelError."""
+    from aecodec.classic.weights import classics
+
+    return CODECS | {name: _classic(name, net) for name, net in classics().items() if net.codes}
+
+
+def choose(names: Sequence[str]) -> list[Codec]:
+    """Return the codecs called `names`, in the order of the table; "all" stands for every one.
+
+    Raises ValueError for a name that is not known, ModelError for classic autoencoders that are damaged.
+
+    >>> [codec.name for codec in choose(["webp", "jpeg"])]
+    ['jpeg', 'webp']
+    """
+    known = known_codecs()
+    unknown = [name for name in names if name not in known and name != "all"]
+    if unknown:
+        raise ValueError(f"codec {unknown[0]!r} is not known, expected {', '.join(known)} or all")
+    return [codec for codec in known.values() if codec.name in names or "all" in names]
+
+
+def colours(names: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each codec; those without one of their own take spare ones in turn.
+
+    >>> colours(["aez", "new"])
+    {'aez': '#e5484d', 'new': '#d6409f'}
+    """
+    own = {name: CODECS[name].colour for name in names if name in CODECS and CODECS[name].colour}
+    others = [name for name in names if name not in own]
+    spare = {name: _SPARE[i % len(_SPARE)] for i, name in enumerate(others)}
+    return {name: own.get(name) or spare[name] for name in names}
+
+
+def dashed(names: Sequence[str]) -> list[str]:
+    """Return those of the codecs whose lines are dashed."""
+    return [name for name in names if name in CODECS and CODECS[name].dashed]

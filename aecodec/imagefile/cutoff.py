@@ -1,0 +1,87 @@
+"""Images whose file ends too early: how many of their pixels are there, and what can be had of them."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from aecodec.errors import EncodeError
+
+_MCU = 16  # rows of a JPEG that are coded together, at most
+_KINDS = ("JPEG", "PNG", "BMP", "PPM")  # decoded from the top downwards, so that what is there can be counted
+
+
+class Rest(NamedTuple):
+    """`image`: with all pixels that are there, loaded; `note`: a line; `damaged`: whether pixels are missing."""
+
+    image: Image.Image
+    note: str
+    damaged: bool
+
+
+def rest_of(data: bytes, kind: str, opened: Callable[[bytes], Image.Image], salvage: bool) -> Rest | None:
+    """Return what there is of an image that could not be loaded; None if that is nothing, or cannot be told.
+
+    A file that ends behind its last pixels is whole but for a note. Raises EncodeError for one that ends before, unless
+    `salvage` says to take it.
+    """
+    if kind not in _KINDS:
+        return None
+    rows, partial = _rows(data, opened)
+    height = partial.height
+    if kind == "JPEG":
+        try:
+            partial = opened(data + b"\xff\xd9")  # the end that is missing
+            partial.load()
+        except (OSError, SyntaxError, ValueError):
+            return None
+        if rows == 0 and partial.info.get("progressive"):
+            rows = height if _all_scans(data) else height // 2  # all rows are there, but not in full detail
+        elif rows + _MCU >= height:
+            rows = height
+    if rows == 0:
+        return None
+    if rows == height:
+        return Rest(partial, "the file ends too early, but behind all pixels", False)
+    if not salvage:
+        raise EncodeError("the file ends too early: take what there is with --salvage")
+    return Rest(partial, f"the file ends too early: about {100 * rows // height} % of the image are there", True)
+
+
+def _rows(data: bytes, opened: Callable[[bytes], Image.Image]) -> tuple[int, Image.Image]:
+    """How many rows are decoded, and the image with grey below them: what keeps two different colours is not there."""
+    results = []
+    for value in (0, 128):
+        image = opened(data)
+        bands = Image.getmodebands(image.mode)
+        image.im = Image.core.fill(image.mode, image.size, value if bands == 1 else (value,) * bands)
+        with suppress(OSError, SyntaxError, ValueError, IndexError):
+            image.load()
+        results.append(image._new(image.im))
+    first, second = (np.asarray(image).reshape(image.height, -1) for image in results)
+    different = (first != second).any(1)
+    return int(different.argmax()) if different.any() else len(different), results[1]
+
+
+def _all_scans(data: bytes) -> bool:
+    """Whether a progressive JPEG has begun the last scan of every coefficient of every component."""
+    at, shifts, components = 2, {}, 0
+    while at + 4 <= len(data):
+        if data[at] != 0xFF or data[at + 1] in (0, 0xFF) or 0xD0 <= data[at + 1] <= 0xD7:
+            at += 1  # inside of a scan
+            continue
+        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
+        if marker == 0xD9:
+            break
+        body = data[at + 4 : at + 2 + size]
+        if marker == 0xC2:
+            components = body[5]
+        if marker == 0xDA:
+            count = body[0]
+            first, last, low = body[1 + 2 * count], body[2 + 2 * count], body[3 + 2 * count] & 15
+            for component in body[1 : 1 + 2 * count : 2]:
+                shifts |= {(component, coefficient): low for coefficient in range(first, last + 1)}
+        at += 2 + size
+    return len(shifts) == 64 * components > 0 and not any(shifts.values())

@@ -1,0 +1,76 @@
+"""Distortions to train with: how far a decoded image is from its source.
+
+Each takes x and x_hat (B, H, W, 3) in -0.5..0.5 and gives (B,), about as large as the mean squared error of levels
+0..255 where the images are alike, so that the same Lagrangian multipliers serve.
+"""
+
+import numpy as np
+from keras import ops
+
+# RGB to YCbCr (ITU-R BT.601, full range, as JPEG has it), without offsets.
+YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32).T
+WEIGHTS = np.array([0.8, 0.1, 0.1], np.float32)  # of Y, Cb and Cr
+WINDOW, SCALES = 8, 4
+C1, C2 = 0.01**2, 0.03**2
+
+
+def mse(x, x_hat):
+    """Mean squared error of RGB."""
+    return 255.0**2 * ops.mean(ops.square(x_hat - x), axis=(1, 2, 3))
+
+
+def opponent_mse(x, x_hat):
+    """Squared error of YCbCr, weighted 8:1:1."""
+    error = _ycbcr(x_hat - x)
+    return 255.0**2 * ops.sum(ops.mean(ops.square(error), axis=(1, 2)) * WEIGHTS, axis=-1)
+
+
+def masked_mse(x, x_hat, floor: float = 0.02):
+    """Squared error of YCbCr, 8:1:1, by the contrast around it: texture hides errors, smooth areas show them.
+
+    Multiplied by 2 floor / (deviation of the luma in 8x8 boxes + floor), where `floor` is in parts of the range.
+    """
+    x, x_hat = _ycbcr(x), _ycbcr(x_hat)
+    luma = x[..., :1]
+    variance = ops.maximum(_boxes(ops.square(luma)) - ops.square(_boxes(luma)), 0.0)
+    weight = 2 * floor / (ops.sqrt(variance + 1e-8) + floor)
+    return 255.0**2 * ops.sum(ops.mean(_boxes(ops.square(x_hat - x)) * weight, axis=(1, 2)) * WEIGHTS, axis=-1)
+
+
+def ms_ssim_loss(x, x_hat):
+    """640 (1 - structural similarity), the mean of four scales, in boxes of 8x8, of YCbCr weighted 8:1:1.
+
+    After Wang, Simoncelli and Bovik (2003), with boxes for Gaussian windows and a sum for a product of the scales.
+    """
+    x, x_hat = _ycbcr(x) + np.array([0.5, 0, 0], np.float32), _ycbcr(x_hat) + np.array([0.5, 0, 0], np.float32)
+    total = 0.0
+    for scale in range(SCALES):
+        if scale:
+            x, x_hat = (ops.average_pool(t, 2, 2) for t in (x, x_hat))
+        a, b = _boxes(x), _boxes(x_hat)
+        covariance = _boxes(x * x_hat) - a * b
+        variances = _boxes(ops.square(x) + ops.square(x_hat)) - ops.square(a) - ops.square(b)
+        similarity = (2 * a * b + C1) / (ops.square(a) + ops.square(b) + C1) * (2 * covariance + C2) / (variances + C2)
+        total = total + ops.sum(ops.mean(similarity, axis=(1, 2)) * WEIGHTS, axis=-1) / SCALES
+    return 640.0 * (1 - total)
+
+
+def visual(x, x_hat):
+    """What the weights for the eye are trained with: colour errors count less, structure more."""
+    return 0.25 * mse(x, x_hat) + 0.25 * opponent_mse(x, x_hat) + ms_ssim_loss(x, x_hat)
+
+
+def _ycbcr(x):
+    return ops.reshape(ops.matmul(ops.reshape(x, (-1, 3)), YCBCR), (-1, *x.shape[1:]))
+
+
+def _boxes(x):
+    return ops.average_pool(x, WINDOW, WINDOW // 2)
+
+
+DISTORTIONS = {
+    "psnr": mse,
+    "opponent": opponent_mse,
+    "masked": masked_mse,
+    "visual": visual,
+}

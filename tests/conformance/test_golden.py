@@ -1,0 +1,142 @@
+"""Files of a frozen tiny model that must decode for ever: exact symbols, pixels within one level.
+
+tests/make_tiny.py made tests/tiny, and adds to the folder golden. A failure here is never mended by new golden files.
+"""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from make_tiny import symbol_hashes
+from PIL import Image
+
+import aecodec
+from aecodec import api, container
+from aecodec.errors import ModelError
+
+HERE = Path(__file__).parent
+TESTS = HERE.parent
+GOLDEN = HERE / "golden"
+HASHES = json.loads((GOLDEN / "hashes.json").read_text())
+NAMES = sorted(HASHES)
+
+
+@pytest.fixture(autouse=True)
+def tiny_weights(monkeypatch):
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
+
+
+def load(name: str) -> bytes:
+    return (GOLDEN / f"{name}.aez").read_bytes()
+
+
+def picture(name: str) -> np.ndarray:
+    with Image.open(GOLDEN / f"{name}.png") as image:
+        return np.asarray(image)
+
+
+def test_the_folder_holds_these_files_and_no_others():
+    expected = {f"{name}{suffix}" for name in NAMES for suffix in (".aez", ".png")} | {"hashes.json"}
+    assert {path.name for path in GOLDEN.iterdir()} == expected
+
+
+def test_the_tiny_model_is_small_and_says_what_it_is_for():
+    files = [TESTS / "tiny" / "manifest.json", *(TESTS / "tiny" / "tiny").iterdir()]
+    assert sum(path.stat().st_size for path in files) < 200_000
+    entry = json.loads((TESTS / "tiny" / "manifest.json").read_text())["models"]["tiny"]
+    assert entry["id"] == 0xFFFE
+    assert entry["note"].startswith("for tests only")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_symbols_are_exactly_the_same(name):
+    data = load(name)
+    assert len(data) == HASHES[name]["bytes"]
+    expected = {kind: HASHES[name]["sha256"][kind] for kind in ("z", "index", "r")}
+    assert symbol_hashes(data) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_pixels_are_the_same_within_one_level(name, threads):
+    found, expected = aecodec.decode(load(name), threads=threads), picture(name)
+    assert found.shape == expected.shape
+    assert found.dtype == np.uint8
+    if found.ndim == 3 and found.shape[-1] in (2, 4):
+        np.testing.assert_array_equal(found[..., -1], expected[..., -1])
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_info_is_what_the_name_says(name):
+    kind, *_, size, quality = name.split("-")
+    info = aecodec.read_info(load(name))
+    channels = {"grey": 1, "rgb": 3, "rgba": 4}[kind] + ("grey-alpha" in name)
+    assert (info.version, info.model_id, info.model, info.tile) == (1, 0xFFFE, "tiny", 256)
+    assert f"{info.width}x{info.height}" == size
+    assert info.channels == channels
+    assert info.quality == pytest.approx(float(quality[1:]), abs=0.1)
+    assert info.tiles == -(-info.width // 256) * -(-info.height // 256)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metadata_is_the_same(name):
+    known = HASHES[name]["sha256"]
+    found = aecodec.read_metadata(load(name))._asdict()
+    assert {k: v and hashlib.sha256(v).hexdigest() for k, v in found.items()} == {k: known.get(k) for k in found}
+
+
+def test_every_kind_of_picture_is_there_at_four_qualities():
+    kinds = {(name.rsplit("-", 2)[0].removesuffix("-noise"), name.rsplit("-q", 1)[1]) for name in NAMES}
+    expected = {
+        (kind, quality) for kind in ("grey", "grey-alpha", "rgb", "rgba") for quality in ("1", "50", "75", "100")
+    }
+    assert expected <= kinds
+
+
+def test_every_way_to_store_alpha_and_metadata_is_there():
+    chunks = [chunk for name in NAMES for chunk in container.read(load(name)).chunks]
+    assert {data[0] for tag, data in chunks if tag == container.ALPHA} == {0, 1, 2, 3, 4}
+    assert {data[0] for tag, data in chunks if tag != container.ALPHA} == {0, 1}
+
+
+def test_the_files_take_every_way_through_the_entropy_coder():
+    """Escapes, latents that are not coded, hyper-latents at the end of their range, a tile beyond the first."""
+    symbols = {name: api.decode_symbols(load(name)) for name in NAMES}
+    assert sum(HASHES[name]["symbols"]["escaped"] for name in NAMES) > 20
+    index = np.concatenate([i.ravel() for tiles in symbols.values() for _, i, _ in tiles])
+    z = np.concatenate([z.ravel() for tiles in symbols.values() for z, _, _ in tiles])
+    assert len(np.unique(index)) > 40
+    assert z.max() == 63
+    assert z.min() <= -40
+    (_, inside, _), *_ = symbols["rgb-17x33-q1"]
+    assert (inside[:3, :2] == 0).any()
+    assert len(symbols["rgb-257x40-q33.3"]) == 2
+    assert len(symbols["rgba-260x258-q1"]) == 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_counts_of_symbols(name):
+    tiles = api.decode_symbols(load(name))
+    found = {
+        "coded": sum(int(np.count_nonzero(index)) for _, index, _ in tiles),
+        "not zero": sum(int(np.count_nonzero(r)) for *_, r in tiles),
+    }
+    assert found.items() <= HASHES[name]["symbols"].items()
+    assert all((r[index == 0] == 0).all() for _, index, r in tiles)
+
+
+@pytest.mark.parametrize("file", ["numbers.npz", "synthesis.tflite"])
+def test_altered_weights_are_refused(tmp_path, monkeypatch, file):
+    """Other tables would decode to garbage without any other sign."""
+    folder = shutil.copytree(TESTS / "tiny", tmp_path / "weights")
+    path = folder / "tiny" / file
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(folder))
+    with pytest.raises(ModelError, match=rf"{file}: sha256 [0-9a-f]{{16}}, expected [0-9a-f]{{16}}$"):
+        aecodec.decode(load("rgb-17x33-q50"))

@@ -1,0 +1,316 @@
+"""The reference decoder and the one that FORMAT.md prints against the product: the same symbols from the same bytes."""
+
+import hashlib
+import json
+import re
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import reference
+import zstandard
+from PIL import Image
+
+import aecodec
+from aecodec import api, container, geometry
+from aecodec.codec import transforms
+from aecodec.container import Chunk
+from aecodec.container.alpha import decode_alpha
+from aecodec.errors import CorruptError
+from aecodec.families import by_name
+from aecodec.model.model import Model
+from aecodec.model.runtime import Net
+
+HERE = Path(__file__).parent
+TESTS = HERE.parent
+GOLDEN = HERE / "golden"
+FORMAT = (TESTS.parent / "FORMAT.md").read_text("utf-8")
+NAMES = sorted(path.stem for path in GOLDEN.glob("*.aez"))
+
+
+@pytest.fixture(scope="module")
+def photo() -> reference.Model:
+    return reference.load_model(by_name("photo").folder)
+
+
+@pytest.fixture(scope="module")
+def tiny_weights() -> Model:
+    entry = json.loads((TESTS / "tiny" / "manifest.json").read_text())["models"]["tiny"]
+    return Model("tiny", entry, TESTS / "tiny" / "tiny")
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_weights) -> reference.Model:
+    return reference.load_model(tiny_weights.folder)
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    """Colours that run into each other, and a sharp edge."""
+    row, column = np.mgrid[:height, :width]
+    colours = [128 + 100 * np.sin(row / 7 + 1), 255 * column / width, np.where(row + 2 * column < height, 220, 30)]
+    return np.stack(colours, axis=-1).astype(np.uint8)
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def assert_same(found, expected, kinds=("z", "index", "r")):
+    found = list(found)
+    assert len(found) == len(expected)
+    for number, (one, other) in enumerate(zip(found, expected, strict=True)):
+        for kind, a, b in zip(kinds, one, other, strict=True):
+            np.testing.assert_array_equal(np.array(a), b, err_msg=f"tile {number}: {kind}")
+
+
+def test_the_reference_decoder_reads_the_numbers_that_the_product_uses(photo):
+    weights = by_name("photo")
+    for found, expected in zip(photo.hyper_synthesis, weights.hyper_synthesis, strict=True):
+        np.testing.assert_array_equal(np.array(found), expected)
+    np.testing.assert_array_equal(np.array(photo.z_tables), weights.tables.z)
+    for row, expected_row in zip(photo.r_tables, weights.tables.r, strict=True):
+        for found, expected in zip(row, expected_row, strict=True):
+            np.testing.assert_array_equal(np.array(found), expected)
+
+
+PICTURES = {
+    "one pixel": (picture(1, 1), 50),
+    "odd, lowest quality": (picture(17, 33), 1),
+    "odd, highest quality": (picture(33, 17), 100),
+    "two tiles, the second a pixel wide": (picture(40, 257), 50),
+    "grey": (picture(50, 20)[..., 1], 50),
+    "grey and alpha": (picture(20, 50)[..., :2], 75),
+    "noise, highest quality": (noise(48, 40), 100),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_reference_agrees_on_files_of_the_installed_model(photo, name):
+    image, quality = PICTURES[name]
+    data = aecodec.encode(image, quality=quality)
+    expected = api.decode_symbols(data)
+    assert any(r.any() for *_, r in expected) or quality < 100
+    assert_same(reference.decode_symbols(data, photo), expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reference_agrees_on_the_golden_files(tiny, monkeypatch, name):
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
+    data = (GOLDEN / f"{name}.aez").read_bytes()
+    assert_same(reference.decode_symbols(data, tiny), api.decode_symbols(data))
+
+
+# The decoder that FORMAT.md prints
+
+
+class Refusal(ValueError):
+    """Raised by `require` in the decoder of FORMAT.md."""
+
+
+def printed_decoder(weights: Model) -> tuple[dict, SimpleNamespace]:
+    """The functions of FORMAT.md, and the model as they expect it."""
+
+    def require(condition):
+        if not condition:
+            raise Refusal
+
+    def run_graph(name, *inputs):
+        return Net((weights.folder / f"{name}.tflite").read_bytes())(*inputs)[-1]
+
+    def unzstd(frame, size):
+        return zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)
+
+    scope = {"require": require, "crc32": zlib.crc32, "np": np, "run_graph": run_graph, "unzstd": unzstd}
+    for block in re.findall(r"^```python\n(.*?)^```", FORMAT, re.DOTALL | re.MULTILINE):
+        exec(block, scope)
+    with np.load(weights.folder / "numbers.npz") as file:
+        arrays = dict(file)
+    model = SimpleNamespace(**{name: array.tolist() for name, array in arrays.items() if array.dtype.kind in "iu"})
+    for name in ("log_gain_inverse", "log_features"):
+        setattr(model, name, arrays[name])
+    model.overlap_post = arrays.get("overlap_post")
+    ends = np.cumsum(arrays["r_sizes"])[:-1]
+    rows = [[None, *(part.tolist() for part in np.split(row, ends))] for row in np.atleast_2d(arrays["r_tables"])]
+    model.r_table = rows * len(model.z_tables) if len(rows) == 1 else rows
+    return scope, model
+
+
+@pytest.fixture(scope="module")
+def printed(tiny_weights):
+    return printed_decoder(tiny_weights)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_format_md_decodes_the_golden_files(printed, tiny, name):
+    scope, model = printed
+    data = (GOLDEN / f"{name}.aez").read_bytes()
+    header, _, bitstreams, _ = reference.read_container(data)
+    place = geometry.tiles(header.height, header.width)
+    for tile, bits, (z, _, r) in zip(place, bitstreams, reference.decode_symbols(data, tiny), strict=True):
+        assert scope["decode_tile"](bits, tile.height, tile.width, header.quality, model) == (z, r)
+    with Image.open(GOLDEN / f"{name}.png") as image:
+        expected = np.atleast_3d(image)
+    found = scope["decode"](data, model)
+    assert found.shape == expected.shape
+    assert np.abs(found.astype(int) - expected).max() <= 1
+    if header.channels in (2, 4):
+        np.testing.assert_array_equal(found[..., -1], expected[..., -1])
+
+
+def rows_below(heading: str) -> list[list[str]]:
+    """The first table after a heading of FORMAT.md, without its head."""
+    lines = iter(FORMAT.split(f"{heading}\n")[1].splitlines())
+    found = []
+    for line in lines:
+        if line.strip().startswith("|"):
+            found.append([cell.strip(" `") for cell in line.strip(" |").split("|")])
+        elif found:
+            break
+    return found[2:]
+
+
+def test_format_md_names_all_numbers_of_a_model(tiny_weights):
+    sizes = {"Z": 4, "C": 16, "M": 8, "Q": 3, "F": 16}
+    with np.load(tiny_weights.folder / "numbers.npz") as file:
+        arrays = dict(file)
+    named, not_needed = {}, set()
+    for names, kinds, use in rows_below("### 8.1 Model data"):
+        pairs = re.findall(r"(\w+) \((.*?)\)", kinds)
+        named |= dict(zip(names.replace("`", "").split(", "), pairs, strict=True))
+        not_needed |= {names} if use.startswith("encoders only") or "some models have none" in use else set()
+    assert named.keys() - not_needed <= arrays.keys() <= named.keys()
+    with np.load(by_name("photo").folder / "numbers.npz") as file:
+        assert set(file) == named.keys()
+    for name, array in arrays.items():
+        kind, shape = named[name]
+        assert array.dtype == kind
+        if "sum of" not in shape:
+            assert array.shape == tuple(
+                int(np.prod([sizes.get(f) or int(f) for f in e.split()])) for e in shape.split(", ")
+            )
+    assert arrays["r_tables"].shape in ((arrays["r_sizes"].sum(),), (sizes["Q"], arrays["r_sizes"].sum()))
+
+
+def test_ids_are_bound_to_files_as_format_md_says():
+    manifest = json.loads((TESTS / "tiny" / "manifest.json").read_text())
+    files = manifest["models"]["tiny"]["files"]
+    for file, digest in files.items():
+        assert hashlib.sha256((TESTS / "tiny" / "tiny" / file).read_bytes()).hexdigest() == digest
+    joined = hashlib.sha256("".join(sorted(files.values())).encode("ascii")).hexdigest()
+    assert manifest["ids"] == {"0xfffe": joined}
+
+
+@pytest.mark.parametrize("group", range(4))
+def test_steps_of_the_prediction_are_those_of_format_md(tiny_weights, group):
+    """A change of r shows in its own place, and elsewhere only in places of later steps."""
+    table = np.array([line[1:] for line in rows_below("9. Pixels")], int)
+    row, column, channel = np.indices((16, 16, 8))
+    step = table[channel // 2, row % 2 * 2 + column % 2]
+    rng = np.random.default_rng(group)
+    z, r = rng.integers(-9, 10, (4, 4, 4)), rng.integers(-3, 4, (16, 16, 8)).astype(np.float32)
+    before = tiny_weights.reconstruct(r, z)
+    for i, j in np.ndindex(2, 2):
+        at = 6 + i, 8 + j, 2 * group
+        changed = r.copy()
+        changed[at] += 50
+        after = tiny_weights.reconstruct(changed, z)
+        assert after[at] - before[at] == pytest.approx(50, abs=1e-3)
+        moved = after != before
+        moved[at] = False
+        assert moved.any() == (step[at] < 3)
+        assert (step[moved] > step[at]).all()
+
+
+def test_a_pixel_depends_on_no_latent_beyond_the_reach_that_format_md_states():
+    weights = by_name("photo")
+    plane = np.random.default_rng(0).normal(0, 0.1, (13, 13, weights.latent)).astype(np.float32)
+    features = weights.at(1000).features
+    before = weights.synthesis(plane, features).astype(int)
+    plane[6, 6] += 3
+    moved = (weights.synthesis(plane, features) != before).any(axis=-1).nonzero()
+    assert [(at.min() >= 2 * 16 - 8, at.max() < 11 * 16 + 8) for at in moved] == [(True, True)] * 2
+    assert "no latent further than 4 latents" in FORMAT
+    assert transforms.HALO == 5
+
+
+@pytest.mark.parametrize("coding", range(5))
+def test_format_md_decodes_alpha(printed, coding):
+    """Every way to store a plane, made here by the rules of section 5.1."""
+    scope, _ = printed
+    alpha = np.random.default_rng(coding).integers(0, 256, (5, 7), np.uint8)
+    rest = alpha.copy()
+    if coding in (2, 4):
+        rest = np.diff(rest, axis=1, prepend=np.uint8(0))
+    if coding in (3, 4):
+        rest = np.diff(rest, axis=0, prepend=np.uint8(0))
+    data = bytes([coding]) + zstandard.ZstdCompressor().compress(rest.tobytes())
+    if coding == 0:
+        alpha[:], data = 77, b"\0\x4d"
+    np.testing.assert_array_equal(decode_alpha(data, 5, 7), alpha)
+    np.testing.assert_array_equal(scope["decode_alpha"](data, 5, 7)[..., 0], alpha)
+
+
+# Damage behind right checksums: both decoders must agree on refusing, or on the symbols
+
+
+def resealed(data: bytes, change) -> bytes:
+    """The file with its first bitstream changed and all checksums right."""
+    file = container.read(data)
+    tiles = [change(bytes(file.tiles[0])), *file.tiles[1:]]
+    return container.write(file.header, tiles, file.chunks)
+
+
+CHANGES = {
+    "empty": lambda bits: b"",
+    "all ones": lambda bits: b"\xff" * len(bits),
+    "cut in half": lambda bits: bits[: len(bits) // 2],
+    "without its last byte": lambda bits: bits[:-1],
+    "a zero more": lambda bits: bits + b"\0",
+    "five bytes more": lambda bits: bits + b"\x01\0\0\0\x01",
+    "a hundred bytes more": lambda bits: bits + bytes(99) + b"\x01",
+    "first bit": lambda bits: bytes([bits[0] ^ 1]) + bits[1:],
+    "last bit": lambda bits: bits[:-1] + bytes([bits[-1] ^ 128]),
+    "reversed": lambda bits: bits[::-1],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("name", ["rgb-17x33-q50", "rgb-noise-48x48-q100", "rgb-1x1-q50"])
+def test_decoders_agree_about_damage(tiny, monkeypatch, name, change):
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
+    data = resealed((GOLDEN / f"{name}.aez").read_bytes(), CHANGES[change])
+    try:
+        expected = api.decode_symbols(data)
+    except CorruptError:
+        with pytest.raises(reference.Refused, match="bitstream: "):
+            list(reference.decode_symbols(data, tiny))
+    else:
+        assert_same(reference.decode_symbols(data, tiny), expected)
+
+
+def test_container_of_the_reference_decoder(monkeypatch):
+    name = "rgb-metadata-24x16-q50"
+    data = (GOLDEN / f"{name}.aez").read_bytes()
+    header, chunks, tiles, _ = reference.read_container(data)
+    file = container.read(data)
+    assert header._asdict() == {"version": 1} | {name: getattr(file.header, name) for name in header._fields[1:]}
+    assert list(chunks.items()) == list(file.chunks)
+    assert tiles == list(file.tiles)
+    for size in range(len(data)):
+        with pytest.raises(reference.Refused):
+            reference.read_container(data[:size])
+    for at in range(len(data)):
+        with pytest.raises(reference.Refused):
+            reference.read_container(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
+
+
+@pytest.mark.parametrize("tag", [b"ALPH", b"NOTE", b"9ote", b"no-e"])
+def test_the_reference_decoder_refuses_a_chunk(tag):
+    data = container.write(container.Header(1, 3, 2, 3, 0, 256), [b"bits"], [Chunk(b"note", b"")])
+    index = data[26:27] + tag + data[31:-8]
+    changed = data[:26] + index + zlib.crc32(index).to_bytes(4, "little") + b"bits"
+    assert reference.read_container(data)[1] == {b"note": b""}
+    with pytest.raises(reference.Refused, match="chunk: "):
+        reference.read_container(changed)
