@@ -41,7 +41,7 @@ def use_tiny_weights() -> None:
 
 
 def parse(data: bytes) -> str:
-    """Everything but learned pixels: container, entropy decoder, exact tiles, alpha, metadata. Returns what became of the data."""
+    """Everything but learned pixels: container, entropy decoder, exact tiles, alpha, metadata -> what became of it."""
     try:
         file = container.read(data)
     except DecodeError as error:

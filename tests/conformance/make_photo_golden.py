@@ -14,7 +14,7 @@ from PIL import Image
 import aecodec
 from aecodec.container.metadata import Metadata
 
-FOLDER = Path(__file__).parent / "conformance" / "golden_photo"
+FOLDER = Path(__file__).parent / "golden_photo"
 
 
 def pictures() -> dict[str, tuple[np.ndarray, float, Metadata]]:

@@ -12,7 +12,7 @@ from PIL import Image
 import aecodec
 from aecodec.model import model
 
-FOLDER = Path(__file__).parent / "conformance" / "golden_photo"
+FOLDER = Path(__file__).parent / "golden_photo"
 HASHES = json.loads((FOLDER / "hashes.json").read_text())
 
 

@@ -16,7 +16,7 @@ from bjontegaard import bd_rate
 from common import conditions, write_json
 
 import aecodec
-from aecodec.codec import tilecoder
+from aecodec import tilecoder
 
 QUALITIES = (25, 50, 75, 90)
 FLOORS = (0, 3, 4, 5, 6, 8)

@@ -12,19 +12,17 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
+from aecodec.lapped import overlap, segment_matrix
+from aecodec.scalenet import SCALES, Z_MAX
 from common import conditions, write_json
 from graphs import Network, run_numpy, to_onnx
 from runtime import interleaved, onnx_session, processor_flags
 from shapes import SIGNED, _Stack
 
 import aecodec
-from aecodec import api, container, families, model
-from aecodec.entropy.coder import TileDecoder
-from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX
-from aecodec.entropy.tables import RangeDecoder, RangeEncoder
+from aecodec import codec, container, entropy, model
+from aecodec.entropy import RangeDecoder, RangeEncoder, TileDecoder
 from aecodec.limits import DEFAULT_LIMITS
-from aecodec.model import model
-from aecodec.model.lapped import overlap, segment_matrix
 
 TILE = 256 * 256  # pixels
 FLOOR = 5  # scale indexes up to this one need not be coded (floor.py)
@@ -96,8 +94,8 @@ def residuals(symbols: list, tables, knot: int) -> dict[str, dict]:
             streams.append(coder.get_compressed())
             assert (decode_residuals(RangeDecoder(streams[-1]), index, tables, knot, grouping) == r).all()
         calls |= _residual_calls(name, tiles, streams, tables, knot, grouping)
-    packed = [coder.encode_tile(z, r, index, knot, tables) for z, index, r in symbols]
-    calls["encode: today"] = lambda: [coder.encode_tile(z[:0], r, index, knot, tables) for z, index, r in symbols]
+    packed = [entropy.encode_tile(z, r, index, knot, tables) for z, index, r in symbols]
+    calls["encode: today"] = lambda: [entropy.encode_tile(z[:0], r, index, knot, tables) for z, index, r in symbols]
 
     def decode_today():
         for data, (z, index, _) in zip(packed, symbols, strict=True):
@@ -131,7 +129,7 @@ def hyper_latents(symbols: list, tables, knot: int, classes: int = 12) -> dict[s
     each = tables.z_models(knot)
     spread = [np.abs(np.arange(-Z_MAX, Z_MAX + 1)) @ (row / 2**24) for row in tables.z[knot].astype(np.float64)]
     groups = np.array_split(np.argsort(spread), classes)
-    shared = [tables.coder_table(_mean_table(tables.z[knot][group])) for group in groups]
+    shared = [entropy._categorical(_mean_table(tables.z[knot][group])) for group in groups]
     bits = {"96 tables": 0, f"{classes} tables": 0}
     streams = []
     for plane in planes:
@@ -260,7 +258,7 @@ def small_context(latent: int = 384) -> dict[str, dict]:
         runs = [(sessions[name], {name: inputs[name]}) for name in ("z", "features", "known", "known", "known")]
         return lambda: [session.run(None, given) for session, given in runs]
 
-    weights = families.by_name("photo")
+    weights = model.by_name("photo")
     r, z = np.zeros((16, 16, latent), np.float32), np.zeros((4, 4, 96), np.int32)
     found = _per_mp({"today": lambda: weights.code(r, z), "small, without additions": small(16)}, 1)
     return found | _per_mp({"small, for 64x64 alone, of its size": small(4)}, 1 / 16)
@@ -274,12 +272,12 @@ def _per_mp(calls: dict[str, Callable], tiles: float) -> dict[str, dict]:
 def replacements(files: list[bytes]) -> dict[str, dict]:
     """Tables for the files of one quality: median and minimum, ms of processor time for each MP of tiles."""
     header = container.read(files[0], DEFAULT_LIMITS).header
-    weights = families.by_id(header.model)
+    weights = model.by_id(header.model)
     knot = weights.knot(header.quality)
     symbols = [
         (z[: -(-i.shape[0] // 4), :], np.ascontiguousarray(i), np.ascontiguousarray(r))
         for data in files
-        for z, i, r in api.decode_symbols(data)
+        for z, i, r in codec.decode_symbols(data)
     ]
     return {
         "residuals": residuals(symbols, weights.tables, knot),

@@ -19,9 +19,7 @@ from common import conditions, write_json
 from runtime import processor_flags
 
 import aecodec
-from aecodec import codec, container, entropy, model
-from aecodec.entropy import coder, hyper_synthesis
-from aecodec.model import model, runtime
+from aecodec import codec, container, entropy, model, scalenet, source, tilecoder
 
 HERE = Path(__file__).parent
 QUALITY = 75
@@ -73,17 +71,17 @@ def watched() -> Stages:
     stages.watch(model.Model, "code", "context net")
     stages.watch(model, "overlap", "overlap")
     stages.watch(model, "_interpreter", "interpreter: create")
-    stages.watch(runtime.Net, "_take", "interpreter: take, resize, allocate")
+    stages.watch(model.Net, "_take", "interpreter: take, resize, allocate")
     stages.watch(model, "checked_bytes", "weights: read and hash")
     stages.watch(np, "load", "weights: unpack numbers")
     stages.watch(model, "Tables", "weights: check tables")
-    stages.watch(hyper_synthesis.HyperSynthesis, "check", "weights: check scale net")
-    stages.watch(hyper_synthesis.HyperSynthesis, "run", "scale net")
+    stages.watch(scalenet.ScaleNet, "check", "weights: check scale net")
+    stages.watch(scalenet.ScaleNet, "run", "scale net")
     stages.watch(entropy, "_categorical", "coder: make tables")
     stages.watch(entropy, "_groups", "residuals: group by scale index")
-    stages.watch(coder.TileDecoder, "z", "z: decode")
-    stages.watch(coder.TileDecoder, "r", "residuals: gather, scatter, escapes")
-    stages.watch(coder.TileDecoder, "_decode", "constriction (z too)")
+    stages.watch(entropy.TileDecoder, "z", "z: decode")
+    stages.watch(entropy.TileDecoder, "r", "residuals: gather, scatter, escapes")
+    stages.watch(entropy.TileDecoder, "_decode", "constriction (z too)")
     stages.watch(tilecoder, "encode_tile", "encode_tile but for grouping")
     stages.watch(codec, "decode_tiles", "tiles: the rest")
     stages.watch(codec, "synthesise", "windows: cut and paste")
