@@ -7,8 +7,8 @@
 guided: libFuzzer through atheris (Linux), which keeps what reaches new lines of our code and changes that further; most
 of its changes are those of mutation.py. blind: those changes alone, to the corpus and the golden files.
 
-Every input is parsed (container, entropy decoder, exact tiles, alpha, metadata), every thousandth is decoded in all ways
-there are: pixels, a region, salvage, Pillow.
+Every input is parsed (container, entropy decoder, exact tiles, alpha, metadata), every thousandth is decoded in all
+ways there are: pixels, a region, salvage, Pillow.
 What victims.py calls a bug is written to --keep, and the exit status is 1. The attacks run in processes of their own,
 so that one that crashes or hangs is found, too.
 """
