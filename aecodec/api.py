@@ -9,7 +9,7 @@ import numpy as np
 from aecodec import container, geometry
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.latents import Symbols
-from aecodec.container import VERSION, BytesLike
+from aecodec.container import BytesLike
 from aecodec.container.alpha import decode_alpha
 from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
 from aecodec.errors import UnsupportedError
@@ -21,7 +21,7 @@ from aecodec.model.model import Model
 from aecodec.model.weights import Weights
 from aecodec.parallel import Workers
 from aecodec.pixels import merge, split
-from aecodec.settings import DEFAULT_EFFORT, Settings, Target, check_input
+from aecodec.settings import DEFAULT_EFFORT, DEFAULT_MODEL, Settings, Target, check_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,9 @@ class Info:
     """What a file says about itself.
 
     `model` is None for a model that is not installed. `quality` is on the scale 1..100, None where the model has one
-    quality or is not installed. `tile` is the edge of a tile in pixels, 0 for one tile, the whole image. `chunks` maps
-    tags to stored sizes in bytes. `size`: bytes of the whole file.
+    quality or is not installed. `tile` is the edge of a tile in pixels, 0 for one tile, the whole image. `exact` is the
+    number of tiles that are stored without loss. `chunks` maps tags to stored sizes in bytes. `size`: bytes of the
+    whole file.
     """
 
     version: int
@@ -42,6 +43,7 @@ class Info:
     quality: float | None
     tile: int
     tiles: int
+    exact: int
     chunks: dict[str, int]
     size: int
 
@@ -54,13 +56,16 @@ def encode(
     target_size: int | None = None,
     target_bpp: float | None = None,
     target_psnr: float | None = None,
+    lossless: bool = False,
     effort: int = DEFAULT_EFFORT,
-    model: str | Weights = "photo",
+    model: str | Weights = DEFAULT_MODEL,
     metadata: Metadata = Metadata(),  # noqa: B008 (immutable)
     keep_hidden: bool = False,
     threads: int | None = None,
 ) -> bytes:
     """Compress an image to the bytes of an .aez file.
+
+    Tiles that cost less without loss, such as text and flat graphics, are stored so at any quality.
 
     At most one of `quality`, `target_size`, `target_bpp` and `target_psnr` is given; quality 75 if none is. In tiny
     images the steps of the quality may be too coarse for the margins that are stated; the bounds hold nevertheless.
@@ -76,7 +81,10 @@ def encode(
     target_bpp : float, optional
         The same in bits per pixel.
     target_psnr : float, optional
-        dB that the decoded colours (the grey) have at least, and at most 0.1 dB more unless quality 1 has.
+        dB that the decoded colours (the grey) have at least, and at most 0.1 dB more unless quality 1 has or exact
+        tiles have. What quality 100 does not reach is reached by more exact tiles.
+    lossless : bool
+        Code all tiles without loss, alpha and the colours that it hides included; no quality or target is given then.
     effort : int
         Number of refinement steps, 0 to 9; each decodes the current result and corrects the latents by gradient
         descent. Files get smaller at the same PSNR; at the same quality PSNR and bytes rise. Decoding takes the same
@@ -118,7 +126,9 @@ def encode(
     if not isinstance(metadata, Metadata):
         raise TypeError(f"metadata: {type(metadata).__name__}, expected aecodec.Metadata")
     settings = Settings(target, effort, pack_metadata(metadata), threads, keep_hidden)
-    weights = by_name(model) if isinstance(model, str) else model
+    if lossless and model != DEFAULT_MODEL:
+        raise ValueError(f"model: {model!r}, expected none with lossless")
+    weights = by_name("lossless" if lossless else model) if isinstance(model, str) else model
     return family_of(weights).encode(image, weights, settings)
 
 
@@ -169,19 +179,18 @@ def decode(
     tile: Callable[[int], BytesLike]
     if region is None:
         file = container.read(data, limits)
-        header, chunks, tile = file.header, file.chunks, file.tiles.__getitem__
+        header, chunks, exact, tile = file.header, file.chunks, file.exact, file.tiles.__getitem__
         area = Region(0, 0, header.width, header.height)
     else:
         index = container.read_index(data, limits)
-        header, tile = index.header, partial(container.read_tile, data, index)
+        header, exact, tile = index.header, index.exact, partial(container.read_tile, data, index)
         area = geometry.checked_region(region, header.width, header.height)
         chunks = container.read_chunks(data, index, [container.ALPHA])
     model = by_id(header.model)
-    colours = family_of(model).decode(Bitstreams(header, tile), model, area, threads)
-    alpha = None
-    if header.channels % 2 == 0:
-        stored = next(c.data for c in chunks if c.tag == container.ALPHA)
-        alpha = decode_alpha(stored, header.height, header.width)[area.inside]
+    stored = next((chunk.data for chunk in chunks if chunk.tag == container.ALPHA), None)
+    in_tiles = header.channels % 2 == 0 and stored is None
+    colours = family_of(model).decode(Bitstreams(header, tile, exact, in_tiles), model, area, threads)
+    alpha = None if stored is None else decode_alpha(stored, header.height, header.width)[area.inside]
     return merge(colours, alpha)
 
 
@@ -193,7 +202,7 @@ def decode_symbols(data: BytesLike) -> list[Symbols]:
         raise UnsupportedError(f"model {model.name}: expected a learned model")
     with Workers(1) as workers:
         decoder = Decoder(file.header, model, workers)
-        return list(decoder.symbols(Bitstreams(file.header, file.tiles.__getitem__)))
+        return list(decoder.symbols(Bitstreams(file.header, file.tiles.__getitem__, file.exact)))
 
 
 def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
@@ -226,7 +235,7 @@ def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     model = find(header.model)
     quality = model.quality(header.quality) if model else None
     return Info(
-        version=VERSION,
+        version=header.version,
         model_id=header.model,
         model=model.name if model else None,
         width=header.width,
@@ -235,6 +244,7 @@ def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
         quality=None if quality is None else round(quality, 2),
         tile=header.tile,
         tiles=header.tile_count,
+        exact=len(index.exact),
         chunks={tag.decode("ascii").strip(): span.size for tag, span in index.chunks},
         size=index.size,
     )

@@ -11,6 +11,7 @@ from aecodec.container.alpha import decode_alpha
 from aecodec.container.metadata import Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError
 from aecodec.families import by_id, family_of
+from aecodec.family import Bitstreams
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.pixels import merge
 from aecodec.settings import check_input
@@ -66,18 +67,20 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
     ((40, 300, 3), b'<x/>', (1,))
     """
     check_input(data, limits)
-    salvaged = container.read_damaged(data, limits)
+    index, salvaged = container.read_index(data, limits), container.read_damaged(data, limits)
     header, chunks = salvaged.container.header, salvaged.container.chunks
     model = by_id(header.model)
-    colours, tiles = family_of(model).salvage(salvaged, model, threads)
+    in_tiles = header.channels % 2 == 0 and not any(tag == container.ALPHA for tag, _ in index.chunks)
+    bitstreams = Bitstreams(header, salvaged.container.tiles.__getitem__, salvaged.container.exact, in_tiles)
+    colours, tiles = family_of(model).salvage(bitstreams, salvaged.tiles, model, threads)
     damaged: dict[bytes, DecodeError] = dict(salvaged.chunks)
-    alpha = _sound_alpha(chunks, header, damaged)
+    alpha = None if in_tiles else _sound_alpha(chunks, header, damaged)
     metadata = _sound_metadata(chunks, limits, damaged)
     lines = [f"{tiles[number]}; filled {_area(number, header)}" for number in sorted(tiles)]
     for tag, error in damaged.items():
         lines.append(f"{error}; {'opaque' if tag == container.ALPHA else 'left out'}")
     try:
-        container.check_size(data, container.read_index(data, limits))
+        container.check_size(data, index)
     except TruncatedError:
         pass  # the tiles and chunks behind the cut say so
     except CorruptError as error:
@@ -87,9 +90,8 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
 
 def _area(number: int, header: Header) -> str:
     """The pixels of a tile in words."""
-    row, column = divmod(number, header.tile_grid[1])
-    x, y = column * header.tile, row * header.tile
-    return f"{min(header.tile, header.width - x)}x{min(header.tile, header.height - y)} pixels at {x},{y}"
+    x, y, width, height = header.tile_area(number)
+    return f"{width}x{height} pixels at {x},{y}"
 
 
 def _sound_alpha(chunks: Iterable[Chunk], header: Header, damaged: dict[bytes, DecodeError]) -> np.ndarray | None:

@@ -6,10 +6,11 @@ from typing import Any
 from aecodec.classic.family import ClassicFamily
 from aecodec.codec.family import LearnedFamily
 from aecodec.errors import ModelError, UnsupportedError
+from aecodec.exact.family import ExactFamily
 from aecodec.family import Family
 from aecodec.model.weights import DEVELOPMENT, Weights
 
-FAMILIES: tuple[Family[Any], ...] = (LearnedFamily(), ClassicFamily())
+FAMILIES: tuple[Family[Any], ...] = (LearnedFamily(), ExactFamily(), ClassicFamily())
 
 
 def installed() -> Iterator[Weights]:

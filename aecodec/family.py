@@ -1,14 +1,15 @@
 """The interface of a family of models: what api.py asks of it. A new family is one class with these functions.
 
-`codec/` is the family of the learned codec, `classic/` that of the classic autoencoders; families.py knows them all.
+`codec/` is the family of the learned codec, `exact/` that of lossless coding, `classic/` that of the classic
+autoencoders; families.py knows them all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from aecodec.container import BytesLike, DamagedFile, Header
+from aecodec.container import BytesLike, Header
 from aecodec.errors import DecodeError
 from aecodec.geometry import Region
 from aecodec.model.weights import Weights
@@ -18,14 +19,23 @@ Kind = TypeVar("Kind", bound=Weights)
 
 
 class Bitstreams(NamedTuple):
-    """Where the bitstreams of a file come from. tile: of the tile with this number; it may raise DecodeError."""
+    """Where the bitstreams of a file come from.
+
+    tile: the bitstream of the tile with this number; it may raise DecodeError. exact: numbers of the tiles that are
+    stored without loss. alpha: whether they hold the alpha plane, which is a chunk otherwise.
+    """
 
     header: Header
     tile: Callable[[int], BytesLike]
+    exact: Collection[int] = ()
+    alpha: bool = False
 
 
 class Family(Protocol[Kind]):
-    """Colours are uint8, (H, W) where the header has 1 or 2 channels, else (H, W, 3); alpha is no concern of a family.
+    """Colours are uint8, (H, W) where the header has 1 or 2 channels, else (H, W, 3).
+
+    Alpha is a chunk of the file and no concern of a family, except where `Bitstreams.alpha` says that the tiles hold
+    it: then it is the last channel of the colours.
 
     kind: the class of its models.
     """
@@ -42,6 +52,9 @@ class Family(Protocol[Kind]):
         """The colours of an area; bitstreams that it does not depend on are not asked for. Raises DecodeError."""
 
     def salvage(
-        self, salvaged: DamagedFile, model: Kind, threads: int | None
+        self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Kind, threads: int | None
     ) -> tuple[np.ndarray, dict[int, DecodeError]]:
-        """The colours of the whole image, and by number what is wrong with each damaged tile. Raises DecodeError."""
+        """The colours of the whole image, and by number what is wrong with each damaged tile. Raises DecodeError.
+
+        damaged: the tiles whose damage the container knows; the bitstreams of the others are sound.
+        """

@@ -4,7 +4,7 @@ Nothing here depends on the number of threads, so neither do the bytes of a file
 """
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,21 @@ class Region(NamedTuple):
     def inside(self) -> tuple[slice, slice]:
         """Its rows and columns in the image."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    def moved(self, x: int, y: int) -> "Region":
+        """The same rectangle so many pixels further to the right and down."""
+        return self._replace(x=self.x + x, y=self.y + y)
+
+    def common(self, other: "Region") -> "Region | None":
+        """What two rectangles have in common, None if that is nothing.
+
+        >>> Region(0, 0, 8, 8).common(Region(6, 2, 8, 2))
+        Region(x=6, y=2, width=2, height=2)
+        """
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        width = min(self.x + self.width, other.x + other.width) - x
+        height = min(self.y + self.height, other.y + other.height) - y
+        return Region(x, y, width, height) if width > 0 and height > 0 else None
 
 
 def checked_region(region: Sequence[int], width: int, height: int) -> Region:
@@ -116,6 +131,15 @@ def tiles(height: int, width: int) -> list[Tile]:
     ]
 
 
+def covered(tiles: Iterable[Tile], window: Tile) -> np.ndarray:
+    """Which latents of a window belong to some of the tiles: bool (h, w)."""
+    mask = np.zeros((window.height, window.width), bool)
+    for tile in tiles:
+        if tile.meets(window):
+            tile.paste(np.ones((tile.height, tile.width), bool), window, mask)
+    return mask
+
+
 # Windows
 
 
@@ -154,10 +178,15 @@ class Window(NamedTuple):
         """The exact part of the window."""
         return part[self.rows.kept_of_cut(scale), self.columns.kept_of_cut(scale)]
 
-    def paste(self, part: np.ndarray, out: np.ndarray, scale: int = 1) -> None:
-        """Write the exact part of the window to its position in `out`, which may end before the window does."""
-        position = out[self.rows.kept(scale), self.columns.kept(scale)]
-        position[:] = self.keep(part, scale)[: position.shape[0], : position.shape[1]]
+    def kept(self, array: np.ndarray, scale: int = 1) -> np.ndarray:
+        """The exact part of the window in an array of the whole plane, which may end before the window does."""
+        return array[self.rows.kept(scale), self.columns.kept(scale)]
+
+    def paste(self, part: np.ndarray, out: np.ndarray, scale: int = 1, where: np.ndarray | None = None) -> None:
+        """Write the exact part of the window to its position in `out`; `where`: bool like `out` without channels."""
+        position = self.kept(out, scale)
+        part = self.keep(part, scale)[: position.shape[0], : position.shape[1]]
+        np.copyto(position, part, where=True if where is None else self.kept(where, scale)[..., None])
 
 
 def spans(length: int, window: int, halo: int) -> list[Span]:

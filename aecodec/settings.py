@@ -12,6 +12,7 @@ from aecodec.limits import Limits
 if TYPE_CHECKING:
     from aecodec.container import Chunk
 
+DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 75
 DEFAULT_EFFORT, MAX_EFFORT = 1, 9
 

@@ -16,6 +16,8 @@ import numpy as np
 from PIL import Image
 
 from aecodec import api
+from aecodec.codec.latents import Symbols
+from aecodec.container import NO_MODEL
 from aecodec.container.metadata import Metadata
 from aecodec.families import by_name
 
@@ -52,8 +54,8 @@ def train():
     return model, crops.pictures
 
 
-def pictures() -> dict[str, tuple[np.ndarray, float, Metadata]]:
-    """name -> picture, quality, metadata: one file for each way through the codec."""
+def pictures() -> dict[str, tuple[np.ndarray, float | None, Metadata]]:
+    """name -> picture, quality or None for lossless, metadata: one file for each way through the codec."""
     photo = np.asarray(Image.open(SAMPLES / "kodim15_crop.png").convert("RGB"))
     other = np.asarray(Image.open(SAMPLES / "kodim05_crop.png").convert("RGB"))
     rng = np.random.default_rng(SEED)
@@ -87,7 +89,7 @@ def pictures() -> dict[str, tuple[np.ndarray, float, Metadata]]:
     square = np.pad(photo, ((0, 2), (0, 4), (0, 0)), mode="reflect")  # 260x258 px: 2 x 2 tiles
     fade = np.linspace(255, 0, 260).astype(np.uint8)
     full = Metadata(icc=bytes(range(256)) * 2, exif=b"MM\0*\0\0\0\x08" + bytes(500), xmp=b"<x/>" * 99)
-    return old | {
+    new = {
         "grey-19x35-q1": (other[60:95, 40:59, 1], 1, none),
         "grey-33x15-q75": (other[60:75, 40:73, 1], 75, full),
         "grey-alpha-33x17-q50": (np.dstack([photo[60:77, 90:123, 1], bits]), 50, none),
@@ -100,6 +102,38 @@ def pictures() -> dict[str, tuple[np.ndarray, float, Metadata]]:
         "rgba-33x1-q75": (np.dstack([photo[:1, :33], bits[:1]]), 75, full),
         "rgba-15x31-q100": (np.dstack([other[20:51, 20:35], 255 - ramp[:31, :15]]), 100, meta),
     }
+    # Format version 2: exact tiles beside learned ones, and alone.
+    drawing = ((np.add.outer(np.arange(48), np.arange(274)) // 5 % 3) * 90).astype(np.uint8)
+    drawing = np.dstack([drawing, 255 - drawing, drawing // 2])
+    blocks = rng.integers(0, 256, (120, 3), np.uint8)[rng.integers(0, 120, (5, 75))]  # one palette: one large tile
+    blocks = blocks.repeat(4, 0).repeat(4, 1)
+    beside = np.concatenate([photo[40:72], drawing[:32, :44]], axis=1)
+    above = np.concatenate([photo[:, :20], drawing.transpose(1, 0, 2)[:256, :20], other[:18, :20]])
+    veiled = np.dstack([photo[60:77, 90:123], np.kron(bits[:5, :9], np.ones((4, 4), np.uint8))[:17, :33]])
+    return (
+        old
+        | new
+        | {
+            "rgb-mixed-300x32-q75": (beside, 75, none),
+            "rgb-mixed-20x530-q80": (above, 80, none),
+            "grey-mixed-300x32-q100": (np.ascontiguousarray(beside[..., 1]), 100, full),
+            "grey-alpha-mixed-300x32-q50": (np.dstack([beside[..., 1], drawing[:32, :1, 0].repeat(300, 1)]), 50, none),
+            "rgba-mixed-20x530-q75": (np.dstack([above, above[..., 2] // 2]), 75, meta),
+            "rgb-1x1-lossless": (photo[:1, :1], None, none),
+            "rgb-270x11-lossless": (np.concatenate([photo[:11], other[:11, :14]], axis=1), None, none),
+            "rgb-274x48-lossless": (drawing, None, full),
+            "rgb-300x20-lossless": (blocks, None, none),
+            "rgba-33x17-lossless": (veiled, None, none),
+            "rgba-48x16-lossless": (np.dstack([drawing[:16, :48], 255 - drawing[:16, :48, 0]]), None, none),
+            "grey-1x40-lossless": (photo[:40, :1, 1], None, none),
+            "grey-alpha-33x17-lossless": (np.dstack([drawing[:17, :33, 0], 255 - drawing[:17, :33, 0]]), None, meta),
+        }
+    )
+
+
+def learned_symbols(data: bytes) -> list[Symbols]:
+    """Of each learned tile, if there are any."""
+    return [] if api.read_info(data).model_id == NO_MODEL else api.decode_symbols(data)
 
 
 def symbol_hashes(data: bytes) -> dict[str, str]:
@@ -107,7 +141,7 @@ def symbol_hashes(data: bytes) -> dict[str, str]:
 
     z: int8, 4 x 4 x Z. index: uint8, 16 x 16 x M. r: int32 little-endian, 16 x 16 x M. Zero outside the picture.
     """
-    tiles = api.decode_symbols(data)
+    tiles = learned_symbols(data)
     parts = {
         "z": b"".join(z.astype("i1").tobytes() for z, _, _ in tiles),
         "index": b"".join(index.astype("u1").tobytes() for _, index, _ in tiles),
@@ -144,11 +178,12 @@ def main(folder: Path) -> None:
     for name, (image, quality, metadata) in pictures().items():
         if name in known:
             continue
-        data = api.encode(image, quality, model=weights, metadata=metadata, threads=1)
+        how = {"lossless": True} if quality is None else {"quality": quality, "model": weights}
+        data = api.encode(image, metadata=metadata, threads=1, **how)
         with open(golden / f"{name}.aez", "xb") as file:
             file.write(data)
         Image.fromarray(api.decode(data, threads=1)).save(golden / f"{name}.png", optimize=True)
-        symbols = api.decode_symbols(data)
+        symbols = learned_symbols(data)
         counts = {
             "coded": int(sum(np.count_nonzero(index) for _, index, _ in symbols)),
             "not zero": int(sum(np.count_nonzero(r) for _, _, r in symbols)),
@@ -156,10 +191,11 @@ def main(folder: Path) -> None:
         }
         known[name] = {
             "bytes": len(data),
+            "exact": api.read_info(data).exact,
             "symbols": counts,
             "sha256": symbol_hashes(data) | metadata_hashes(metadata),
         }
-        print(name, len(data), counts, len({*np.concatenate([i.ravel() for _, i, _ in symbols])}))
+        print(name, len(data), known[name]["exact"], counts, len({n for _, i, _ in symbols for n in i.flat}))
     listed.write_text(json.dumps(known, indent=1) + "\n")
 
 

@@ -24,6 +24,7 @@ FLOORS = [
     {"entropy", "settings"},
     {"model", "imagefile"},
     {"family"},
+    {"exact"},
     {"codec", "classic"},
     {"families"},
     {"api", "damage"},
@@ -38,9 +39,11 @@ FLOORS = [
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
     "model": [{"runtime", "weights", "lapped"}, {"model"}],
+    "exact": [{"webp", "look"}, {"layout", "tiles"}, {"family"}],
     "codec": [
-        {"latents", "transforms", "envelope"},
-        {"tilecoder", "forecast"},
+        {"latents", "transforms"},
+        {"tilecoder", "forecast", "competition"},
+        {"envelope"},
         {"decoder", "refine", "search"},
         {"salvage", "encoder"},
         {"rate_control"},
@@ -73,7 +76,7 @@ USERS = {
     "pillow_jxl": {"imagefile"},
     "ssimulacra2": {"bench"},
     "matplotlib": {"bench", "train", "classic.train"},
-    "PIL": {"imagefile", "pillow", "bench", "train", "classic", "classic.train"},
+    "PIL": {"imagefile", "pillow", "exact", "bench", "train", "classic", "classic.train"},
 }
 HEAVY = {
     *("tensorflow", "keras", "jax", "ai_edge_quantizer", "matplotlib", "scipy"),

@@ -6,7 +6,6 @@ import numpy as np
 
 from aecodec.classic import codec
 from aecodec.classic.weights import Classic, classics
-from aecodec.container import DamagedFile
 from aecodec.errors import DecodeError, EncodeError
 from aecodec.family import Bitstreams
 from aecodec.geometry import Region
@@ -30,8 +29,8 @@ class ClassicFamily:
         return codec.decode(bitstreams.header, bitstreams.tile(0), model, threads)[area.inside]
 
     def salvage(
-        self, salvaged: DamagedFile, model: Classic, threads: int | None
+        self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Classic, threads: int | None
     ) -> tuple[np.ndarray, dict[int, DecodeError]]:
-        for error in salvaged.tiles.values():  # the one tile is sound, or nothing is
+        for error in damaged.values():  # the one tile is sound, or nothing is
             raise error
-        return codec.decode(salvaged.container.header, salvaged.container.tiles[0], model, threads), {}
+        return codec.decode(bitstreams.header, bitstreams.tile(0), model, threads), {}

@@ -1,4 +1,4 @@
-"""Bitstreams of tiles -> y_hat -> pixels, for the tiles that an area depends on alone."""
+"""Bitstreams of tiles -> y_hat, exact pixels -> pixels, for the tiles that an area depends on alone."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,12 @@ import numpy as np
 from aecodec import geometry
 from aecodec.codec.latents import Symbols
 from aecodec.codec.tilecoder import CodedTile, TileCoder
-from aecodec.codec.transforms import needed, synthesise
+from aecodec.codec.transforms import HALO, needed, synthesise, synthesise_between
 from aecodec.container import Header
 from aecodec.errors import CorruptError, UnsupportedError
+from aecodec.exact.tiles import decode_tiles
 from aecodec.family import Bitstreams
-from aecodec.geometry import STRIDE, TILE_PIXELS, Region, Tile
+from aecodec.geometry import STRIDE, TILE_PIXELS, Region, Tile, covered
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
 from aecodec.pixels import luma
@@ -31,13 +32,18 @@ class Decoder:
 
     def decode(self, bitstreams: Bitstreams, area: Region) -> np.ndarray:
         """The colours of an area: uint8 (H, W) of a grey image, else (H, W, 3). Raises DecodeError."""
-        window = needed(area, self.header.height, self.header.width)
-        rgb = self.synthesise(self.coder.decode(self.coded_tiles(bitstreams, window), window), window)
-        top, left = area.y - window.top * STRIDE, area.x - window.left * STRIDE
-        return self.colours(rgb[top : top + area.height, left : left + area.width])
+        inside = needed(area, self.header.height, self.header.width, halo=0)
+        if all(number in bitstreams.exact for number, tile in enumerate(self.tiles) if tile.meets(inside)):
+            return self.colours(decode_tiles(bitstreams, area, self.workers)[0])
+        # Pixels depend on latents within the halo; behind exact tiles these depend on pixels, and they on latents.
+        halo = 3 * HALO if bitstreams.exact else HALO
+        window = needed(area, self.header.height, self.header.width, halo)
+        y_hat = self.coder.decode(self.coded_tiles(bitstreams, window), window)
+        rgb = self.pixels(y_hat, window, bitstreams)
+        return self.colours(rgb[area.moved(-window.left * STRIDE, -window.top * STRIDE).inside])
 
     def symbols(self, bitstreams: Bitstreams) -> Iterator[Symbols]:
-        """The symbols of all tiles, exactly; no float network takes part in it. Raises DecodeError."""
+        """The symbols of all learned tiles, exactly; no float network takes part in it. Raises DecodeError."""
         return self.coder.parse(self.coded_tiles(bitstreams, self.window))
 
     @property
@@ -46,15 +52,24 @@ class Decoder:
         return Tile(0, 0, geometry.latent_size(self.header.height), geometry.latent_size(self.header.width))
 
     def coded_tiles(self, bitstreams: Bitstreams, window: Tile) -> list[CodedTile]:
-        """The tiles that meet a window, with their bitstreams."""
-        tiles = enumerate(self.tiles)
+        """The learned tiles that meet a window, with their bitstreams."""
+        tiles = [pair for pair in enumerate(self.tiles) if pair[0] not in bitstreams.exact]
         return [CodedTile(number, tile, bitstreams.tile(number)) for number, tile in tiles if tile.meets(window)]
 
-    def synthesise(self, y_hat: np.ndarray, window: Tile) -> np.ndarray:
-        """y_hat (h, w, M) of a window at unit gain -> its RGB inside the image."""
-        height = min(window.height * STRIDE, self.header.height - window.top * STRIDE)
-        width = min(window.width * STRIDE, self.header.width - window.left * STRIDE)
-        return synthesise(y_hat, (height, width), self.coder.point, self.workers)
+    def pixels(self, y_hat: np.ndarray, window: Tile, bitstreams: Bitstreams) -> np.ndarray:
+        """y_hat (h, w, M) of a window at unit gain, and exact tiles -> its RGB inside the image.
+
+        Raises DecodeError for an exact tile.
+        """
+        left, top = window.left * STRIDE, window.top * STRIDE
+        width, height = self.header.width - left, self.header.height - top
+        area = Region(left, top, min(window.width * STRIDE, width), min(window.height * STRIDE, height))
+        mask = covered([self.tiles[number] for number in bitstreams.exact], window)
+        if not mask.any():
+            return synthesise(y_hat, (area.height, area.width), self.coder.point, self.workers)
+        rgb, _ = decode_tiles(bitstreams, area, self.workers)
+        synthesise_between(y_hat, rgb, mask, self.coder.point, self.workers)
+        return rgb
 
     def colours(self, rgb: np.ndarray) -> np.ndarray:
         """RGB -> what the image has of it."""

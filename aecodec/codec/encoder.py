@@ -1,15 +1,16 @@
 """An image on its way into a file: analysed once, then coded at any quality, as often as a search needs it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from aecodec.codec.competition import Coded, Competition
 from aecodec.codec.latents import Latents, Symbols
 from aecodec.codec.refine import Refiner, strips
 from aecodec.codec.tilecoder import TileCoder
-from aecodec.codec.transforms import analyse
-from aecodec.geometry import Tile, pad_window
+from aecodec.codec.transforms import analyse, synthesise, synthesise_between
+from aecodec.geometry import Tile, covered, pad_window
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
 from aecodec.progress import report
@@ -20,6 +21,7 @@ class Encoder:
     """pixels: uint8 (H, W, 3); latents: of the image.
 
     effort: number of steps by which latents are refined at a quality, before they are coded; 0 where the model cannot.
+    competition: of the kinds of its tiles.
     """
 
     pixels: np.ndarray
@@ -27,18 +29,20 @@ class Encoder:
     effort: int
     model: Model
     workers: Workers
+    competition: Competition
 
     @classmethod
     def of(cls, pixels: np.ndarray, effort: int, model: Model, workers: Workers) -> "Encoder":
         """Analyse an image."""
         y = analyse(pixels, model, workers)
-        return cls(pixels, Latents.of(y), effort if model.refines else 0, model, workers)
+        competition = Competition(pixels, effort, workers)
+        return cls(pixels, Latents.of(y), effort if model.refines else 0, model, workers, competition)
 
     def sample(self, tiles: Sequence[Tile]) -> "Encoder":
         """These tiles, all of them whole, side by side as if they were an image."""
         pixels = np.concatenate([pad_window(self.pixels, *tile.pixels) for tile in tiles], axis=1)
         y = np.concatenate([self.latents.y[tile.inside] for tile in tiles], axis=1)
-        return Encoder(pixels, Latents.of(y), self.effort, self.model, self.workers)
+        return replace(self, pixels=pixels, latents=Latents.of(y))
 
     def coder(self, qindex: int) -> TileCoder:
         """The coder of its tiles at a quality."""
@@ -46,20 +50,34 @@ class Encoder:
 
     def refined(self, coder: TileCoder) -> Iterator[Latents]:
         """The latents that are coded at a quality, from top to bottom."""
-        if not self.effort:
-            return iter([self.latents])
         refiner, latents = Refiner(self.pixels, coder), strips(self.latents.y)
         for _ in range(self.effort):
             latents = refiner.step(latents)
         return latents
 
-    def encode(self, qindex: int, out: np.ndarray | None = None) -> list[bytes]:
-        """Return the bitstream of each tile; `out`, float32 like y, is filled with what the decoder makes of them."""
-        bitstreams, coder = [], self.coder(qindex)
+    def encode(self, qindex: int, out: np.ndarray | None = None, weight: float = 1) -> list[Coded]:
+        """Return the tiles as the file holds them.
+
+        out: float32 like y, filled with what the decoder makes of the learned tiles. weight: of the squared error of
+        learned tiles against the bits of exact ones, see `Competition.choose`.
+        """
+        tiles, coder = [], self.coder(qindex)
         for strip in self.refined(coder):
-            bitstreams += coder.encode(strip, None if out is None else out[strip.top :])
+            y_hat = np.empty_like(strip.y) if out is None else out[strip.top : strip.top + len(strip.y)]
+            tiles += self.competition.choose(strip, coder.encode(strip, y_hat), y_hat, coder.point, weight)
             report((strip.top + len(strip.y)) / len(self.latents.y))
-        return bitstreams
+        return tiles
+
+    def decode(self, tiles: Sequence[Coded], y_hat: np.ndarray, qindex: int) -> np.ndarray:
+        """Return the pixels, uint8 (H, W, 3), that the decoder makes of tiles and what `encode` says of y_hat."""
+        point, size = self.model.at(qindex), self.pixels.shape[:2]
+        if not any(coded.exact for coded in tiles):
+            return synthesise(y_hat, size, point, self.workers)
+        exact = (tile for tile, coded in zip(self.latents.tiles, tiles, strict=True) if coded.exact)
+        mask = covered(exact, Tile(0, 0, *y_hat.shape[:2]))
+        y_hat, pixels = np.where(mask[..., None], np.float32(0), y_hat), self.pixels.copy()
+        synthesise_between(y_hat, pixels, mask, point, self.workers)
+        return pixels
 
     def reconstruct(self, qindex: int, out: np.ndarray) -> None:
         """Fill `out` as `encode` does, but make no bitstreams."""

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aecodec import container
-from aecodec.container import Chunk, Header
+from aecodec.codec.competition import Coded
+from aecodec.container import NO_MODEL, Chunk, Header
+from aecodec.exact.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +16,21 @@ class Envelope:
     header: Header
     chunks: Sequence[Chunk]
 
-    def bytes(self, qindex: int, bitstreams: Sequence[bytes]) -> bytes:
+    def bytes(self, qindex: int, tiles: Sequence[Coded]) -> bytes:
         """The whole file."""
-        return container.write(replace(self.header, quality=qindex), bitstreams, self.chunks)
+        bitstreams = [coded.bitstream for coded in tiles]
+        exact = {number for number, coded in enumerate(tiles) if coded.exact}
+        if len(exact) == len(tiles):
+            return self.lossless(Layout(self.header.tile, bitstreams))
+        return container.write(replace(self.header, quality=qindex), bitstreams, self.chunks, exact)
+
+    def lossless(self, layout: Layout) -> bytes:
+        """The whole file with exact tiles alone."""
+        header = replace(self.header, model=NO_MODEL, quality=0, tile=layout.edge)
+        return container.write(header, layout.bitstreams, self.chunks, range(len(layout.bitstreams)))
 
     @property
     def overhead(self) -> int:
         """Bytes of the file beside the bitstreams, about: as if each length of a tile took two bytes."""
         count = self.header.tile_count
-        return len(self.bytes(0, [b""] * count)) + 3 * count  # bitstreams end in words
+        return len(self.bytes(0, [Coded(b"")] * count)) + 3 * count  # bitstreams end in words

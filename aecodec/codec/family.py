@@ -9,7 +9,7 @@ from aecodec.codec.decoder import Decoder
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.envelope import Envelope
 from aecodec.codec.salvage import salvage
-from aecodec.container import ALPHA, Chunk, DamagedFile, Header
+from aecodec.container import ALPHA, Chunk, Header
 from aecodec.container.alpha import encode_alpha
 from aecodec.errors import DecodeError
 from aecodec.family import Bitstreams
@@ -48,7 +48,7 @@ class LearnedFamily:
             return Decoder(bitstreams.header, model, workers).decode(bitstreams, area)
 
     def salvage(
-        self, salvaged: DamagedFile, model: Model, threads: int | None
+        self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Model, threads: int | None
     ) -> tuple[np.ndarray, dict[int, DecodeError]]:
         with Workers(threads) as workers:
-            return salvage(Decoder(salvaged.container.header, model, workers), salvaged)
+            return salvage(Decoder(bitstreams.header, model, workers), bitstreams, damaged)

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from aecodec.codec.competition import Coded
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.envelope import Envelope
 from aecodec.codec.forecast import fixed, guess_bits, psnr_forecast
 from aecodec.codec.latents import Latents
 from aecodec.codec.search import Goal, Search
-from aecodec.codec.transforms import HALO, synthesise
+from aecodec.codec.transforms import HALO
 from aecodec.errors import EncodeError
 from aecodec.geometry import STRIDE, TILE, Tile
 from aecodec.pixels import luma, psnr_of, squared_error
@@ -31,6 +32,7 @@ _MANY = 32  # tiles, from which on a sample of them has the PSNR of the image, m
 _FRACTION = 8  # a sample is this part of the tiles,
 _SAMPLE = 16  # but not more of them
 _ROUGH = 16  # qindexes, over which rounding hides that the curves of one tile rise
+_WEIGHTS = (4, 16, 64, 256, math.inf)  # of the squared error, where more tiles than usual have to be exact
 _LOSSLESS = 200.0  # dB, for arithmetic: more than any pixels but equal ones have
 
 
@@ -46,7 +48,14 @@ def encode(encoder: Encoder, envelope: Envelope, target: Target, seen: np.ndarra
     if size is not None:
         return SizeControl(encoder, envelope, size).run()
     qindex = encoder.model.qindex(DEFAULT_QUALITY if target.quality is None else target.quality)
-    return envelope.bytes(qindex, encoder.encode(qindex))
+    return _file(encoder, envelope, qindex, encoder.encode(qindex))
+
+
+def _file(encoder: Encoder, envelope: Envelope, qindex: int, tiles: Sequence[Coded]) -> bytes:
+    """The file, or one with exact tiles alone if that is smaller."""
+    data = envelope.bytes(qindex, tiles)
+    layout = encoder.competition.smaller(len(data))
+    return data if layout is None else min(data, envelope.lossless(layout), key=len)
 
 
 class SizeControl:
@@ -92,7 +101,7 @@ class SizeControl:
         return Search(fixed(curve), Goal(aim - 0.1, aim + 0.1, aim), max_tries=3).run(estimate)
 
     def _measure(self, qindex: int) -> float:
-        data = self._envelope.bytes(qindex, self._encoder.encode(qindex))
+        data = _file(self._encoder, self._envelope, qindex, self._encoder.encode(qindex))
         if len(self._best) < len(data) <= self._limit:
             self._best = data
         self._min_size = min(self._min_size, len(data))
@@ -109,52 +118,37 @@ class PsnrControl:
         self._encoder, self._envelope, self._target = encoder, envelope, target
         self._seen = seen if seen is not None and seen.any() else None
         self._grey = envelope.header.channels < 3
-        self._max_psnr, self._best_psnr = -math.inf, math.inf
-        self._best: tuple[int, list[bytes] | None] | None = None
+        self._best_psnr = math.inf
+        self._best: tuple[int, list[Coded]] | None = None
         self._y_hat = np.empty_like(encoder.latents.y)
         self._whole = [tile for tile in encoder.latents.tiles if tile.height == tile.width == TILE]
-        self._sampled = len(self._whole) >= _MANY
-        # Whether a try is likely to be the last, so that its bitstreams are worth making; with refinement, which takes
-        # so long that it is not done twice to save the coding, they always are.
-        self._informed = self._sampled or encoder.effort > 0
 
     def run(self) -> bytes:
-        """Return the file. Raises EncodeError that says what can be reached."""
+        """Return the file. Where quality 100 does not reach the target, more and more tiles are exact."""
         aim = self._target + EXCESS / 2
         forecast = psnr_forecast(self._encoder.latents, self._encoder.model)
-        if self._sampled:
+        if len(self._whole) >= _MANY:
             sample = _spread(self._whole, len(self._encoder.latents.tiles) // _FRACTION)
             shift = forecast({}) - psnr_forecast(Latents(self._encoder.latents.y, sample), self._encoder.model)({})
             probe = self._encoder.sample(sample)
             search = Search(forecast, Goal(aim - 0.3, aim + 0.3, aim), max_tries=2)
             forecast = fixed(search.run(lambda qindex: self._sample_psnr(probe, qindex) + shift[qindex]))
         Search(forecast, Goal(self._target, self._target + EXCESS, aim)).run(self._measure)
-        if self._best is None:
-            last = self._encoder.model.max_qindex
-            for qindex in range(last - 1, last - 1 - _neighbours(self._encoder), -1):
-                self._measure(qindex)
-        if self._best is None:
-            reached = f"at most {math.floor(100 * self._max_psnr) / 100:.2f} dB"
-            raise EncodeError(f"target PSNR: {self._target:g} dB, expected {reached}")
-        qindex, bitstreams = self._best
-        return self._envelope.bytes(qindex, bitstreams or self._encoder.encode(qindex))
+        for weight in _WEIGHTS:
+            if self._best is None:
+                self._measure(self._encoder.model.max_qindex, weight)
+        return _file(self._encoder, self._envelope, *self._best)
 
-    def _measure(self, qindex: int) -> float:
-        encoder, pixels, bitstreams = self._encoder, self._encoder.pixels, None
-        if self._informed:
-            bitstreams = encoder.encode(qindex, self._y_hat)
-        else:
-            encoder.reconstruct(qindex, self._y_hat)
-            self._informed = True
-        decoded = synthesise(self._y_hat, pixels.shape[:2], encoder.model.at(qindex), encoder.workers)
-        positions = pixels[..., 0].size
+    def _measure(self, qindex: int, weight: float = 1) -> float:
+        encoder, pixels = self._encoder, self._encoder.pixels
+        tiles = encoder.encode(qindex, self._y_hat, weight)
+        decoded, positions = encoder.decode(tiles, self._y_hat, qindex), pixels[..., 0].size
         if self._seen is not None:
             np.copyto(decoded, pixels, where=~self._seen[..., None])
             positions = int(self._seen.sum())
         value = self._psnr(self._squares(decoded, pixels), positions)
-        self._max_psnr = max(self._max_psnr, value)
         if value >= self._target and (self._best is None or value < self._best_psnr):
-            self._best_psnr, self._best = value, (qindex, bitstreams)
+            self._best_psnr, self._best = value, (qindex, tiles)
         return value
 
     def _sample_psnr(self, probe: Encoder, qindex: int) -> float:
@@ -178,7 +172,7 @@ class PsnrControl:
 
 
 def _neighbours(encoder: Encoder) -> int:
-    """How many qindexes next to the last one may be better than it, as rounding of symbols makes curves rough.
+    """How many qindexes next to the first one may be better than it, as rounding of symbols makes curves rough.
 
     In images of many tiles it evens out.
     """

@@ -133,11 +133,11 @@ class TileCoder:
             yield y_hat[coded.tile.crop] * self.point.inverse_gain
 
     def decode(self, tiles: Sequence[CodedTile], window: Tile) -> np.ndarray:
-        """All tiles that meet a window -> y_hat (h, w, M) of the window, at unit gain.
+        """The learned tiles that meet a window -> y_hat (h, w, M) of the window, at unit gain, 0 between them.
 
         Raises CorruptError with the tile's number.
         """
-        out = np.empty((window.height, window.width, self.model.latent), np.float32)
+        out = np.zeros((window.height, window.width, self.model.latent), np.float32)
 
         def run(batch: Sequence[CodedTile]) -> None:
             for coded, y_hat in zip(batch, self.decode_tiles(batch), strict=True):

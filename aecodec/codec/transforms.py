@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from aecodec.geometry import STRIDE, Region, Tile, latent_size, windows
+from aecodec.geometry import STRIDE, Region, Tile, Window, latent_size, windows
 from aecodec.model.model import Model, QualityPoint
 from aecodec.parallel import Workers
 
 WINDOW = 80  # latents along the edge of the largest window
+_SMALL_WINDOW = 42  # the same where few windows may do: two tiles and the halo
 HALO = 5  # latents: the receptive field of either transform, overlap included
 
 
@@ -32,7 +33,48 @@ def synthesise(y_hat: np.ndarray, size: tuple[int, int], point: QualityPoint, wo
     return pixels
 
 
-def needed(area: Region, height: int, width: int) -> Tile:
+def synthesise_between(
+    y_hat: np.ndarray, pixels: np.ndarray, exact: np.ndarray, point: QualityPoint, workers: Workers
+) -> None:
+    """Fill in the pixels of learned tiles in an image that holds those of its exact tiles.
+
+    y_hat: (h, w, M) at unit gain, 0 where tiles are exact; it changes. pixels: uint8 (H, W, 3). exact: bool (h, w).
+
+    At the border of an exact tile the synthesis lacks the latents behind it. A first synthesis without them and the
+    exact pixels together give an image whose analysis has these latents, and a second synthesis makes use of them.
+    """
+    learned = ~exact
+    at_border, behind_border = learned & _grown(exact), exact & _grown(learned)
+    mask = learned.repeat(STRIDE, 0).repeat(STRIDE, 1)[: pixels.shape[0], : pixels.shape[1]]
+
+    def near(where: np.ndarray) -> list[Window]:
+        return [window for window in windows(*exact.shape, _SMALL_WINDOW, HALO) if window.kept(where).any()]
+
+    def synthesise_where(where: np.ndarray) -> None:
+        workers.map(lambda window: window.paste(point.synthesis(window.cut(y_hat)), pixels, STRIDE, mask), near(where))
+
+    synthesise_where(learned)
+    if not at_border.any():
+        return
+    scale = point.gain * point.inverse_gain
+    workers.map(
+        lambda window: window.paste(
+            point.model.analysis(window.cut(pixels, STRIDE)) * scale, y_hat, where=behind_border
+        ),
+        near(behind_border),
+    )
+    synthesise_where(at_border)
+
+
+def _grown(where: np.ndarray) -> np.ndarray:
+    """What lies within HALO of True, bool (h, w)."""
+    for axis in (0, 1):
+        padded = np.pad(where, [(HALO, HALO) if axis == a else (0, 0) for a in (0, 1)])
+        where = np.lib.stride_tricks.sliding_window_view(padded, 2 * HALO + 1, axis).any(-1)
+    return where
+
+
+def needed(area: Region, height: int, width: int, halo: int = HALO) -> Tile:
     """The latents that pixels of an image of height x width depend on.
 
     >>> needed(Region(x=100, y=700, width=20, height=68), 768, 512)
@@ -40,8 +82,8 @@ def needed(area: Region, height: int, width: int) -> Tile:
     """
 
     def reach(start: int, size: int, length: int) -> tuple[int, int]:
-        first = max(start // STRIDE - HALO, 0)
-        return first, min(latent_size(start + size) + HALO, latent_size(length)) - first
+        first = max(start // STRIDE - halo, 0)
+        return first, min(latent_size(start + size) + halo, latent_size(length)) - first
 
     (top, rows), (left, columns) = reach(area.y, area.height, height), reach(area.x, area.width, width)
     return Tile(top, left, rows, columns)

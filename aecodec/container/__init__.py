@@ -22,7 +22,16 @@ from aecodec.container.container import (
     read_tile,
     write,
 )
-from aecodec.container.header import HEADER_SIZE, SIGNATURE, VERSION, BytesLike, Header, pack_header, read_header
+from aecodec.container.header import (
+    HEADER_SIZE,
+    NO_MODEL,
+    SIGNATURE,
+    VERSION,
+    BytesLike,
+    Header,
+    pack_header,
+    read_header,
+)
 from aecodec.container.salvage import DamagedFile, read_damaged
 
 __all__ = [
@@ -31,6 +40,7 @@ __all__ = [
     "HEADER_SIZE",
     "ICC",
     "KNOWN_TAGS",
+    "NO_MODEL",
     "SIGNATURE",
     "VERSION",
     "XMP",

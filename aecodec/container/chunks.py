@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from aecodec.container.header import NO_MODEL, Header
+
 # Tags. An upper-case first letter means: a reader that does not know the tag refuses the file.
 ALPHA = b"ALPH"
 ICC = b"iccp"
@@ -30,8 +32,8 @@ def label(tag: bytes) -> str:
     return f"chunk {tag.decode('ascii').rstrip()}"
 
 
-def check_tags(tags: Sequence[bytes], channels: int, error: type[Exception], unknown: type[Exception]) -> None:
-    """Raise `error` unless a file with these channels may have these tags, `unknown` for a required one not known."""
+def check_tags(tags: Sequence[bytes], header: Header, error: type[Exception], unknown: type[Exception]) -> None:
+    """Raise `error` unless a file with this header may have these tags, `unknown` for a required one not known."""
     for tag in tags:
         if not _TAG.fullmatch(tag):
             raise error(f"index: chunk tag {tag!r}, expected a letter and three letters, digits or spaces")
@@ -41,5 +43,7 @@ def check_tags(tags: Sequence[bytes], channels: int, error: type[Exception], unk
     for tag in KNOWN_TAGS:
         if tags.count(tag) > 1:
             raise error(f"{label(tag)}: found {tags.count(tag)} times, expected once")
-    if (ALPHA in tags) != (channels in (2, 4)):
-        raise error(f"{label(ALPHA)}: {'found' if ALPHA in tags else 'missing'}, but channels is {channels}")
+    has_alpha = header.channels in (2, 4)
+    in_tiles = has_alpha and header.version > 1 and header.model == NO_MODEL  # or at least it may be
+    if (ALPHA in tags) != has_alpha and not in_tiles:
+        raise error(f"{label(ALPHA)}: {'found' if ALPHA in tags else 'missing'}, but channels is {header.channels}")

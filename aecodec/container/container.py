@@ -6,13 +6,14 @@ loop is larger than the size of the file allows.
 
 import struct
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from aecodec.container.chunks import ALPHA, Chunk, check_tags, label
 from aecodec.container.header import (
     HEADER_SIZE,
+    NO_MODEL,
     U32,
     BytesLike,
     Header,
@@ -31,11 +32,15 @@ _SMALLEST_TILE_ENTRY = 5  # a length in one byte, a checksum in four
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A whole file. `tiles`: one bitstream per tile, row by row, as views into the bytes that were read."""
+    """A whole file. `tiles`: one bitstream per tile, row by row, as views into the bytes that were read.
+
+    `exact`: numbers of the tiles that are stored without loss; the others are for the header's model.
+    """
 
     header: Header
     tiles: tuple[memoryview, ...]
     chunks: tuple[Chunk, ...]
+    exact: frozenset[int] = frozenset()
 
 
 class Extent(NamedTuple):
@@ -48,19 +53,27 @@ class Extent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Where everything lies. `chunks`: tags and extents in the order of the file; `size`: bytes of the whole file."""
+    """Where everything lies. `chunks`: tags and extents in the order of the file; `size`: bytes of the whole file.
+
+    `exact`: as in `Container`.
+    """
 
     header: Header
     tiles: tuple[Extent, ...]
     chunks: tuple[tuple[bytes, Extent], ...]
     size: int
+    exact: frozenset[int] = frozenset()
 
 
-def write(header: Header, tiles: Sequence[BytesLike], chunks: Sequence[Chunk] = ()) -> bytes:
+def write(
+    header: Header, tiles: Sequence[BytesLike], chunks: Sequence[Chunk] = (), exact: Collection[int] = ()
+) -> bytes:
     """Pack a file.
 
     `tiles`: the bitstreams, row by row, `header.tile_count` of them. `chunks`: stored in this order; one of them is
-    `ALPHA` if and only if there is an alpha channel.
+    `ALPHA` if and only if there is an alpha channel, but if all tiles are exact, they may hold it. `exact`: numbers of
+    the exact tiles; they decide on the version, whatever the header says. If all tiles are exact, the header's model
+    must be `NO_MODEL` and its quality 0.
 
     Raises EncodeError if a value is out of range, tiles are missing or left over, or `read` would refuse the chunks;
     TypeError if a value is no integer or a bitstream no bytes.
@@ -69,23 +82,27 @@ def write(header: Header, tiles: Sequence[BytesLike], chunks: Sequence[Chunk] = 
     >>> read(data).chunks
     (Chunk(tag=b'iccp', data=b'profile'),)
     """
+    header = replace(header, version=2 if exact else 1)
     head = pack_header(header)
     if len(tiles) != header.tile_count:
         raise EncodeError(f"container: {len(tiles)} tiles, expected {header.tile_count}")
     if len(chunks) > _MAX_CHUNKS:
         raise EncodeError(f"container: {len(chunks)} chunks, expected at most {_MAX_CHUNKS}")
-    check_tags([tag for tag, _ in chunks], header.channels, EncodeError, EncodeError)
+    _check_exact(header, exact, EncodeError)
+    check_tags([tag for tag, _ in chunks], header, EncodeError, EncodeError)
     chunk_data = [view_bytes(data) for _, data in chunks]
     tile_data = [view_bytes(data) for data in tiles]
+    longest = _MAX_LENGTH // header.version
     for view in chunk_data + tile_data:
-        if view.nbytes > _MAX_LENGTH:
-            raise EncodeError(f"container: chunk or tile of {view.nbytes} bytes, expected at most {_MAX_LENGTH}")
+        if view.nbytes > longest:
+            raise EncodeError(f"container: chunk or tile of {view.nbytes} bytes, expected at most {longest}")
 
     index = bytearray([len(chunks)])
     for (tag, _), view in zip(chunks, chunk_data, strict=True):
         index += tag + _varint(view.nbytes) + U32.pack(zlib.crc32(view))
-    for view in tile_data:
-        index += _varint(view.nbytes) + U32.pack(zlib.crc32(view))
+    for number, view in enumerate(tile_data):
+        size = 2 * view.nbytes + (number in exact) if exact else view.nbytes
+        index += _varint(size) + U32.pack(zlib.crc32(view))
     return b"".join([head, index, U32.pack(zlib.crc32(index)), *chunk_data, *tile_data])
 
 
@@ -105,7 +122,7 @@ def read(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Container:
     index = read_index(view, limits)
     check_size(view, index)
     tiles = tuple(read_tile(view, index, number) for number in range(len(index.tiles)))
-    return Container(index.header, tiles, read_chunks(view, index))
+    return Container(index.header, tiles, read_chunks(view, index), index.exact)
 
 
 def read_index(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Index:
@@ -143,7 +160,14 @@ def read_index(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Index:
         at += 4
     except (IndexError, struct.error):
         raise TruncatedError(f"index: goes on after the end of the file at byte {view.nbytes}") from None
-    check_tags(tags, header.channels, CorruptError, UnsupportedError)
+    exact: frozenset[int] = frozenset()
+    if header.version > 1:
+        exact = frozenset(number for number, (size, _) in enumerate(entries[chunk_count:]) if size % 2)
+        entries[chunk_count:] = [(size // 2, checksum) for size, checksum in entries[chunk_count:]]
+        if not exact:
+            raise CorruptError("index: no tile is exact, expected one in format version 2")
+    _check_exact(header, exact, CorruptError)
+    check_tags(tags, header, CorruptError, UnsupportedError)
     metadata = sum(length for tag, (length, _) in zip(tags, entries, strict=False) if tag != ALPHA)
     limits.check("metadata", metadata, f"index: {metadata} bytes of metadata")
 
@@ -151,7 +175,7 @@ def read_index(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Index:
     for length, checksum in entries:
         extents.append(Extent(at, length, checksum))
         at += length
-    return Index(header, tuple(extents[chunk_count:]), tuple(zip(tags, extents, strict=False)), at)
+    return Index(header, tuple(extents[chunk_count:]), tuple(zip(tags, extents, strict=False)), at, exact)
 
 
 def read_tile(data: BytesLike, index: Index, number: int) -> memoryview:
@@ -198,6 +222,15 @@ def _take(view: memoryview, extent: Extent, name: str) -> memoryview:
         raise TruncatedError(f"{name}: {part.nbytes} bytes, expected {extent.size}")
     check_sum(name, part, extent.checksum)
     return part
+
+
+def _check_exact(header: Header, exact: Collection[int], error: type[Exception]) -> None:
+    """Raise an error unless model and quality are 0 exactly if all tiles are exact."""
+    whole = len(exact) == header.tile_count
+    if exact and whole != (header.model == NO_MODEL):
+        raise error(f"header: model {header.model}, but {len(exact)} of {header.tile_count} tiles are exact")
+    if whole and header.quality:
+        raise error(f"header: quality {header.quality}, expected 0 where all tiles are exact")
 
 
 def _varint(value: int) -> bytes:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from aecodec.errors import CorruptError, EncodeError, NotAezError, TruncatedError, UnsupportedError
 
 SIGNATURE = b"\x89AEZ\r\n"
-VERSION = 1
+VERSION = 2  # the last one that is known; 1 has no exact tiles
+NO_MODEL = 0  # id in files whose tiles are all exact
 HEADER_SIZE = 26  # with its checksum
 U32 = struct.Struct("<I")  # a checksum
 
@@ -31,7 +32,8 @@ class Header:
 
     `model`: 0..65535. `width`, `height`: pixels, 1..2**31-1. `channels`: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and
     alpha. `quality`: 0..65535, in the model's own units. `tile`: edge of a tile in pixels, 0..65535, where 0 means one
-    tile, the whole image. The values are checked when they are written or read, not here.
+    tile, the whole image. `version`: of the format, 1 or, if some tile is exact, 2. The values are checked when they
+    are written or read, not here.
 
     >>> Header(model=1, width=768, height=512, channels=3, quality=1024, tile=256).tile_grid
     (2, 3)
@@ -43,6 +45,7 @@ class Header:
     channels: int
     quality: int
     tile: int
+    version: int = 1
 
     @property
     def tile_grid(self) -> tuple[int, int]:
@@ -50,6 +53,17 @@ class Header:
         if self.tile == 0:
             return 1, 1
         return -(-self.height // self.tile), -(-self.width // self.tile)
+
+    def tile_area(self, number: int) -> tuple[int, int, int, int]:
+        """x, y, width and height of a tile in pixels.
+
+        >>> Header(model=1, width=768, height=500, channels=3, quality=1024, tile=256).tile_area(4)
+        (256, 256, 256, 244)
+        """
+        edge = self.tile or max(self.width, self.height)
+        row, column = divmod(number, self.tile_grid[1])
+        x, y = column * edge, row * edge
+        return x, y, min(edge, self.width - x), min(edge, self.height - y)
 
     @property
     def tile_count(self) -> int:
@@ -67,7 +81,7 @@ def pack_header(header: Header) -> bytes:
     '01 03 01 00 00 04'
     """
     _check_header(header, EncodeError)
-    head = _HEADER.pack(SIGNATURE, VERSION, *(getattr(header, name) for name in _RANGES))
+    head = _HEADER.pack(SIGNATURE, header.version, *(getattr(header, name) for name in _RANGES))
     return head + U32.pack(zlib.crc32(head))
 
 
@@ -77,7 +91,7 @@ def read_header(data: BytesLike) -> Header:
     Raises NotAezError, TruncatedError, CorruptError or UnsupportedError. Limits do not apply.
 
     >>> read_header(pack_header(Header(1, 3, 2, 3, 1024, 256)))
-    Header(model=1, width=3, height=2, channels=3, quality=1024, tile=256)
+    Header(model=1, width=3, height=2, channels=3, quality=1024, tile=256, version=1)
     """
     head = bytes(view_bytes(data)[:HEADER_SIZE])
     start = head[: len(SIGNATURE)]
@@ -87,10 +101,10 @@ def read_header(data: BytesLike) -> Header:
         raise TruncatedError(f"header: {len(head)} bytes, expected {HEADER_SIZE}")
     check_sum("header", head[: _HEADER.size], U32.unpack_from(head, _HEADER.size)[0])
     _, version, *fields = _HEADER.unpack_from(head)
-    if version != VERSION:
+    if not 1 <= version <= VERSION:
         error = UnsupportedError if version > VERSION else CorruptError
-        raise error(f"header: format version {version}, expected {VERSION}")
-    header = Header(**dict(zip(_RANGES, fields, strict=True)))
+        raise error(f"header: format version {version}, expected 1 to {VERSION}")
+    header = Header(**dict(zip(_RANGES, fields, strict=True)), version=version)
     _check_header(header, CorruptError)
     return header
 

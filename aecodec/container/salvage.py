@@ -48,4 +48,4 @@ def read_damaged(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> DamagedFil
         except DecodeError as error:
             tiles.append(view[:0])
             damaged_tiles[number] = error.with_traceback(None)  # there may be very many
-    return DamagedFile(Container(index.header, tuple(tiles), tuple(chunks)), damaged_tiles, damaged_chunks)
+    return DamagedFile(Container(index.header, tuple(tiles), tuple(chunks), index.exact), damaged_tiles, damaged_chunks)

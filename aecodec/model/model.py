@@ -189,6 +189,13 @@ class QualityPoint:
         self.model, self.qindex = model, qindex
 
     @property
+    def lmbda(self) -> float:
+        """The Lagrangian multiplier of training: cost = bits per pixel + lmbda * MSE (0..255)."""
+        shape = self.model.entry_of("shape")
+        low, high = shape["lmbda_low"], shape["lmbda_high"]
+        return low * (high / low) ** (self.qindex / self.model.max_qindex)
+
+    @property
     def row(self) -> int:
         """Row of the tables of frequencies: the nearest knot."""
         return (self.qindex + 128) >> 8

@@ -1,13 +1,14 @@
 """Attacks the decoder with made-up files; for how long, in how many, and with what, it says at the end.
 
     python tests/attacks/fuzz.py --minutes 10           both ways, half of the time each
+    python tests/attacks/fuzz.py --exact                from files with exact tiles alone
     python tests/attacks/fuzz.py FILES                  the given files alone
 
 guided: libFuzzer through atheris (Linux), which keeps what reaches new lines of our code and changes that further; most
 of its changes are those of mutation.py. blind: those changes alone, to the corpus and the golden files.
 
-Every input is parsed (container, entropy decoder, alpha, metadata), every thousandth is decoded in all ways there are:
-pixels, a region, salvage, Pillow.
+Every input is parsed (container, entropy decoder, exact tiles, alpha, metadata), every thousandth is decoded in all
+ways there are: pixels, a region, salvage, Pillow.
 What victims.py calls a bug is written to --keep, and the exit status is 1. The attacks run in processes of their own,
 so that one that crashes or hangs is found, too.
 """
@@ -101,17 +102,19 @@ class Attack:
         self.memory = self.victims.most_memory()  # what so many inputs add up to is nobody's fault
 
 
-def files() -> list[bytes]:
+def files(exact: bool = False) -> list[bytes]:
+    """What is changed; exact: the files of format version 2 alone, which are those with exact tiles."""
     with zipfile.ZipFile(CORPUS) as corpus:
         kept = [corpus.read(name) for name in sorted(corpus.namelist())]
-    return [path.read_bytes() for path in sorted(GOLDEN.glob("*.aez"))] + kept
+    found = [path.read_bytes() for path in sorted(GOLDEN.glob("*.aez"))] + kept
+    return [data for data in found if not exact or data[6:7] == b"\2"]
 
 
-def blind(folder: Path, seconds: float, inputs: int, every: int, seed: int) -> None:
+def blind(folder: Path, seconds: float, inputs: int, every: int, seed: int, exact: bool) -> None:
     """Changed files, as they come. More memory than is allowed is not to be had, not even if it is left unused."""
     from mutation import mutated
 
-    attack, rng, pool = Attack(folder, every, HANG), random.Random(seed), files()
+    attack, rng, pool = Attack(folder, every, HANG), random.Random(seed), files(exact)
     if (sizes := Path("/proc/self/statm")).exists():
         used = int(sizes.read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + attack.victims.MEMORY, resource.RLIM_INFINITY))
@@ -121,7 +124,7 @@ def blind(folder: Path, seconds: float, inputs: int, every: int, seed: int) -> N
     attack.save()
 
 
-def guided(folder: Path, seconds: float, inputs: int, every: int, seed: int) -> None:
+def guided(folder: Path, seconds: float, inputs: int, every: int, seed: int, exact: bool) -> None:
     """Changed files, of which those that reach something new are changed further. Never returns."""
     import atheris
 
@@ -129,7 +132,7 @@ def guided(folder: Path, seconds: float, inputs: int, every: int, seed: int) -> 
         from mutation import mutated
 
         attack = Attack(folder, every, HANG)
-    pool = files()
+    pool = files(exact)
 
     def change(data: bytes, largest: int, number: int) -> bytes:
         rng = random.Random(number)
@@ -148,7 +151,7 @@ def guided(folder: Path, seconds: float, inputs: int, every: int, seed: int) -> 
     atheris.Fuzz()
 
 
-WAYS: dict[str, Callable[[Path, float, int, int, int], None]] = {"guided": guided, "blind": blind}
+WAYS: dict[str, Callable[[Path, float, int, int, int, bool], None]] = {"guided": guided, "blind": blind}
 
 
 def campaign(way: str, seconds: float, options: argparse.Namespace) -> dict:
@@ -157,6 +160,7 @@ def campaign(way: str, seconds: float, options: argparse.Namespace) -> dict:
         folder = Path(name)
         call = [sys.executable, __file__, "--child", way, "--folder", name, "--minutes", str(seconds / 60)]
         call += ["--inputs", str(options.inputs), "--pixels", str(options.pixels), "--seed", str(options.seed)]
+        call += ["--exact"] * options.exact
         start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(call, stdout=subprocess.DEVNULL, check=False)
         counts = folder / "count.json"
@@ -210,13 +214,15 @@ def main() -> None:
     parser.add_argument("--pixels", type=int, default=1000, metavar="N", help="decode every N-th input; default: 1000")
     parser.add_argument("--seed", type=int, default=1, help="of everything random; default: 1")
     parser.add_argument("--way", choices=WAYS, help="one way alone; default: all that can be had")
+    parser.add_argument("--exact", action="store_true", help="change files with exact tiles alone")
     parser.add_argument("--keep", type=Path, default=Path("found"), help="folder for findings; default: found")
     parser.add_argument("--corpus", type=Path, help="zip file to write what a guided attack has kept to")
     parser.add_argument("--child", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        WAYS[options.child](options.folder, 60 * options.minutes, options.inputs, options.pixels, options.seed)
+        numbers = options.inputs, options.pixels, options.seed
+        WAYS[options.child](options.folder, 60 * options.minutes, *numbers, options.exact)
         return
     if options.files:
         sys.exit(again(options.files) > 0)

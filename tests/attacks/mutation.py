@@ -4,6 +4,7 @@ A file is taken apart into the values of its header, chunks and bitstreams; some
 again with every length and checksum as the format wants them, but for those that are to lie.
 """
 
+import io
 import random
 import struct
 import zlib
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import zstandard
+from PIL import Image
 
 from aecodec import container
 from aecodec.container import KNOWN_TAGS
@@ -25,18 +27,22 @@ _MOST_TILES = 40  # that a changed header is given bitstreams for
 
 @dataclass
 class Parts:
-    """A file in pieces. `lies`: by the number of an index entry, chunks first, what is added to its length there."""
+    """A file in pieces. `lies`: by the number of an index entry, chunks first, what is added to its length there.
+
+    `exact`: numbers of the tiles that the index calls exact, if the version has kinds.
+    """
 
     header: dict[str, int]
     chunks: list[tuple[bytes, bytes]]
     tiles: list[bytes]
     lies: dict[int, int] = field(default_factory=dict)
+    exact: set[int] = field(default_factory=set)
 
 
 def take_apart(data: bytes) -> Parts | None:
     """Take a sound file apart; None for any other."""
     found = _taken_apart(data)
-    return found and Parts(dict(found.header), list(found.chunks), list(found.tiles))
+    return found and Parts(dict(found.header), list(found.chunks), list(found.tiles), {}, set(found.exact))
 
 
 @lru_cache(1 << 12)
@@ -45,8 +51,9 @@ def _taken_apart(data: bytes) -> Parts | None:
         file = container.read(data)
     except DecodeError:
         return None
-    header = {"version": container.VERSION} | {name: getattr(file.header, name) for name in list(_FIELDS)[1:]}
-    return Parts(header, [tuple(chunk) for chunk in file.chunks], [bytes(tile) for tile in file.tiles])
+    header = {name: getattr(file.header, name) for name in _FIELDS}
+    tiles = [bytes(tile) for tile in file.tiles]
+    return Parts(header, [tuple(chunk) for chunk in file.chunks], tiles, {}, set(file.exact))
 
 
 def put_together(parts: Parts) -> bytes:
@@ -56,6 +63,8 @@ def put_together(parts: Parts) -> bytes:
     index = bytearray([len(parts.chunks) % 256])
     for number, (tag, data) in enumerate([*parts.chunks, *((b"", tile) for tile in parts.tiles)]):
         length = (len(data) + parts.lies.get(number, 0)) % 2**32
+        if parts.header["version"] == 2 and number >= len(parts.chunks):
+            length = (2 * length + (number - len(parts.chunks) in parts.exact)) % 2**32
         index += tag + varint(length) + struct.pack("<I", zlib.crc32(data))
     content = [data for _, data in parts.chunks] + parts.tiles
     return b"".join([sealed(head), sealed(index), *content])
@@ -134,6 +143,11 @@ def _header(parts: Parts, rng: random.Random, pool: list[bytes]) -> None:
     count = -(-header["width"] // tile) * -(-header["height"] // tile) if tile else 1
     if rng.random() < 0.9 and 0 < count <= _MOST_TILES and parts.tiles:
         parts.tiles = [parts.tiles[number % len(parts.tiles)] for number in range(count)]
+    edge = tile or max(header["width"], header["height"])
+    for number in parts.exact & set(range(len(parts.tiles))) if rng.random() < 0.9 else ():
+        row, column = divmod(number, -(-header["width"] // edge) or 1)
+        height, width = min(edge, header["height"] - row * edge), min(edge, header["width"] - column * edge)
+        parts.tiles[number] = headed(parts.tiles[number], width, height)
     has_alpha = any(tag == container.ALPHA for tag, _ in parts.chunks)
     if header["channels"] in (2, 4) and not has_alpha and rng.random() < 0.9:
         parts.chunks.append((container.ALPHA, _alpha_data(parts, rng)))
@@ -147,6 +161,9 @@ def _tile(parts: Parts, rng: random.Random, pool: list[bytes]) -> None:
         return
     number = rng.randrange(len(parts.tiles))
     old = parts.tiles[number]
+    if number in parts.exact and rng.random() < 0.8:
+        parts.tiles[number] = _exact(old, rng, pool)
+        return
     other = _taken_apart(rng.choice(pool))
     ways = (
         lambda: scrambled(old, rng),
@@ -157,6 +174,57 @@ def _tile(parts: Parts, rng: random.Random, pool: list[bytes]) -> None:
         lambda: b"",
     )
     parts.tiles[number] = rng.choice(ways)()
+
+
+def _exact(old: bytes, rng: random.Random, pool: list[bytes]) -> bytes:
+    """Another bitstream of an exact tile, mostly of the same size in pixels: its codes decide what is read."""
+    size, rest = old[:5], old[5:]
+    other = _taken_apart(rng.choice(pool))
+    others = [other.tiles[number] for number in other.exact] if other else []
+    ways = (
+        lambda: size + scrambled(rest, rng),
+        lambda: size + scrambled(rest[: rng.randrange(len(rest) + 1)], rng),
+        lambda: size + rng.randbytes(rng.choice((0, 1, 3, 8, 40, 400, 4000))),
+        lambda: size + bytes([rng.choice((0, 1, 0x7F, 0xFF))]) * rng.choice((1, 8, 100, 4000)),
+        lambda: size + rest * rng.choice((0, 2, 9)),
+        lambda: size + rng.choice(others or [b""])[5:],
+        lambda: headed(old, rng.choice(_EDGES), rng.choice(_EDGES)),
+        lambda: old[:4] + bytes([rng.randrange(256)]) + rest,  # alpha and version
+        lambda: webp(rng, lossless=False),
+        lambda: webp(rng, lossless=rng.random() < 0.5, frames=3),
+    )
+    return rng.choice(ways)()
+
+
+def headed(data: bytes, width: int, height: int) -> bytes:
+    """A bitstream of lossless WebP that states another size in pixels."""
+    if len(data) < 5:
+        return data
+    fields = int.from_bytes(data[1:5], "little") >> 28 << 28 | (height - 1) % 2**14 << 14 | (width - 1) % 2**14
+    return data[:1] + fields.to_bytes(4, "little") + data[5:]
+
+
+def webp(rng: random.Random, *, lossless: bool, frames: int = 1) -> bytes:
+    """What follows the head of a WebP file: a lossy one, or an animation."""
+    frame, *more = (Image.frombytes("RGB", (17, 33), rng.randbytes(17 * 33 * 3)) for _ in range(frames))
+    file = io.BytesIO()
+    frame.save(file, "WEBP", lossless=lossless, save_all=frames > 1, append_images=more)
+    return file.getvalue()[rng.choice((0, 8, 12, 20)) :]
+
+
+def _kind(parts: Parts, rng: random.Random, pool: list[bytes]) -> None:
+    """Other kinds of tiles than there are, or another model or version than the kinds ask for."""
+    count = len(parts.tiles)
+    for _ in range(rng.choice((0, 1, 1, 2))):
+        parts.exact ^= {rng.randrange(count)} if count else set()
+    whole = len(parts.exact & set(range(count))) == count
+    if rng.random() < 0.9:
+        parts.header["version"] = 2 if parts.exact else 1
+    if rng.random() < 0.8:
+        parts.header["model"] = 0 if whole else 0xFFFE
+        parts.header["quality"] = 0 if whole else parts.header["quality"] or rng.choice((1, 256, 512))
+    if whole and rng.random() < 0.3:
+        parts.chunks = [chunk for chunk in parts.chunks if chunk[0] != container.ALPHA]
 
 
 def _alpha(parts: Parts, rng: random.Random, pool: list[bytes]) -> None:
@@ -238,5 +306,5 @@ def _index(parts: Parts, rng: random.Random, pool: list[bytes]) -> None:
 
 
 _Change = Callable[[Parts, random.Random, list[bytes]], None]
-_CHANGES: list[_Change] = [_header, _tile, _alpha, _metadata, _chunks, _index]
-_WEIGHTS = [3, 5, 2, 2, 1, 0.5]
+_CHANGES: list[_Change] = [_header, _tile, _kind, _alpha, _metadata, _chunks, _index]
+_WEIGHTS = [3, 5, 1, 2, 2, 1, 0.5]

@@ -17,6 +17,7 @@ from aecodec.codec.tilecoder import CodedTile
 from aecodec.container.alpha import decode_alpha
 from aecodec.container.metadata import unpack_metadata
 from aecodec.errors import DecodeError
+from aecodec.exact import webp
 from aecodec.families import by_id
 from aecodec.limits import Limits
 from aecodec.parallel import Workers
@@ -40,7 +41,7 @@ def use_tiny_weights() -> None:
 
 
 def parse(data: bytes) -> str:
-    """Everything but pixels: container, entropy decoder, alpha, metadata. Returns what became of the data."""
+    """Everything but learned pixels: container, entropy decoder, exact tiles, alpha, metadata -> what became of it."""
     try:
         file = container.read(data)
     except DecodeError as error:
@@ -50,10 +51,10 @@ def parse(data: bytes) -> str:
         except DecodeError as error:
             checked(error)
         return outcome
-    if container.write(file.header, file.tiles, file.chunks) != data:
+    if container.write(file.header, file.tiles, file.chunks, file.exact) != data:
         raise Finding("what was read is written as other bytes")
     outcome = "sound"
-    for inner in (_metadata, _alpha, _symbols):
+    for inner in (_metadata, _alpha, _symbols, _exact):
         try:
             inner(file)
         except DecodeError as error:
@@ -125,10 +126,15 @@ def _alpha(file: container.Container) -> None:
 def _symbols(file: container.Container) -> None:
     header = file.header
     LIMITS.check("tiles", header.tile_count, "header")
-    decoder = Decoder(header, by_id(header.model), Workers(1))
     LIMITS.check("pixels", header.width * header.height, "header")
+    model = by_id(header.model)
+    if header.model == container.NO_MODEL:
+        return
+    decoder = Decoder(header, model, Workers(1))
     new = []
     for number, tile in enumerate(decoder.tiles):
+        if number in file.exact:
+            continue
         key = hash((header.quality, tile.height, tile.width, bytes(file.tiles[number])))
         if key not in _SEEN:  # what a bitstream is decoded to depends on nothing else
             _SEEN.add(key)
@@ -138,6 +144,17 @@ def _symbols(file: container.Container) -> None:
     for z, index, r in decoder.coder.parse(new) if new else ():
         assert z.shape == (4, 4, 4)
         assert index.shape == r.shape == (16, 16, 8)
+
+
+def _exact(file: container.Container) -> None:
+    header = file.header
+    LIMITS.check("tiles", header.tile_count, "header")
+    LIMITS.check("pixels", header.width * header.height, "header")
+    alpha = header.channels % 2 == 0 and all(tag != container.ALPHA for tag, _ in file.chunks)
+    for number in sorted(file.exact):
+        *_, width, height = header.tile_area(number)
+        pixels = webp.decode(file.tiles[number], height, width, alpha)
+        assert pixels.shape == (height, width, 4 if alpha else 3)
 
 
 def _pillow(data: bytes) -> None:

@@ -146,7 +146,7 @@ def printed(tiny_weights):
 def test_format_md_decodes_the_golden_files(printed, tiny, name):
     scope, model = printed
     data = (GOLDEN / f"{name}.aez").read_bytes()
-    header, _, bitstreams = reference.read_container(data)
+    header, _, bitstreams, _ = reference.read_container(data)
     place = geometry.tiles(header.height, header.width)
     for tile, bits, (z, _, r) in zip(place, bitstreams, reference.decode_symbols(data, tiny), strict=True):
         assert scope["decode_tile"](bits, tile.height, tile.width, header.quality, model) == (z, r)
@@ -293,7 +293,7 @@ def test_decoders_agree_about_damage(tiny, monkeypatch, name, change):
 def test_container_of_the_reference_decoder(monkeypatch):
     name = "rgb-metadata-24x16-q50"
     data = (GOLDEN / f"{name}.aez").read_bytes()
-    header, chunks, tiles = reference.read_container(data)
+    header, chunks, tiles, _ = reference.read_container(data)
     file = container.read(data)
     assert header._asdict() == {"version": 1} | {name: getattr(file.header, name) for name in header._fields[1:]}
     assert list(chunks.items()) == list(file.chunks)

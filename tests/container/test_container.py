@@ -230,12 +230,12 @@ def test_empty_file():
 
 @pytest.mark.parametrize("call", [read, read_header, read_index, read_damaged])
 def test_future_version(call):
-    with pytest.raises(UnsupportedError, match=r"^header: format version 2, expected 1$"):
-        call(head(version=2) + b"whatever a later version holds")
+    with pytest.raises(UnsupportedError, match=r"^header: format version 3, expected 1 to 2$"):
+        call(head(version=3) + b"whatever a later version holds")
 
 
 def test_version_zero_never_was():
-    with pytest.raises(CorruptError, match=r"^header: format version 0, expected 1$"):
+    with pytest.raises(CorruptError, match=r"^header: format version 0, expected 1 to 2$"):
         read_header(head(version=0))
 
 
@@ -549,3 +549,73 @@ def test_overhead_of_a_kodak_picture():
     size = 768 * 512 // 4 // 8  # bytes at 0.25 bpp
     tiles = [bytes(size // 6)] * 6
     assert len(write(Header(1, 768, 512, 3, 0, 256), tiles)) - size == 67 < size / 100
+
+
+# ---- exact tiles ----------------------------------------------------------------------------------------------------
+
+TWO = Header(model=7, width=300, height=2, channels=3, quality=5, tile=256)  # tiles
+BOTH = write(TWO, [b"learned", b"exact"], exact=[1])
+
+
+def test_files_without_exact_tiles_are_of_version_1():
+    assert write(dataclasses.replace(TWO, version=2), [b"a", b"b"])[6] == 1
+    assert read(write(TWO, [b"a", b"b"])).exact == frozenset()
+
+
+def test_a_kind_costs_nothing_beside_the_length():
+    assert BOTH[6] == 2
+    assert len(BOTH) == len(write(TWO, [b"learned", b"exact"]))
+    assert BOTH[27] == 2 * 7
+    assert BOTH[32] == 2 * 5 + 1
+    found = read(BOTH)
+    assert found.exact == read_index(BOTH).exact == {1}
+    assert found.header == dataclasses.replace(TWO, version=2)
+    assert [bytes(tile) for tile in found.tiles] == [b"learned", b"exact"]
+
+
+def test_all_tiles_exact_need_no_model():
+    found = read(write(dataclasses.replace(TWO, model=0, quality=0), [b"a", b"b"], exact=[0, 1]))
+    assert found.exact == {0, 1}
+    for header, exact, message in (
+        (TWO, [0, 1], "model 7, but 2 of 2 tiles are exact"),
+        (dataclasses.replace(TWO, model=0), [1], "model 0, but 1 of 2 tiles are exact"),
+        (dataclasses.replace(TWO, model=0), [0, 1], "quality 5, expected 0 where all tiles are exact"),
+    ):
+        with pytest.raises(EncodeError, match=message):
+            write(header, [b"a", b"b"], exact=exact)
+
+
+def test_alpha_may_lie_in_exact_tiles():
+    header = dataclasses.replace(TWO, model=0, quality=0, channels=4)
+    assert read(write(header, [b"a", b"b"], exact=[0, 1])).chunks == ()
+    assert read(write(header, [b"a", b"b"], [Chunk(ALPHA, b"p")], [0, 1])).chunks == ((ALPHA, b"p"),)
+    with pytest.raises(EncodeError, match="chunk ALPH: missing"):
+        write(dataclasses.replace(TWO, channels=4), [b"a", b"b"], exact=[0])
+    with pytest.raises(EncodeError, match="chunk ALPH: found"):
+        write(dataclasses.replace(header, channels=3), [b"a", b"b"], [Chunk(ALPHA, b"p")], [0, 1])
+
+
+def sealed(*sizes: int, **fields: int) -> bytes:
+    """Two empty tiles of version 2, with these numbers in the index."""
+    start = head(**{"version": 2, "model": 7, "width": 300, "tile": 256} | fields)
+    index = b"\0" + b"".join(bytes([size]) + bytes(4) for size in sizes)
+    return start + index + crc32(index).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (sealed(0, 0), "no tile is exact, expected one in format version 2"),
+        (sealed(1, 1), "model 7, but 2 of 2 tiles are exact"),
+        (sealed(1, 0, model=0), "model 0, but 1 of 2 tiles are exact"),
+        (sealed(1, 1, model=0, quality=3), "quality 3, expected 0 where all tiles are exact"),
+    ],
+)
+def test_kinds_that_contradict_the_header(data, message):
+    with pytest.raises(CorruptError, match=message):
+        read(data)
+
+
+def test_kinds_that_do_not():
+    assert read(sealed(0, 1)).exact == {1}
+    assert read(sealed(1, 1, model=0)).exact == {0, 1}

@@ -433,8 +433,8 @@ def header(version: int = 1, model: int = 0xFFFE, width: int = 17, height: int =
 
 
 def test_later_versions_and_models_say_so():
-    with pytest.raises(OSError, match="format version 2, expected 1"):
-        opened(header(version=2))
+    with pytest.raises(OSError, match="format version 3, expected 1 to 2"):
+        opened(header(version=3))
     with opened(header(model=9) + PLAIN.read_bytes()[26:]) as image:
         assert image.size == (17, 33)
         assert "quality" not in image.info

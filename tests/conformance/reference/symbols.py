@@ -21,11 +21,15 @@ class Model(NamedTuple):
 
 
 def decode_symbols(file: bytes, model: Model) -> Iterator[tuple[Plane, Plane, Plane]]:
-    """Yield z (4x4), scale indexes and r (16x16) of each tile; zero outside the picture. Raises Refused."""
-    header, _, bitstreams = read_container(file)
+    """Yield z (4x4), scale indexes and r (16x16) of each learned tile; zero outside the picture. Raises Refused."""
+    header, _, bitstreams, exact = read_container(file)
+    if len(exact) == len(bitstreams):
+        return
     require(header.tile == TILE and header.quality <= 256 * (len(model.z_tables) - 1), "header: quality or tile")
     columns = -(-header.width // TILE)
     for number, data in enumerate(bitstreams):
+        if number in exact:
+            continue
         top, left = number // columns * TILE, number % columns * TILE
         height, width = min(TILE, header.height - top), min(TILE, header.width - left)
         yield decode_tile(data, -(-height // 16), -(-width // 16), header.quality, model)

@@ -1,0 +1,1 @@
+"""Tiles that are stored without loss, and images of nothing else."""

@@ -1,0 +1,91 @@
+"""Lossless coding as a family of models: one model, which needs no files, and only exact tiles."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from aecodec import container
+from aecodec.container import ALPHA, NO_MODEL, Chunk, Header
+from aecodec.container.alpha import encode_alpha
+from aecodec.errors import DecodeError, EncodeError, UnsupportedError
+from aecodec.exact.layout import encode_image
+from aecodec.exact.tiles import decode_tiles, fill_damaged
+from aecodec.family import Bitstreams
+from aecodec.geometry import Region
+from aecodec.model.weights import Weights
+from aecodec.parallel import Workers
+from aecodec.pixels import luma, split
+from aecodec.settings import Settings
+
+
+class Lossless(Weights):
+    """The model of files whose tiles are all exact."""
+
+    def __init__(self) -> None:
+        super().__init__("lossless", {"id": NO_MODEL, "files": {}}, Path())
+
+
+class ExactFamily:
+    """See `aecodec.family.Family`."""
+
+    kind = Lossless
+
+    @cached_property
+    def _models(self) -> dict[str, Lossless]:
+        return {"lossless": Lossless()}
+
+    def models(self) -> Mapping[str, Lossless]:
+        return self._models
+
+    def encode(self, image: np.ndarray, model: Lossless, settings: Settings) -> bytes:
+        """Alpha goes where it takes fewer bytes: into the tiles or into a chunk of its own."""
+        if settings.target.given:
+            raise EncodeError(f"{settings.target.given}: lossless files have one quality")
+        rgb, alpha, channels = split(image)
+        height, width = rgb.shape[:2]
+        with Workers(settings.threads) as workers:
+            layout, chunks = encode_image(rgb, settings.effort, workers), [*settings.chunks]
+            if alpha is not None:
+                chunk = Chunk(ALPHA, encode_alpha(alpha))
+                joint = encode_image(np.dstack([rgb, alpha]), settings.effort, workers) if alpha.any() else layout
+                if joint is layout or layout.size + len(chunk.data) <= joint.size:
+                    chunks.append(chunk)
+                else:
+                    layout = joint
+        header = Header(NO_MODEL, width, height, channels, 0, layout.edge)
+        return container.write(header, layout.bitstreams, chunks, range(len(layout.bitstreams)))
+
+    def decode(self, bitstreams: Bitstreams, model: Lossless, area: Region, threads: int | None) -> np.ndarray:
+        with Workers(threads) as workers:
+            return _colours(decode_tiles(_checked(bitstreams), area, workers)[0], bitstreams)
+
+    def salvage(
+        self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Lossless, threads: int | None
+    ) -> tuple[np.ndarray, dict[int, DecodeError]]:
+        header, damaged = _checked(bitstreams).header, dict(damaged)
+        with Workers(threads) as workers:
+            pixels, wrong = decode_tiles(
+                bitstreams._replace(exact=set(bitstreams.exact) - set(damaged)),
+                Region(0, 0, header.width, header.height),
+                workers,
+                keep_going=True,
+            )
+        damaged |= wrong
+        fill_damaged(pixels, header, damaged)
+        return _colours(pixels, bitstreams), damaged
+
+
+def _checked(bitstreams: Bitstreams) -> Bitstreams:
+    if not bitstreams.exact:
+        raise UnsupportedError("header: model 0x0000 without exact tiles, not known to this version")
+    return bitstreams
+
+
+def _colours(pixels: np.ndarray, bitstreams: Bitstreams) -> np.ndarray:
+    """RGB (H, W, 3) or RGBA (H, W, 4) -> what the image has of it."""
+    if bitstreams.header.channels > 2:
+        return pixels
+    grey = luma(pixels[..., :3])
+    return np.dstack([grey, pixels[..., 3]]) if bitstreams.alpha else grey
