@@ -132,7 +132,7 @@ class AezDecoder(ImageFile.PyDecoder):
             pixels = api.decode(data, limits=_limits(header.width * header.height))
             if container.read_header(data) != header:
                 raise CorruptError("file: another picture than when it was opened")
-        self.set_as_raw(pixels.data)
+        self.set_as_raw(pixels.data)  # type: ignore[arg-type]  # any buffer will do
         return -1, 0
 
 
@@ -186,7 +186,8 @@ def _profile(im: Image.Image, channels: int) -> bytes | None:
 
 def _check_number(name: str, value: Any, kind: type, lowest: int, highest: int) -> None:
     whole = "an integer" if kind is numbers.Integral else "a number"
-    if isinstance(value, bool) or not isinstance(value, kind) or not lowest <= value <= highest:
+    right_type = isinstance(value, kind) and not isinstance(value, bool)
+    if not right_type or not lowest <= value <= highest:
         raise ValueError(f"{name}: {value!r}, expected {whole} from {lowest} to {highest}")
 
 

@@ -98,8 +98,12 @@ def train(
     """
     from aecodec.cli.messages import fail
 
-    given = {"minutes": minutes, "steps": steps, "resume": resume or None, "crop": crop, "decay": decay}
-    given |= {
+    options: dict[str, Any] = {
+        "minutes": minutes,
+        "steps": steps,
+        "resume": resume or None,
+        "crop": crop,
+        "decay": decay,
         "shape": shape,
         "start": start,
         "distortion": distortion,
@@ -113,7 +117,7 @@ def train(
         "seed": seed,
         "precision": precision,
     }
-    given = {option: value for option, value in given.items() if value is not None}
+    given = {option: value for option, value in options.items() if value is not None}
     kind = "photo" if name == "photo" else "classic"
     for option in _OWN["classic" if kind == "photo" else "photo"]:
         if option in given:
