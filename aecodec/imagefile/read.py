@@ -7,18 +7,16 @@ file --> probe.py: what Pillow hides --> refused, or
 
 import io
 import os
-import threading
-import warnings
-from contextlib import ExitStack
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from aecodec.container.metadata import Metadata
 from aecodec.errors import EncodeError, LimitError, printable
 from aecodec.imagefile import colour, tags
 from aecodec.imagefile.cutoff import rest_of
+from aecodec.imagefile.own_limits import OWN_LIMITS
 from aecodec.imagefile.probe import PLUGIN_EXTENSIONS, PLUGINS, Said, installed, kind_of, probe
 from aecodec.limits import DEFAULT_LIMITS, Limits
 
@@ -84,7 +82,7 @@ def read_image(
     said = probe(data)
     if said.size is not None:
         _check_pixels(said.size, limits)
-    with _OWN_LIMITS:
+    with OWN_LIMITS:
         try:
             return _read(data, said, limits, to_8_bits, salvage)
         except (EncodeError, LimitError, MemoryError):
@@ -135,39 +133,6 @@ def stated_profile(info: dict[Any, Any], channels: int, cicp: tuple[int, int] | 
 def one_line(error: Exception) -> str:
     """The error as one line of printable characters: it may quote the file."""
     return printable(" ".join(str(error).split()) or type(error).__name__)
-
-
-class _OwnLimits:
-    """While images are read here, Pillow's limits and warnings are off: they are global, and so is this, once for all.
-
-    What is read is checked against limits of our own.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._inside, self._after = threading.Lock(), 0, ExitStack()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside > 1:
-                return
-            self._after.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")
-            for module, name, value in (
-                (Image, "MAX_IMAGE_PIXELS", None),
-                (PngImagePlugin, "MAX_TEXT_CHUNK", DEFAULT_LIMITS.max_metadata),
-            ):
-                self._after.callback(setattr, module, name, getattr(module, name))
-                setattr(module, name, value)
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._after.close()
-
-
-_OWN_LIMITS = _OwnLimits()
 
 
 def _check_pixels(size: tuple[int, int], limits: Limits) -> None:

@@ -285,7 +285,8 @@ def test_compress_with_verify_reports_the_psnr(aecodec, tmp_path, shape):
     with Image.open(io.BytesIO(aecodec("decompress", "a.aez", "-o", "-").stdout)) as image:
         after = np.asarray(image)
     if shape[2:] in [(2,), (4,)]:
-        before, after = before[..., :-1], after[..., :-1]
+        seen = before[..., -1] > 0  # what alpha hides does not count
+        before, after = before[seen][:, :-1], after[seen][:, :-1]
     error = np.mean((before.astype(float) - after) ** 2)
     assert float(found[2]) == pytest.approx(10 * np.log10(255**2 / error), abs=0.006)
 
@@ -470,11 +471,9 @@ def test_inputs_are_never_replaced_and_no_output_is_written_twice(aecodec, tmp_p
     (tmp_path / "b.aez").write_bytes((GOLDEN / "rgb-17x33-q50.aez").read_bytes())
     before = contents(tmp_path)
     done = aecodec("compress", "b.png", "b.aez", "c.png", "--force", code=1)
-    assert done.lines[:2] == [
-        "b.png: b.aez is an input: name another output with -o",
-        "b.aez: b.aez is an input: name another output with -o",
-    ]
-    assert contents(tmp_path) == before
+    assert done.lines[1] == "b.aez: an .aez file already: decompress it first"
+    assert before.items() < contents(tmp_path).items()
+    assert (tmp_path / "b.png.aez").exists()
     os.link(tmp_path / "a.png", tmp_path / "same.aez")
     done = aecodec("compress", "a.png", "-o", "same.aez", "--force", code=1)
     assert "same.aez is an input" in done.lines[0]

@@ -1,0 +1,42 @@
+"""Pillow's limits are global; while images are read here they give way to ours, which are arguments."""
+
+import threading
+import warnings
+from contextlib import ExitStack
+
+from PIL import Image, PngImagePlugin
+
+from aecodec.limits import DEFAULT_LIMITS
+
+
+class _OwnLimits:
+    """While images are read here, Pillow's limits and warnings are off: they are global, and so is this, once for all.
+
+    What is read is checked against limits of our own.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._after = threading.Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside > 1:
+                return
+            self._after.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            for module, name, value in (
+                (Image, "MAX_IMAGE_PIXELS", None),
+                (PngImagePlugin, "MAX_TEXT_CHUNK", DEFAULT_LIMITS.max_metadata),
+            ):
+                self._after.callback(setattr, module, name, getattr(module, name))
+                setattr(module, name, value)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._after.close()
+
+
+OWN_LIMITS = _OwnLimits()
