@@ -51,7 +51,7 @@ def checked_region(region: Sequence[int], width: int, height: int) -> Region:
 
     >>> checked_region((700, 0, 69, 10), 768, 512)
     Traceback (most recent call last):
-    ValueError: region: 69x10 at 700,0, expected at least 1x1 inside the picture of 768x512
+    ValueError: region: 69x10 at 700,0, expected at least 1x1 inside the image of 768x512
     """
     numbers = [operator.index(number) for number in region]
     if len(numbers) != 4:
@@ -60,7 +60,7 @@ def checked_region(region: Sequence[int], width: int, height: int) -> Region:
     inside = 0 <= area.x <= width - area.width and 0 <= area.y <= height - area.height
     if not inside or area.width < 1 or area.height < 1:
         label = f"region: {area.width}x{area.height} at {area.x},{area.y}"
-        raise ValueError(f"{label}, expected at least 1x1 inside the picture of {width}x{height}")
+        raise ValueError(f"{label}, expected at least 1x1 inside the image of {width}x{height}")
     return area
 
 

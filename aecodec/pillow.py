@@ -61,7 +61,7 @@ def register() -> None:
 
 
 class AezImageFile(ImageFile.ImageFile):
-    """An .aez file as Pillow's picture; made by `Image.open`."""
+    """An .aez file as Pillow's image; made by `Image.open`."""
 
     format = FORMAT
     format_description = "aecodec learned image"
@@ -106,7 +106,7 @@ class AezImageFile(ImageFile.ImageFile):
         self.fp.seek(pos)
 
     def verify(self) -> None:
-        """Check every checksum of the file without decoding; the picture must be opened anew afterwards.
+        """Check every checksum of the file without decoding; the image must be opened anew afterwards.
 
         Raises OSError if the file is cut off or damaged.
         """
@@ -119,7 +119,7 @@ class AezImageFile(ImageFile.ImageFile):
 
 
 class AezDecoder(ImageFile.PyDecoder):
-    """Pillow's way from a file to the pixels of a picture; its one argument is the header that `Image.open` read."""
+    """Pillow's way from a file to the pixels of an image; its one argument is the header that `Image.open` read."""
 
     _pulls_fd = True
 
@@ -131,8 +131,8 @@ class AezDecoder(ImageFile.PyDecoder):
         with _pillow_errors():
             pixels = api.decode(data, limits=_limits(header.width * header.height))
             if container.read_header(data) != header:
-                raise CorruptError("file: another picture than when it was opened")
-        self.set_as_raw(pixels.data)
+                raise CorruptError("file: another image than when it was opened")
+        self.set_as_raw(pixels.data)  # type: ignore[arg-type]  # any buffer will do
         return -1, 0
 
 
@@ -186,13 +186,14 @@ def _profile(im: Image.Image, channels: int) -> bytes | None:
 
 def _check_number(name: str, value: Any, kind: type, lowest: int, highest: int) -> None:
     whole = "an integer" if kind is numbers.Integral else "a number"
-    if isinstance(value, bool) or not isinstance(value, kind) or not lowest <= value <= highest:
+    right_type = isinstance(value, kind) and not isinstance(value, bool)
+    if not right_type or not lowest <= value <= highest:
         raise ValueError(f"{name}: {value!r}, expected {whole} from {lowest} to {highest}")
 
 
 @contextlib.contextmanager
 def _pillow_errors() -> Iterator[None]:
-    """Pillow's users catch OSError. An EncodeError stays what it is, a ValueError, as for an empty picture."""
+    """Pillow's users catch OSError. An EncodeError stays what it is, a ValueError, as for an empty image."""
     try:
         yield
     except (DecodeError, ModelError) as error:

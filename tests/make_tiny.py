@@ -34,7 +34,7 @@ def train():
     import keras
 
     from aecodec.train.backend import Stepper
-    from aecodec.train.data import Crops, load_pictures, picture_files, principal_components
+    from aecodec.train.data import Crops, image_files, load_images, principal_components
     from aecodec.train.optimizer import FastMuon
     from aecodec.train.photo import Photo, Shape
 
@@ -43,7 +43,7 @@ def train():
         latent=8, hyper=4, analysis8=8, synthesis8=8, blocks8=1, width16=8, blocks16=1,
         features=8, context=8, hyper_width=8, scale_width=16, lmbda_low=4e-6, knots=3,
     )  # fmt: skip
-    crops = Crops(load_pictures(picture_files(SAMPLES)), SEED)
+    crops = Crops(load_images(image_files(SAMPLES)), SEED)
     model = Photo(shape, *principal_components(crops, 4000))
     model.build()
     stepper = Stepper(model, FastMuon())

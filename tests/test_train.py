@@ -27,7 +27,7 @@ from aecodec.cli import app
 from aecodec.errors import EncodeError, ModelError
 from aecodec.model.lapped import overlap
 from aecodec.model.model import Model
-from aecodec.train.data import Crops, batches, load_pictures, picture_files, tiles_of
+from aecodec.train.data import Crops, batches, image_files, load_images, tiles_of
 
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
@@ -387,7 +387,7 @@ def test_weights_of_another_shape_are_a_model_error(continued, straight, tmp_pat
     found = arrays(straight / "checkpoint.npz") | {"meta": np.array("{}")}
     wrong = tmp_path / "wrong.npz"
     np.savez(wrong, **found | {"w0003": np.zeros((2, 2), np.float32)})
-    with pytest.raises(ModelError, match=r"wrong\.npz: .*: found \(2, 2\), expected \("):
+    with pytest.raises(ModelError, match=r"wrong\.npz: .*: \(2, 2\), expected \("):
         checkpoint.load(wrong, continued.stepper)
     del found["a0003"]
     np.savez(wrong, **found)
@@ -409,7 +409,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(continued, tmp_p
 
 
 def test_batches_depend_on_seed_and_step_alone():
-    crops = Crops(load_pictures(picture_files(SAMPLES)), seed=3)
+    crops = Crops(load_images(image_files(SAMPLES)), seed=3)
     expected = crops.batch(5, 4, 64, SHAPE)
     feed = batches(crops, 4, 4, 64, SHAPE)
     next(feed)
@@ -436,14 +436,14 @@ def test_crops_are_parts_of_the_pictures():
 def test_validation_tiles_cover_each_picture():
     pictures = [np.full((520, 300, 3), 1, np.uint8), np.full((256, 256, 3), 2, np.uint8)]
     assert tiles_of(pictures).mean((1, 2, 3)).tolist() == [1, 1, 2]
-    with pytest.raises(ValueError, match=r"^no picture has 256 pixels along both edges$"):
+    with pytest.raises(ValueError, match=r"^no image has 256 pixels along both edges$"):
         tiles_of([np.zeros((255, 900, 3), np.uint8)])
 
 
 def test_a_folder_without_pictures(tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
-    with pytest.raises(FileNotFoundError, match=r": no pictures here$"):
-        picture_files(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r": no images here$"):
+        image_files(tmp_path)
 
 
 def test_pictures_are_loaded_as_rgb_and_bad_ones_named(tmp_path):
@@ -451,13 +451,13 @@ def test_pictures_are_loaded_as_rgb_and_bad_ones_named(tmp_path):
     Image.fromarray(shades).save(tmp_path / "a.png")
     alpha = np.stack([shades, shades + 1, shades + 2, 255 - shades], axis=-1)
     Image.fromarray(alpha).save(tmp_path / "b.png")
-    grey, colours = load_pictures(picture_files(tmp_path))
+    grey, colours = load_images(image_files(tmp_path))
     np.testing.assert_array_equal(grey, np.stack([shades] * 3, axis=-1))
     np.testing.assert_array_equal(colours, alpha[..., :3])
     for name, data in (("c.png", (tmp_path / "b.png").read_bytes()[:60]), ("d.png", b"")):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(EncodeError, match=rf"{name}: (damaged picture|empty file)"):
-            load_pictures([tmp_path / "a.png", tmp_path / name])
+            load_images([tmp_path / "a.png", tmp_path / name])
 
 
 def test_pictures_that_are_too_small_are_an_error_and_no_standstill():
@@ -473,7 +473,7 @@ def test_pictures_that_are_too_small_are_an_error_and_no_standstill():
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(10)
-    assert outcome == ["no picture has 128 pixels along both edges"]
+    assert outcome == ["no image has 128 pixels along both edges"]
 
 
 # Export
@@ -484,7 +484,7 @@ def exported(straight, tmp_path_factory) -> tuple[Path, Model]:
     from aecodec.cli.export import export as command
 
     folder = tmp_path_factory.mktemp("weights")
-    command(straight, SAMPLES, out=folder, name="tiny", number=None, pictures=3, sources=None)
+    command(straight, SAMPLES, out=folder, name="tiny", number=None, images=3, sources=None)
     entry = json.loads((folder / "manifest.json").read_text())["models"]["tiny"]
     return folder, Model("tiny", entry, folder / "tiny")
 

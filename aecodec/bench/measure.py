@@ -85,7 +85,7 @@ def mean_sweep(sweeps: Sequence[Sweep]) -> Sweep:
     """
     means: Sweep = {}
     for name in sweeps[0] if sweeps else ():
-        columns = [one[name] for one in sweeps]
+        columns = [sweep[name] for sweep in sweeps]
         for reason in (Failure, Unsuited):
             without = [column for column in columns if isinstance(column, reason)]
             if without:

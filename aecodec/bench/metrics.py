@@ -116,7 +116,7 @@ class Metric:
     def compare(self, a: np.ndarray, b: np.ndarray) -> float:
         """Return the metric of two uint8 arrays (H, W, 3). Raises ValueError if their shapes or types differ."""
         if a.shape != b.shape or a.dtype != np.uint8 or b.dtype != np.uint8:
-            raise ValueError(f"found {a.dtype} {a.shape} and {b.dtype} {b.shape}, expected uint8 arrays of one shape")
+            raise ValueError(f"images: {a.dtype} {a.shape} and {b.dtype} {b.shape}, expected uint8 arrays of one shape")
         return self.measure(a, b)
 
     def missing(self) -> str | None:

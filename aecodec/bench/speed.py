@@ -55,7 +55,7 @@ def measure_speeds(pixels: np.ndarray, entrants: Sequence[Entrant], *, repeats: 
     `pixels`: uint8 (H, W) or (H, W, 3). A codec that raises is given a Failure and left out of the remaining rounds.
     """
     if repeats < 1:
-        raise ValueError(f"repeats: found {repeats}, expected at least 1")
+        raise ValueError(f"repeats: {repeats}, expected at least 1")
     seconds: dict[str, dict[int, list[tuple[float, float, float]]]] = {codec.name: {} for codec, _ in entrants}
     failures: dict[str, Failure] = {}
     small = np.ascontiguousarray(pixels[:_WARM_UP, :_WARM_UP])

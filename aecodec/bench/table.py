@@ -45,10 +45,10 @@ def format_lossless(report: Json) -> str:
 
 def format_codecs(codecs: Iterable[Codec]) -> str:
     """Return a list of codecs: their names and settings, and why some cannot be measured here."""
-    found = list(codecs)
-    wide = max(len(codec.name) for codec in found) + 2
+    codecs = list(codecs)
+    wide = max(len(codec.name) for codec in codecs) + 2
     lines = []
-    for codec in found:
+    for codec in codecs:
         reason = codec.missing()
         text = codec.about + (f" (not here: {reason})" if reason else "")
         lines += textwrap.wrap(codec.name.ljust(wide) + text, _WIDE, subsequent_indent=" " * wide)
@@ -216,7 +216,7 @@ def format_csv(report: Json) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["image", "width", "height", "codec", "quality", "bytes", "bpp", *metrics, "reached"])
-    blocks = [([one["name"], one["width"], one["height"]], one) for one in report["images"]]
+    blocks = [([image["name"], image["width"], image["height"]], image) for image in report["images"]]
     if len(blocks) > 1:
         blocks.append(([f"mean of {len(blocks)}", "", ""], report["mean"]))
     for head, block in blocks:

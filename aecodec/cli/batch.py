@@ -6,7 +6,7 @@ ends the process, nothing is half-written.
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -151,7 +151,7 @@ class _Batch:
 
 def each(
     tasks: Iterable[Task], job: Callable[[Task], Made | Failed], count: int
-) -> Iterator[tuple[Task, Made | Failed]]:
+) -> Generator[tuple[Task, Made | Failed], None, None]:
     """Yield tasks with what became of them, as they are done, `count` at a time.
 
     A task is taken when its turn comes, and at most `count` results wait to be taken.

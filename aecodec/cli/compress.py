@@ -213,8 +213,8 @@ def compress(
     if len(given) > 1:
         raise typer.BadParameter(f"{' and '.join(given)}: expected one of them at most")
     for name in ("--target-size", "--target-bpp", "--target-psnr"):
-        if targets[name] is not None and not 0 < targets[name] < float("inf"):
-            raise typer.BadParameter(f"{targets[name]} is not a number above 0", param_hint=name)
+        if (value := targets[name]) is not None and not 0 < value < math.inf:
+            raise typer.BadParameter(f"{value} is not a number above 0", param_hint=name)
     check_existing(force, skip_existing)
     if resize is not None and max_size is not None:
         raise typer.BadParameter("not together with --max-size", param_hint="--resize")

@@ -122,10 +122,10 @@ def decompress(
     inputs, output = pair(inputs, output, out_dir, EXTENSIONS)
     search = find(inputs, AEZ, recursive)
     tasks = plan(inputs, search.files, output, out_dir, extension)
-    named = output not in (None, STANDARD) and any(task.target == output for task in tasks)
+    named = output is not None and output != STANDARD and any(task.target == output for task in tasks)
     if kind is not None and named:
         raise typer.BadParameter(f"not together with the name of a file, {output}", param_hint="--format")
-    written = format_of(output) if named else format_of(f"image{extension}")
+    written = format_of(output if named and output else f"image{extension}")
     if quality is not None and written not in LOSSY:
         raise typer.BadParameter(f"{written} has no quality, expected --format jpg, webp or avif", param_hint="-q")
     jobs = max(1, min(jobs, len(tasks)))
@@ -194,7 +194,8 @@ class _Decompress:
         limits, max_file = self.allowed
         data = read_aez(task.source, max_file)
         header = container.read_header(data)
-        width, height, part, damage = header.width, header.height, "", ()
+        width, height, part = header.width, header.height, ""
+        damage: tuple[str, ...] = ()
         if self.region is not None:
             try:
                 checked_region(self.region, width, height)

@@ -20,7 +20,7 @@ def _model_id(text: str) -> int:
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a training run; of photo also a file of weights in it.")],
     data: Annotated[
-        Path | None, typer.Option(help="photo: folder of training pictures; the symbol tables are counted on them.")
+        Path | None, typer.Option(help="photo: folder of training images; the symbol tables are counted on them.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the weights.")] = Path("weights"),
     name: Annotated[str, typer.Option(help="photo: name of the model.")] = "photo",
@@ -33,12 +33,12 @@ def export(
             help="Model id, 0 to 65535 or 0x0000 to 0xffff; without it the next free development id.",
         ),
     ] = None,
-    pictures: Annotated[
-        int, typer.Option(min=1, help="photo: number of pictures to count symbols and learn PSNRs on.")
+    images: Annotated[
+        int, typer.Option(min=1, help="photo: number of images to count symbols and learn PSNRs on.")
     ] = 300,
     sources: Annotated[
         Path | None,
-        typer.Option(help="photo: CSV file with source and licence of the pictures, kept beside the weights."),
+        typer.Option(help="photo: CSV file with source and licence of the images, kept beside the weights."),
     ] = None,
 ) -> None:
     """Write weights and their manifest: of photo LiteRT graphs, scale net and tables; of a classic one what train made.
@@ -59,20 +59,20 @@ def export(
         _say_where_used(out)
         return
     if data is None:
-        fail(f"{run}: no finished run of a classic model, and photo needs --data, a folder of pictures", code=2)
+        fail(f"{run}: no finished run of a classic model, and photo needs --data, a folder of images", code=2)
     check_folders({"--data": data})
     try:
         with calm():
             from aecodec.train import export as exporting
-        from aecodec.train.data import load_pictures, picture_files
+        from aecodec.train.data import image_files, load_images
     except ImportError as e:
         fail(f"exporting needs the extra 'train': pip install 'aecodec[train]' ({e})")
 
     try:
         path = run if run.is_file() else run / "average.npz"
         model, meta = exporting.load_trained(path)
-        files = picture_files(data)
-        chosen = load_pictures(files[:: max(1, len(files) // pictures)][:pictures])
+        files = image_files(data)
+        chosen = load_images(files[:: max(1, len(files) // images)][:images])
         number = exporting.next_id(out) if number is None else number
         entry, found = exporting.build(model, name, number, chosen, exporting.quality_scale(model.shape))
         entry["training"] = {k: meta[k] for k in ("phase", "position", "val") if k in meta}

@@ -71,7 +71,7 @@ def _of_pattern(pattern: str, extensions: Collection[str], recursive: bool, othe
         yield Found(typed, problem="no file matches")
         return
     plain = pattern.replace("[[]", "\0")
-    root = os.path.dirname(plain[: _MAGIC.search(plain).start()].replace("\0", "["))
+    root = os.path.dirname(_MAGIC.split(plain, maxsplit=1)[0].replace("\0", "["))
     for match in matches:
         below = os.path.relpath(match, root or os.curdir)
         if below.startswith(os.pardir):
@@ -101,7 +101,8 @@ def _in_folder(
     folder: str, below: str, extensions: Collection[str], recursive: bool, others: Counter[str]
 ) -> Iterator[Found]:
     """Yield the files of a folder by extension. A folder in which there are none is a problem."""
-    none, errors = True, []
+    none = True
+    errors: list[OSError] = []
     for path, names in _walk(folder, recursive, errors):
         inside = os.path.join(below, os.path.relpath(path, folder)) if path != folder else below
         for name in names:

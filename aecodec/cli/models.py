@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="All that the manifests say, as one JSON object.")] = False,
 ) -> None:
-    """List the installed models: what they are made for, how large they are, what they reach on their test pictures.
+    """List the installed models: what they are made for, how large they are, what they reach on their test images.
 
-    For photo see aecodec bench. The classic autoencoders are measured on the test pictures of their data set: PSNR of
-    all pixels together and bytes of a whole .aez file, or the PSNR of noisy pictures before and after.
+    For photo see aecodec bench. The classic autoencoders are measured on the test images of their data set: PSNR of
+    all pixels together and bytes of a whole .aez file, or the PSNR of noisy images before and after.
     """
     import json
 
@@ -27,7 +27,7 @@ def models(
     for name, model in flagships().items():
         size = _size(model.folder)
         everything[name] = {"id": model.id, "kind": "codec", "weights": size}
-        rows.append((name, f"0x{model.id:04x}", "learned codec for pictures of any kind", "", "", str(size), ""))
+        rows.append((name, f"0x{model.id:04x}", "learned codec for images of any kind", "", "", str(size), ""))
     for name, net in classics().items():
         size = _size(net.folder)
         everything[name] = net.entry | {"weights": size}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -10,7 +10,8 @@ from aecodec.cli.messages import parse_size
 from aecodec.limits import Limits
 
 MAX_FILE = 1 << 31  # bytes of an input
-_DEFAULTS = {field.name.removeprefix("max_"): field.default for field in fields(Limits)} | {"file": MAX_FILE}
+_DEFAULTS: dict[str, Any] = {field.name.removeprefix("max_"): field.default for field in fields(Limits)}
+_DEFAULTS["file"] = MAX_FILE
 
 AezFiles = Annotated[
     list[str],
@@ -107,18 +108,18 @@ def allowed(values: list[str] | None) -> Allowed:
     >>> allowed(["pixels=400000000", "file=4GiB"])
     Allowed(limits=Limits(max_pixels=400000000, max_tiles=8192, max_metadata=67108864), file=4294967296)
     """
-    found = dict(_DEFAULTS)
+    limits: dict[str, int] = dict(_DEFAULTS)
     for value in values or ():
         name, _, number = value.partition("=")
         try:
-            if name not in found or (name in ("pixels", "tiles") and not (number.isascii() and number.isdigit())):
+            if name not in limits or (name in ("pixels", "tiles") and not (number.isascii() and number.isdigit())):
                 raise typer.BadParameter("no such limit")
-            found[name] = parse_size(number)
+            limits[name] = parse_size(number)
         except typer.BadParameter:
-            reason = f"{value!r}, expected NAME=N with {', '.join(found)}"
+            reason = f"{value!r}, expected NAME=N with {', '.join(limits)}"
             raise typer.BadParameter(reason, param_hint="--limit") from None
-    file = found.pop("file")
-    return Allowed(Limits(**{f"max_{name}": number for name, number in found.items()}), file)
+    file = limits.pop("file")
+    return Allowed(Limits(**{f"max_{name}": number for name, number in limits.items()}), file)
 
 
 def check_existing(force: bool, skip_existing: bool) -> None:

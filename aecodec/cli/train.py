@@ -1,4 +1,4 @@
-"""aecodec train: train a model on pictures."""
+"""aecodec train: train a model on images."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,13 +31,13 @@ def train(
     ],
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of training pictures, or of IDX files; without it the classic ones download theirs."),
+        typer.Option(help="Folder of training images, or of IDX files; without it the classic ones download theirs."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run: weights, log, pictures; default: runs/NAME.")
+        Path | None, typer.Option(help="Folder of the run: weights, log, images; default: runs/NAME.")
     ] = None,
     val: Annotated[
-        Path | None, typer.Option(help="Folder of pictures to validate on; of a classic one: to measure it on.")
+        Path | None, typer.Option(help="Folder of images to validate on; of a classic one: to measure it on.")
     ] = None,
     shape: Annotated[
         str | None, typer.Option(help="photo: shape of the networks of a new run, photo or slim; default: photo.")
@@ -87,19 +87,23 @@ def train(
         Path | None,
         typer.Option(metavar="RUN", help="Classic ones: start from the run of a net with fewer channels, or as many."),
     ] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Pictures per step; default: 16, or as published.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Images per step; default: 16, or as published.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.0, help="Learning rate; default: 0.002, or as published.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, order and noise; default: 0.")] = None,
 ) -> None:
     """Train a model; for photo, Ctrl-C writes a last checkpoint, --resume continues it exactly.
 
-    A classic autoencoder keeps its best epoch, and leaves a plot of its losses, pictures of what it makes of test
-    pictures, and a line of figures. aecodec export installs either.
+    A classic autoencoder keeps its best epoch, and leaves a plot of its losses, images of what it makes of test
+    images, and a line of figures. aecodec export installs either.
     """
     from aecodec.cli.messages import fail
 
-    given = {"minutes": minutes, "steps": steps, "resume": resume or None, "crop": crop, "decay": decay}
-    given |= {
+    options: dict[str, Any] = {
+        "minutes": minutes,
+        "steps": steps,
+        "resume": resume or None,
+        "crop": crop,
+        "decay": decay,
         "shape": shape,
         "start": start,
         "distortion": distortion,
@@ -113,7 +117,7 @@ def train(
         "seed": seed,
         "precision": precision,
     }
-    given = {option: value for option, value in given.items() if value is not None}
+    given = {option: value for option, value in options.items() if value is not None}
     kind = "photo" if name == "photo" else "classic"
     for option in _OWN["classic" if kind == "photo" else "photo"]:
         if option in given:
@@ -130,7 +134,7 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
     if precision not in ("auto", "float32", "bfloat16"):
         fail(f"--precision {precision}: expected auto, float32 or bfloat16", code=2)
     if data is None:
-        fail("--data: photo needs a folder of pictures", code=2)
+        fail("--data: photo needs a folder of images", code=2)
     start = given.pop("start", None)
     shape, crop = given.pop("shape", "photo"), given.get("crop", 128)
     if crop % 64 or (crop > 256 and crop % 256):
@@ -144,10 +148,10 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
             spelt = _SPELT.get(option, f"--{option}")
             fail(f"{spelt}: --resume without --minutes or --steps finishes the phase as it was begun", code=2)
     check_folders({"--data": data, "--val": val})
-    from aecodec.train.data import picture_files
+    from aecodec.train.data import image_files
 
     for folder in (data, *([val] if val else [])):
-        picture_files(folder)  # raises if there are none
+        image_files(folder)  # raises if there are none
     try:
         with calm():
             from aecodec.train.loop import Phase, Run

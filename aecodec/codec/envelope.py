@@ -16,6 +16,11 @@ class Envelope:
     header: Header
     chunks: Sequence[Chunk]
 
+    def lossless(self, layout: Layout) -> bytes:
+        """The whole file with exact tiles alone."""
+        header = replace(self.header, model=NO_MODEL, quality=0, tile=layout.edge)
+        return container.write(header, layout.bitstreams, self.chunks, range(len(layout.bitstreams)))
+
     def bytes(self, qindex: int, tiles: Sequence[Coded]) -> bytes:
         """The whole file."""
         bitstreams = [coded.bitstream for coded in tiles]
@@ -23,11 +28,6 @@ class Envelope:
         if len(exact) == len(tiles):
             return self.lossless(Layout(self.header.tile, bitstreams))
         return container.write(replace(self.header, quality=qindex), bitstreams, self.chunks, exact)
-
-    def lossless(self, layout: Layout) -> bytes:
-        """The whole file with exact tiles alone."""
-        header = replace(self.header, model=NO_MODEL, quality=0, tile=layout.edge)
-        return container.write(header, layout.bitstreams, self.chunks, range(len(layout.bitstreams)))
 
     @property
     def overhead(self) -> int:

@@ -137,6 +137,7 @@ class PsnrControl:
         for weight in _WEIGHTS:
             if self._best is None:
                 self._measure(self._encoder.model.max_qindex, weight)
+        assert self._best is not None  # the last weight makes every tile exact
         return _file(self._encoder, self._envelope, *self._best)
 
     def _measure(self, qindex: int, weight: float = 1) -> float:

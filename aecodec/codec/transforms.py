@@ -48,7 +48,8 @@ def synthesise_between(
     mask = learned.repeat(STRIDE, 0).repeat(STRIDE, 1)[: pixels.shape[0], : pixels.shape[1]]
 
     def near(where: np.ndarray) -> list[Window]:
-        return [window for window in windows(*exact.shape, _SMALL_WINDOW, HALO) if window.kept(where).any()]
+        every = windows(exact.shape[0], exact.shape[1], _SMALL_WINDOW, HALO)
+        return [window for window in every if window.kept(where).any()]
 
     def synthesise_where(where: np.ndarray) -> None:
         workers.map(lambda window: window.paste(point.synthesis(window.cut(y_hat)), pixels, STRIDE, mask), near(where))
@@ -70,7 +71,7 @@ def _grown(where: np.ndarray) -> np.ndarray:
     """What lies within HALO of True, bool (h, w)."""
     for axis in (0, 1):
         padded = np.pad(where, [(HALO, HALO) if axis == a else (0, 0) for a in (0, 1)])
-        where = np.lib.stride_tricks.sliding_window_view(padded, 2 * HALO + 1, axis).any(-1)
+        where = np.any(np.lib.stride_tricks.sliding_window_view(padded, 2 * HALO + 1, axis), axis=-1)
     return where
 
 

@@ -20,8 +20,9 @@ def decode_tiles(
     What belongs to other tiles is 0. Raises DecodeError with the tile's number; with `keep_going` that goes into the
     second result, by the number, and the tile's pixels are 0.
     """
-    header, damaged = bitstreams.header, {}
-    out = np.zeros((area.height, area.width, 4 if bitstreams.alpha else 3), np.uint8)
+    header = bitstreams.header
+    damaged: dict[int, DecodeError] = {}
+    out: np.ndarray = np.zeros((area.height, area.width, 4 if bitstreams.alpha else 3), np.uint8)
 
     def run(number: int) -> None:
         tile = Region(*header.tile_area(number))
@@ -55,7 +56,7 @@ def fill_damaged(pixels: np.ndarray, header: Header, damaged: Mapping[int, Decod
     rows, columns = header.tile_grid
     areas = [Region(*header.tile_area(number)).inside for number in range(count)]
     totals = {number: _total(pixels[area]) for number, area in enumerate(areas) if number not in damaged}
-    everywhere = sum(totals.values())
+    everywhere = np.sum([*totals.values()], axis=0)
     for number in damaged:
         row, column = divmod(number, columns)
         near = [
@@ -64,8 +65,8 @@ def fill_damaged(pixels: np.ndarray, header: Header, damaged: Mapping[int, Decod
             for c in range(max(column - 1, 0), min(column + 2, columns))
             if r * columns + c in totals
         ]
-        *colour, count = sum(near) if near else everywhere
-        pixels[areas[number]] = np.rint(np.array(colour) / count)
+        total = np.sum(near, axis=0) if near else everywhere
+        pixels[areas[number]] = np.rint(total[:-1] / total[-1])
 
 
 def _total(part: np.ndarray) -> np.ndarray:

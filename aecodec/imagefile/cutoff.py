@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -64,7 +64,7 @@ def _rows(data: bytes, opened: Callable[[bytes], Image.Image]) -> tuple[int, Ima
     return int(different.argmax()) if different.any() else len(different), results[1]
 
 
-def _held_back(image: Image.Image) -> int:
+def _held_back(image: Any) -> int:
     """How many rows a decoder of baseline JPEG keeps until it has seen the end of the file."""
     block = 8 * max(layer[2] for layer in image.layer)
     return (image.height - 1) % block + 1 + (2 if block > 8 else 0)  # rows of chroma overlap
@@ -72,7 +72,8 @@ def _held_back(image: Image.Image) -> int:
 
 def _all_scans(data: bytes) -> bool:
     """Whether a progressive JPEG has begun the last scan of every coefficient of every component."""
-    at, shifts, components = 2, {}, 0
+    at, components = 2, 0
+    shifts: dict[tuple[int, int], int] = {}  # of component and coefficient: bits that are still missing
     while at + 4 <= len(data):
         if data[at] != 0xFF or data[at + 1] in (0, 0xFF) or 0xD0 <= data[at + 1] <= 0xD7:
             at += 1  # inside of a scan

@@ -158,7 +158,7 @@ def _read(data: bytes, said: Said, limits: Limits, to_8_bits: bool, salvage: boo
         _check_pixels(image.size, limits)
         shift = _refuse(image, said, to_8_bits)
         orientation = image.getexif().get(tags.ORIENTATION, 1) if image.format == "TIFF" else 1
-        exif = tags.of_tiff(image) if image.format == "TIFF" else b""
+        raw = tags.of_tiff(image) if image.format == "TIFF" else b""
         pixels, note, damaged = image, "", False
         try:
             image.load()  # with the chunks that follow the pixels
@@ -167,14 +167,14 @@ def _read(data: bytes, said: Said, limits: Limits, to_8_bits: bool, salvage: boo
                 raise
             pixels, note, damaged = rest
         info = image.info
-        exif = exif or info.get("exif") or tags.raw_profile(image, "exif", "APP1") or b""
-        exif = exif.removeprefix(tags.EXIF_PREFIX) or None
+        raw = raw or info.get("exif") or tags.raw_profile(image, "exif", "APP1") or b""
+        exif = raw.removeprefix(tags.EXIF_PREFIX) or None
         xmp = said.xmp or info.get("xmp") or tags.raw_profile(image, "xmp") or None
         xmp = xmp.encode() if isinstance(xmp, str) else xmp
         names = tags.left_out(image)
         info = _further_info(image, data) | info | {"exif": exif}
-        if not info.get("icc_profile") and (icc := tags.raw_profile(image, "icc", "icm")):
-            info["icc_profile"] = icc
+        if not info.get("icc_profile") and (profile := tags.raw_profile(image, "icc", "icm")):
+            info["icc_profile"] = profile
         if shift is not None:
             pixels = _to_8_bits(pixels, shift)
         if pixels.mode in ("CMYK", "LAB"):

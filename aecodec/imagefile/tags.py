@@ -190,7 +190,7 @@ def left_out(image: Image.Image) -> list[str]:
     for key, name in (("thumbnails", "thumbnails"), ("depth_images", "depth map"), ("aux", "auxiliary images")):
         if info.get(key):
             names.append(name)
-    named = {key for key, value in info.items() if image.format == "PNG" and isinstance(value, str)}
+    named = {str(key) for key, value in info.items() if image.format == "PNG" and isinstance(value, str)}
     text = sorted(key for key in named if key != _XMP_TEXT and not key.startswith(_RAW_PROFILE))
     if text:
         names.append(f"text ({printable(', '.join(text[:5]))}{', ...' if len(text) > 5 else ''})")

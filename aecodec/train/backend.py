@@ -33,7 +33,7 @@ def clipped(gradients):
 class Stepper:
     """Holds model, optimizer and moving average; `step` trains on one batch.
 
-    model.loss_terms(pixels, q, noise) gives per-picture loss, bpp and mse. Raises ModelError on any backend but
+    model.loss_terms(pixels, q, noise) gives per-image loss, bpp and mse. Raises ModelError on any backend but
     TensorFlow and JAX.
     """
 

@@ -63,8 +63,8 @@ def _assign(f, prefix: str, variables, path: Path) -> None:
     for i, v in enumerate(variables):
         name = f"{prefix}{i:04d}"
         if name not in f or f[name].shape != tuple(v.shape):
-            found = f[name].shape if name in f else "nothing"
-            raise ModelError(f"{path}: {v.path}: found {found}, expected {tuple(v.shape)}")
+            shape = f[name].shape if name in f else "nothing"
+            raise ModelError(f"{path}: {v.path}: {shape}, expected {tuple(v.shape)}")
         v.assign(f[name].astype(v.dtype))
 
 

@@ -1,4 +1,4 @@
-"""Pictures from a folder, random crops, principal components."""
+"""Images from a folder, random crops, principal components."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -12,16 +12,16 @@ from aecodec.errors import AezError, EncodeError
 from aecodec.imagefile import EXTENSIONS, read_image
 
 
-def picture_files(folder: Path) -> list[Path]:
-    """Files with a picture's suffix below `folder`, sorted by name. Raises FileNotFoundError when there are none."""
+def image_files(folder: Path) -> list[Path]:
+    """Files with an image's suffix below `folder`, sorted by name. Raises FileNotFoundError when there are none."""
     files = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in EXTENSIONS)
     if not files:
-        raise FileNotFoundError(f"{folder}: no pictures here")
+        raise FileNotFoundError(f"{folder}: no images here")
     return files
 
 
-def load_pictures(files: list[Path], least: int = 1) -> list[np.ndarray]:
-    """Decode to uint8 (H, W, 3), alpha dropped; pictures with an edge under `least` pixels are left out.
+def load_images(files: list[Path], min_side: int = 1) -> list[np.ndarray]:
+    """Decode to uint8 (H, W, 3), alpha dropped; images with an edge under `min_side` pixels are left out.
 
     Raises EncodeError, with the file, for what `aecodec compress` would not read either; OSError.
     """
@@ -35,28 +35,28 @@ def load_pictures(files: list[Path], least: int = 1) -> list[np.ndarray]:
         return np.ascontiguousarray(np.broadcast_to(colours, (*pixels.shape[:2], 3)))
 
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # the threads change the filters, in any order
-        return [p for p in pool.map(load, files) if min(p.shape[:2]) >= least]
+        return [p for p in pool.map(load, files) if min(p.shape[:2]) >= min_side]
 
 
 class Crops:
     """Random crops, drawn by area, flipped and transposed; batch number `step` depends on seed and step alone."""
 
-    def __init__(self, pictures: list[np.ndarray], seed: int = 0):
-        area = np.array([p.shape[0] * p.shape[1] for p in pictures], float)
-        self.pictures, self.share, self.seed = pictures, area / area.sum(), seed
+    def __init__(self, images: list[np.ndarray], seed: int = 0):
+        area = np.array([p.shape[0] * p.shape[1] for p in images], float)
+        self.images, self.fraction, self.seed = images, area / area.sum(), seed
 
     def pixels(self, rng: np.random.Generator, count: int, size: int) -> np.ndarray:
-        """(count, size, size, 3) uint8. Raises ValueError when no picture is large enough."""
+        """(count, size, size, 3) uint8. Raises ValueError when no image is large enough."""
         out = np.empty((count, size, size, 3), np.uint8)
-        fits = np.array([min(p.shape[:2]) >= size for p in self.pictures])
+        fits = np.array([min(p.shape[:2]) >= size for p in self.images])
         if not fits.any():
-            raise ValueError(f"no picture has {size} pixels along both edges")
-        share = self.share * fits / (self.share * fits).sum()
-        for k, i in enumerate(rng.choice(len(self.pictures), count, p=share)):
-            picture = self.pictures[i]
-            top = rng.integers(picture.shape[0] - size + 1)
-            left = rng.integers(picture.shape[1] - size + 1)
-            crop = picture[top : top + size, left : left + size]
+            raise ValueError(f"no image has {size} pixels along both edges")
+        fraction = self.fraction * fits / (self.fraction * fits).sum()
+        for k, i in enumerate(rng.choice(len(self.images), count, p=fraction)):
+            image = self.images[i]
+            top = rng.integers(image.shape[0] - size + 1)
+            left = rng.integers(image.shape[1] - size + 1)
+            crop = image[top : top + size, left : left + size]
             if rng.random() < 0.5:
                 crop = crop[:, ::-1]
             out[k] = crop.transpose(1, 0, 2) if rng.random() < 0.5 else crop
@@ -89,10 +89,10 @@ def batches(crops: Crops, first: int, count: int, size: int, shape):
     Thread(target=work, daemon=True).start()
     try:
         while True:
-            found = queue.get()
-            if isinstance(found, Exception):
-                raise found
-            yield found
+            batch = queue.get()
+            if isinstance(batch, Exception):
+                raise batch
+            yield batch
     finally:
         stop.set()
         while not queue.empty():
@@ -106,14 +106,14 @@ def principal_components(crops: Crops, count: int = 30000) -> tuple[np.ndarray, 
     return basis[:, ::-1].astype(np.float32), variance[::-1].astype(np.float32)
 
 
-def tiles_of(pictures: list[np.ndarray], size: int = 256) -> np.ndarray:
-    """All whole squares of a grid laid over each picture, (N, size, size, 3) uint8: a fixed set to validate on."""
-    found = [
+def tiles_of(images: list[np.ndarray], size: int = 256) -> np.ndarray:
+    """All whole squares of a grid laid over each image, (N, size, size, 3) uint8: a fixed set to validate on."""
+    tiles = [
         p[top : top + size, left : left + size]
-        for p in pictures
+        for p in images
         for top in range(0, p.shape[0] - size + 1, size)
         for left in range(0, p.shape[1] - size + 1, size)
     ]
-    if not found:
-        raise ValueError(f"no picture has {size} pixels along both edges")
-    return np.stack(found)
+    if not tiles:
+        raise ValueError(f"no image has {size} pixels along both edges")
+    return np.stack(tiles)

@@ -27,7 +27,7 @@ from aecodec.train.layers import (
 
 SIGMA_MIN, SIGMA_MAX = 0.11, 256.0
 LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (SCALES - 1)
-# Residuals of one scale index on training pictures: (weight, multiple of sigma). A Gaussian takes 1.3 % more bits.
+# Residuals of one scale index on training images: (weight, multiple of sigma). A Gaussian takes 1.3 % more bits.
 MIXTURE = ((0.46, 0.62), (0.53, 1.3), (0.01, 3.5))
 # Quadtree order: the step at which channel group g codes position p of each 2x2 square (after Lu et al., 2022).
 ORDER = ((0, 3, 1, 2), (3, 0, 2, 1), (1, 2, 0, 3), (2, 1, 3, 0))

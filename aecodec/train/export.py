@@ -32,7 +32,7 @@ __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 # Quality against share of the axis: at 75 about 35 dB, at 90 about 39 dB on photographs, as users of JPEG expect.
 QUALITY = ((1, 0.0), (75, 0.55), (90, 0.735), (100, 1.0))
 REACH_MAX = 255  # K of the widest table
-CURVATURE_PICTURES = 30  # are enough for the curvature of the synthesis
+CURVATURE_IMAGES = 30  # are enough for the curvature of the synthesis
 
 
 def to_frequencies(weight: np.ndarray) -> np.ndarray:
@@ -70,15 +70,15 @@ def residual_tables(counts: np.ndarray) -> list[list[np.ndarray]]:
     """
 
     def tables(counts: np.ndarray, prior: list[np.ndarray]) -> list[np.ndarray]:
-        found = []
+        rows = []
         for index, (reach, p) in enumerate(zip(reaches(), prior, strict=True), start=1):
             inner = counts[index, REACH_MAX - reach : REACH_MAX + reach + 1]
             c = np.append(inner, counts[index].sum() - inner.sum())
-            found.append(to_frequencies(c + 200 * p / p.sum() + 1 / len(c)))
-        return found
+            rows.append(to_frequencies(c + 200 * p / p.sum() + 1 / len(c)))
+        return rows
 
     every = tables(counts.sum(0), [residual_prior(reach, index) for index, reach in enumerate(reaches(), start=1)])
-    return [tables(one, every) for one in counts]
+    return [tables(knot, every) for knot in counts]
 
 
 def scale_net(model: Photo) -> HyperSynthesis:
@@ -97,48 +97,47 @@ def hyper_prior(model: Photo) -> np.ndarray:
     return np.maximum(p[:, :, 0].transpose(0, 2, 1), 0).astype(float)
 
 
-def count_symbols(weights: Model, pictures: list[np.ndarray], knots: int, seed: int = 0):
-    """Code pictures at every knot -> counts of z (knots, Z, 127) and of r (knots, 64, 2 * 255 + 2), made symmetric."""
+def count_symbols(model: Model, images: list[np.ndarray], knots: int, seed: int = 0):
+    """Code images at every knot -> counts of z (knots, Z, 127) and of r (knots, 64, 2 * 255 + 2), made symmetric."""
     rng = np.random.default_rng(seed)
-    z_counts = np.zeros((knots, weights.tables.z.shape[1], 2 * Z_MAX + 1))
+    z_counts = np.zeros((knots, model.tables.z.shape[1], 2 * Z_MAX + 1))
     r_counts = np.zeros((knots, SCALES, 2 * REACH_MAX + 2))
     with Workers(None) as workers:
-        for picture in pictures:
-            source = Encoder.of(picture, DEFAULT_EFFORT, weights, workers)
+        for image in images:
+            encoder = Encoder.of(image, DEFAULT_EFFORT, model, workers)
             for knot in range(knots):
-                units = int(np.clip(knot * 256 + rng.integers(-128, 128), 0, (knots - 1) * 256))
-                knot_row = weights.at(units).row
-                row, residuals = z_counts[knot_row], r_counts[knot_row]
-                tiles = source.latents.tiles
-                for (z, index, r), tile in zip(source.symbols(units), tiles, strict=True):
+                qindex = int(np.clip(knot * 256 + rng.integers(-128, 128), 0, (knots - 1) * 256))
+                row = model.at(qindex).row
+                of_z, of_r = z_counts[row], r_counts[row]
+                for (z, index, r), tile in zip(encoder.symbols(qindex), encoder.latents.tiles, strict=True):
                     z, index, r = z[tile.hyper_crop], index[tile.crop], r[tile.crop]
                     for c in range(z.shape[-1]):
-                        row[c] += np.bincount(z[..., c].ravel() + Z_MAX, minlength=2 * Z_MAX + 1)
+                        of_z[c] += np.bincount(z[..., c].ravel() + Z_MAX, minlength=2 * Z_MAX + 1)
                     beyond = np.abs(r) > REACH_MAX
                     symbol = np.where(beyond, 2 * REACH_MAX + 1, r + REACH_MAX)
-                    joint = index.astype(np.int64) * residuals.shape[1] + symbol
-                    residuals += np.bincount(joint.ravel(), minlength=residuals.size).reshape(residuals.shape)
+                    joint = index.astype(np.int64) * of_r.shape[1] + symbol
+                    of_r += np.bincount(joint.ravel(), minlength=of_r.size).reshape(of_r.shape)
     r_counts[..., :-1] = (r_counts[..., :-1] + r_counts[..., -2::-1]) / 2
     return z_counts, r_counts
 
 
-def inverse_curvatures(weights: Model, pictures: list[np.ndarray]) -> np.ndarray:
+def inverse_curvatures(model: Model, images: list[np.ndarray]) -> np.ndarray:
     """Logarithms of the inverse curvature at the knots (K, M), by least squares from what rounding does to y."""
-    above, below = np.zeros((2, weights.last_knot + 1, weights.latent))
+    above, below = np.zeros((2, model.last_knot + 1, model.latent))
     with Workers(None) as workers:
-        for picture in pictures:
-            source = Encoder.of(picture, 0, weights, workers)
-            y = source.latents.y
+        for image in images:
+            encoder = Encoder.of(image, 0, model, workers)
+            y = encoder.latents.y
             y_hat = np.empty_like(y)
-            for knot in range(weights.last_knot + 1):
-                point = weights.at(256 * knot)
-                source.reconstruct(point.qindex, y_hat)
+            for knot in range(model.last_knot + 1):
+                point = model.at(256 * knot)
+                encoder.reconstruct(point.qindex, y_hat)
                 rounded = y_hat * point.rounding_scale - y
                 above[knot] += np.square(rounded).sum((0, 1))
-                below[knot] += (rounded * gradient(y_hat, picture, point)).sum((0, 1))
+                below[knot] += (rounded * gradient(y_hat, image, point)).sum((0, 1))
     usual = float(np.median((above / below)[below > 0]))
-    found = np.where(below > 0, above / np.where(below > 0, below, 1), usual)
-    return np.log(np.clip(found, usual / CURVATURE_SPREAD, usual * CURVATURE_SPREAD)).astype(np.float32)
+    inverse = np.where(below > 0, above / np.where(below > 0, below, 1), usual)
+    return np.log(np.clip(inverse, usual / CURVATURE_SPREAD, usual * CURVATURE_SPREAD)).astype(np.float32)
 
 
 def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[list[np.ndarray]], **more: np.ndarray) -> bytes:
@@ -161,9 +160,9 @@ def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[list[np.ndarray]
 
 
 def build(
-    model: Photo, name: str, number: int, pictures: list[np.ndarray], quality: list
+    model: Photo, name: str, number: int, images: list[np.ndarray], quality: list
 ) -> tuple[dict, dict[str, bytes]]:
-    """-> manifest entry and files of a model; tables and PSNRs are taken from `pictures`."""
+    """-> manifest entry and files of a model; tables and PSNRs are taken from `images`."""
     from aecodec.train.graphs import graphs
 
     knots = model.shape.knots
@@ -179,16 +178,14 @@ def build(
         files["numbers.npz"] = _numbers(model, to_frequencies(prior + 1e-7), [first])
         for file, data in files.items():
             (Path(folder) / file).write_bytes(data)
-        weights = Model(name, entry(files), Path(folder))
-        self_test = weights.self_test()
-        curved = {
-            "log_inverse_curvature": inverse_curvatures(weights, pictures[:: -(-len(pictures) // CURVATURE_PICTURES)])
-        }
+        exported = Model(name, entry(files), Path(folder))
+        self_test = exported.self_test()
+        curved = {"log_inverse_curvature": inverse_curvatures(exported, images[:: -(-len(images) // CURVATURE_IMAGES)])}
         files["numbers.npz"] = _numbers(model, to_frequencies(prior + 1e-7), [first], **curved)
         (Path(folder) / "numbers.npz").write_bytes(files["numbers.npz"])
-        weights = Model(name, entry(files), Path(folder))
-        z_counts, r_counts = count_symbols(weights, pictures, knots)
-        prior_psnr = psnr_prior(weights, pictures)
+        exported = Model(name, entry(files), Path(folder))
+        z_counts, r_counts = count_symbols(exported, images, knots)
+        prior_psnr = psnr_prior(exported, images)
     z_tables = to_frequencies(z_counts + 30 * prior + 1e-3)
     files |= {"numbers.npz": _numbers(model, z_tables, residual_tables(r_counts), **curved, **prior_psnr)}
     return entry(files) | {"self_test": self_test}, files
@@ -208,4 +205,4 @@ def load_trained(path: Path) -> tuple[Photo, dict]:
 
 def quality_scale(shape: Shape) -> list:
     """The scale 1..100 over the quality axis: pairs (quality, 1/256 of a knot), linear between them."""
-    return [[quality, round(share * 256 * (shape.knots - 1))] for quality, share in QUALITY]
+    return [[quality, round(position * 256 * (shape.knots - 1))] for quality, position in QUALITY]

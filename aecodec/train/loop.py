@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aecodec.train import checkpoint, precision
 from aecodec.train.backend import Stepper
-from aecodec.train.data import Crops, batches, load_pictures, picture_files, principal_components, tiles_of
+from aecodec.train.data import Crops, batches, image_files, load_images, principal_components, tiles_of
 from aecodec.train.losses import DISTORTIONS
 from aecodec.train.optimizer import FastMuon
 from aecodec.train.photo import Photo, Shape
@@ -108,8 +108,8 @@ class Run:
             for path in (self.path, self.folder / "average.npz"):
                 if path.exists():
                     raise FileExistsError(f"{path}: exists; continue with --resume or choose another --out")
-        pictures = load_pictures(picture_files(data), phase.crop)
-        self.crops = Crops(pictures, phase.seed)
+        images = load_images(image_files(data), phase.crop)
+        self.crops = Crops(images, phase.seed)
         basis, variance = (None, None) if meta else principal_components(self.crops)
 
         copied: dict[str, None] = {}
@@ -140,7 +140,7 @@ class Run:
         self.path = self.folder / "checkpoint.npz"
         self.validation, self.judge = None, None
         if val:
-            tiles = tiles_of(load_pictures(picture_files(val)))
+            tiles = tiles_of(load_images(image_files(val)))
             self.validation, self.judge = (
                 Validation(self.model, tiles),
                 zlib.crc32(self.phase.distortion.encode(), zlib.crc32(tiles.data)),
@@ -161,7 +161,7 @@ class Run:
             "phase": asdict(self.phase),
             "position": asdict(self.position),
             "best": self.best,
-            "judge": self.judge,  # a checksum of the pictures and of the loss that say what is best
+            "judge": self.judge,  # a checksum of the images and of the loss that say what is best
         }
 
     def log(self, **row) -> None:

@@ -24,7 +24,7 @@ class Overlap(keras.layers.Layer):
     """Filter pixels (B, H, W, C) across the borders of 16x16 squares, along rows and then along columns.
 
     A time-domain lapped transform (Tran, Liang and Tu, 2003): of the 16 pixels around a border, the part that mirrors
-    onto itself stays and the part that changes sign goes through a trained matrix. At the picture's edge nothing
+    onto itself stays and the part that changes sign goes through a trained matrix. At the image's edge nothing
     changes. The nets see the filtered pixels, and what they give is filtered back.
     """
 

@@ -27,7 +27,7 @@ class Validation:
         self._measure = measure
 
     def run(self) -> dict:
-        """-> loss (mean over the knots), and per knot bpp and psnr (dB, of the mean over pictures of each PSNR)."""
+        """-> loss (mean over the knots), and per knot bpp and psnr (dB, of the mean over images of each PSNR)."""
         knots: dict[str, dict[str, float]] = {}
         total = 0.0
         for knot in self.knots:

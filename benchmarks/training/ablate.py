@@ -15,7 +15,7 @@ import numpy as np
 keras.mixed_precision.set_global_policy("mixed_bfloat16")
 
 from aecodec.train.backend import Stepper  # noqa: E402
-from aecodec.train.data import Crops, batches, load_pictures, picture_files, principal_components, tiles_of  # noqa: E402
+from aecodec.train.data import Crops, batches, image_files, load_images, principal_components, tiles_of  # noqa: E402
 from aecodec.train.optimizer import FastMuon  # noqa: E402
 from aecodec.train.photo import Photo, Shape  # noqa: E402
 from aecodec.train.validation import Validation  # noqa: E402
@@ -59,8 +59,8 @@ def main() -> None:
     ap.add_argument("--crop", type=int, default=128)
     ap.add_argument("--rate", type=float, default=2e-3)
     a = ap.parse_args()
-    crops = Crops(load_pictures(picture_files(a.data), a.crop))
-    val = tiles_of(load_pictures(picture_files(a.val)))
+    crops = Crops(load_images(image_files(a.data), a.crop))
+    val = tiles_of(load_images(image_files(a.val)))
     out = Path(__file__).with_name("shapes.json")
     for name in a.names:
         row = run(Shape(**SHAPES[name]), crops, val, a.steps, a.batch, a.crop, a.rate)

@@ -27,7 +27,7 @@ from aecodec.bench.curves import Curve, bd_rate  # noqa: E402
 from aecodec.entropy.hyper_synthesis import SCALES  # noqa: E402
 from aecodec.train import checkpoint, entropy_model, photo  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
-from aecodec.train.data import Crops, batches, load_pictures, picture_files, tiles_of  # noqa: E402
+from aecodec.train.data import Crops, batches, image_files, load_images, tiles_of  # noqa: E402
 from aecodec.train.loop import Phase  # noqa: E402
 from aecodec.train.optimizer import FastMuon  # noqa: E402
 
@@ -170,8 +170,8 @@ def main() -> None:
     ap.add_argument("--val", required=True, type=Path)
     ap.add_argument("--steps", type=int, default=250)
     a = ap.parse_args()
-    pictures = load_pictures(picture_files(a.data), max(RECIPES[name].crop for name in a.names))
-    val = tiles_of(load_pictures(picture_files(a.val)))
+    pictures = load_images(image_files(a.data), max(RECIPES[name].crop for name in a.names))
+    val = tiles_of(load_images(image_files(a.val)))
     out = HERE / "recipe.json"
     for name in a.names:
         row = run(RECIPES[name], pictures, val, a.steps)

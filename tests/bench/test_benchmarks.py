@@ -1,5 +1,6 @@
 """The scripts in benchmarks/: one entry, what they share, and the synthetic images."""
 
+import ast
 import importlib
 import json
 import re
@@ -143,3 +144,12 @@ def test_graphics_measures_real_files(load, weights: Path, tmp_path: Path, monke
     assert {name: block["images"] for name, block in result["bd_rates"].items()} == {"val": 1, "train": 1}
     assert result["bd_rates"]["val"]["by_image"].keys() == {"gfx_a.png"}
     assert (tmp_path / "saved" / "logo.png").exists()
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "training").rglob("*.py")), ids=lambda path: path.stem)
+def test_what_the_experiments_import_of_the_package_is_there(path: Path) -> None:
+    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    for node in imports:
+        if node.module.split(".")[0] == "aecodec":
+            module = importlib.import_module(node.module)
+            assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)

@@ -86,7 +86,7 @@ def test_a_classic_model_is_trained_installed_and_used(train, tmp_path):
     assert " dB, mse " in said
     losses = json.loads((tmp_path / "run" / "history.json").read_text())
     assert losses["val_loss"][-1] < 0.9 * losses["val_loss"][0]
-    with Image.open(tmp_path / "run" / "pictures.png") as image:
+    with Image.open(tmp_path / "run" / "images.png") as image:
         assert image.size == (604, 124)
     with Image.open(tmp_path / "run" / "loss.png") as image:
         assert image.size == (600, 350)
@@ -122,12 +122,12 @@ def test_a_classic_model_is_trained_installed_and_used(train, tmp_path):
         (["mnist-conv", "-p", "optimizer=best"], 2, "optimizer=best, expected adam, adadelta, nadam"),
         (["mnist-dense", "--minutes", "3"], 2, "--minutes: not for mnist-dense"),
         (["photo", "--epochs", "3"], 2, "--epochs: not for photo"),
-        (["photo", "--steps", "3"], 2, "--data: photo needs a folder of pictures"),
+        (["photo", "--steps", "3"], 2, "--data: photo needs a folder of images"),
         (["mnist-dense", "--data", "none"], 1, "none: no such folder"),
         (["mnist-dense", "--data", "."], 1, "no train-images-idx3-ubyte.gz"),
         (["mnist-dense", "--data", ".", "--val", "."], 1, "--val .: mnist has test images of its own"),
         (["image-dense", "--data", "none"], 1, "none: no such folder"),
-        (["image-dense", "--data", "."], 1, "no pictures here"),
+        (["image-dense", "--data", "."], 1, "no images here"),
         (["image-dense"], 1, "--data: expected a folder of images"),
     ],
 )

@@ -179,7 +179,7 @@ def test_a_region_outside_the_picture_is_wrong_usage(aecodec, tmp_path, region):
     x, y, width, height = region.split(",")
     done = aecodec("decompress", GOLDEN / "rgb-17x33-q50.aez", "--region", region, "-o", "a.png", code=2)
     place = f"region: {width}x{height} at {x},{y}"
-    assert done.lines == [f"{GOLDEN / 'rgb-17x33-q50.aez'}: {place}, expected at least 1x1 inside the picture of 17x33"]
+    assert done.lines == [f"{GOLDEN / 'rgb-17x33-q50.aez'}: {place}, expected at least 1x1 inside the image of 17x33"]
     assert contents(tmp_path) == {}
 
 

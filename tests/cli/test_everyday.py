@@ -335,7 +335,7 @@ def test_one_file_has_a_bar_with_megapixels(command, tmp_path):
         (["mnist-dense", "-p", "nosuch=1"], "mnist-dense: unknown parameter 'nosuch', expected one of "),
         (["mnist-dense", "--data", "none"], "--data: none: no such folder"),
         (["photo", "--data", "none", "--steps", "1"], "--data: none: no such folder"),
-        (["photo", "--data", ".", "--steps", "1"], ".: no pictures here"),
+        (["photo", "--data", ".", "--steps", "1"], ".: no images here"),
         (["nosuch"], "unknown model 'nosuch': there are photo, mnist-dense, "),
     ],
 )

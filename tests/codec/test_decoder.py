@@ -225,7 +225,7 @@ def test_every_flipped_bit_of_a_small_file_is_an_error_or_the_same_pixels():
 )
 def test_a_region_outside_names_the_size_of_the_picture(files, region):
     x, y, width, height = region
-    message = f"region: {width}x{height} at {x},{y}, expected at least 1x1 inside the picture of {WIDTH}x{HEIGHT}"
+    message = f"region: {width}x{height} at {x},{y}, expected at least 1x1 inside the image of {WIDTH}x{HEIGHT}"
     with pytest.raises(ValueError, match=f"^{message}$") as error:
         aecodec.decode(files[3], region=region)
     assert not isinstance(error.value, aecodec.AezError)

@@ -489,7 +489,7 @@ def test_file_that_changes_between_open_and_load(tmp_path):
     target = shutil.copy(PLAIN, tmp_path / "a.aez")
     with Image.open(target) as image:
         shutil.copy(WITH_METADATA, target)
-        with pytest.raises(OSError, match="another picture than when it was opened"):
+        with pytest.raises(OSError, match="another image than when it was opened"):
             image.load()
 
 

@@ -98,12 +98,12 @@ def denoise(
         notes = ([image.note] if image.note else []) + ([f"left out: {', '.join(lost)}"] if lost else [])
         return Made(packed.data, len(source), width, height, line, {"model": model}, tuple(notes))
 
-    found, others = find(inputs, extensions(), recursive)
+    files, others = find(inputs, extensions(), recursive)
     if output is None and out_dir is None:
-        chosen = [one for one in found if one.name in inputs or not one.name.endswith(_SUFFIX)]
-        if found and not chosen:
+        chosen = [file for file in files if file.name in inputs or not file.name.endswith(_SUFFIX)]
+        if files and not chosen:
             fail("only images from an earlier run: name them, or an output with -o")
-        found = chosen
-    tasks = plan(inputs, found, output, out_dir, _SUFFIX)
+        files = chosen
+    tasks = plan(inputs, files, output, out_dir, _SUFFIX)
     report = Report(len(tasks), quiet, as_json, others)
     batch(tasks, job, report, force=force, skip_existing=skip_existing, out_dir=out_dir, keep_times=keep_times)

@@ -11,7 +11,7 @@ from PIL import Image
 from aecodec.classic.idx import read_digits
 from aecodec.classic.patches import cut
 from aecodec.classic.train.entries import SIZES, Entry
-from aecodec.train.data import Crops, load_pictures, picture_files
+from aecodec.train.data import Crops, image_files, load_images
 
 _HELD_BACK = 12  # one in so many training images chooses the best epoch; the test images never do
 _PICTURES = 300  # of a folder: more do not make these nets better
@@ -66,16 +66,16 @@ def _folders(entry: Entry, folder: Path, test: Path | None, seed: int) -> Images
         raise ValueError(f"{folder}: no such folder")
     if test is None and (folder / "TrainSet").is_dir() and (folder / "TestSet").is_dir():
         folder, test = folder / "TrainSet", folder / "TestSet"
-    files = picture_files(folder)
+    files = image_files(folder)
     if test is None:
         held, files = files[::20], [file for number, file in enumerate(files) if number % 20]
         if not files:
             raise ValueError(f"{folder}: one image, expected more, or others in --val")
     else:
-        held = picture_files(test)
+        held = image_files(test)
     chosen = files[:: max(1, len(files) // _PICTURES)]
     edge, grey = entry.edge, entry.data == "grey"
-    images, tests = ([_grey(p) if grey else p for p in load_pictures(some, edge)] for some in (chosen, held))
+    images, tests = ([_grey(p) if grey else p for p in load_images(part, edge)] for part in (chosen, held))
     if not images or not tests:
         raise ValueError(f"{folder}: images too small, expected {edge} pixels along both edges")
     rng = np.random.default_rng(seed)

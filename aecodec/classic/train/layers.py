@@ -190,8 +190,8 @@ def residual(width: int, blocks: int) -> Callable:
     def net(x):
         middle = median(x)
         hidden = first(ops.space_to_depth(ops.concatenate([x, middle], axis=-1), 2))
-        for one, two in inner:
-            hidden = hidden + two(one(hidden))
+        for first_of_two, second in inner:
+            hidden = hidden + second(first_of_two(hidden))
         predicted = ops.cast(ops.depth_to_space(last(ops.relu(hidden)), 2), "float32")
         return x - predicted[..., :3] - ops.sigmoid(predicted[..., 3:]) * (x - middle)
 

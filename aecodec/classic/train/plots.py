@@ -15,7 +15,7 @@ from aecodec.classic.train.measure import through, to_pixels
 from aecodec.classic.weights import Classic
 from aecodec.parallel import Workers
 
-LOSS, COMPARISON = "loss.png", "pictures.png"
+LOSS, COMPARISON = "loss.png", "images.png"
 _COLUMNS, _EDGE = 10, 256  # images in a row, and pixels of each that are shown at most
 _SMALL = 64  # pixels: smaller images are shown twice as large
 

@@ -35,9 +35,9 @@ def widen(narrow: Trained, wide: Trained, seed: int = 0, noise: float = NOISE) -
         shape = large.kernel.shape
         size, count = tuple(shape[:2]), shape[2] if transposed else shape[3]
         if kernel.shape[:2] != size or kernel.shape[3] > count or type(small) is not type(large):
-            found = f"{kernel.shape[0]}x{kernel.shape[1]} to {kernel.shape[3]} channels"
+            small_size = f"{kernel.shape[0]}x{kernel.shape[1]} to {kernel.shape[3]} channels"
             raise ValueError(
-                f"--widen: convolution {number + 1} is {found}, expected {size[0]}x{size[1]} to {count} at most"
+                f"--widen: convolution {number + 1} is {small_size}, expected {size[0]}x{size[1]} to {count} at most"
             )
         outer = np.concatenate(
             [np.arange(kernel.shape[3]), rng.integers(kernel.shape[3], size=count - kernel.shape[3])]
@@ -51,7 +51,7 @@ def widen(narrow: Trained, wide: Trained, seed: int = 0, noise: float = NOISE) -
 
 
 def _convolutions(net: Trained) -> list:
-    if net.latent is None:
+    if not net.latent:
         raise ValueError("--widen: expected a denoiser of the same width")
     every = [*net.encoder.layers, *net.decoder.layers]
     if any(layer.weights and not isinstance(layer, layers.Conv2D | layers.Conv2DTranspose) for layer in every):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from trained import crops_of, gained, loaded, record, train
 
 from aecodec.bench.metrics import ms_ssim, psnr, psnr_y, ssimulacra2
-from aecodec.train.data import load_pictures, picture_files
+from aecodec.train.data import image_files, load_images
 from aecodec.train.losses import DISTORTIONS
 
 KNOTS = (1, 2, 3, 4, 5)
@@ -53,8 +53,8 @@ def main() -> None:
     ap.add_argument("--rate", type=float, default=3e-4)
     a = ap.parse_args()
     crops = crops_of(a.data)
-    files = [f for f in picture_files(a.val) if not f.name.startswith("gfx_")]
-    pictures = [p[: p.shape[0] // 256 * 256, : p.shape[1] // 256 * 256] for p in load_pictures(files, 256)]
+    files = [f for f in image_files(a.val) if not f.name.startswith("gfx_")]
+    pictures = [p[: p.shape[0] // 256 * 256, : p.shape[1] // 256 * 256] for p in load_images(files, 256)]
     first = None
     for name in a.names:
         keras.backend.clear_session()

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from aecodec.train import checkpoint
 from aecodec.train.backend import Stepper
-from aecodec.train.data import Crops, batches, load_pictures, picture_files, tiles_of
+from aecodec.train.data import Crops, batches, image_files, load_images, tiles_of
 from aecodec.train.loop import Phase
 from aecodec.train.optimizer import FastMuon
 from aecodec.train.photo import Photo, Shape
@@ -54,11 +54,11 @@ def record(file: str, name: str, row: dict) -> None:
 
 
 def crops_of(folder: Path, size: int = 256, seed: int = 7) -> Crops:
-    return Crops(load_pictures(picture_files(folder), size), seed)
+    return Crops(load_images(image_files(folder), size), seed)
 
 
 def tiles(folder: Path, size: int = 256) -> np.ndarray:
-    return tiles_of(load_pictures(picture_files(folder)), size)
+    return tiles_of(load_images(image_files(folder)), size)
 
 
 def train(model, crops: Crops, shape: Shape, rate: float, batch: int, steps: int, optimizer=None, cosine=True) -> dict:

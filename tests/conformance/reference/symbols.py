@@ -36,7 +36,7 @@ def decode_symbols(file: bytes, model: Model) -> Iterator[tuple[Plane, Plane, Pl
 
 
 def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model) -> tuple[Plane, Plane, Plane]:
-    """Decode one tile of which height x width latents lie inside the picture."""
+    """Decode one tile of which height x width latents lie inside the image."""
     coder = RangeDecoder(data)
     knot = (quality + 128) // 256
     tables = model.z_tables[knot]
