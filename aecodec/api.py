@@ -21,7 +21,7 @@ from aecodec.model.model import Model
 from aecodec.model.weights import Weights
 from aecodec.parallel import Workers
 from aecodec.pixels import merge, split
-from aecodec.settings import DEFAULT_EFFORT, DEFAULT_MODEL, Settings, Target
+from aecodec.settings import DEFAULT_EFFORT, DEFAULT_MODEL, Settings, Target, check_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ def encode(
     effort: int = DEFAULT_EFFORT,
     model: str | Weights = DEFAULT_MODEL,
     metadata: Metadata = Metadata(),  # noqa: B008 (immutable)
+    keep_hidden: bool = False,
     threads: int | None = None,
 ) -> bytes:
     """Compress an image to the bytes of an .aez file.
@@ -92,6 +93,9 @@ def encode(
         Name of an installed model. A classic autoencoder has one quality and takes grey images only.
     metadata : Metadata
         ICC profile, EXIF and XMP, stored as they are.
+    keep_hidden : bool
+        Code the colours of fully transparent pixels as well as others. By default they are replaced by smooth ones,
+        which cost few bits, and do not count in `target_psnr`: nobody sees them.
     threads : int, optional
         None for all that the process may use; the bytes are always the same.
 
@@ -119,7 +123,9 @@ def encode(
     """
     split(image)  # checks it
     target = Target(quality, target_size, target_bpp, target_psnr)
-    settings = Settings(target, effort, pack_metadata(metadata), threads)
+    if not isinstance(metadata, Metadata):
+        raise TypeError(f"metadata: {type(metadata).__name__}, expected aecodec.Metadata")
+    settings = Settings(target, effort, pack_metadata(metadata), threads, keep_hidden)
     if lossless and model != DEFAULT_MODEL:
         raise ValueError(f"model: {model!r}, expected none with lossless")
     weights = by_name("lossless" if lossless else model) if isinstance(model, str) else model
@@ -127,7 +133,7 @@ def encode(
 
 
 def decode(
-    data,
+    data: BytesLike,
     /,
     *,
     region: Sequence[int] | None = None,
@@ -169,6 +175,7 @@ def decode(
     >>> decode(data, region=(500, 300, 80, 60)).shape
     (60, 80, 3)
     """
+    check_input(data, limits)
     tile: Callable[[int], BytesLike]
     if region is None:
         file = container.read(data, limits)
@@ -198,7 +205,7 @@ def decode_symbols(data: BytesLike) -> list[Symbols]:
         return list(decoder.symbols(Bitstreams(file.header, file.tiles.__getitem__, file.exact)))
 
 
-def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
+def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     """Describe a file from its header and index alone.
 
     Parameters
@@ -222,6 +229,7 @@ def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     >>> read_info(encode(np.zeros((40, 60), np.uint8), quality=50)).channels
     1
     """
+    check_input(data, limits)
     index = container.read_index(data, limits)
     header = index.header
     model = find(header.model)
@@ -242,7 +250,7 @@ def read_info(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     )
 
 
-def read_metadata(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Metadata:
+def read_metadata(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Metadata:
     """Read ICC profile, EXIF and XMP of a file; its tiles are not looked at.
 
     Parameters
@@ -266,5 +274,6 @@ def read_metadata(data, /, *, limits: Limits = DEFAULT_LIMITS) -> Metadata:
     >>> read_metadata(encode(np.zeros((4, 6), np.uint8), metadata=Metadata(xmp=b"<x/>"))).xmp
     b'<x/>'
     """
+    check_input(data, limits)
     chunks = container.read_chunks(data, container.read_index(data, limits))
     return unpack_metadata(chunks, limits)

@@ -16,7 +16,7 @@ from typing import BinaryIO
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 _NAME = re.compile(r"\.aecodec-[0-9a-f]{16}\.tmp")
 _OLD = 24 * 3600  # seconds, where there are no locks to tell by

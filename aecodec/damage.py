@@ -14,6 +14,7 @@ from aecodec.families import by_id, family_of
 from aecodec.family import Bitstreams
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.pixels import merge
+from aecodec.settings import check_input
 
 _OPAQUE = 255
 
@@ -65,6 +66,7 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
     >>> salvaged.pixels.shape, salvaged.metadata.xmp, salvaged.tiles
     ((40, 300, 3), b'<x/>', (1,))
     """
+    check_input(data, limits)
     index, salvaged = container.read_index(data, limits), container.read_damaged(data, limits)
     header, chunks = salvaged.container.header, salvaged.container.chunks
     model = by_id(header.model)

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -27,7 +27,9 @@ class Died(NamedTuple):
         return f"the process that was at it ended with exit code {self.code}"
 
 
-def each(tasks: Iterable[Task], job: Callable[[Task], Result], count: int) -> Iterator[tuple[Task, Result | Died]]:
+def each(
+    tasks: Iterable[Task], job: Callable[[Task], Result], count: int
+) -> Generator[tuple[Task, Result | Died], None, None]:
     """Yield tasks with what the job gives, as they are done, `count` at a time; with 1 in this process.
 
     Job, tasks and results can be pickled. A task is taken when its turn comes, and at most `count` results wait to be
@@ -37,7 +39,8 @@ def each(tasks: Iterable[Task], job: Callable[[Task], Result], count: int) -> It
     if count == 1:
         yield from ((task, job(task)) for task in tasks)
         return
-    waiting, busy = iter(tasks), {}
+    waiting = iter(tasks)
+    busy: dict[Any, _Worker] = {}  # by their connections
     try:
         while True:
             while len(busy) < count and (task := next(waiting, None)) is not None:

@@ -2,11 +2,12 @@
 
 import math
 import numbers
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from aecodec.limits import Limits
 
 if TYPE_CHECKING:
     from aecodec.container import Chunk
@@ -14,6 +15,21 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 75
 DEFAULT_EFFORT, MAX_EFFORT = 1, 9
+
+
+def check_input(data: Any, limits: Any) -> None:
+    """Raise TypeError for what is no file in memory, such as a name, and for other limits than `Limits`."""
+    try:
+        memoryview(data)
+    except TypeError:
+        raise TypeError(f"data: {type(data).__name__}, expected the bytes of a file") from None
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits: {type(limits).__name__}, expected aecodec.Limits")
+
+
+def _check_whole(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name}: {value!r}, expected a whole number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +75,9 @@ class Target:
                 raise TypeError(f"{name}: {value!r}, expected a number")
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise ValueError(f"quality: {self.quality}, expected 1 to 100")
-        if self.size is not None and operator.index(self.size) < 1:
+        if self.size is not None:
+            _check_whole("target_size", self.size)
+        if self.size is not None and self.size < 1:
             raise ValueError(f"target_size: {self.size}, expected 1 or more")
         for name in ("target_bpp", "target_psnr"):
             if name in given and not 0 < given[name] < math.inf:
@@ -91,6 +109,7 @@ class Settings:
     """Everything that a family of models gets beside the image and the model.
 
     effort: number of refinement steps, 0 to 9. chunks: of metadata. threads: None for all that the process may use.
+    keep_hidden: code the colours of fully transparent pixels too, which nobody sees.
     Raises TypeError or ValueError.
     """
 
@@ -98,7 +117,11 @@ class Settings:
     effort: int = DEFAULT_EFFORT
     chunks: Sequence["Chunk"] = ()
     threads: int | None = None
+    keep_hidden: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= operator.index(self.effort) <= MAX_EFFORT:
+        _check_whole("effort", self.effort)
+        if self.threads is not None:
+            _check_whole("threads", self.threads)
+        if not 0 <= self.effort <= MAX_EFFORT:
             raise ValueError(f"effort: {self.effort}, expected 0 to {MAX_EFFORT}")

@@ -19,12 +19,15 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 
 
-def write_result(name: str, content: dict[str, Any]) -> Path:
-    """Write results/NAME.json, headed by machine and versions, one line per key or list element; print the rest."""
+def write_result(name: str, content: dict[str, Any], folder: Path | None = None) -> Path:
+    """Write NAME.json into a folder, or results/, headed by machine and versions; print it.
+
+    It has one line per key or list element; long ones are not printed.
+    """
     from aecodec.bench.machine import describe_machine, library_versions
 
     head = {"machine": describe_machine(), "versions": library_versions()}
-    path = RESULTS / f"{name}.json"
+    path = (folder or RESULTS) / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text("{\n" + ",\n".join(_lines(head | content)) + "\n}\n", encoding="utf-8")

@@ -38,7 +38,7 @@ def in_threads(verb: str, source: Path, target: Path) -> float:
 
     def code(file: Path) -> None:
         if verb == "compress":
-            pixels, metadata = read_image(file)
+            pixels, metadata, *_ = read_image(file)
             written = aecodec.encode(pixels, metadata=metadata, threads=1)
         else:
             data = file.read_bytes()

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -60,7 +61,7 @@ def rows(folder: Path) -> list[dict]:
 
 
 def new_run(folder: Path, phase: Phase, *, resume: bool = False, val: bool = False, precision="float32") -> Run:
-    return Run(folder, SAMPLES, SAMPLES if val else None, SHAPE, phase, resume, precision)
+    return Run(folder, SAMPLES, SAMPLES if val else None, SHAPE, phase, resume, asked=precision)
 
 
 def interrupt(run: Run, signals: dict[int, int]) -> None:
@@ -81,6 +82,14 @@ def straight(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("straight")
     assert new_run(folder, PHASE, val=True).train() is True
     return folder
+
+
+def test_a_run_shows_signs_of_life_without_a_terminal(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("aecodec.train.loop.QUIET", 0.0)
+    assert new_run(tmp_path, PHASE).train() is True
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
+    assert len(lines) >= 5
+    assert re.fullmatch(r"step \d+, \d+\.\d%, loss \d+\.\d{3}", lines[0])
 
 
 # Backends

@@ -56,9 +56,9 @@ class CachedPoints:
             self.path, stored = None, b""
         for line in stored.splitlines():
             try:
-                state, key, *numbers, values, reached = json.loads(line)
+                state, key, quality, pixels, size, bpp, values, reached = json.loads(line)
                 values = {name: math.inf if value is None else value for name, value in values.items()}
-                self.points[state, key] = Point(*numbers, values, reached)
+                self.points[state, key] = Point(quality, pixels, size, bpp, values, reached)
             except (ValueError, TypeError, AttributeError):
                 continue  # a truncated line
 

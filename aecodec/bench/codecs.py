@@ -131,7 +131,7 @@ def _imagecodecs(
     )
 
 
-def _heif(name: str, about: str, colour: str, dashed: bool = False, **settings: str) -> Codec:
+def _heif(name: str, about: str, colour: str, dashed: bool = False, **settings: Any) -> Codec:
     return Codec(
         name,
         about,
@@ -166,9 +166,9 @@ _PILLOW = {  # format: feature of Pillow, libraries that do the work
     "AVIF": ("avif", ("libavif", "aom", "dav1d")),
     "PNG": ("zlib", ("zlib",)),
 }
-_PROGRESSIVE = {"optimize": True, "progressive": True}
-_SLOW_AVIF = {"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}}
-_TABLE = (
+_PROGRESSIVE: dict[str, Any] = {"optimize": True, "progressive": True}
+_SLOW_AVIF: dict[str, Any] = {"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}}
+_TABLE: tuple[Codec, ...] = (
     _aez_at("aez", _EFFORT, "#e5484d"),
     _aez_at("aez-fast", 0, "#f2a0a3"),
     _aez_at("aez-slow", 4, "#b3262c"),

@@ -104,30 +104,32 @@ class _Size(NamedTuple):
 
 def _sizes(result: ImageResult, entrants: Sequence[Codec], target: Target) -> list[_Size]:
     half = 4 / (result.width * result.height)  # half a byte: rounding must not cost the codec that sets the size a step
+    points = {codec.name: column for codec in entrants if isinstance(column := result.sweep[codec.name], list)}
+    fixed = [codec.name for codec in entrants if codec.fixed_quality]
+    free = [name for name in points if name not in fixed]
     sizes = []
-    free = [codec.name for codec in entrants if not codec.fixed_quality]
     if target.kind is Kind.BPP:
         sizes = [_Size(bpp, f"{bpp:g} bpp", f"{bpp:g} bits per pixel") for bpp in target.values]
     elif free:
-        points = result.sweep[free[0]]
+        chosen = points[free[0]]
         if target.kind is Kind.SWEEP:
-            points = [min(points, key=lambda point: abs(point.quality - _NEAR))]
-        for p in points:
+            chosen = [min(chosen, key=lambda point: abs(point.quality - _NEAR))]
+        for p in chosen:
             reference = f"the file of {free[0]} at quality {p.quality:g}: {p.size:,.0f} bytes"
             sizes.append(_Size(p.bpp + half, f"{p.bpp:.2f} bpp", reference))
-    fixed = [(codec.name, result.sweep[codec.name][0]) for codec in entrants if codec.fixed_quality]
-    return sizes[:_MAX_SIZES] + [
-        _Size(p.bpp + half, f"{p.bpp:.2f} bpp, as {name}", f"the only file of {name}: {p.size:,.0f} bytes", name)
-        for name, p in fixed
-    ]
+    sizes = sizes[:_MAX_SIZES]
+    for name in fixed:
+        p = points[name][0]
+        reference = f"the only file of {name}: {p.size:,.0f} bytes"
+        sizes.append(_Size(p.bpp + half, f"{p.bpp:.2f} bpp, as {name}", reference, name))
+    return sizes
 
 
 def _block(codec: Codec, pixels: np.ndarray, point: Point) -> Json:
     data = codec.encode(pixels, point.quality)
     cut = _cut(decode_checked(codec, data, pixels))
-    as_it_is = codec.mime is not None and cut.shape == pixels.shape
     return {
-        "src": _address(codec.mime, data) if as_it_is else _lossless(cut),
+        "src": _address(codec.mime, data) if codec.mime and cut.shape == pixels.shape else _lossless(cut),
         "quality": point.quality,
         "bytes": point.size,
         "reached": point.reached,

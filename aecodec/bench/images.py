@@ -83,12 +83,14 @@ def without_alpha(pixels: np.ndarray) -> tuple[np.ndarray, str]:
     return np.ascontiguousarray(pixels), ", ".join(notes)
 
 
-def _upright(pixels: np.ndarray, exif: bytes) -> np.ndarray:
+def _upright(pixels: np.ndarray, exif: bytes | None) -> np.ndarray:
+    if not exif:
+        return pixels
     from PIL import Image, ImageOps
 
     image = Image.fromarray(pixels)
     image.info["exif"] = exif
-    return np.asarray(ImageOps.exif_transpose(image)) if exif else pixels
+    return np.asarray(ImageOps.exif_transpose(image))
 
 
 def as_rgb(pixels: np.ndarray) -> np.ndarray:

@@ -100,7 +100,7 @@ def _digest(paths: Sequence[Path]) -> str:
 
 def _processor() -> tuple[str, list[str]]:
     """Return the name of the processor and its flags, where Linux tells them."""
-    name, flags = platform.processor() or platform.machine(), []
+    name = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             key, _, value = line.partition(":")
@@ -110,4 +110,4 @@ def _processor() -> tuple[str, list[str]]:
                 return name, value.split()
     except OSError:
         pass  # not Linux
-    return name, flags
+    return name, []

@@ -173,8 +173,9 @@ def _take_unsuited(results: Sequence[ImageResult]) -> dict[str, str]:
     reasons = {}
     for name in list(results[0].sweep) if results else ():
         columns = [result.sweep[name] for result in results]
-        if all(isinstance(column, Unsuited) for column in columns):
-            reasons[name] = " or ".join(dict.fromkeys(column.reason for column in columns))
+        unsuited = [column.reason for column in columns if isinstance(column, Unsuited)]
+        if len(unsuited) == len(columns):
+            reasons[name] = " or ".join(dict.fromkeys(unsuited))
             for result in results:
                 del result.sweep[name]
     return reasons

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -134,7 +134,7 @@ def _peak(way: str, name: str, quality: float, image: Path) -> float | None:
 def _print_peak(way: str, name: str, quality: str, image: str) -> None:
     """Code an image once (decode: the file beside it) and print the megabytes that took, if the system tells."""
     codec, path = known_codecs()[name], Path(image)
-    given = np.load(path) if way == "encode" else path.with_suffix(".bin").read_bytes()
+    given: Any = np.load(path) if way == "encode" else path.with_suffix(".bin").read_bytes()
     before = _resident(restart=True)
     codec.encode(given, float(quality)) if way == "encode" else codec.decode(given)
     after = _resident()

@@ -136,7 +136,8 @@ def format_bd_rates(block: Json, report: Json) -> Iterator[str]:
     if len(names) > 1:
         ranges = [block["shared_range"][metric] for metric in deltas]
         spans = [f"{own[0]:.1f}..{own[1]:.1f}" if own else "none" for own in ranges]
-        yield from rows("over the range that all of these share", spans, lambda own: _percent(own and own["shared"]))
+        shared = "over the range that all of these share"
+        yield from rows(shared, spans, lambda own: _percent(own["shared"] if own else None))
     if single := [name for name in report["fixed_quality"] if "points" in block["codecs"][name]]:
         yield f"no BD-rate, which needs a curve: {', '.join(single)} (one quality)"
 

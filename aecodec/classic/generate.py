@@ -49,7 +49,7 @@ def latent_grid(net: Classic, count: int) -> np.ndarray:
     """
     _check_two(net)
     steps = [NormalDist().inv_cdf((k + 0.5) / count) for k in range(count)]
-    return mosaic(_decode(net, np.float32([[x, y] for y in reversed(steps) for x in steps])), count)
+    return mosaic(_decode(net, np.array([[x, y] for y in reversed(steps) for x in steps], np.float32)), count)
 
 
 def class_rows(net: Classic, data: Path | None, seed: int) -> np.ndarray:

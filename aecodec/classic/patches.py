@@ -20,7 +20,7 @@ def cut(image: np.ndarray, edge: int) -> np.ndarray:
     >>> cut(np.zeros((5, 9, 1)), 4).shape
     (6, 4, 4, 1)
     """
-    rows, columns = grid(*image.shape[:2], edge)
+    rows, columns = grid(image.shape[0], image.shape[1], edge)
     padded = pad_window(image, slice(0, rows * edge), slice(0, columns * edge))
     parts = padded.reshape(rows, edge, columns, edge, -1).swapaxes(1, 2)
     return np.ascontiguousarray(parts).reshape(rows * columns, edge, edge, -1)

@@ -13,16 +13,17 @@ from dataclasses import dataclass, field
 
 import typer
 
-from aecodec.cli.inputs import descriptor_of, quiet
+from aecodec.cli.inputs import descriptor_of
 from aecodec.cli.messages import STANDARD, explain
 from aecodec.cli.outputs import check_folder, check_target, write_output
 from aecodec.cli.report import Failed, Made, Report
+from aecodec.cli.silence import quiet
 from aecodec.cli.tasks import Task
 from aecodec.parallel import usable_threads
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
-Progress = Callable[[float], None]  # takes the share of a file that is done, 0..1
+Progress = Callable[[float, int], None]  # takes the share of a file that is done, 0..1, and the pixels of it all
 Job = Callable[[Task, Progress], Made | Failed]
 
 
@@ -104,8 +105,8 @@ class _Batch:
     def _attempt(self, task: Task) -> Made | Failed:
         """Do the job. Raises what is a mistake of ours."""
 
-        def progress(share: float) -> None:
-            self.shares[task.source] = share
+        def progress(share: float, pixels: int) -> None:
+            self.shares[task.source], self.report.megapixels = share, pixels / 1e6
             self._show()
 
         try:

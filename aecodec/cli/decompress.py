@@ -203,6 +203,7 @@ class _Decompress:
             x, y, *size = self.region
             part = f" at {x},{y} of {width}x{height}"
             width, height = size
+        progress(0, width * height)
         if self.salvage:
             pixels, metadata, _, damage = salvage(data, limits=limits, threads=self.threads)
         else:

@@ -46,7 +46,8 @@ def export(
     The classic ones go into the folder classic below OUT.
     """
     from aecodec.classic.train import install as classic
-    from aecodec.cli.messages import fail, say
+    from aecodec.cli.messages import check_folders, fail, say
+    from aecodec.cli.silence import calm
     from aecodec.errors import AezError
 
     if (run / classic.ENTRY).exists():
@@ -59,8 +60,10 @@ def export(
         return
     if data is None:
         fail(f"{run}: no finished run of a classic model, and photo needs --data, a folder of pictures", code=2)
+    check_folders({"--data": data})
     try:
-        from aecodec.train import export as exporting
+        with calm():
+            from aecodec.train import export as exporting
         from aecodec.train.data import load_pictures, picture_files
     except ImportError as e:
         fail(f"exporting needs the extra 'train': pip install 'aecodec[train]' ({e})")

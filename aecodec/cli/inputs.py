@@ -5,8 +5,6 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import BinaryIO
 
 from aecodec.cli.messages import STANDARD
@@ -77,32 +75,3 @@ def _read_rest(file: BinaryIO, max_size: int, head: bytes = b"") -> bytes:
         if size > max_size:  # how many bytes there are is not known
             raise LimitError(f"file: more than {max_size} bytes", "file", max_size, 2 * size)
     return b"".join(parts)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep libraries in C, such as libtiff about a damaged file, from writing to standard error on their own.
-
-    What Python writes there goes on to do so. For the whole process, so it belongs around all threads.
-    """
-    stream = sys.stderr
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no standard error
-        yield
-        return
-    try:
-        own = stream is not None and stream.fileno() == 2
-    except (OSError, ValueError):  # a stream of Python's own, as in tests
-        own = False
-    try:
-        if own:
-            stream.flush()
-            sys.stderr = os.fdopen(kept, "w", 1, stream.encoding, stream.errors, closefd=False)
-        with open(os.devnull, "wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        sys.stderr = stream
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -3,7 +3,9 @@
 import os
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -27,6 +29,13 @@ def fail(message: str, code: int = 1) -> NoReturn:
     """Say why and leave the command: code 1 is a failure, 2 wrong usage."""
     say(message)
     raise typer.Exit(code)
+
+
+def check_folders(folders: Mapping[str, Path | None]) -> None:
+    """Leave the command with a line for an option whose folder is not there."""
+    for option, folder in folders.items():
+        if folder is not None and not folder.is_dir():
+            fail(f"{option}: {printable(str(folder))}: no such folder")
 
 
 def title(source: str) -> str:

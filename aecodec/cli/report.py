@@ -76,6 +76,7 @@ class Report:
     pixels: int = 0
     read: int = 0  # bytes of the inputs that are done
     written: int = 0
+    megapixels: float = 0.0  # of the file that is being worked on
 
     def made(self, source: str, target: str, made: Made) -> None:
         """Report a file that is written."""
@@ -118,6 +119,8 @@ class Report:
 
     def progress(self) -> str:
         """What a progress bar says."""
+        if self.total == 1:
+            return f"{self.megapixels:.1f} MP"
         parts = [f"{self.done + self.skipped + len(self.failed)}/{self.total} files", self._speed()]
         if self.done:
             parts.append(self._saved())

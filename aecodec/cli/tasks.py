@@ -51,6 +51,7 @@ def plan(
     Raises typer.BadParameter if these do not go together. A task whose result would replace an input or another task's
     result is marked with that problem; a file that is found twice is taken once.
     """
+    inputs = [STANDARD if descriptor_of(name) == 0 else name for name in inputs]
     if output is not None and descriptor_of(output) == 1:
         output = STANDARD
     folder = _folder(inputs, found, output, out_dir)

@@ -123,7 +123,8 @@ def train(
 
 
 def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any]) -> None:
-    from aecodec.cli.messages import fail
+    from aecodec.cli.messages import check_folders, fail
+    from aecodec.cli.silence import calm
 
     resume, precision = given.pop("resume", False), given.pop("precision", "auto")
     if precision not in ("auto", "float32", "bfloat16"):
@@ -142,8 +143,14 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
         for option in given:
             spelt = _SPELT.get(option, f"--{option}")
             fail(f"{spelt}: --resume without --minutes or --steps finishes the phase as it was begun", code=2)
+    check_folders({"--data": data, "--val": val})
+    from aecodec.train.data import picture_files
+
+    for folder in (data, *([val] if val else [])):
+        picture_files(folder)  # raises if there are none
     try:
-        from aecodec.train.loop import Phase, Run
+        with calm():
+            from aecodec.train.loop import Phase, Run
     except ImportError as e:
         fail(f"{_EXTRA} ({e})")
     from aecodec.errors import AezError

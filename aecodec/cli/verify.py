@@ -58,10 +58,16 @@ def verify(
 
 
 def check_result(
-    data: bytes, pixels: "np.ndarray", metadata: "Metadata", limits: "Limits", threads: int | None
+    data: bytes,
+    pixels: "np.ndarray",
+    metadata: "Metadata",
+    limits: "Limits",
+    threads: int | None,
+    hidden: bool = False,
 ) -> float:
     """Decode a file that was made of an image and return the PSNR of its colours in dB.
 
+    hidden: whether fully transparent pixels count, too; without any other they always do.
     Raises DecodeError if it does not decode, or to another shape, alpha plane or metadata.
     """
     import numpy as np
@@ -79,5 +85,7 @@ def check_result(
     kept = read_metadata(data, limits=limits)
     if any((before or None) != (after or None) for before, after in zip(kept, metadata, strict=True)):
         raise CorruptError("result: decodes to other metadata")
-    colours = np.s_[..., :-1] if alpha else np.s_[...]
-    return psnr(pixels[colours], decoded[colours])
+    if not alpha:
+        return psnr(pixels, decoded)
+    seen = np.broadcast_to(True, pixels.shape[:2]) if hidden or not pixels[..., -1].any() else pixels[..., -1] > 0
+    return psnr(pixels[seen][:, :-1], decoded[seen][:, :-1])

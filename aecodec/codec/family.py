@@ -16,7 +16,7 @@ from aecodec.family import Bitstreams
 from aecodec.geometry import TILE_PIXELS, Region
 from aecodec.model.model import Model, models
 from aecodec.parallel import Workers
-from aecodec.pixels import split
+from aecodec.pixels import fill_hidden, split
 from aecodec.settings import Settings
 
 
@@ -32,11 +32,16 @@ class LearnedFamily:
         rgb, alpha, channels = split(image)
         height, width = rgb.shape[:2]
         chunks = [*settings.chunks]
+        seen = None
         if alpha is not None:
             chunks.append(Chunk(ALPHA, encode_alpha(alpha)))
+            if not settings.keep_hidden and not alpha.all():
+                seen = alpha > 0
+                rgb = fill_hidden(rgb, seen)
         envelope = Envelope(Header(model.id, width, height, channels, 0, TILE_PIXELS), chunks)
         with Workers(settings.threads) as workers:
-            return rate_control.encode(Encoder.of(rgb, settings.effort, model, workers), envelope, settings.target)
+            encoder = Encoder.of(rgb, settings.effort, model, workers)
+            return rate_control.encode(encoder, envelope, settings.target, seen)
 
     def decode(self, bitstreams: Bitstreams, model: Model, area: Region, threads: int | None) -> np.ndarray:
         with Workers(threads) as workers:

@@ -36,10 +36,13 @@ _WEIGHTS = (4, 16, 64, 256, math.inf)  # of the squared error, where more tiles 
 _LOSSLESS = 200.0  # dB, for arithmetic: more than any pixels but equal ones have
 
 
-def encode(encoder: Encoder, envelope: Envelope, target: Target) -> bytes:
-    """Return the file of an image that meets a target. Raises EncodeError where that cannot be."""
+def encode(encoder: Encoder, envelope: Envelope, target: Target, seen: np.ndarray | None = None) -> bytes:
+    """Return the file of an image that meets a target. Raises EncodeError where that cannot be.
+
+    seen: bool (H, W), the pixels whose PSNR counts; None for all.
+    """
     if target.psnr is not None:
-        return PsnrControl(encoder, envelope, target.psnr).run()
+        return PsnrControl(encoder, envelope, target.psnr, seen).run()
     height, width = encoder.pixels.shape[:2]
     size = target.max_size(height * width)
     if size is not None:
@@ -75,7 +78,9 @@ class SizeControl:
             digits = len(str(positions // 8))  # as many as tell a byte from the next
             bpp = -(-8 * self._min_size * 10**digits // positions) / 10**digits
             expected = f"{self._min_size} bytes or {bpp:.{digits}f} bpp"
-            raise EncodeError(f"target size: {self._limit} bytes, expected at least {expected}")
+            chunks = sum(len(chunk.data) for chunk in self._envelope.chunks)
+            of_them = f", {chunks} of them metadata and alpha" if 2 * chunks > self._min_size else ""
+            raise EncodeError(f"target size: {self._limit} bytes, expected at least {expected}{of_them}")
         return self._best
 
     def _estimated(self, aim: float) -> np.ndarray:
@@ -109,8 +114,9 @@ class PsnrControl:
     The PSNR of a grey image is that of the luma, which is what the decoder returns.
     """
 
-    def __init__(self, encoder: Encoder, envelope: Envelope, target: float):
+    def __init__(self, encoder: Encoder, envelope: Envelope, target: float, seen: np.ndarray | None = None):
         self._encoder, self._envelope, self._target = encoder, envelope, target
+        self._seen = seen if seen is not None and seen.any() else None
         self._grey = envelope.header.channels < 3
         self._best_psnr = math.inf
         self._best: tuple[int, list[Coded]] | None = None
@@ -136,7 +142,11 @@ class PsnrControl:
     def _measure(self, qindex: int, weight: float = 1) -> float:
         encoder, pixels = self._encoder, self._encoder.pixels
         tiles = encoder.encode(qindex, self._y_hat, weight)
-        value = self._psnr(self._squares(encoder.decode(tiles, self._y_hat, qindex), pixels), pixels[..., 0].size)
+        decoded, positions = encoder.decode(tiles, self._y_hat, qindex), pixels[..., 0].size
+        if self._seen is not None:
+            np.copyto(decoded, pixels, where=~self._seen[..., None])
+            positions = int(self._seen.sum())
+        value = self._psnr(self._squares(decoded, pixels), positions)
         if value >= self._target and (self._best is None or value < self._best_psnr):
             self._best_psnr, self._best = value, (qindex, tiles)
         return value

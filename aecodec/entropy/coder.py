@@ -9,6 +9,8 @@ FORMAT.md specifies the order and the arithmetic to the bit. Damaged input often
 the checksums and lengths of the container are the guard; what no symbols give is a CorruptError.
 """
 
+from typing import Any
+
 import numpy as np
 
 from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX
@@ -63,7 +65,7 @@ def expected_bits(z: np.ndarray, index: np.ndarray, tables: TableRow) -> float:
     return float(counts @ tables.entropies + PRECISION * frequencies.size - np.log2(frequencies).sum())
 
 
-def _encode_escapes(coder, values: np.ndarray, reach: np.ndarray, bit) -> None:
+def _encode_escapes(coder: Any, values: np.ndarray, reach: np.ndarray, bit: Any) -> None:
     """Exp-Golomb code of |value| - K, which is at least 1: first all prefixes, then all suffixes, then all signs."""
     e = np.abs(values) - reach
     if e.max() >= 1 << ESCAPE_BITS:
@@ -79,7 +81,7 @@ def _encode_escapes(coder, values: np.ndarray, reach: np.ndarray, bit) -> None:
 class TileDecoder:
     """Decodes one tile in the order of its stream: first `z`, then `r`, whose scale indexes follow from z."""
 
-    def __init__(self, data, tables: TableRow):
+    def __init__(self, data: bytes | bytearray | memoryview, tables: TableRow):
         words = np.frombuffer(bytes(data) + bytes(-len(data) % 4), "<u4").astype(np.uint32)
         self._coder, self._tables = RangeDecoder(words), tables
 
@@ -121,7 +123,7 @@ class TileDecoder:
             e[more] = e[more] << 1 | self._decode(bit, len(more))
         return np.where(self._decode(bit, len(reach)) > 0, -1, 1) * (e + reach)
 
-    def _decode(self, table, count: int) -> np.ndarray:
+    def _decode(self, table: Any, count: int) -> np.ndarray:
         try:
             return self._coder.decode(table, count)
         except Exception as e:  # constriction's exceptions have no common base

@@ -54,7 +54,7 @@ class HyperSynthesis(NamedTuple):
         a, b = self.offset[knot].astype(np.int64), self.offset[knot + 1].astype(np.int64)
         return (a * (256 - f) + b * f + 128) >> 8
 
-    def run(self, z: np.ndarray, qindex: int, dtype=np.float32) -> np.ndarray:
+    def run(self, z: np.ndarray, qindex: int, dtype: type[np.floating] = np.float32) -> np.ndarray:
         """Hyper-latents z, integers (N, 4, 4, Z) in -63..63 -> scale indexes uint8 (N, 16, 16, M) in 0..63.
 
         Divisions by powers of two are exact, so they are done on the weights, and the last floor(v + 0.5) is a cast.

@@ -34,7 +34,7 @@ def cumulative(frequencies: np.ndarray) -> Cumulative:
 class RangeEncoder:
     """Encodes symbols; they are decoded in the same order."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._words: list[int] = []  # of the low end of the range, the highest first
         self._low, self._range = 0, _STATE  # its lowest 64 bits; the size of the range
 

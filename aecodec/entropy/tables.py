@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ except ImportError:  # it has no wheel for Linux on ARM
 else:
     RangeDecoder, RangeEncoder = constriction.stream.queue.RangeDecoder, constriction.stream.queue.RangeEncoder
 
-    def coder_table(frequencies: np.ndarray):
+    def coder_table(frequencies: np.ndarray) -> Any:
         # constriction reserves one unit of 2^-24 for each symbol and scales floats to what is left: given f - 1 its
         # scale is exactly one, and it codes just these integers (tests/entropy/test_coder.py checks it in integers).
         return constriction.stream.model.Categorical(frequencies.astype(np.float64) - 1, perfect=False)
@@ -69,7 +70,7 @@ class TableRow:
         return [None, *map(coder_table, self._r)]
 
     @cached_property
-    def bit(self):
+    def bit(self) -> Any:
         """What the coder takes for a bit of an escaped value."""
         return coder_table(np.array([TOTAL // 2] * 2))
 

@@ -9,7 +9,6 @@ from PIL import Image
 
 from aecodec.errors import EncodeError
 
-_MCU = 16  # rows of a JPEG that are coded together, at most
 _KINDS = ("JPEG", "PNG", "BMP", "PPM")  # decoded from the top downwards, so that what is there can be counted
 
 
@@ -24,8 +23,8 @@ class Rest(NamedTuple):
 def rest_of(data: bytes, kind: str, opened: Callable[[bytes], Image.Image], salvage: bool) -> Rest | None:
     """Return what there is of an image that could not be loaded; None if that is nothing, or cannot be told.
 
-    A file that ends behind its last pixels is whole but for a note. Raises EncodeError for one that ends before, unless
-    `salvage` says to take it.
+    A file that ends behind its last pixels, or in the last row of blocks of a JPEG, is whole but for a note. Raises
+    EncodeError for one that ends before, unless `salvage` says to take it.
     """
     if kind not in _KINDS:
         return None
@@ -39,12 +38,12 @@ def rest_of(data: bytes, kind: str, opened: Callable[[bytes], Image.Image], salv
             return None
         if rows == 0 and partial.info.get("progressive"):
             rows = height if _all_scans(data) else height // 2  # all rows are there, but not in full detail
-        elif rows + _MCU >= height:
+        elif rows >= height - _held_back(partial):
             rows = height
     if rows == 0:
         return None
     if rows == height:
-        return Rest(partial, "the file ends too early, but behind all pixels", False)
+        return Rest(partial, "the file ends too early, at most in its last row of blocks", False)
     if not salvage:
         raise EncodeError("the file ends too early: take what there is with --salvage")
     return Rest(partial, f"the file ends too early: about {100 * rows // height} % of the image are there", True)
@@ -63,6 +62,12 @@ def _rows(data: bytes, opened: Callable[[bytes], Image.Image]) -> tuple[int, Ima
     first, second = (np.asarray(image).reshape(image.height, -1) for image in results)
     different = (first != second).any(1)
     return int(different.argmax()) if different.any() else len(different), results[1]
+
+
+def _held_back(image: Image.Image) -> int:
+    """How many rows a decoder of baseline JPEG keeps until it has seen the end of the file."""
+    block = 8 * max(layer[2] for layer in image.layer)
+    return (image.height - 1) % block + 1 + (2 if block > 8 else 0)  # rows of chroma overlap
 
 
 def _all_scans(data: bytes) -> bool:

@@ -153,7 +153,9 @@ class Model(Weights):
         r = r.astype(np.float32)
         return self._code(r, z, np.full_like(r, 0.5), 0)[1]
 
-    def _code(self, values: np.ndarray, z: np.ndarray, rounding: np.ndarray, encoding: int):
+    def _code(
+        self, values: np.ndarray, z: np.ndarray, rounding: np.ndarray, encoding: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         flag = np.full((1, 1, 1, 1), encoding, np.float32)
         r, y_hat = self._nets["code"](values[None], z[None].astype(np.float32), rounding[None], flag)
         return r[0], y_hat[0]

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +33,7 @@ class Net:
             self._free.setdefault(shapes, []).append(interpreter)
         return out
 
-    def _take(self, shapes: tuple):
+    def _take(self, shapes: tuple) -> Any:
         with _lock:
             if self._free.get(shapes):
                 return self._free[shapes].pop()
@@ -50,7 +52,7 @@ if hasattr(os, "register_at_fork"):  # no child must find it locked by a thread 
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
-def _interpreter(data: bytes):
+def _interpreter(data: bytes) -> Any:
     """A one-thread interpreter. The first one of a process would announce its delegate on standard error."""
     global _announced
     from ai_edge_litert.interpreter import Interpreter
@@ -66,7 +68,7 @@ def _interpreter(data: bytes):
 
 
 @contextlib.contextmanager
-def _silence():
+def _silence() -> Iterator[None]:
     """Discard what the process writes to standard error; LiteRT has no switch for its log."""
     try:
         kept = os.dup(2)

@@ -12,7 +12,7 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Weights:
         """The quality on the scale 1..100 of a header's qindex, None where the model has one quality."""
         return None
 
-    def entry_of(self, key: str):
+    def entry_of(self, key: str) -> Any:
         """A value of the entry."""
         try:
             return self.entry[key]

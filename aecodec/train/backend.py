@@ -1,6 +1,7 @@
 """One training step on each Keras backend: the only place that knows which one is in use."""
 
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -43,6 +44,10 @@ class Stepper:
         self.model, self.optimizer = model, optimizer
         optimizer.build(model.trainable_variables)
         self.average = [np.array(v) for v in model.trainable_variables]
+        # For a backend that keeps the state elsewhere: `sync` writes it into the Keras variables, `reload` takes over
+        # values that were assigned to them from outside.
+        self.sync: Callable[[], None] = _nothing
+        self.reload: Callable[[], None] = _nothing
         self._run = runs[backend]()
 
     def _objective(self, pixels, q, noise):
@@ -68,9 +73,6 @@ class Stepper:
         for a, v in zip(self.average, self.model.trainable_variables, strict=True):
             a *= decay
             a += (1 - decay) * np.asarray(ops.convert_to_numpy(v))
-
-    def sync(self) -> None:
-        """Write the state back into the Keras variables, where a backend keeps it elsewhere."""
 
     def _tensorflow(self):
         import tensorflow as tf
@@ -117,7 +119,7 @@ class Stepper:
             return values, state, jnp.stack([loss, bpp, mse, norm])
 
         jitted = jax.jit(run, donate_argnums=(0, 2))
-        held = {}
+        held: dict[str, list] = {}  # values of the weights and of the optimizer
 
         def call(batch, lr):
             if not held:
@@ -134,11 +136,9 @@ class Stepper:
                 for v, value in zip(self.optimizer.variables, held["state"], strict=True):
                     v.assign(jnp.array(value, copy=True))
 
-        def forget():
-            held.clear()
-
-        self.sync, self.reload = sync, forget
+        self.sync, self.reload = sync, held.clear
         return call
 
-    def reload(self) -> None:
-        """Take over Keras variables that were assigned from outside, where a backend keeps its own copy."""
+
+def _nothing() -> None:
+    pass

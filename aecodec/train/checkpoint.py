@@ -106,8 +106,8 @@ def pack_average(source: Path, target: Path) -> None:
     with _opened(source) as f:
         meta = json.loads(str(f["meta"]))
         average = [f[name].astype(np.float32) for name in sorted(f) if name[0] == "a"]
-    bits = np.concatenate([a.ravel() for a in average]).view(np.uint32)
-    bits = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16  # rounded to the nearest, ties to even
+    whole = np.concatenate([a.ravel() for a in average]).view(np.uint32)
+    bits = (whole + 0x7FFF + (whole >> 16 & 1)) >> 16  # rounded to the nearest, ties to even
     arrays = {"exponent": bits >> 7 & 0xFF, "mantissa": bits & 0x7F | bits >> 8 & 0x80}
     meta |= {"shapes": [a.shape for a in average]}
     _write(target, {name: a.astype(np.uint8) for name, a in arrays.items()}, meta, np.savez_compressed)

@@ -74,7 +74,8 @@ class Crops:
 
 def batches(crops: Crops, first: int, count: int, size: int, shape):
     """Batches from step `first` on, prepared ahead in a thread."""
-    queue, stop = Queue(maxsize=4), Event()
+    queue: Queue[tuple | Exception] = Queue(maxsize=4)
+    stop = Event()
 
     def work():
         step = first

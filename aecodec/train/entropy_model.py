@@ -135,9 +135,10 @@ class MeanNet(keras.layers.Layer):
     """Means of the latents from z_hat and from the latents already known, in four steps.
 
     plain: a depthwise and a pointwise layer in place of each block, and one hidden layer in each step, not two.
+    reach: edge of the square of known latents that a mean is made from.
     """
 
-    def __init__(self, latent, features=192, width=256, plain=False, **kwargs):
+    def __init__(self, latent, features=192, width=256, plain=False, reach=5, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.latent, self.features = latent, features
         self.fold, self.unfold = SpaceToDepth(2, dtype="float32"), DepthToSpace(2, dtype="float32")
@@ -156,7 +157,7 @@ class MeanNet(keras.layers.Layer):
             *spread(),
         )
         self.first = Pointwise(latent, init="zeros")
-        self.reach = [keras.layers.DepthwiseConv2D(5, padding="same", dtype="float32") for _ in range(3)]
+        self.reach = [keras.layers.DepthwiseConv2D(reach, padding="same", dtype="float32") for _ in range(3)]
         self.steps = [
             chain(*[Pointwise(width, relu=True) for _ in range(1 if plain else 2)], Pointwise(latent, init="zeros"))
             for _ in range(3)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -147,15 +148,15 @@ def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[list[np.ndarray]
     net = scale_net(model)
     integers = {f: a.astype(np.int32 if f[0] == "b" or f == "offset" else np.int8) for f, a in net._asdict().items()}
     overlaps = {f"overlap_{n}": ops.convert_to_numpy(getattr(model, n).matrix()) for n in ("pre", "post")}
-    out = io.BytesIO()
     tables = {
         "z_tables": z_tables,
         "r_tables": np.stack([np.concatenate(row) for row in r_tables]),
         "r_sizes": np.array([len(t) for t in r_tables[0]]),
     }
-    np.savez_compressed(
-        out, **integers, **knots, **overlaps, **tables, **more, rounding=rounding_offsets(model.shape.coded_from)
-    )
+    rounding = {"rounding": rounding_offsets(model.shape.coded_from)}
+    arrays: dict[str, Any] = integers | knots | overlaps | tables | more | rounding
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)
     return out.getvalue()
 
 

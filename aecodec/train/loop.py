@@ -25,6 +25,7 @@ from aecodec.train.warm import copy_kept
 WARM_UP = 200  # steps
 AVERAGE_EVERY = 8  # steps
 PAUSE = 30.0  # seconds: a longer step was a pause of the process and does not count as training
+QUIET = 10.0  # seconds without a line, where there is no terminal for the bar
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Position:
     def done(self, phase: Phase) -> float:
         if phase.steps is not None:
             return (self.step - self.phase_step) / phase.steps
-        return (self.seconds - self.phase_seconds) / 60 / phase.minutes
+        minutes = math.inf if phase.minutes is None else phase.minutes
+        return (self.seconds - self.phase_seconds) / 60 / minutes
 
 
 def average_decay(step: int) -> float:
@@ -108,7 +110,7 @@ class Run:
                     raise FileExistsError(f"{path}: exists; continue with --resume or choose another --out")
         pictures = load_pictures(picture_files(data), phase.crop)
         self.crops = Crops(pictures, phase.seed)
-        components = () if meta else principal_components(self.crops)
+        basis, variance = (None, None) if meta else principal_components(self.crops)
 
         copied: dict[str, None] = {}
 
@@ -116,7 +118,7 @@ class Run:
             """A new model in this precision, and how it is trained."""
             precision.use(name)
             keras.utils.set_random_seed(phase.seed)
-            model = Photo(shape, *components, refines=phase.refines)
+            model = Photo(shape, basis, variance, refines=phase.refines)
             model.build()
             if start and not resume:
                 copied.update(dict.fromkeys(copy_kept(start, model)))
@@ -141,7 +143,7 @@ class Run:
             tiles = tiles_of(load_pictures(picture_files(val)))
             self.validation, self.judge = (
                 Validation(self.model, tiles),
-                zlib.crc32(self.phase.distortion.encode(), zlib.crc32(tiles)),
+                zlib.crc32(self.phase.distortion.encode(), zlib.crc32(tiles.data)),
             )
         if meta and self.judge is not None and meta.get("judge") == self.judge:
             self.best = meta["best"]
@@ -217,6 +219,7 @@ class Run:
             with bar:
                 task = bar.add_task("", total=1.0, step=self.position.step, loss=0.0, bpp=0.0, psnr=0.0)
                 last, cpu = time.monotonic(), time.process_time()
+                said = last
                 while not stop and (done := self.position.done(self.phase)) < 1:
                     p = self.position
                     rate = self.phase.learning_rate(done, p.step - p.warm_step)
@@ -234,6 +237,10 @@ class Run:
                         psnr, rows = 10 * math.log10(255**2 / mse), []
                         self.log(loss=loss, bpp=bpp, psnr=psnr, norm=norm, rate=rate)
                         bar.update(task, completed=done, step=p.step, loss=loss, bpp=bpp, psnr=psnr)
+                        said = now
+                    elif now - said > QUIET and not self.console.is_terminal:
+                        self.console.print(f"step {p.step}, {done:.1%}, loss {rows[-1][0]:.3f}", highlight=False)
+                        said = now
                     if p.seconds - saved > 60 * save_minutes:
                         self.save()
                         saved = p.seconds

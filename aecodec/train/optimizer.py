@@ -3,27 +3,31 @@
 import keras
 from keras import ops
 
+# Odd polynomials a x + b x^3 + c x^5 that take singular values, one after the other, towards one: what lies in 0.006..1
+# comes to lie in 0.48..1.39. Fitted to that range.
+POLYNOMIALS = ((6.323, -17.31, 12.3662), (4.121, -4.7264, 1.4246), (3.1782, -2.837, 0.7638))
+
 
 class FastMuon(keras.optimizers.Muon):
-    """Keras' Muon (Jordan et al., 2024) with four steps of the Newton-Schulz iteration, in the policy's precision.
+    """Keras' Muon (Jordan et al., 2024) with three steps of the Newton-Schulz iteration, in the policy's precision.
 
-    float32 with five steps costs about twice as much time on a CPU that has bfloat16, for the same result.
+    Its five steps of one polynomial take nearly twice as long, for the same result.
     """
 
     def __init__(self, learning_rate: float = 2e-3, **kwargs):
-        settings = {"ns_steps": 4, "adam_beta_2": 0.98, "weight_decay": None, "adam_weight_decay": None}
+        settings = {"adam_beta_2": 0.98, "weight_decay": None, "adam_weight_decay": None}
         super().__init__(learning_rate, **(settings | kwargs))
 
     def _should_use_adamw(self, variable):
         return len(variable.shape) != 2 or not variable.name.startswith("kernel")
 
-    def zeropower_via_newtonschulz5(self, x, steps):
+    def zeropower_via_newtonschulz5(self, x, _steps):
         tall = x.shape[0] > x.shape[1]
         if tall:
             x = ops.transpose(x)
         x = ops.cast(x / (ops.norm(x) + 1e-7), keras.mixed_precision.global_policy().compute_dtype)
-        for _ in range(steps):
+        for a, b, c in POLYNOMIALS:
             s = ops.matmul(x, ops.transpose(x))
-            x = self.muon_a * x + ops.matmul(self.muon_b * s + self.muon_c * ops.matmul(s, s), x)
+            x = a * x + ops.matmul(b * s + c * ops.matmul(s, s), x)
         x = ops.cast(x, "float32")
         return ops.transpose(x) if tall else x

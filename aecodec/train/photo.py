@@ -55,6 +55,7 @@ class Shape:
     blocks16: int = 2
     features: int = 192
     context: int = 256
+    reach: int = 5
     hyper_width: int = 192
     scale_width: int = 256
     lmbda_low: float = 0.0005
@@ -137,7 +138,7 @@ class Photo(keras.Model):
         )
         self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, s.hyper_width, name="hyper_analysis")
         self.scale_net = ScaleNet(s.latent, n, s.scale_width, deep=second, name="scale_net")
-        self.mean_net = MeanNet(s.latent, s.features, s.context, plain=second, name="mean_net")
+        self.mean_net = MeanNet(s.latent, s.features, s.context, plain=second, reach=s.reach, name="mean_net")
         self.hyper_rate = HyperRate(s.hyper, n, name="hyper_rate")
         # At high rate the best uniform quantiser has step^2 / 12 = mse, and d(bits)/d(mse) follows from it: the gain
         # of an orthonormal transform is 255 / sqrt(26 / lmbda) for pixels of range one.

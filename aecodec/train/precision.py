@@ -35,7 +35,7 @@ def choose(asked: str, seconds: Callable[[str], float]) -> tuple[str, str]:
     if on_cpu() and _cannot_multiply():
         return "float32", "this processor has no instructions for bfloat16"
     taken = {precision: seconds(precision) for precision in POLICIES}
-    return min(taken, key=taken.get), ", ".join(f"{name}: {taken[name]:.2f} s a step" for name in taken)
+    return min(taken, key=taken.__getitem__), ", ".join(f"{name}: {taken[name]:.2f} s a step" for name in taken)
 
 
 def _cannot_multiply() -> bool:

@@ -28,7 +28,8 @@ class Validation:
 
     def run(self) -> dict:
         """-> loss (mean over the knots), and per knot bpp and psnr (dB, of the mean over pictures of each PSNR)."""
-        result = {"loss": 0.0, "knots": {}}
+        knots: dict[str, dict[str, float]] = {}
+        total = 0.0
         for knot in self.knots:
             q = np.full(self.batch, knot, np.float32)
             parts = [
@@ -41,6 +42,6 @@ class Validation:
             ]
             loss, bpp, mse = np.concatenate(parts, axis=1)
             psnr = 10 * np.log10(255**2 / np.maximum(mse, 1e-3))
-            result["knots"][str(knot)] = {"bpp": float(bpp.mean()), "psnr": float(psnr.mean())}
-            result["loss"] += float(loss.mean()) / len(self.knots)
-        return result
+            knots[str(knot)] = {"bpp": float(bpp.mean()), "psnr": float(psnr.mean())}
+            total += float(loss.mean()) / len(self.knots)
+        return {"loss": total, "knots": knots}

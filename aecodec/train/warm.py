@@ -1,6 +1,7 @@
 """A new shape starts from the weights of another: what has kept its shape is copied."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -17,15 +18,15 @@ PARTS = (
 KNOTS = ("log_gain", "log_gain_inverse", "log_features")
 
 
-def _part(model: Photo, name: str) -> dict[str, object]:
+def _part(model: Photo, name: str) -> dict[str, Any]:
     """Variables of a part by their name inside it, where layers without a name of their own are counted."""
     for step in name.split("."):
         model = getattr(model, step)
-    found: dict[str, object] = {}
+    variables: dict[str, Any] = {}
     for v in model.trainable_variables:
-        same = sum(key.split("/")[0] == v.name for key in found)
-        found[f"{v.name}/{same}"] = v
-    return found
+        same = sum(key.split("/")[0] == v.name for key in variables)
+        variables[f"{v.name}/{same}"] = v
+    return variables
 
 
 def copy_kept(path: Path, model: Photo) -> list[str]:

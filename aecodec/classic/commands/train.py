@@ -1,4 +1,4 @@
-"""aecodec train for a classic model. Loads Keras."""
+"""aecodec train for a classic model. Arguments are checked before Keras is loaded."""
 
 import contextlib
 import sys
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from aecodec.classic.train.entries import ENTRIES
-from aecodec.classic.train.run import run
-from aecodec.cli.messages import fail, say
+from aecodec.cli.messages import check_folders, fail, say
+from aecodec.cli.silence import calm
 from aecodec.errors import AezError
 
 
@@ -28,6 +28,9 @@ def train_classic(name: str, data: Path | None, out: Path, val: Path | None, opt
         entry = ENTRIES[name].with_parameters(settings)
     except ValueError as e:
         fail(f"{name}: {e}", code=2)
+    check_folders({"--data": data, "--val": val, "--widen": options.get("widen")})
+    with calm():
+        from aecodec.classic.train.run import run
     try:
         with contextlib.redirect_stdout(sys.stderr):  # the progress bar of Keras is not data
             verbose = 1 if sys.stderr.isatty() else 2

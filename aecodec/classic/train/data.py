@@ -40,10 +40,10 @@ def load(entry: Entry, folder: Path | None, test: Path | None, seed: int = 0) ->
         if train.shape[1:] != (size, size) or tests.shape[1:] != (size, size):
             raise ValueError(f"{folder}: images of {train.shape[2]}x{train.shape[1]}, expected {size}x{size}")
         count = len(train) - max(1, len(train) // _HELD_BACK)
-        parts = [
+        kept, held_back = (
             np.concatenate([cut(p[..., None], entry.edge) for p in part]) for part in (train[:count], train[count:])
-        ]
-        return Images(*parts, [p[..., None] for p in tests])
+        )
+        return Images(kept, held_back, [p[..., None] for p in tests])
     if folder is None:
         raise ValueError("--data: expected a folder of images")
     return _folders(entry, folder, test, seed)

@@ -4,10 +4,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aecodec.classic.train.layers import ACTIVATIONS, Nets, convolutional, dense, residual
+if TYPE_CHECKING:
+    from aecodec.classic.train.layers import Nets
 
+ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh")
 SIZES = {"mnist": 28, "fashion-mnist": 28, "grey": 256, "photos": 64}  # pixels along the edge of its images
 CHOICES = {
     "optimizer": ("adam", "adadelta", "nadam"),
@@ -30,7 +32,7 @@ class Entry:
     label: str  # of the published system
     about: str
     data: str  # a key of SIZES
-    net: Callable[..., Nets]
+    net: Callable[..., Any]  # gives Nets, or the function of a denoiser
     parameters: Mapping[str, Any]
     training: Mapping[str, Any]
     weight: float = 1.0  # of the loss, beside a divergence
@@ -114,15 +116,29 @@ def _fit(epochs: int, batch: int, rate: float = 1e-3, **others: Any) -> dict[str
     return {"epochs": epochs, "batch": batch, "rate": rate} | defaults | others
 
 
-def _hidden(shape: tuple, m: int, **rest: Any) -> Nets:
+def _layers(name: str) -> Callable[..., Any]:
+    """A function of the layers, which load Keras when it is called: an entry can be looked at without."""
+
+    def make(*arguments: Any, **options: Any) -> Any:
+        from aecodec.classic.train import layers
+
+        return getattr(layers, name)(*arguments, **options)
+
+    return make
+
+
+dense, convolutional, residual = map(_layers, ("dense", "convolutional", "residual"))
+
+
+def _hidden(shape: tuple, m: int, **rest: Any) -> "Nets":
     return dense(shape, (m,), **rest)
 
 
-def _plain(shape: tuple, k: int, **rest: Any) -> Nets:
+def _plain(shape: tuple, k: int, **rest: Any) -> "Nets":
     return dense(shape, (), k, activation="linear", **rest)
 
 
-def _level(shape: tuple, level: int, **rest: Any) -> Nets:
+def _level(shape: tuple, level: int, **rest: Any) -> "Nets":
     return _plain(shape, level * level, **rest)
 
 

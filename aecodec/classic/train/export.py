@@ -105,7 +105,7 @@ def write_run(folder: Path, entry: Entry, trained: Trained, images: Images, meas
             "data": entry.data,
             "edge": 2 if entry.denoiser else entry.edge,
             "any_size": entry.any_size or entry.denoiser,
-            "latent": list(trained.latent or ()),
+            "latent": list(trained.latent),
             "noise": entry.noise,
             "goal": _goal(entry, trained),
             "parameters": dict(entry.parameters),

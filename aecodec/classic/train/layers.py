@@ -18,7 +18,6 @@ from keras import layers, ops
 
 _WORD = re.compile(r"(p)|(\d+)(?::(\d))?(?:/(\d))?(v)?")
 _WHOLE = "float32"  # of layers that need more precision than bfloat16, where the others have that
-ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh")
 
 
 class Nets(NamedTuple):

@@ -2,8 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -13,6 +15,7 @@ from aecodec.classic.train.entries import Entry
 WEIGHTS = "best.weights.h5"
 HISTORY = "history.json"  # losses of each epoch
 SETTINGS = "settings.json"  # the entry and its parameters
+_QUIET = 10.0  # seconds without a line
 
 
 class Trained:
@@ -22,7 +25,7 @@ class Trained:
         nets = entry.nets()
         if entry.denoiser:
             given = keras.Input((None, None, 3))
-            self.denoise, self.latent = nets, None
+            self.denoise, self.latent = nets, ()
             self.model = keras.Model(given, nets(given), name=entry.label)
             return
         given = keras.Input((entry.edge, entry.edge, 1))
@@ -62,7 +65,7 @@ class _Best(keras.callbacks.Callback):
             self.model.save_weights(self.path)
 
 
-def _optimizer(training: dict, steps: int):
+def _optimizer(training: Mapping[str, Any], steps: int):
     rate = training["rate"]
     if training["decay"]:
         falling = max(1, round(steps * min(training["decay"], 1.0)))
@@ -83,6 +86,18 @@ class _Falling(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict:
         return {"rate": self.rate, "start": self.start, "steps": self.fall.decay_steps}
+
+
+class _Signs(keras.callbacks.Callback):
+    """A line every ten seconds within an epoch, where Keras itself says nothing before its end."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch, self.said = epoch + 1, time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if time.monotonic() - self.said > _QUIET:
+            self.said = time.monotonic()
+            print(f"epoch {self.epoch}, step {batch + 1}, loss {(logs or {}).get('loss', math.nan):.5f}", flush=True)
 
 
 def fit(
@@ -114,7 +129,8 @@ def fit(
     settings = {"name": entry.name, "parameters": dict(entry.parameters), "training": dict(t)}
     (folder / SETTINGS).write_text(json.dumps(settings) + "\n")
     best = _Best(folder / WEIGHTS)
-    history = model.fit(batches, validation_data=val, epochs=t["epochs"], callbacks=[best], verbose=verbose)
+    callbacks = [best, *([_Signs()] if verbose == 2 else [])]
+    history = model.fit(batches, validation_data=val, epochs=t["epochs"], callbacks=callbacks, verbose=verbose)
     losses = {name: [float(value) for value in values] for name, values in history.history.items()}
     (folder / HISTORY).write_text(json.dumps(losses) + "\n")
     trained = Trained(entry)

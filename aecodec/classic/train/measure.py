@@ -95,7 +95,7 @@ def measure_denoiser(net: Classic, images: list[np.ndarray]) -> dict:
         kinds |= {f"sigma {s}/255": lambda x, rng, s=s: gaussian(x, s / 255, rng) for s in SIGMAS}
     results = {}
     for name, noise in kinds.items():
-        rows = {"noisy": [], "denoised": [], "median3x3": []}
+        rows: dict[str, list[float]] = {"noisy": [], "denoised": [], "median3x3": []}
         rng = np.random.default_rng(1)
         for image in images:
             noisy = to_pixels(noise(image.astype(np.float32) / np.float32(255), rng))

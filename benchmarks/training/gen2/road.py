@@ -11,20 +11,24 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
-from aecodec.lapped import overlap, segment_matrix
-from aecodec.scalenet import SCALES, Z_MAX
-from common import conditions, write_json
+from common import write_result
 from graphs import Network, run_numpy, to_onnx
 from runtime import interleaved, onnx_session, processor_flags
 from shapes import SIGNED, _Stack
 
 import aecodec
-from aecodec import codec, container, entropy, model
-from aecodec.entropy import RangeDecoder, RangeEncoder, TileDecoder
-from aecodec.limits import DEFAULT_LIMITS
+from aecodec.api import decode_symbols
+from aecodec.bench.images import as_rgb, find_images, load_image
+from aecodec.codec.latents import Symbols
+from aecodec.entropy.coder import TileDecoder, encode_tile
+from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX
+from aecodec.entropy.tables import RangeDecoder, RangeEncoder, TableRow, coder_table
+from aecodec.families import by_name
+from aecodec.model.lapped import overlap, segment_matrix
+from aecodec.model.model import Model
 
 TILE = 256 * 256  # pixels
+QUALITY = 75
 FLOOR = 5  # scale indexes up to this one need not be coded (floor.py)
 _POSITION_BITS = 17  # 16 x 16 x 384 latents of a tile are fewer than 2^17
 
@@ -37,9 +41,9 @@ class Grouping:
     """
 
     def __init__(self, latents: int):
-        self._places = np.arange(latents, dtype=np.uint32)
+        self._positions = np.arange(latents, dtype=np.uint32)
         self._keys = np.empty(latents, np.uint32)
-        self._where = np.empty(latents, np.intp)
+        self._kept = np.empty(latents, np.intp)
         self._edges = np.arange(SCALES + 1, dtype=np.uint32) << _POSITION_BITS
 
     def __call__(self, index: np.ndarray) -> tuple[np.ndarray, list[int]]:
@@ -47,38 +51,38 @@ class Grouping:
         keys = self._keys[: index.size]
         np.copyto(keys, index.reshape(-1))
         np.left_shift(keys, _POSITION_BITS, out=keys)
-        np.bitwise_or(keys, self._places[: index.size], out=keys)
+        np.bitwise_or(keys, self._positions[: index.size], out=keys)
         keys = keys[index.reshape(-1) > 0]
         keys.sort()
-        where = self._where[: len(keys)]
-        np.bitwise_and(keys, (1 << _POSITION_BITS) - 1, out=where, casting="unsafe")
-        return where, np.searchsorted(keys, self._edges).tolist()
+        positions = self._kept[: len(keys)]
+        np.bitwise_and(keys, (1 << _POSITION_BITS) - 1, out=positions, casting="unsafe")
+        return positions, np.searchsorted(keys, self._edges).tolist()
 
 
-def decode_residuals(coder, index: np.ndarray, tables, knot: int, grouping: Grouping) -> np.ndarray:
+def decode_residuals(coder, index: np.ndarray, tables: TableRow, grouping: Grouping) -> np.ndarray:
     """What `TileDecoder.r` does where nothing is escaped."""
-    where, bounds = grouping(index)
-    values = np.empty(len(where), np.int32)
-    for i, table in enumerate(tables.r_models(knot)):
+    positions, bounds = grouping(index)
+    values = np.empty(len(positions), np.int32)
+    for i, table in enumerate(tables.r):
         low, high = bounds[i], bounds[i + 1]
         if low < high:
             np.subtract(coder.decode(table, high - low), tables.reach[i], out=values[low:high])
     r = np.zeros(index.size, np.int32)
-    r[where] = values
+    r[positions] = values
     return r.reshape(index.shape)
 
 
-def encode_residuals(coder, r: np.ndarray, index: np.ndarray, tables, knot: int, grouping: Grouping) -> None:
+def encode_residuals(coder, r: np.ndarray, index: np.ndarray, tables: TableRow, grouping: Grouping) -> None:
     """The part of `encode_tile` for residuals, where none is escaped."""
-    where, bounds = grouping(index)
-    values = r.reshape(-1).take(where)
-    for i, table in enumerate(tables.r_models(knot)):
+    positions, bounds = grouping(index)
+    values = r.reshape(-1).take(positions)
+    for i, table in enumerate(tables.r):
         low, high = bounds[i], bounds[i + 1]
         if low < high:
             coder.encode(values[low:high] + tables.reach[i], table)
 
 
-def residuals(symbols: list, tables, knot: int) -> dict[str, dict]:
+def residuals(symbols: list[Symbols], tables: TableRow) -> dict[str, dict]:
     """Today's coding of residuals, the replacement, and the replacement without the lowest indexes."""
     grouping, calls = Grouping(max(index.size for _, index, _ in symbols)), {}
     for name, floor in (("replacement", 0), (f"replacement, indexes to {FLOOR} not coded", FLOOR)):
@@ -90,16 +94,16 @@ def residuals(symbols: list, tables, knot: int) -> dict[str, dict]:
         streams = []
         for index, r in tiles:
             coder = RangeEncoder()
-            encode_residuals(coder, r, index, tables, knot, grouping)
+            encode_residuals(coder, r, index, tables, grouping)
             streams.append(coder.get_compressed())
-            assert (decode_residuals(RangeDecoder(streams[-1]), index, tables, knot, grouping) == r).all()
-        calls |= _residual_calls(name, tiles, streams, tables, knot, grouping)
-    packed = [entropy.encode_tile(z, r, index, knot, tables) for z, index, r in symbols]
-    calls["encode: today"] = lambda: [entropy.encode_tile(z[:0], r, index, knot, tables) for z, index, r in symbols]
+            assert (decode_residuals(RangeDecoder(streams[-1]), index, tables, grouping) == r).all()
+        calls |= _residual_calls(name, tiles, streams, tables, grouping)
+    packed = [encode_tile(z, r, index, tables) for z, index, r in symbols]
+    calls["encode: today"] = lambda: [encode_tile(z[:0], r, index, tables) for z, index, r in symbols]
 
     def decode_today():
         for data, (z, index, _) in zip(packed, symbols, strict=True):
-            coder = TileDecoder(data, knot, tables)
+            coder = TileDecoder(data, tables)
             coder.z(*z.shape[:2])
             coder.r(index)
 
@@ -107,14 +111,14 @@ def residuals(symbols: list, tables, knot: int) -> dict[str, dict]:
     return _per_mp(calls, len(symbols))
 
 
-def _residual_calls(name, tiles, streams, tables, knot, grouping) -> dict[str, Callable]:
+def _residual_calls(name, tiles, streams, tables, grouping) -> dict[str, Callable]:
     def decode():
         for data, (index, _) in zip(streams, tiles, strict=True):
-            decode_residuals(RangeDecoder(data), index, tables, knot, grouping)
+            decode_residuals(RangeDecoder(data), index, tables, grouping)
 
     def encode():
         for index, r in tiles:
-            encode_residuals(RangeEncoder(), r, index, tables, knot, grouping)
+            encode_residuals(RangeEncoder(), r, index, tables, grouping)
 
     def group():
         for index, _ in tiles:
@@ -123,13 +127,13 @@ def _residual_calls(name, tiles, streams, tables, knot, grouping) -> dict[str, C
     return {f"decode: {name}": decode, f"encode: {name}": encode, f"grouping of it: {name}": group}
 
 
-def hyper_latents(symbols: list, tables, knot: int, classes: int = 12) -> dict[str, dict]:
+def hyper_latents(symbols: list[Symbols], tables: TableRow, classes: int = 12) -> dict[str, dict]:
     """z by one table for each of 96 channels, and by `classes` tables for channels that spread alike."""
     planes = [np.ascontiguousarray(z.reshape(-1, z.shape[-1]).T.astype(np.int32) + Z_MAX) for z, _, _ in symbols]
-    each = tables.z_models(knot)
-    spread = [np.abs(np.arange(-Z_MAX, Z_MAX + 1)) @ (row / 2**24) for row in tables.z[knot].astype(np.float64)]
+    each = tables.z
+    spread = [np.abs(np.arange(-Z_MAX, Z_MAX + 1)) @ (row / 2**24) for row in tables.frequencies.astype(np.float64)]
     groups = np.array_split(np.argsort(spread), classes)
-    shared = [entropy._categorical(_mean_table(tables.z[knot][group])) for group in groups]
+    shared = [coder_table(_mean_table(tables.frequencies[group])) for group in groups]
     bits = {"96 tables": 0, f"{classes} tables": 0}
     streams = []
     for plane in planes:
@@ -156,11 +160,11 @@ def hyper_latents(symbols: list, tables, knot: int, classes: int = 12) -> dict[s
 
     def decode_today():
         for data, _, _ in streams:
-            TileDecoder(data.tobytes(), knot, tables).z(4, 4)
+            TileDecoder(data.tobytes(), tables).z(4, 4)
 
-    found = _per_mp({"decode: today": decode_today}, len(symbols))
-    found |= _per_mp({"decode: 96 tables": decode_each, f"decode: {classes} tables": decode_shared}, len(symbols))
-    return found | {"bits": bits}
+    times = _per_mp({"decode: today": decode_today}, len(symbols))
+    times |= _per_mp({"decode: 96 tables": decode_each, f"decode: {classes} tables": decode_shared}, len(symbols))
+    return times | {"bits": bits}
 
 
 def _mean_table(tables: np.ndarray) -> np.ndarray:
@@ -170,23 +174,23 @@ def _mean_table(tables: np.ndarray) -> np.ndarray:
     return mean.astype(np.uint32)
 
 
-def scale_indexes(weights: model.Model, tiles: int = 8) -> dict[str, dict]:
+def scale_indexes(model: Model, tiles: int = 8) -> dict[str, dict]:
     """The scale net in NumPy, 8 tiles at once, and as a static 8-bit graph of its shape, a tile at a time."""
     stack = _Stack()
-    stack.name, stack.channels = "z", len(weights.scale_net.w_in)
-    stack.dense(256).depthwise().dense(weights.scale_net.w_out.shape[1]).unfold(4)
-    network = Network({"z": (len(weights.scale_net.w_in), SIGNED)}, stack.layers)
+    stack.name, stack.channels = "z", len(model.hyper_synthesis.w_in)
+    stack.dense(256).depthwise().dense(model.hyper_synthesis.w_out.shape[1]).unfold(4)
+    network = Network({"z": (len(model.hyper_synthesis.w_in), SIGNED)}, stack.layers)
     session = onnx_session(to_onnx(network))
-    z = np.random.default_rng(0).integers(-9, 10, (tiles, 4, 4, len(weights.scale_net.w_in)))
+    z = np.random.default_rng(0).integers(-9, 10, (tiles, 4, 4, len(model.hyper_synthesis.w_in)))
     shifted = (z + SIGNED).astype(np.uint8)
     assert (session.run(None, {"z": shifted[:1]})[0][0] == run_numpy(network, {"z": shifted[0]})).all()
 
     def graph():
-        for one in shifted:
-            index = session.run(None, {"z": one[None]})[0]
+        for tile in shifted:
+            index = session.run(None, {"z": tile[None]})[0]
             np.minimum(index, SCALES - 1, out=index)
 
-    return _per_mp({"today": lambda: weights.scale_net.run(z, 1000), "static 8-bit graph": graph}, tiles)
+    return _per_mp({"today": lambda: model.hyper_synthesis.run(z, 1000), "static 8-bit graph": graph}, tiles)
 
 
 def overlap_strips(x: np.ndarray, across: np.ndarray, down: np.ndarray, out: np.ndarray) -> None:
@@ -210,8 +214,8 @@ def overlap_strips(x: np.ndarray, across: np.ndarray, down: np.ndarray, out: np.
         pixels[edge] = np.clip(flat[edge], 0, 255)
 
 
-def overlaps(weights: model.Model, side: int = 80) -> dict[str, dict]:
-    v = weights._numbers["overlap_post"]
+def overlaps(model: Model, side: int = 80) -> dict[str, dict]:
+    v = model.numbers["overlap_post"]
     segment = segment_matrix(v)
     across = np.ascontiguousarray(np.kron(segment, np.eye(3, dtype=np.float32)))
     down = np.ascontiguousarray(segment.T)
@@ -219,8 +223,8 @@ def overlaps(weights: model.Model, side: int = 80) -> dict[str, dict]:
     out = np.empty(x.shape, np.uint8)
 
     def today() -> np.ndarray:
-        found = overlap(x.copy(), v)
-        return np.clip(found, 0, 255, out=found).astype(np.uint8)
+        filtered = overlap(x.copy(), v)
+        return np.clip(filtered, 0, 255, out=filtered).astype(np.uint8)
 
     expected = today()
     overlap_strips(x.copy(), across, down, out)
@@ -258,10 +262,10 @@ def small_context(latent: int = 384) -> dict[str, dict]:
         runs = [(sessions[name], {name: inputs[name]}) for name in ("z", "features", "known", "known", "known")]
         return lambda: [session.run(None, given) for session, given in runs]
 
-    weights = model.by_name("photo")
+    model = by_name("photo")
     r, z = np.zeros((16, 16, latent), np.float32), np.zeros((4, 4, 96), np.int32)
-    found = _per_mp({"today": lambda: weights.code(r, z), "small, without additions": small(16)}, 1)
-    return found | _per_mp({"small, for 64x64 alone, of its size": small(4)}, 1 / 16)
+    times = _per_mp({"today": lambda: model.reconstruct(r, z), "small, without additions": small(16)}, 1)
+    return times | _per_mp({"small, for 64x64 alone, of its size": small(4)}, 1 / 16)
 
 
 def _per_mp(calls: dict[str, Callable], tiles: float) -> dict[str, dict]:
@@ -271,30 +275,25 @@ def _per_mp(calls: dict[str, Callable], tiles: float) -> dict[str, dict]:
 
 def replacements(files: list[bytes]) -> dict[str, dict]:
     """Tables for the files of one quality: median and minimum, ms of processor time for each MP of tiles."""
-    header = container.read(files[0], DEFAULT_LIMITS).header
-    weights = model.by_id(header.model)
-    knot = weights.knot(header.quality)
-    symbols = [
-        (z[: -(-i.shape[0] // 4), :], np.ascontiguousarray(i), np.ascontiguousarray(r))
-        for data in files
-        for z, i, r in codec.decode_symbols(data)
-    ]
+    model = by_name("photo")
+    tables = model.at(model.qindex(QUALITY)).tables
+    symbols = [tile for data in files for tile in decode_symbols(data)]
     return {
-        "residuals": residuals(symbols, weights.tables, knot),
-        "z": hyper_latents(symbols, weights.tables, knot),
-        "scale net": scale_indexes(weights),
-        "overlap": overlaps(weights),
+        "residuals": residuals(symbols, tables),
+        "z": hyper_latents(symbols, tables),
+        "scale net": scale_indexes(model),
+        "overlap": overlaps(model),
         "context": small_context(),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="pictures or folders, of whole tiles")
-    pictures = [as_rgb(load_picture(file).pixels) for file in find_pictures(parser.parse_args().images)]
-    files = [aecodec.encode(pixels, 75, effort=0, threads=1) for pixels in pictures]
-    result = conditions() | {"flags": processor_flags(), "quality": 75, "pictures": len(files)}
-    write_json(Path(__file__).parent / "road.json", result | replacements(files))
+    parser.add_argument("--images", type=Path, nargs="+", required=True, help="images or folders, of whole tiles")
+    images = [as_rgb(load_image(file).pixels) for file in find_images(parser.parse_args().images)]
+    files = [aecodec.encode(pixels, QUALITY, effort=0, threads=1) for pixels in images]
+    result = {"flags": processor_flags(), "quality": QUALITY, "pictures": len(files)}
+    write_result("road", result | replacements(files), Path(__file__).parent)
 
 
 if __name__ == "__main__":

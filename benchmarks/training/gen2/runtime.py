@@ -22,9 +22,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from baselines import Lite, float_onnx, lite
-from common import conditions, write_json
+from common import write_result
 from graphs import SIGNED, Add, Conv, Network, run_numpy, to_onnx
 from shapes import LATENT, SHAPES, macs
+
+from aecodec.bench.machine import describe_machine, library_versions
 
 HERE = Path(__file__).parent
 SIDES = (24, 32, 40, 56, 80)  # latents along the edge of a window
@@ -353,8 +355,8 @@ def main() -> None:
     arguments = parser.parse_args()
     target = HERE / "runtime.json"
     result = json.loads(target.read_text()) if target.exists() else {}
-    result |= conditions()
-    result["versions"] |= {p: metadata.version(p) for p in ("onnxruntime", "onnx")}
+    runtimes = {p: metadata.version(p) for p in ("onnxruntime", "onnx")}
+    result |= {"machine": describe_machine(), "versions": library_versions() | runtimes}
     result["flags"] = processor_flags()
     result["installed_mb"] = {p: installed(p) for p in ("onnxruntime", "ai-edge-litert", "onnx")}
     with tempfile.TemporaryDirectory() as temporary:
@@ -375,7 +377,7 @@ def main() -> None:
         tables["start"] = lambda: start(folder)
         for part in arguments.parts:
             result[part] = tables[part]()
-            write_json(target, result)
+            write_result(target.stem, result, HERE)
 
 
 if __name__ == "__main__":

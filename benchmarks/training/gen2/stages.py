@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from aecodec.bench.pictures import as_rgb, find_pictures, load_picture
-from common import conditions, write_json
+from common import write_result
 from runtime import processor_flags
 
 import aecodec
-from aecodec import codec, container, entropy, model, scalenet, source, tilecoder
+from aecodec import container
+from aecodec.bench.images import as_rgb, find_images, load_image
+from aecodec.codec import decoder, encoder, tilecoder
+from aecodec.entropy import coder, hyper_synthesis, tables
+from aecodec.model import model, runtime, weights
 
 HERE = Path(__file__).parent
 QUALITY = 75
@@ -68,24 +71,24 @@ def watched() -> Stages:
     stages = Stages()
     for net in ("analysis", "hyper_analysis", "synthesis", "adjoint"):
         stages.watch(model.Model, net, f"{net} net")
-    stages.watch(model.Model, "code", "context net")
+    stages.watch(model.Model, "_code", "context net")
     stages.watch(model, "overlap", "overlap")
-    stages.watch(model, "_interpreter", "interpreter: create")
-    stages.watch(model.Net, "_take", "interpreter: take, resize, allocate")
-    stages.watch(model, "checked_bytes", "weights: read and hash")
+    stages.watch(runtime, "_interpreter", "interpreter: create")
+    stages.watch(runtime.Net, "_take", "interpreter: take, resize, allocate")
+    stages.watch(weights, "checked_bytes", "weights: read and hash")
     stages.watch(np, "load", "weights: unpack numbers")
     stages.watch(model, "Tables", "weights: check tables")
-    stages.watch(scalenet.ScaleNet, "check", "weights: check scale net")
-    stages.watch(scalenet.ScaleNet, "run", "scale net")
-    stages.watch(entropy, "_categorical", "coder: make tables")
-    stages.watch(entropy, "_groups", "residuals: group by scale index")
-    stages.watch(entropy.TileDecoder, "z", "z: decode")
-    stages.watch(entropy.TileDecoder, "r", "residuals: gather, scatter, escapes")
-    stages.watch(entropy.TileDecoder, "_decode", "constriction (z too)")
+    stages.watch(hyper_synthesis.HyperSynthesis, "check", "weights: check hyper-synthesis")
+    stages.watch(hyper_synthesis.HyperSynthesis, "run", "hyper-synthesis")
+    stages.watch(tables, "coder_table", "coder: make tables")
+    stages.watch(coder, "_groups", "residuals: group by scale index")
+    stages.watch(coder.TileDecoder, "z", "z: decode")
+    stages.watch(coder.TileDecoder, "r", "residuals: gather, scatter, escapes")
+    stages.watch(coder.TileDecoder, "_decode", "constriction (z too)")
     stages.watch(tilecoder, "encode_tile", "encode_tile but for grouping")
-    stages.watch(codec, "decode_tiles", "tiles: the rest")
-    stages.watch(codec, "synthesise", "windows: cut and paste")
-    stages.watch(source, "analyse", "windows: cut and paste")
+    stages.watch(tilecoder.TileCoder, "decode", "tiles: the rest")
+    stages.watch(decoder, "synthesise", "windows: cut and paste")
+    stages.watch(encoder, "analyse", "windows: cut and paste")
     stages.watch(container, "read", "container")
     stages.watch(container, "write", "container")
     return stages
@@ -103,20 +106,20 @@ def by_stage(stages: Stages, call: Callable, items: list, unit: float, repeats: 
     names = sorted({name for run in runs for name in run})
     middle = {name: statistics.median(run.get(name, 0.0) for run in runs) * unit for name in names}
     total = {"total": round(sum(middle.values()), 1)}
-    return total | {name: round(ms, 1) for name, ms in sorted(middle.items(), key=lambda kv: -kv[1]) if ms >= 0.05}
+    return total | {name: round(ms, 1) for name, ms in sorted(middle.items(), key=lambda item: -item[1]) if ms >= 0.05}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="pictures or folders")
+    parser.add_argument("--images", type=Path, nargs="+", required=True, help="images or folders")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    pictures = [as_rgb(load_picture(file).pixels) for file in find_pictures(arguments.images)]
+    images = [as_rgb(load_image(file).pixels) for file in find_images(arguments.images)]
     stages = watched()
-    result = conditions() | {
+    result = {
         "flags": processor_flags(),
         "quality": QUALITY,
-        "pictures": len(pictures),
+        "pictures": len(images),
         "unit": "ms of processor time",
     }
 
@@ -128,22 +131,22 @@ def main() -> None:
     usual["decompress"] = by_stage(stages, lambda d: aecodec.decode(d, threads=1), [packed], 1e3, 9)
     result["64x64, first call of a process, ms"], result["64x64, later calls, ms"] = first, usual
 
-    per_mp = 1e9 / sum(one.shape[0] * one.shape[1] for one in pictures)
+    per_mp = 1e9 / sum(x.shape[0] * x.shape[1] for x in images)
     table = {}
     for effort in (0, 1):
         table[f"encode, effort {effort}"] = by_stage(
             stages,
             lambda x, effort=effort: aecodec.encode(x, QUALITY, effort=effort, threads=1),
-            pictures,
+            images,
             per_mp,
             arguments.repeats,
         )
         print(table, flush=True)
-    files = [aecodec.encode(x, QUALITY, effort=0, threads=1) for x in pictures]
+    files = [aecodec.encode(x, QUALITY, effort=0, threads=1) for x in images]
     table["decode"] = by_stage(stages, lambda d: aecodec.decode(d, threads=1), files, per_mp, arguments.repeats)
     print(table["decode"], flush=True)
     result["ms per MP"] = table
-    write_json(HERE / "stages.json", result)
+    write_result("stages", result, HERE)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,43 @@
+"""Libraries in C write to standard error on their own; here they are kept from it."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep libraries in C, such as libtiff about a damaged file, from writing to standard error on their own.
+
+    What Python writes there goes on to do so. For the whole process, so it belongs around all threads.
+    """
+    stream = sys.stderr
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    try:
+        own = stream is not None and stream.fileno() == 2
+    except (OSError, ValueError):  # a stream of Python's own, as in tests
+        own = False
+    try:
+        if own:
+            stream.flush()
+            sys.stderr = os.fdopen(kept, "w", 1, stream.encoding, stream.errors, closefd=False)
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        sys.stderr = stream
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """Import TensorFlow inside of this: neither that nor what runs later says which processors it has found."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with quiet():
+        yield
