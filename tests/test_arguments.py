@@ -26,6 +26,8 @@ def small(weights):
         {"target_size": 5.5},
         {"target_bpp": "1"},
         {"target_psnr": [30]},
+        {"lossless": 1},
+        {"lossless": "no"},
         {"effort": True},
         {"effort": "1"},
         {"threads": "2"},

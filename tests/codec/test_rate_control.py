@@ -150,8 +150,8 @@ def test_a_size_that_is_too_small_says_which_is_not():
     smallest = len(envelope(encoder).bytes(0, encoder.encode(0)))
     with pytest.raises(EncodeError) as error:
         SizeControl(encoder, envelope(encoder), smallest - 1).run()
-    bpp = math.ceil(8000 * smallest / 100**2) / 1000
-    expected = f"target size: {smallest - 1} bytes, expected at least {smallest} bytes or {bpp:.3f} bpp"
+    bpp = math.ceil(80000 * smallest / 100**2) / 10000
+    expected = f"target size: {smallest - 1} bytes, expected at least {smallest} bytes or {bpp:.4f} bpp"
     assert str(error.value) == expected
     assert len(SizeControl(encoder, envelope(encoder), smallest).run()) == smallest
 
