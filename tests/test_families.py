@@ -30,7 +30,7 @@ def test_an_unknown_name_is_answered_with_those_that_encode():
         families.by_name("foto")
     assert (
         str(error.value)
-        == "unknown model 'foto': installed are tiny, mnist-dense, image-conv, fashion-vae, mnist-denoise"
+        == "unknown model 'foto': installed are tiny, lossless, mnist-dense, image-conv, fashion-vae, mnist-denoise"
     )
 
 

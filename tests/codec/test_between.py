@@ -70,7 +70,7 @@ def test_without_the_analysis_of_exact_pixels_there_is_a_seam(monkeypatch):
 
 @pytest.mark.parametrize(
     "region",
-    [(0, 0, 256, 256), (0, 0, 700, 600), (200, 200, 150, 150), (255, 255, 2, 2), (300, 0, 30, 600), (255, 0, 1, 1)],
+    [(0, 0, 256, 256), (0, 0, 700, 600), (200, 200, 150, 150), (255, 255, 2, 2), (300, 0, 30, 600)],
 )
 def test_a_region_is_the_cut(data, whole, region):
     x, y, width, height = region

@@ -196,7 +196,7 @@ def test_many_tiles_are_sampled_first():
     assert len(encoder.encoded) <= 3
 
 
-@pytest.mark.parametrize(("target", "exact"), [(21, 0), (22.5, 1), (24, 2), (27, 3), (60, 4)])
+@pytest.mark.parametrize(("target", "exact"), [(21, 0), (22.5, 1), (24, 2), (27, 3), (60, 4), (1e6, 4)])
 def test_what_quality_100_does_not_reach_takes_exact_tiles(target, exact):
     """As few of four as are enough; quality 100 alone has 21.4 dB."""
     encoder = Encoder((512, 512), error_of=lambda q: 30 - q / 250)

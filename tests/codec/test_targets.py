@@ -278,15 +278,6 @@ def test_a_psnr_beyond_quality_100_is_reached_by_exact_tiles(name, edge):
     assert len(data) <= len(aecodec.encode(image, lossless=True))
 
 
-def test_a_psnr_between_quality_100_and_no_loss_takes_some_exact_tiles():
-    """Four tiles of unequal contrast: not all of them have to be exact."""
-    image = mirrored(512, 512)
-    reached = decibels(image, aecodec.encode(image, 100))
-    data = aecodec.encode(image, target_psnr=reached + 1)
-    assert 0 < aecodec.read_info(data).exact < 4
-    assert reached + 1 <= decibels(image, data) < math.inf
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
