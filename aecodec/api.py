@@ -126,6 +126,8 @@ def encode(
     if not isinstance(metadata, Metadata):
         raise TypeError(f"metadata: {type(metadata).__name__}, expected aecodec.Metadata")
     settings = Settings(target, effort, pack_metadata(metadata), threads, keep_hidden)
+    if not isinstance(lossless, bool):
+        raise TypeError(f"lossless: {lossless!r}, expected True or False")
     if lossless and model != DEFAULT_MODEL:
         raise ValueError(f"model: {model!r}, expected none with lossless")
     weights = by_name("lossless" if lossless else model) if isinstance(model, str) else model

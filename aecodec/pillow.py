@@ -6,11 +6,11 @@ is an OSError, also under `ImageFile.LOAD_TRUNCATED_IMAGES`: pixels come whole o
 is the limit on pixels, as for any format, and with it on tiles; that on metadata is the default of `aecodec.Limits`.
 
 Options of `save` are those of `aecodec.encode`: one of `quality`, 1 (smallest) to 100 (best), default 75,
-`target_size`, `target_bpp` and `target_psnr`; `effort`, 0 to 9, default 1; `model`; `keep_hidden`; `threads`. Beside
-them `icc_profile`, bytes, default what the image has or says of its colours otherwise, None for none; `exif`, bytes or
-`Image.Exif`, and `xmp`, bytes or str, written only if given, as by Pillow's own plugins; `dpi`, a pair of numbers, kept
-in the Exif. Options that tune other formats, such as `optimize`, are passed over; `lossless` and other unknown ones are
-a TypeError.
+`target_size`, `target_bpp`, `target_psnr` and `lossless=True`; `effort`, 0 to 9, default 1; `model`; `keep_hidden`;
+`threads`. Beside them `icc_profile`, bytes, default what the image has or says of its colours otherwise, None for none;
+`exif`, bytes or `Image.Exif`, and `xmp`, bytes or str, written only if given, as by Pillow's own plugins; `dpi`, a pair
+of numbers, kept in the Exif. Options that tune other formats, such as `optimize`, are passed over; unknown ones are a
+TypeError.
 
 The modes L, LA, RGB and RGBA are kept; 1, P, PA, La, RGBa, RGBX and YCbCr are converted; a transparent colour becomes
 alpha. Any other mode is an OSError.
@@ -43,7 +43,8 @@ from aecodec.limits import DEFAULT_LIMITS, Limits
 FORMAT = "AEZ"
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_ENCODE = ("quality", "target_size", "target_bpp", "target_psnr", "effort", "model", "keep_hidden", "threads")
+_TARGETS = ("quality", "target_size", "target_bpp", "target_psnr", "lossless")
+_ENCODE = (*_TARGETS, "effort", "model", "keep_hidden", "threads")
 # Options with which programs tune several formats at once; none of them promises anything of the pixels.
 _TUNE_OTHERS = ("optimize", "progressive", "compress_level", "method", "speed", "subsampling", "bits", "format")
 _METADATA = {"icc_profile": "icc", "exif": "exif", "xmp": "xmp"}  # in Pillow's words and in ours
@@ -152,11 +153,10 @@ def _longest_index(tiles: int) -> int:
 
 def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     options = im.encoderinfo
-    if options.get("lossless", False) is False:
-        options = {key: value for key, value in options.items() if key != "lossless"}
     if unknown := [key for key in options if key not in (*_ENCODE, *_METADATA, "dpi", *_TUNE_OTHERS)]:
         raise TypeError(f"{unknown[0]}: unknown option, expected {', '.join((*_ENCODE, *_METADATA, 'dpi'))}")
     chosen = {key: options[key] for key in _ENCODE if key in options}
+    chosen["lossless"] = bool(chosen.get("lossless"))
     if not {"target_size", "target_bpp", "target_psnr"} & chosen.keys():
         _check_number("quality", chosen.get("quality", 75), numbers.Real, 1, 100)
     chosen.setdefault("effort", settings.DEFAULT_EFFORT)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from graphics import photo
 
 import aecodec
 from aecodec.pixels import fill_hidden
@@ -26,6 +27,8 @@ def small(weights):
         {"target_size": 5.5},
         {"target_bpp": "1"},
         {"target_psnr": [30]},
+        {"lossless": 1},
+        {"lossless": "no"},
         {"effort": True},
         {"effort": "1"},
         {"threads": "2"},
@@ -76,6 +79,7 @@ def test_hidden_pixels_cost_nothing_and_are_kept_if_asked_for(monkeypatch):
 
 def test_psnr_counts_what_is_seen():
     image, seen = disc()
+    image[seen, :3] = photo()[seen]
     decoded = aecodec.decode(aecodec.encode(image, target_psnr=30))
     error = np.mean((decoded[seen][:, :3].astype(float) - image[seen][:, :3]) ** 2)
     assert 10 * np.log10(255**2 / error) >= 30

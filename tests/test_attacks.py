@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,37 @@ def test_a_second_of_it(tmp_path):
     assert (found["inputs"], found["decoded"], found["findings"]) == (1500, 15, {})
     assert found["outcomes"]["parse: sound"] > 50  # the checksums of most hold, and many decode
     assert found["outcomes"]["parse: CorruptError"] > 300
+
+
+def test_a_second_of_it_at_exact_tiles(tmp_path):
+    [found] = campaign(tmp_path, "--way", "blind", "--exact", "--inputs", "1500", "--pixels", "100", "--seed", "4")
+    assert (found["inputs"], found["decoded"], found["findings"]) == (1500, 15, {})
+    assert found["outcomes"]["parse: sound"] > 50
+    assert found["outcomes"]["parse: CorruptError"] > 300
+
+
+def test_mutations_reach_the_decoder_of_exact_tiles():
+    """Under right checksums and heads: many are refused by it, and some decode to other pixels."""
+    rng, pool = random.Random(12), fuzz.files(exact=True)
+    said = Counter()
+    for _ in range(1500):
+        data = mutation.mutated(rng.choice(pool), rng, pool)
+        try:
+            found = container.read(data)
+            aecodec.decode(data, limits=victims.LIMITS, threads=1)
+            said["sound" if found.exact else "learned"] += 1
+        except aecodec.DecodeError as error:
+            said[re.sub(r"\d+", "N", str(error))] += 1
+    assert said["sound"] > 50
+    for start in (
+        "tile N: exact: failed to",
+        "tile N: exact: starts with",
+        "tile N: exact: NxN pixels, expected",
+        "index: no tile is exact",
+        "header: model N, but N of N tiles are exact",
+        "tile N: bitstream: ",
+    ):
+        assert sum(count for line, count in said.items() if line.startswith(start)) > 3, (start, said)
 
 
 @pytest.mark.slow

@@ -586,8 +586,6 @@ def relative(found: np.ndarray, expected: np.ndarray) -> float:
 
 def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained):
     """Up to the 8 bits of the pointwise layers; the linear maps, which carry most of a picture, are float32."""
-    from aecodec.train.entropy_model import step_masks
-
     _, weights = exported
     with Image.open(SAMPLES / "kodim15_crop.png") as f:
         pixels = np.asarray(f.convert("RGB"))
@@ -607,8 +605,9 @@ def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained)
     expected = np.floor(np.clip(x_hat * 255 + 128, 0, 255))
     assert np.abs(weights.synthesis(y[0], features) - expected).max() <= 2
 
-    r = np.random.default_rng(0).integers(-3, 4, y.shape).astype(np.float32)
-    _, y_hat = trained.mean_net(z, residual=lambda mean, mask: r, masks=step_masks(16, 16, SHAPE.latent))
+    given = np.random.default_rng(0).normal(0, 2, y.shape).astype(np.float32)
+    mu, y_hat = trained.mean_net(z, given, np.full(y.shape, 0.5, np.float32))
+    r = np.rint(np.asarray(y_hat - mu))
     found = weights.reconstruct(r[0], z[0])
     assert relative(found, np.asarray(y_hat)[0]) < 0.02
 

@@ -25,6 +25,7 @@ from aecodec.cli.options import (
     check_existing,
     complete_models,
 )
+from aecodec.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,9 +87,13 @@ def compress(
             metavar="DB",
             min=0,
             help="Instead of -q: the smallest file whose image has a PSNR of at least so many dB, and at most 0.1 dB "
-            "more. 28 to 42 are usual; what is out of reach is an error.",
+            "more. 28 to 42 are usual; above what -q 100 reaches, more and more of the image is stored without loss.",
         ),
     ] = None,
+    lossless: Annotated[
+        bool,
+        typer.Option("--lossless", help="Instead of -q: every pixel comes back bit for bit. Default: not."),
+    ] = False,
     effort: Annotated[
         int,
         typer.Option(
@@ -111,7 +116,7 @@ def compress(
             help="Weights to use, see `aecodec models`; the classic ones take grey images. Default: photo.",
             show_default=False,
         ),
-    ] = "photo",
+    ] = DEFAULT_MODEL,
     resize: Annotated[
         str | None,
         typer.Option(
@@ -196,6 +201,7 @@ def compress(
       aecodec compress photo.png                          photo.aez, at quality 75
       aecodec compress photo.png small.aez -q 40
       aecodec compress photo.png -o a.aez --target-size 50kB
+      aecodec compress screen.png --lossless              every pixel bit for bit
       aecodec compress photo.jpg --max-size 1600 --strip  for the web
       aecodec compress photos -r --out-dir packed -j 2    a whole tree
       aecodec compress 'photos/*.jpg' --skip-existing     the rest of an earlier run
@@ -209,12 +215,14 @@ def compress(
     if quality is not None and not 1 <= quality <= 100:  # not a number passes the range above
         raise typer.BadParameter(f"{quality} is not in the range 1 to 100", param_hint="-q")
     targets = {"-q": quality, "--target-size": target_size, "--target-bpp": target_bpp, "--target-psnr": target_psnr}
-    given = [name for name, value in targets.items() if value is not None]
+    given = [name for name, value in targets.items() if value is not None] + ["--lossless"] * lossless
     if len(given) > 1:
         raise typer.BadParameter(f"{' and '.join(given)}: expected one of them at most")
     for name in ("--target-size", "--target-bpp", "--target-psnr"):
         if (value := targets[name]) is not None and not 0 < value < math.inf:
             raise typer.BadParameter(f"{value} is not a number above 0", param_hint=name)
+    if lossless and model != DEFAULT_MODEL:
+        raise typer.BadParameter("not together with --lossless", param_hint="--model")
     check_existing(force, skip_existing)
     if resize is not None and max_size is not None:
         raise typer.BadParameter("not together with --max-size", param_hint="--resize")
@@ -232,6 +240,7 @@ def compress(
         "target_size": target_size,
         "target_bpp": target_bpp,
         "target_psnr": target_psnr,
+        "lossless": lossless,
         "effort": effort,
         "threads": share_of_threads(threads, jobs),
         "model": model,
@@ -302,6 +311,7 @@ class _Compress:
         from aecodec.cli.inputs import read_input
         from aecodec.cli.report import Made, change_line
         from aecodec.cli.verify import check_result
+        from aecodec.errors import CorruptError
         from aecodec.imagefile import read_image
         from aecodec.progress import reporting
 
@@ -322,9 +332,13 @@ class _Compress:
         line, fields = change_line(width, height, len(source), len(data), bpp=True), {}
         fields["bpp"] = round(8 * len(data) / (width * height), 6)
         if self.verify:
-            psnr = check_result(data, pixels, metadata, limits, self.options["threads"], self.options["keep_hidden"])
-            fields["psnr"] = round(psnr, 4) if math.isfinite(psnr) else None
-            line += f", {psnr:.2f} dB"
+            hidden = self.options["keep_hidden"] or self.options["lossless"]
+            psnr = check_result(data, pixels, metadata, limits, self.options["threads"], hidden)
+            exact = psnr == math.inf
+            if self.options["lossless"] and not exact:
+                raise CorruptError(f"result: decodes to other colours, {psnr:.2f} dB, expected the same")
+            fields["psnr"] = None if exact else round(psnr, 4)
+            line += ", no loss" if exact else f", {psnr:.2f} dB"
         notes = [image.note] if image.note else []
         if image.left_out and not self.strip:
             notes.append(f"left out: {', '.join(image.left_out)}")

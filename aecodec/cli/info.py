@@ -19,8 +19,8 @@ def info(
 ) -> None:
     """Show what .aez files contain.
 
-    Looks at header and index alone: size, colours, model, quality, tiles, and the alpha and metadata chunks with their
-    stored bytes. Quality is on the scale of `compress -q`.
+    Looks at header and index alone: size, colours, model, quality, tiles and how many of them are exact, the alpha and
+    metadata chunks with their stored bytes. Quality is on the scale of `compress -q`.
 
     \b
     Examples:
@@ -62,10 +62,12 @@ def _fields(source: str, found: "Info") -> dict[str, object]:
 def _describe(name: str, found: "Info") -> str:
     from aecodec.cli.report import size_line
 
-    unknown = "its model has one" if found.model else "unknown"
+    lossless = found.exact == found.tiles
+    unknown = "lossless" if lossless else "its model has one" if found.model else "unknown"
     quality = unknown if found.quality is None else f"{found.quality:g}"
     chunks = ", ".join(f"{tag} {size:,} bytes" for tag, size in found.chunks.items()) or "none"
     tiles = f"{found.tiles} of {found.tile}x{found.tile}" if found.tile else "1, the whole image"
+    tiles += f", {found.exact} exact" if found.exact else ""
     return "\n".join(
         [
             f"{name}: {size_line(found.width, found.height, found.size)}",

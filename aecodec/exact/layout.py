@@ -14,7 +14,8 @@ from aecodec.parallel import Workers
 _EDGES = (256, 1024, 4096, webp.EDGE_MAX)  # pixels
 _MORE, _MORE_BYTES = 1.005, 40  # this much above the best is nearly as small
 _ENTRY = 7  # bytes of a tile in the index
-_DENSE = 5  # bits per pixel from which on tables are a small part, so that larger tiles gain less than that
+_DENSE = 5  # bits per pixel from which on tables are a small part, so that larger tiles gain less than that,
+_WHOLE = 0.75  # if the image fills at least this fraction of its tiles
 
 
 class Layout(NamedTuple):
@@ -34,7 +35,8 @@ def encode_image(pixels: np.ndarray, effort: int, workers: Workers) -> Layout:
     longest = max(pixels.shape[:2])
     edges = [edge for edge, smaller in zip(_EDGES, (0, *_EDGES), strict=False) if smaller < longest]
     first = layout(pixels, edges[0], effort, workers)
-    if len(edges) == 1 or 8 * first.size > _DENSE * pixels[..., 0].size:
+    area, filled = pixels[..., 0].size, edges[0] ** 2 * len(first.bitstreams)
+    if len(edges) == 1 or (8 * first.size > _DENSE * area and area > _WHOLE * filled):
         return first
     last = layout(pixels, edges[-1], effort, workers)
     if _near(first, last):

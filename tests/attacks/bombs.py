@@ -14,17 +14,20 @@ import time
 import warnings
 from collections.abc import Callable
 
+import numpy as np
 import victims
-from mutation import Parts, put_together, zstd_block, zstd_frame
+from mutation import Parts, headed, put_together, zstd_block, zstd_frame
 from PIL import Image
 
 import aecodec
 from aecodec import container
 from aecodec.errors import DecodeError
+from aecodec.exact import webp
 
 _KIB128 = 1 << 17
 _TILES = aecodec.Limits().max_tiles
 _OPEN = [b"\0"]  # a bitstream, of one tile
+_PIXEL = webp.encode(np.zeros((1, 1, 3), np.uint8), 1)  # an exact tile of one pixel
 _HEADER = {"version": 1, "channels": 3, "model": 0xFFFE, "quality": 256, "width": 16, "height": 16, "tile": 256}
 
 
@@ -36,6 +39,12 @@ def _file(tiles: list[bytes] = _OPEN, chunks: list[tuple[bytes, bytes]] | None =
 def _lying(chunk: bytes, by: int, **header: int) -> bytes:
     """A file whose index says that its one chunk has so many bytes more."""
     return put_together(Parts(_HEADER | header, [(chunk, b"\0x")], list(_OPEN), {0: by}))
+
+
+def _exact(tiles: list[bytes], **header: int) -> bytes:
+    """A file of exact tiles alone."""
+    whole = {"version": 2, "model": 0, "quality": 0}
+    return put_together(Parts(_HEADER | whole | header, [], tiles, {}, set(range(len(tiles)))))
 
 
 def _zeros(claimed: int, real: int, window: int | None = None) -> bytes:
@@ -88,6 +97,19 @@ BOMBS: dict[str, tuple[bytes, str]] = {
         "chunk ALPH: damaged zstd frame",
     ),
     "alpha: a window of 128 MiB": (_file(chunks=[(b"ALPH", b"\1" + _zeros(256, 256, 0x88))], channels=4), ""),
+    "exact: 16384x16384 stated": (
+        _exact([headed(_PIXEL, 16384, 16384)], width=256, height=256),
+        "tile 0: exact: 16384x16384 pixels, expected 256x256",
+    ),
+    "exact: nothing behind a right head": (
+        _exact([headed(_PIXEL, 1024, 1024)[:5]], width=1024, height=1024, tile=1024),
+        "tile 0: exact: ",
+    ),
+    "exact: the most tiles": (_exact([_PIXEL] * _TILES, width=_TILES, height=1, tile=1), ""),
+    "exact: the most tiles, all wrong": (
+        _exact([_PIXEL[:5] + b"\xff" * 9] * _TILES, width=_TILES, height=1, tile=1),
+        "tile 0: exact: ",
+    ),
     "600 wrong bitstreams": (_file([b"\xff" * 40] * 600, width=256, height=256 * 600), "tile 0: bitstream: "),
 }
 

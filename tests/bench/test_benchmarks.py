@@ -3,6 +3,7 @@
 import ast
 import importlib
 import json
+import math
 import re
 import subprocess
 import sys
@@ -138,8 +139,9 @@ def test_graphics_measures_real_files(load, weights: Path, tmp_path: Path, monke
     result = json.loads((tmp_path / "graphics.json").read_text())
     row = result["images"]["logo"]
     data = aecodec.encode(np.asarray(small), 75)
-    assert row["quality 75"] == {"bytes": len(data), "psnr": round(psnr(np.asarray(small), aecodec.decode(data)), 2)}
-    assert row["quality 20"]["bytes"] < row["quality 75"]["bytes"]
+    value = psnr(np.asarray(small), aecodec.decode(data))
+    assert row["quality 75"] == {"bytes": len(data), "psnr": round(value, 2) if math.isfinite(value) else None}
+    assert row["quality 20"]["bytes"] <= row["quality 75"]["bytes"]
     assert row["webp_lossless"] < small.width * small.height * 3
     assert {name: block["images"] for name, block in result["bd_rates"].items()} == {"val": 1, "train": 1}
     assert result["bd_rates"]["val"]["by_image"].keys() == {"gfx_a.png"}

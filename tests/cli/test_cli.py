@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graphics import photo
 from PIL import Image
 from trees import contents, picture
 
@@ -276,7 +277,9 @@ def test_verify_needs_no_model(command, tmp_path):
 
 @pytest.mark.parametrize("shape", [(30, 50), (30, 50, 2), (30, 50, 3), (30, 50, 4)])
 def test_compress_with_verify_reports_the_psnr(aecodec, tmp_path, shape):
-    before = picture(tmp_path / "a.png", *shape)
+    before = np.ascontiguousarray(np.dstack([photo(30, 50), np.full((30, 50), 9, np.uint8)])[..., 4 - (*shape, 1)[2] :])
+    before = before.reshape(shape)
+    Image.fromarray(before).save(tmp_path / "a.png")
     plain = aecodec("compress", "a.png", "-o", "plain.aez")
     done = aecodec("compress", "a.png", "--verify")
     assert (tmp_path / "a.aez").read_bytes() == (tmp_path / "plain.aez").read_bytes()
@@ -289,6 +292,55 @@ def test_compress_with_verify_reports_the_psnr(aecodec, tmp_path, shape):
         before, after = before[seen][:, :-1], after[seen][:, :-1]
     error = np.mean((before.astype(float) - after) ** 2)
     assert float(found[2]) == pytest.approx(10 * np.log10(255**2 / error), abs=0.006)
+
+
+@pytest.mark.parametrize("shape", [(30, 50), (30, 50, 2), (30, 50, 3), (30, 50, 4)])
+def test_lossless_gives_every_pixel_back(aecodec, tmp_path, shape):
+    before = picture(tmp_path / "a.png", *shape)
+    done = aecodec("compress", "a.png", "--lossless", "--verify", "--json")
+    assert json.loads(done.stdout)["psnr"] is None
+    with Image.open(io.BytesIO(aecodec("decompress", "a.aez", "-o", "-").stdout)) as image:
+        np.testing.assert_array_equal(np.asarray(image), before)
+    info = json.loads(aecodec("info", "a.aez", "--json").stdout)
+    assert (info["exact"], info["tiles"], info["model"], info["quality"]) == (1, 1, "lossless", None)
+    lines = aecodec("info", "a.aez").stdout.decode().splitlines()
+    assert {"  tiles    1 of 256x256, 1 exact", "  quality  lossless", "  format   2"} <= set(lines)
+    assert aecodec("verify", "a.aez").stdout == b"a.aez: ok\n"
+    data = bytearray((tmp_path / "a.aez").read_bytes())
+    data[-3] ^= 1
+    (tmp_path / "a.aez").write_bytes(data)
+    assert aecodec("verify", "a.aez", code=1).lines[0].startswith("a.aez: tile 0: checksum ")
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["-q", "75"], "-q and --lossless: expected one of them at most"),
+        (["--target-size", "9000"], "--target-size and --lossless: expected one of them at most"),
+        (["--target-psnr", "40"], "--target-psnr and --lossless: expected one of them at most"),
+        (["--model", "mnist-conv"], "Invalid value for --model: not together with --lossless"),
+    ],
+)
+def test_lossless_has_one_quality_and_one_model(wrong, options, line):
+    assert line in wrong("compress", "a.png", "--lossless", *options)
+
+
+def test_a_result_with_loss_is_not_written_as_lossless(tmp_path, monkeypatch, capsys):
+    """As a broken encoder would make it: one pixel is another."""
+    encode = api.encode
+
+    def other(pixels, **options):
+        pixels = pixels.copy()
+        pixels[2, 3, 0] ^= 1
+        return encode(pixels, **options)
+
+    picture(tmp_path / "a.png", 20, 20, 3)
+    monkeypatch.setattr("aecodec.api.encode", other)
+    with pytest.raises(SystemExit) as left:
+        app(["compress", str(tmp_path / "a.png"), "--lossless", "--verify"], prog_name="aecodec")
+    assert left.value.code == 1
+    assert "result: decodes to other colours, " in capsys.readouterr().err
+    assert not (tmp_path / "a.aez").exists()
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ import pytest
 
 from aecodec import container
 from aecodec.codec import rate_control
+from aecodec.codec.competition import Coded
 from aecodec.codec.envelope import Envelope
 from aecodec.codec.latents import Latents
 from aecodec.codec.rate_control import EXCESS, USED, PsnrControl, SizeControl
 from aecodec.container import Chunk, Header
 from aecodec.errors import EncodeError
+from aecodec.exact.layout import Layout
 from aecodec.parallel import Workers
 from aecodec.pixels import psnr
 from aecodec.settings import Target
@@ -34,24 +36,49 @@ class Point:
 
 
 class Encoder:
-    """bytes_of(qindex): of each tile; error_of(qindex): in levels, of one latent in `every`."""
+    """bytes_of(qindex): of each learned tile; error_of(qindex): in levels. Tile n is exact from weight 4^(n + 1) on.
 
-    def __init__(self, size, bytes_of=lambda q: 8 + q, error_of=lambda q: 60 * 2 ** (-q / 400), effort=1):
+    whole: the image in exact tiles, where that was tried.
+    """
+
+    def __init__(
+        self,
+        size,
+        bytes_of=lambda q: 8 + q,
+        error_of=lambda q: 60 * 2 ** (-q / 400),
+        effort=1,
+        whole: Layout | None = None,
+    ):
         height, width = size
         self.pixels = np.full((height, width, 3), 128, np.uint8)
         y = np.random.default_rng(0).normal(0, 1, (-(-height // 16), -(-width // 16), M)).astype(np.float32)
         self.latents, self.effort, self.workers = Latents.of(y), effort, Workers(1)
         self.model = SimpleNamespace(
-            at=Point, last_knot=LAST // 256, latent=M, psnr_prior=None, qindex=lambda quality: round(quality * 20)
+            at=Point,
+            last_knot=LAST // 256,
+            max_qindex=LAST,
+            latent=M,
+            psnr_prior=None,
+            qindex=lambda quality: round(quality * 20),
         )
+        self.competition = SimpleNamespace(smaller=lambda size: whole)
         self._bytes_of, self._error_of = bytes_of, error_of
         self.encoded, self.reconstructed, self.sampled = [], [], []
 
-    def encode(self, qindex: int, out: np.ndarray | None = None) -> list[bytes]:
+    def encode(self, qindex: int, out: np.ndarray | None = None, weight: float = 1) -> list[Coded]:
         self.encoded.append(qindex)
         if out is not None:
             self._decode(qindex, out)
-        return [bytes([1]) * int(self._bytes_of(qindex)) for _ in self.latents.tiles]
+        learned, count = Coded(b"\1" * int(self._bytes_of(qindex))), len(self.latents.tiles)
+        return [Coded(b"\2" * 9999, True) if 4 ** (n + 1) <= weight else learned for n in range(count)]
+
+    def decode(self, tiles: list[Coded], y_hat: np.ndarray, qindex: int) -> np.ndarray:
+        height, width, _ = self.pixels.shape
+        decoded = Point(qindex).synthesis(y_hat)[:height, :width]
+        for tile, coded in zip(self.latents.tiles, tiles, strict=True):
+            if coded.exact:
+                decoded[tile.pixels] = self.pixels[tile.pixels]
+        return decoded
 
     def reconstruct(self, qindex: int, out: np.ndarray) -> None:
         self.reconstructed.append(qindex)
@@ -123,8 +150,8 @@ def test_a_size_that_is_too_small_says_which_is_not():
     smallest = len(envelope(encoder).bytes(0, encoder.encode(0)))
     with pytest.raises(EncodeError) as error:
         SizeControl(encoder, envelope(encoder), smallest - 1).run()
-    bpp = math.ceil(8000 * smallest / 100**2) / 1000
-    expected = f"target size: {smallest - 1} bytes, expected at least {smallest} bytes or {bpp:.3f} bpp"
+    bpp = math.ceil(80000 * smallest / 100**2) / 10000
+    expected = f"target size: {smallest - 1} bytes, expected at least {smallest} bytes or {bpp:.4f} bpp"
     assert str(error.value) == expected
     assert len(SizeControl(encoder, envelope(encoder), smallest).run()) == smallest
 
@@ -169,24 +196,23 @@ def test_many_tiles_are_sampled_first():
     assert len(encoder.encoded) <= 3
 
 
-def test_without_refinement_the_first_try_makes_no_bitstreams():
-    encoder = Encoder((300, 300), effort=0)
-    PsnrControl(encoder, envelope(encoder), 33).run()
-    assert len(encoder.reconstructed) == 1
-    encoder = Encoder((300, 300), effort=1)
-    PsnrControl(encoder, envelope(encoder), 33).run()
-    assert encoder.reconstructed == []
+@pytest.mark.parametrize(("target", "exact"), [(21, 0), (22.5, 1), (24, 2), (27, 3), (60, 4), (1e6, 4)])
+def test_what_quality_100_does_not_reach_takes_exact_tiles(target, exact):
+    """As few of four as are enough; quality 100 alone has 21.4 dB."""
+    encoder = Encoder((512, 512), error_of=lambda q: 30 - q / 250)
+    file = container.read(PsnrControl(encoder, envelope(encoder), target).run())
+    assert len(file.exact) == exact
+    assert (file.header.model == 0) == (exact == 4)
+    assert file.header.quality == LAST or exact in (0, 4)
 
 
-def test_a_psnr_that_is_too_high_says_what_can_be_reached():
-    encoder = Encoder((300, 300), error_of=lambda q: 30 - q / 100)
-    y_hat = np.empty_like(encoder.latents.y)
-    encoder._decode(LAST, y_hat)
-    best = psnr(encoder.pixels, Point(0).synthesis(y_hat)[:300, :300])
-    with pytest.raises(EncodeError) as error:
-        PsnrControl(encoder, envelope(encoder), 50).run()
-    shown = f"{math.floor(100 * best) / 100:.2f}"
-    assert str(error.value) == f"target PSNR: 50 dB, expected at most {shown} dB, which quality 100 has"
+def test_the_whole_image_in_exact_tiles_is_taken_where_it_is_smaller():
+    whole = Layout(1024, [b"\2" * 700])
+    for smaller, tile in ((True, 1024), (False, 256)):
+        encoder = Encoder((300, 300), bytes_of=lambda q, n=500 if smaller else 100: n, whole=whole)
+        for target in (Target(quality=50), Target(size=2500), Target(psnr=20)):
+            header = container.read(rate_control.encode(encoder, envelope(encoder), target)).header
+            assert (header.tile, header.model) == (tile, 0 if smaller else 1)
 
 
 def test_an_image_without_error_ends_the_search():
@@ -211,4 +237,7 @@ def test_the_overhead_of_an_envelope():
     for chunks in ((), [Chunk(b"xmp ", bytes(99))]):
         outer = envelope(encoder, 3, chunks)
         bitstreams = encoder.encode(900)
-        assert abs(outer.overhead + sum(map(len, bitstreams)) - len(outer.bytes(900, bitstreams))) <= 3 * 9
+        assert (
+            abs(outer.overhead + sum(len(coded.bitstream) for coded in bitstreams) - len(outer.bytes(900, bitstreams)))
+            <= 3 * 9
+        )

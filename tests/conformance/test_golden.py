@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from make_tiny import symbol_hashes
+from make_tiny import learned_symbols, symbol_hashes
 from PIL import Image
 
 import aecodec
-from aecodec import api, container
+from aecodec import container
 from aecodec.errors import ModelError
 
 HERE = Path(__file__).parent
@@ -70,16 +70,30 @@ def test_pixels_are_the_same_within_one_level(name, threads):
     assert np.abs(found.astype(int) - expected).max() <= 1
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if HASHES[name].get("exact")])
+def test_exact_tiles_are_the_same(name):
+    file, found, expected = container.read(load(name)), aecodec.decode(load(name)), picture(name)
+    assert len(file.exact) == HASHES[name]["exact"]
+    for x, y, width, height in map(file.header.tile_area, file.exact):
+        area = np.s_[y : y + height, x : x + width]
+        np.testing.assert_array_equal(found[area], expected[area])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_info_is_what_the_name_says(name):
     kind, *_, size, quality = name.split("-")
     info = aecodec.read_info(load(name))
     channels = {"grey": 1, "rgb": 3, "rgba": 4}[kind] + ("grey-alpha" in name)
-    assert (info.version, info.model_id, info.model, info.tile) == (1, 0xFFFE, "tiny", 256)
     assert f"{info.width}x{info.height}" == size
     assert info.channels == channels
-    assert info.quality == pytest.approx(float(quality[1:]), abs=0.1)
-    assert info.tiles == -(-info.width // 256) * -(-info.height // 256)
+    assert info.tiles == -(-info.width // info.tile) * -(-info.height // info.tile)
+    assert (info.exact > 0, info.exact == info.tiles) == ("mixed" in name or quality == "lossless", info.model_id == 0)
+    assert info.version == (2 if info.exact else 1)
+    if quality == "lossless":
+        assert (info.model, info.model_id, info.quality) == ("lossless", 0, None)
+    else:
+        assert (info.model, info.model_id, info.tile) == ("tiny", 0xFFFE, 256)
+        assert info.quality == pytest.approx(float(quality[1:]), abs=0.1)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,7 +104,7 @@ def test_metadata_is_the_same(name):
 
 
 def test_every_kind_of_picture_is_there_at_four_qualities():
-    kinds = {(name.rsplit("-", 2)[0].removesuffix("-noise"), name.rsplit("-q", 1)[1]) for name in NAMES}
+    kinds = {(name.rsplit("-", 2)[0].removesuffix("-noise"), name.rsplit("-q", 1)[-1]) for name in NAMES}
     expected = {
         (kind, quality) for kind in ("grey", "grey-alpha", "rgb", "rgba") for quality in ("1", "50", "75", "100")
     }
@@ -103,9 +117,25 @@ def test_every_way_to_store_alpha_and_metadata_is_there():
     assert {data[0] for tag, data in chunks if tag != container.ALPHA} == {0, 1}
 
 
+def test_every_kind_of_picture_is_there_with_exact_tiles():
+    """Alone and beside learned ones, in both orders; alpha in tiles and in a chunk; tiles of another edge."""
+    files = {name: container.read(load(name)) for name in NAMES if HASHES[name].get("exact")}
+    kinds = {(file.header.channels, file.header.model) for file in files.values()}
+    assert kinds >= {(channels, model) for channels in (1, 2, 3, 4) for model in (0, 0xFFFE)}
+    mixed = [tuple(number in file.exact for number in range(len(file.tiles))) for file in files.values()]
+    assert {(False, True), (False, True, False), (True, True), (True,)} <= set(mixed)
+    alpha = {
+        any(chunk.tag == container.ALPHA for chunk in file.chunks)
+        for file in files.values()
+        if (file.header.channels, file.header.model) == (4, 0)
+    }
+    assert alpha == {True, False}
+    assert {file.header.tile for file in files.values()} >= {256, 1024}
+
+
 def test_the_files_take_every_way_through_the_entropy_coder():
     """Escapes, latents that are not coded, hyper-latents at the end of their range, a tile beyond the first."""
-    symbols = {name: api.decode_symbols(load(name)) for name in NAMES}
+    symbols = {name: learned_symbols(load(name)) for name in NAMES}
     assert sum(HASHES[name]["symbols"]["escaped"] for name in NAMES) > 20
     index = np.concatenate([i.ravel() for tiles in symbols.values() for _, i, _ in tiles])
     z = np.concatenate([z.ravel() for tiles in symbols.values() for z, _, _ in tiles])
@@ -120,7 +150,7 @@ def test_the_files_take_every_way_through_the_entropy_coder():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_counts_of_symbols(name):
-    tiles = api.decode_symbols(load(name))
+    tiles = learned_symbols(load(name))
     found = {
         "coded": sum(int(np.count_nonzero(index)) for _, index, _ in tiles),
         "not zero": sum(int(np.count_nonzero(r)) for *_, r in tiles),

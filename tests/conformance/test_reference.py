@@ -1,9 +1,12 @@
 """The reference decoder and the one that FORMAT.md prints against the product: the same symbols from the same bytes."""
 
 import hashlib
+import io
 import json
 import re
+import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 import reference
 import zstandard
+from make_tiny import learned_symbols
 from PIL import Image
 
 import aecodec
@@ -18,7 +22,7 @@ from aecodec import api, container, geometry
 from aecodec.codec import transforms
 from aecodec.container import Chunk
 from aecodec.container.alpha import decode_alpha
-from aecodec.errors import CorruptError
+from aecodec.errors import CorruptError, DecodeError
 from aecodec.families import by_name
 from aecodec.model.model import Model
 from aecodec.model.runtime import Net
@@ -87,7 +91,9 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_reference_agrees_on_files_of_the_installed_model(photo, name):
+def test_reference_agrees_on_files_of_the_installed_model(photo, monkeypatch, name):
+    """All tiles learned, whatever costs less."""
+    monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda pixels, size: False)
     image, quality = PICTURES[name]
     data = aecodec.encode(image, quality=quality)
     expected = api.decode_symbols(data)
@@ -99,7 +105,7 @@ def test_reference_agrees_on_files_of_the_installed_model(photo, name):
 def test_reference_agrees_on_the_golden_files(tiny, monkeypatch, name):
     monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
     data = (GOLDEN / f"{name}.aez").read_bytes()
-    assert_same(reference.decode_symbols(data, tiny), api.decode_symbols(data))
+    assert_same(reference.decode_symbols(data, tiny), learned_symbols(data))
 
 
 # The decoder that FORMAT.md prints
@@ -122,15 +128,19 @@ def printed_decoder(weights: Model) -> tuple[dict, SimpleNamespace]:
     def unzstd(frame, size):
         return zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)
 
-    scope = {"require": require, "crc32": zlib.crc32, "np": np, "run_graph": run_graph, "unzstd": unzstd}
+    def unwebp(file):
+        with Image.open(io.BytesIO(file), formats=["WEBP"]) as image:
+            return np.asarray(image.convert("RGBA"))
+
+    scope = {"require": require, "crc32": zlib.crc32, "np": np}
+    scope |= {"run_graph": run_graph, "unzstd": unzstd, "unwebp": unwebp}
     for block in re.findall(r"^```python\n(.*?)^```", FORMAT, re.DOTALL | re.MULTILINE):
         exec(block, scope)
     with np.load(weights.folder / "numbers.npz") as file:
         arrays = dict(file)
     model = SimpleNamespace(**{name: array.tolist() for name, array in arrays.items() if array.dtype.kind in "iu"})
-    for name in ("log_gain_inverse", "log_features"):
-        setattr(model, name, arrays[name])
-    model.overlap_post = arrays.get("overlap_post")
+    for name in ("log_gain", "log_gain_inverse", "log_features", "overlap_pre", "overlap_post"):
+        setattr(model, name, arrays.get(name))
     ends = np.cumsum(arrays["r_sizes"])[:-1]
     rows = [[None, *(part.tolist() for part in np.split(row, ends))] for row in np.atleast_2d(arrays["r_tables"])]
     model.r_table = rows * len(model.z_tables) if len(rows) == 1 else rows
@@ -146,10 +156,12 @@ def printed(tiny_weights):
 def test_format_md_decodes_the_golden_files(printed, tiny, name):
     scope, model = printed
     data = (GOLDEN / f"{name}.aez").read_bytes()
-    header, _, bitstreams, _ = reference.read_container(data)
-    place = geometry.tiles(header.height, header.width)
-    for tile, bits, (z, _, r) in zip(place, bitstreams, reference.decode_symbols(data, tiny), strict=True):
-        assert scope["decode_tile"](bits, tile.height, tile.width, header.quality, model) == (z, r)
+    header, _, bitstreams, exact = reference.read_container(data)
+    if header.model:
+        tiles = zip(geometry.tiles(header.height, header.width), bitstreams, strict=True)
+        learned = [tile for number, tile in enumerate(tiles) if number not in exact]
+        for (tile, bits), (z, _, r) in zip(learned, reference.decode_symbols(data, tiny), strict=True):
+            assert scope["decode_tile"](bits, tile.height, tile.width, header.quality, model) == (z, r)
     with Image.open(GOLDEN / f"{name}.png") as image:
         expected = np.atleast_3d(image)
     found = scope["decode"](data, model)
@@ -157,6 +169,29 @@ def test_format_md_decodes_the_golden_files(printed, tiny, name):
     assert np.abs(found.astype(int) - expected).max() <= 1
     if header.channels in (2, 4):
         np.testing.assert_array_equal(found[..., -1], expected[..., -1])
+    for number in exact:
+        x, y, width, height = container.read(data).header.tile_area(number)
+        area = np.s_[y : y + height, x : x + width]
+        np.testing.assert_array_equal(found[area], expected[area])
+
+
+def test_format_md_joins_both_kinds_as_the_product_does(printed, tiny_weights, monkeypatch):
+    """Four tiles, of which two are exact: the latents of these come from an analysis."""
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
+    scope, model = printed
+    image = np.pad(sample_photo(), ((0, 40), (0, 30), (0, 0)), mode="reflect")
+    image[:256, 256:], image[256:, :256] = 40, (200, 220, 90)
+    data = aecodec.encode(image, 60, model="tiny")
+    assert container.read(data).exact == {1, 2}
+    expected = aecodec.decode(data).astype(int)
+    assert np.abs(scope["decode"](data, model) - expected).max() <= 1
+    other = SimpleNamespace(**vars(model) | {"log_gain": model.log_gain + 1})
+    assert np.abs(scope["decode"](data, other) - expected).max() > 1
+
+
+def sample_photo() -> np.ndarray:
+    with Image.open(Path(aecodec.__file__).parent / "bench" / "samples" / "kodim05_crop.png") as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def rows_below(heading: str) -> list[list[str]]:
@@ -304,6 +339,85 @@ def test_container_of_the_reference_decoder(monkeypatch):
     for at in range(len(data)):
         with pytest.raises(reference.Refused):
             reference.read_container(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
+
+
+HEADS = {
+    "empty": lambda bits: b"",
+    "four bytes": lambda bits: bits[:4],
+    "signature": lambda bits: b"\x2e" + bits[1:],
+    "width": lambda bits: bits[:1] + bytes([bits[1] ^ 1]) + bits[2:],
+    "height": lambda bits: bits[:3] + bytes([bits[3] ^ 1]) + bits[4:],
+    "alpha": lambda bits: bits[:4] + bytes([bits[4] | 16]) + bits[5:],
+    "version": lambda bits: bits[:4] + bytes([bits[4] | 32]) + bits[5:],
+    "a whole WebP file": lambda bits: b"RIFF" + bytes(16) + bits,
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("name", ["rgb-mixed-20x530-q80", "rgb-274x48-lossless"])
+def test_decoders_agree_about_the_heads_of_exact_tiles(printed, tiny, monkeypatch, name, head):
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
+    file = container.read((GOLDEN / f"{name}.aez").read_bytes())
+    tiles = [HEADS[head](bytes(tile)) if n == 1 else tile for n, tile in enumerate(file.tiles)]
+    data = container.write(file.header, tiles, file.chunks, file.exact)
+    with pytest.raises(CorruptError, match=r"^tile 1: exact: "):
+        aecodec.decode(data)
+    with pytest.raises(reference.Refused, match=r"^exact: "):
+        list(reference.decode_symbols(data, tiny))
+    with pytest.raises(Refusal):
+        printed[0]["decode"](data, printed[1])
+
+
+def test_alpha_in_exact_tiles_needs_its_channel(tiny, printed):
+    """Under a header that says RGB, or with an alpha plane beside it, the same tile is refused."""
+    file = container.read((GOLDEN / "rgba-48x16-lossless.aez").read_bytes())
+    assert list(reference.decode_symbols(container.write(file.header, file.tiles, (), file.exact), tiny)) == []
+    opaque = Chunk(container.ALPHA, b"\0\xff")
+    for header, chunks in ((replace(file.header, channels=3), ()), (file.header, [opaque])):
+        data = container.write(header, file.tiles, chunks, file.exact)
+        with pytest.raises(CorruptError, match=r"^tile 0: exact: "):
+            aecodec.decode(data)
+        with pytest.raises(reference.Refused, match=r"^exact: "):
+            list(reference.decode_symbols(data, tiny))
+        with pytest.raises(Refusal):
+            printed[0]["decode"](data, printed[1])
+
+
+@pytest.mark.parametrize(
+    ("kinds", "header"),
+    [
+        ((0, 0), {"version": 2}),
+        ((1, 1), {}),
+        ((1, 0), {"model": 0, "quality": 0}),
+        ((1, 1), {"model": 0}),
+        ((1, 0), {"version": 1}),
+        ((1, 0), {"version": 3}),
+    ],
+)
+def test_decoders_agree_about_kinds_that_the_header_contradicts(printed, kinds, header):
+    file = container.read((GOLDEN / "rgb-mixed-300x32-q75.aez").read_bytes())
+    parts = struct.pack(
+        "<6sBBHHIIH",
+        container.SIGNATURE,
+        header.get("version", 2),
+        3,
+        header.get("model", file.header.model),
+        header.get("quality", file.header.quality),
+        300,
+        32,
+        256,
+    )
+    index = b"\0"
+    for kind, tile in zip(kinds, file.tiles, strict=True):
+        length = 2 * len(tile) + kind
+        index += bytes([length % 128 + 128, length // 128]) + struct.pack("<I", zlib.crc32(tile))
+    data = b"".join(part + struct.pack("<I", zlib.crc32(part)) for part in (parts, index)) + b"".join(file.tiles)
+    with pytest.raises(DecodeError, match=r"^(header|index|file): "):
+        container.read(data)
+    with pytest.raises(reference.Refused):
+        reference.read_container(data)
+    with pytest.raises(Refusal):
+        printed[0]["read_container"](data)
 
 
 @pytest.mark.parametrize("tag", [b"ALPH", b"NOTE", b"9ote", b"no-e"])

@@ -94,7 +94,10 @@ def test_read(name):
     with Image.open(GOLDEN / f"{name}.aez") as image, Image.open(GOLDEN / f"{name}.png") as expected:
         assert (image.format, image.mode, image.size) == ("AEZ", expected.mode, expected.size)
         assert image.get_format_mimetype() == "image/x-aez"
-        assert image.info["quality"] == pytest.approx(float(name.rsplit("-q")[-1]), abs=0.1)
+        if name.endswith("-lossless"):
+            assert "quality" not in image.info
+        else:
+            assert image.info["quality"] == pytest.approx(float(name.rsplit("-q")[-1]), abs=0.1)
         assert image.load()[0, 0] == image.getpixel((0, 0))
         np.testing.assert_array_equal(np.asarray(image), aecodec.decode((GOLDEN / f"{name}.aez").read_bytes()))
         assert np.abs(np.asarray(image).astype(int) - np.asarray(expected)).max() <= 1
@@ -272,11 +275,29 @@ def test_every_option_of_encode():
     assert saved(image, target_psnr=20) == aecodec.encode(np.asarray(image), target_psnr=20)
     assert saved(image, threads=1, model="photo", optimize=True, progressive=True) == saved(image)
     assert saved(image, lossless=False) == saved(image)
+    assert saved(image, lossless=True) == aecodec.encode(np.asarray(image), lossless=True)
     options = set(inspect.signature(aecodec.encode).parameters) - {"image", "metadata"}
     assert options == set(aecodec.pillow._ENCODE)
 
 
-@pytest.mark.parametrize("option", [{"lossless": True}, {"target_sise": 5000}])
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_lossless_is_bit_for_bit(mode):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)).convert(mode)
+    if mode == "RGBA":
+        image.putalpha(Image.new("L", image.size, 0))  # colours that it hides
+    again = opened(saved(image, lossless=True))
+    assert (again.mode, again.tobytes()) == (mode, image.tobytes())
+    assert "quality" not in again.info
+
+
+@pytest.mark.parametrize("option", [{"quality": 75}, {"target_size": 5000}, {"target_psnr": 40}])
+def test_lossless_has_one_quality(option):
+    [name] = option
+    with pytest.raises(ValueError, match=f"^{name}: lossless files have one quality$"):
+        saved(picture(), lossless=True, **option)
+
+
+@pytest.mark.parametrize("option", [{"losless": True}, {"target_sise": 5000}])
 def test_options_that_would_be_swallowed_are_an_error(tmp_path, option):
     [name] = option
     with pytest.raises(TypeError, match=f"^{name}: unknown option, expected quality, target_size, "):

@@ -21,18 +21,31 @@ class Model(NamedTuple):
 
 
 def decode_symbols(file: bytes, model: Model) -> Iterator[tuple[Plane, Plane, Plane]]:
-    """Yield z (4x4), scale indexes and r (16x16) of each learned tile; zero outside the picture. Raises Refused."""
-    header, _, bitstreams, exact = read_container(file)
-    if len(exact) == len(bitstreams):
-        return
-    require(header.tile == TILE and header.quality <= 256 * (len(model.z_tables) - 1), "header: quality or tile")
-    columns = -(-header.width // TILE)
+    """Yield z (4x4), scale indexes and r (16x16) of each learned tile; zero outside the picture.
+
+    Raises Refused, also for the head of an exact tile.
+    """
+    header, chunks, bitstreams, exact = read_container(file)
+    edge, whole = header.tile or max(header.width, header.height), len(exact) == len(bitstreams)
+    alpha = header.channels in (2, 4) and b"ALPH" not in chunks
+    known = whole or (header.tile == TILE and header.quality <= 256 * (len(model.z_tables) - 1))
+    require(known, "header: quality or tile")
+    columns = -(-header.width // edge)
     for number, data in enumerate(bitstreams):
+        top, left = number // columns * edge, number % columns * edge
+        height, width = min(edge, header.height - top), min(edge, header.width - left)
         if number in exact:
+            check_exact(data, height, width, alpha)
             continue
-        top, left = number // columns * TILE, number % columns * TILE
-        height, width = min(TILE, header.height - top), min(TILE, header.width - left)
         yield decode_tile(data, -(-height // 16), -(-width // 16), header.quality, model)
+
+
+def check_exact(data: bytes, height: int, width: int, alpha: bool) -> None:
+    """Check the head of lossless WebP, RFC 9649 section 3.4; pixels are not decoded here. Raises Refused."""
+    require(len(data) >= 5 and data[0] == 0x2F, "exact: signature")
+    fields = int.from_bytes(data[1:5], "little")
+    require(fields & 0x3FFF == width - 1 and fields >> 14 & 0x3FFF == height - 1, "exact: size")
+    require(fields >> 29 == 0 and (alpha or not fields >> 28), "exact: alpha or version")
 
 
 def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model) -> tuple[Plane, Plane, Plane]:

@@ -1,0 +1,47 @@
+"""The look tells what is worth coding without loss from what is not."""
+
+import numpy as np
+import pytest
+from graphics import photo, screen
+
+import aecodec
+from aecodec.exact import webp
+from aecodec.exact.look import lossless_bpp, worth_trying
+
+
+@pytest.mark.parametrize("name", ["kodim05", "kodim15", "kodim20"])
+def test_a_photograph_is_not_worth_it(name):
+    """At the bytes that it takes."""
+    for quality in (20, 75, 90):
+        assert not worth_trying(photo(name=name), len(aecodec.encode(photo(name=name), quality)))
+
+
+@pytest.mark.parametrize("bpp", [0.01, 0.3, 3])
+def test_text_and_flat_colour_are_worth_it(bpp):
+    """Text as soon as it takes as many bytes as at quality 50."""
+    assert worth_trying(np.full((256, 256, 3), 77, np.uint8), 256 * 256 * bpp / 8)
+    assert worth_trying(screen(), 256 * 256 * bpp / 8) == (bpp > 0.1)
+
+
+def test_a_photograph_is_worth_it_where_its_learned_bitstream_is_as_large():
+    assert worth_trying(photo(), len(webp.encode(photo(), 1)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 2), (1, 2), (17, 5)])
+def test_tiles_of_a_few_rows_or_columns(size):
+    bpp, repeated = lossless_bpp(photo(300, 300)[: size[0], : size[1]])
+    assert 0 <= bpp <= 24
+    assert 0 <= repeated <= 1
+
+
+def test_the_forecast_is_that_of_the_coder():
+    """For a photograph within a third; noise takes all its bits, and a flat tile none."""
+    for name in ("kodim05", "kodim15", "kodim20"):
+        pixels = photo(name=name)
+        bpp, repeated = lossless_bpp(pixels)
+        assert bpp == pytest.approx(8 * len(webp.encode(pixels, 1)) / 256**2, rel=0.35)
+        assert repeated < 0.2
+    assert lossless_bpp(np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8))[0] == pytest.approx(
+        24, abs=1
+    )
+    assert lossless_bpp(np.full((64, 64, 3), 9, np.uint8)) == (0, 1)
