@@ -65,7 +65,8 @@ def encode(
 ) -> bytes:
     """Compress an image to the bytes of an .aez file.
 
-    Tiles that cost less without loss, such as text and flat graphics, are stored so at any quality.
+    Tiles of text and flat graphics are stored as pixels where that costs less than the model's bitstream: with all
+    their colours, or with a palette of fewer where that costs less still and, from quality 75 on, all would not.
 
     At most one of `quality`, `target_size`, `target_bpp` and `target_psnr` is given; quality 75 if none is. In tiny
     images the steps of the quality may be too coarse for the margins that are stated; the bounds hold nevertheless.
@@ -130,7 +131,7 @@ def encode(
         raise TypeError(f"lossless: {lossless!r}, expected True or False")
     if lossless and model != DEFAULT_MODEL:
         raise ValueError(f"model: {model!r}, expected none with lossless")
-    weights = by_name("lossless" if lossless else model) if isinstance(model, str) else model
+    weights = by_name("exact" if lossless else model) if isinstance(model, str) else model
     return family_of(weights).encode(image, weights, settings)
 
 
