@@ -30,8 +30,8 @@ class Info:
 
     `model` is None for a model that is not installed. `quality` is on the scale 1..100, None where the model has one
     quality or is not installed. `tile` is the edge of a tile in pixels, 0 for one tile, the whole image. `exact` is the
-    number of tiles that are stored without loss. `chunks` maps tags to stored sizes in bytes. `size`: bytes of the
-    whole file.
+    number of tiles that are stored as pixels, which all decoders find the same. `chunks` maps tags to stored sizes in
+    bytes. `size`: bytes of the whole file.
     """
 
     version: int

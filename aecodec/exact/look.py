@@ -30,7 +30,7 @@ def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
     counts = np.bincount(((residual & 255) + np.array([0, 256, 512])).ravel(), minlength=768)
     total = residual[..., 0].size
     entropy = 3 * np.log2(total) - float((counts * np.log2(np.maximum(counts, 1))).sum()) / total
-    return max(entropy, 0.0) * (1 - _REPEATED * repeated), repeated
+    return max(float(entropy), 0.0) * (1 - _REPEATED * repeated), repeated
 
 
 def worth_trying(pixels: np.ndarray, learned_bytes: float) -> bool:
