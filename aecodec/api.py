@@ -30,8 +30,8 @@ class Info:
 
     `model` is None for a model that is not installed. `quality` is on the scale 1..100, None where the model has one
     quality or is not installed. `tile` is the edge of a tile in pixels, 0 for one tile, the whole image. `exact` is the
-    number of tiles that are stored without loss. `chunks` maps tags to stored sizes in bytes. `size`: bytes of the
-    whole file.
+    number of tiles that are stored as pixels, which all decoders find the same. `chunks` maps tags to stored sizes in
+    bytes. `size`: bytes of the whole file.
     """
 
     version: int
@@ -65,7 +65,8 @@ def encode(
 ) -> bytes:
     """Compress an image to the bytes of an .aez file.
 
-    Tiles that cost less without loss, such as text and flat graphics, are stored so at any quality.
+    Tiles of text and flat graphics are stored as pixels where that costs less than the model's bitstream: with all
+    their colours, or with a palette of fewer where that costs less still and, from quality 75 on, all would not.
 
     At most one of `quality`, `target_size`, `target_bpp` and `target_psnr` is given; quality 75 if none is. In tiny
     images the steps of the quality may be too coarse for the margins that are stated; the bounds hold nevertheless.
@@ -130,7 +131,7 @@ def encode(
         raise TypeError(f"lossless: {lossless!r}, expected True or False")
     if lossless and model != DEFAULT_MODEL:
         raise ValueError(f"model: {model!r}, expected none with lossless")
-    weights = by_name("lossless" if lossless else model) if isinstance(model, str) else model
+    weights = by_name("exact" if lossless else model) if isinstance(model, str) else model
     return family_of(weights).encode(image, weights, settings)
 
 

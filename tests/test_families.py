@@ -10,7 +10,7 @@ import aecodec
 from aecodec import families
 from aecodec.classic.weights import Classic
 from aecodec.errors import ModelError, UnsupportedError
-from aecodec.exact.family import Lossless
+from aecodec.exact.family import ExactModel
 from aecodec.model.model import Model
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("tiny_weights")
 
 def test_every_model_is_found_by_name_and_by_id():
     models = list(families.installed())
-    assert {type(model) for model in models} == {Model, Lossless, Classic}
+    assert {type(model) for model in models} == {Model, ExactModel, Classic}
     assert len({model.id for model in models}) == len({model.name for model in models}) == len(models)
     for model in models:
         assert families.by_name(model.name) is families.by_id(model.id) is families.find(model.id) is model
@@ -30,7 +30,7 @@ def test_an_unknown_name_is_answered_with_those_that_encode():
         families.by_name("foto")
     assert (
         str(error.value)
-        == "unknown model 'foto': installed are tiny, lossless, mnist-dense, image-conv, fashion-vae, mnist-denoise"
+        == "unknown model 'foto': installed are tiny, exact, mnist-dense, image-conv, fashion-vae, mnist-denoise"
     )
 
 

@@ -39,7 +39,7 @@ FLOORS = [
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
     "model": [{"runtime", "weights", "lapped"}, {"model"}],
-    "exact": [{"webp", "look"}, {"layout", "tiles"}, {"family"}],
+    "exact": [{"webp", "look", "colours"}, {"layout", "tiles"}, {"family"}],
     "codec": [
         {"latents", "transforms"},
         {"tilecoder", "forecast", "competition"},

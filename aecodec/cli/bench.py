@@ -25,8 +25,8 @@ def bench(
         str,
         typer.Option(
             help="Codecs, separated by commas, or all: aez, aez-fast, aez-slow, jpeg, jpeg-opt, jpeg-444, jpeg2000, "
-            "webp, avif, avif-slow, heic, heic-psnr, jxl, jpegxr, png, webp-lossless, jxl-lossless, aez-lossless, and classic "
-            "autoencoders by their names. list: show all of them with their settings."
+            "webp, avif, avif-slow, heic, heic-psnr, jxl, jpegxr, png, webp-lossless, jxl-lossless, aez-lossless, and "
+            "classic autoencoders by their names. list: show all of them with their settings."
         ),
     ] = _CODECS,
     metrics: Annotated[

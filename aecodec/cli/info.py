@@ -62,8 +62,7 @@ def _fields(source: str, found: "Info") -> dict[str, object]:
 def _describe(name: str, found: "Info") -> str:
     from aecodec.cli.report import size_line
 
-    lossless = found.exact == found.tiles
-    unknown = "lossless" if lossless else "its model has one" if found.model else "unknown"
+    unknown = "of exact tiles" if found.exact == found.tiles else "its model has one" if found.model else "unknown"
     quality = unknown if found.quality is None else f"{found.quality:g}"
     chunks = ", ".join(f"{tag} {size:,} bytes" for tag, size in found.chunks.items()) or "none"
     tiles = f"{found.tiles} of {found.tile}x{found.tile}" if found.tile else "1, the whole image"

@@ -10,6 +10,7 @@ from aecodec.codec.latents import Latents, Symbols
 from aecodec.codec.refine import Refiner, strips
 from aecodec.codec.tilecoder import TileCoder
 from aecodec.codec.transforms import analyse, synthesise, synthesise_between
+from aecodec.exact import webp
 from aecodec.geometry import Tile, covered, pad_window
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
@@ -73,9 +74,12 @@ class Encoder:
         point, size = self.model.at(qindex), self.pixels.shape[:2]
         if not any(coded.exact for coded in tiles):
             return synthesise(y_hat, size, point, self.workers)
-        exact = (tile for tile, coded in zip(self.latents.tiles, tiles, strict=True) if coded.exact)
-        mask = covered(exact, Tile(0, 0, *y_hat.shape[:2]))
-        y_hat, pixels = np.where(mask[..., None], np.float32(0), y_hat), self.pixels.copy()
+        exact = [(tile, coded.bitstream) for tile, coded in zip(self.latents.tiles, tiles, strict=True) if coded.exact]
+        mask, pixels = covered((tile for tile, _ in exact), Tile(0, 0, *y_hat.shape[:2])), np.empty_like(self.pixels)
+        for tile, bitstream in exact:
+            part = pixels[tile.pixels]
+            part[:] = webp.decode(bitstream, *part.shape[:2])
+        y_hat = np.where(mask[..., None], np.float32(0), y_hat)
         synthesise_between(y_hat, pixels, mask, point, self.workers)
         return pixels
 

@@ -1,4 +1,4 @@
-"""Lossless coding as a family of models: one model, which needs no files, and only exact tiles."""
+"""ExactModel coding as a family of models: one model, which needs no files, and only exact tiles."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -20,26 +20,26 @@ from aecodec.pixels import luma, split
 from aecodec.settings import Settings
 
 
-class Lossless(Weights):
+class ExactModel(Weights):
     """The model of files whose tiles are all exact."""
 
     def __init__(self) -> None:
-        super().__init__("lossless", {"id": NO_MODEL, "files": {}}, Path())
+        super().__init__("exact", {"id": NO_MODEL, "files": {}}, Path())
 
 
 class ExactFamily:
     """See `aecodec.family.Family`."""
 
-    kind = Lossless
+    kind = ExactModel
 
     @cached_property
-    def _models(self) -> dict[str, Lossless]:
-        return {"lossless": Lossless()}
+    def _models(self) -> dict[str, ExactModel]:
+        return {"exact": ExactModel()}
 
-    def models(self) -> Mapping[str, Lossless]:
+    def models(self) -> Mapping[str, ExactModel]:
         return self._models
 
-    def encode(self, image: np.ndarray, model: Lossless, settings: Settings) -> bytes:
+    def encode(self, image: np.ndarray, model: ExactModel, settings: Settings) -> bytes:
         """Alpha goes where it takes fewer bytes: into the tiles or into a chunk of its own."""
         if settings.target.given:
             raise EncodeError(f"{settings.target.given}: lossless files have one quality")
@@ -57,12 +57,12 @@ class ExactFamily:
         header = Header(NO_MODEL, width, height, channels, 0, layout.edge)
         return container.write(header, layout.bitstreams, chunks, range(len(layout.bitstreams)))
 
-    def decode(self, bitstreams: Bitstreams, model: Lossless, area: Region, threads: int | None) -> np.ndarray:
+    def decode(self, bitstreams: Bitstreams, model: ExactModel, area: Region, threads: int | None) -> np.ndarray:
         with Workers(threads) as workers:
             return _colours(decode_tiles(_checked(bitstreams), area, workers)[0], bitstreams)
 
     def salvage(
-        self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Lossless, threads: int | None
+        self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: ExactModel, threads: int | None
     ) -> tuple[np.ndarray, dict[int, DecodeError]]:
         header, damaged = _checked(bitstreams).header, dict(damaged)
         with Workers(threads) as workers:

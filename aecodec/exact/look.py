@@ -10,6 +10,7 @@ _STEP = 16  # one pair of rows of so many is looked at
 # Fitted on the validation images and 40 training images of graphics, six qualities (benchmarks/results/exact.json).
 _REPEATED = 0.53  # lossless coders save this fraction of the entropy where all pixels repeat a neighbour
 _FROM = 0.57  # a lossless size within this fraction of the forecast is possible
+_FEW_COLOURS = 0.3  # photographs have fewer repeated pixels
 _ERROR, _ERROR_REPEATED = 2, 10  # cost over bits of a learned tile, without and with repeated pixels
 
 
@@ -29,7 +30,7 @@ def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
     counts = np.bincount(((residual & 255) + np.array([0, 256, 512])).ravel(), minlength=768)
     total = residual[..., 0].size
     entropy = 3 * np.log2(total) - float((counts * np.log2(np.maximum(counts, 1))).sum()) / total
-    return max(entropy, 0.0) * (1 - _REPEATED * repeated), repeated
+    return max(float(entropy), 0.0) * (1 - _REPEATED * repeated), repeated
 
 
 def worth_trying(pixels: np.ndarray, learned_bytes: float) -> bool:
@@ -37,3 +38,8 @@ def worth_trying(pixels: np.ndarray, learned_bytes: float) -> bool:
     forecast, repeated = lossless_bpp(pixels)
     bpp = 8 * learned_bytes / pixels[..., 0].size
     return _FROM * forecast < bpp * (_ERROR + _ERROR_REPEATED * repeated)
+
+
+def few_colours(pixels: np.ndarray) -> bool:
+    """Whether a palette may do for a tile, uint8 (h, w, 3)."""
+    return lossless_bpp(pixels)[1] > _FEW_COLOURS

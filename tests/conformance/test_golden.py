@@ -90,7 +90,7 @@ def test_info_is_what_the_name_says(name):
     assert (info.exact > 0, info.exact == info.tiles) == ("mixed" in name or quality == "lossless", info.model_id == 0)
     assert info.version == (2 if info.exact else 1)
     if quality == "lossless":
-        assert (info.model, info.model_id, info.quality) == ("lossless", 0, None)
+        assert (info.model, info.model_id, info.quality) == ("exact", 0, None)
     else:
         assert (info.model, info.model_id, info.tile) == ("tiny", 0xFFFE, 256)
         assert info.quality == pytest.approx(float(quality[1:]), abs=0.1)

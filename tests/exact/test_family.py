@@ -44,7 +44,7 @@ def test_every_pixel_comes_back(channels, size):
     assert (found.shape, found.dtype, found.flags.c_contiguous) == (image.shape, np.uint8, True)
     np.testing.assert_array_equal(found, image)
     info = aecodec.read_info(data)
-    assert (info.model, info.model_id, info.version, info.quality) == ("lossless", 0, 2, None)
+    assert (info.model, info.model_id, info.version, info.quality) == ("exact", 0, 2, None)
     assert (info.channels, info.exact) == (channels, info.tiles)
 
 
@@ -163,7 +163,7 @@ def test_there_is_one_quality(target):
 def test_there_is_one_model():
     with pytest.raises(ValueError, match=r"^model: 'mnist-dense', expected none with lossless$"):
         aecodec.encode(screen(), lossless=True, model="mnist-dense")
-    assert aecodec.encode(screen(), model="lossless") == aecodec.encode(screen(), lossless=True)
+    assert aecodec.encode(screen(), model="exact") == aecodec.encode(screen(), lossless=True)
 
 
 def test_version_1_with_this_model_is_refused():
