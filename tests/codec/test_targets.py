@@ -247,7 +247,7 @@ def refused(image: np.ndarray, **aim) -> tuple[float, ...]:
     return tuple(map(float, re.fullmatch(expected, str(e.value)).groups()))
 
 
-@pytest.mark.parametrize(("name", "edge"), [("kodim15", 256), ("kodim05", 100), ("kodim20", 40)])
+@pytest.mark.parametrize(("name", "edge"), [("kodim15", 64), ("kodim05", 100), ("kodim20", 40)])
 def test_a_size_that_cannot_be_met_says_what_can(name, edge):
     image = sample(name)[:edge, :edge]
     size, bpp = refused(image, target_size=1)
@@ -338,9 +338,8 @@ def test_options_meet_targets(tmp_path):
         "--target-psnr inf",
     ],
 )
-def test_wrong_usage(tmp_path, options):
-    done = run(tmp_path, *options.split(), "-o", "out.aez")
-    assert done.returncode == 2
+def test_wrong_usage(wrong, tmp_path, options):
+    wrong("compress", str(SAMPLES / "kodim15_crop.png"), *options.split(), "-o", str(tmp_path / "out.aez"))
     assert list(tmp_path.iterdir()) == []
 
 
