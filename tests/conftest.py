@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from warm import Starter
 
 settings.register_profile("untimed", deadline=None)  # a loaded machine is no failure
 settings.load_profile("untimed")
@@ -42,15 +43,27 @@ def tiny_weights():
         yield
 
 
+@pytest.fixture(scope="session")
+def environment(weights) -> dict[str, str]:
+    """Environment of commands: the small model."""
+    ours = {"AECODEC_WEIGHTS": str(weights), "PYTHONPATH": str(TINY.parent.parent), "PYTHONIOENCODING": "utf-8"}
+    return os.environ | ours
+
+
+@pytest.fixture(scope="session")
+def starter(environment):
+    """Starts commands, or None where the system cannot fork."""
+    if not hasattr(os, "fork"):
+        yield None
+        return
+    starter = Starter(environment)
+    yield starter
+    starter.close()
+
+
 @pytest.fixture
-def command(weights, tmp_path, monkeypatch):
+def command(environment, tmp_path):
     """Arguments and options for subprocess, to run aecodec in an empty folder with the small model."""
-    environment = {
-        **os.environ,
-        "AECODEC_WEIGHTS": str(weights),
-        "PYTHONPATH": str(TINY.parent.parent),
-        "PYTHONIOENCODING": "utf-8",
-    }
 
     def make(*arguments: str | Path) -> dict:
         return {
@@ -63,12 +76,16 @@ def command(weights, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def aecodec(command):
+def aecodec(command, starter):
     """Run aecodec to its end. Nothing may ever end in a traceback, and no unfinished file may stay."""
 
     def run(*arguments, code: int = 0, **options) -> subprocess.CompletedProcess:
         call = command(*arguments)
-        done = subprocess.run(**call, capture_output=not {"stdout", "stderr"} & options.keys(), timeout=60, **options)
+        if starter is None or options.keys() - {"input"}:
+            captured = not {"stdout", "stderr"} & options.keys()
+            done = subprocess.run(**call, capture_output=captured, timeout=60, **options)
+        else:
+            done = starter.run(call["args"][3:], str(call["cwd"]), options.get("input", b""), timeout=60)
         errors = (done.stderr or b"").decode()
         assert done.returncode == code, errors
         assert "Traceback" not in errors

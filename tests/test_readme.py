@@ -50,3 +50,11 @@ def test_the_files_it_links_to_are_there():
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_the_places_it_names_are_there(name):
+    text = (ROOT / name).read_text().split("## Where things are")[1].split("\n## ")[0]
+    names = re.findall(r"^    +([\w.]+/?)(?=  |$)", text, re.MULTILINE)
+    assert len(names) >= 10
+    assert [place for place in names if not any((base / place).exists() for base in (ROOT, ROOT / "aecodec"))] == []

@@ -74,7 +74,7 @@ class Competition:
             if not worth_trying(pixels, weight * len(bitstream)):
                 return Coded(bitstream)
             variant = exact = self._variant(absolute, ALL_COLOURS)
-            limit = 8 * len(bitstream)  # of the cost, but for the error that is not known before it is needed
+            limit: float = 8 * len(bitstream)  # of the cost, but for the error that is not known before it is needed
             if not (keeps_colours and exact.cost(scale) <= limit) and few_colours(pixels):
                 variant = self._cheapest(absolute, scale, point)
             if min(exact.cost(scale), variant.cost(scale)) > limit:

@@ -263,11 +263,11 @@ def test_what_the_extra_brings_says_so_where_it_is_absent(monkeypatch: pytest.Mo
 def test_table_fits_a_hundred_columns() -> None:
     metrics = choose_metrics(["psnr-y", "ms-ssim"])
     codecs = choose(["jpeg", "jpeg-opt", "png"])
-    run = run_bench(find_images([])[:2], codecs, metrics, NOWHERE, repeats=1)
+    run = run_bench(find_images([])[:2], codecs, metrics, NOWHERE, target=Target(max_points=11), repeats=1)
     text = format_report(run.report)
     measured = [line for line in text.splitlines() if not line.startswith(("versions:", "        "))]
     assert max(map(len, measured)) <= 100
-    assert text.count("\njpeg-opt ") == 3 * (10 + 1) + 1  # ten rows and a BD-rate for each block, one speed
+    assert text.count("\njpeg-opt ") == 3 * (6 + 1) + 1  # every second row and a BD-rate for each block, one speed
     assert "mean of 2 images" in text
     assert "kodim15_crop.png" not in format_report(run.report, images=False)
 

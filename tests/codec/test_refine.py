@@ -20,7 +20,7 @@ from aecodec.parallel import Workers
 from aecodec.pixels import psnr
 
 TESTS = Path(__file__).parents[1]
-QUALITIES = (5, 30, 55, 80, 100)
+QUALITIES = (5, 40, 75, 100)
 
 
 def sample(name: str = "kodim15") -> np.ndarray:
@@ -45,7 +45,7 @@ def saved(anchor: tuple, other: tuple) -> float:
     return 1 - np.exp(np.mean(np.interp(levels, *other) - np.interp(levels, *anchor)))
 
 
-@pytest.mark.parametrize("name", ["kodim05", "kodim15", "kodim20"])
+@pytest.mark.parametrize("name", ["kodim05", "kodim20"])
 def test_effort_makes_files_smaller_at_the_same_psnr(name):
     none, one, three = (curve(sample(name), effort) for effort in (0, 1, 3))
     assert saved(none, one) > 0.015

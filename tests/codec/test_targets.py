@@ -88,7 +88,7 @@ def test_sizes_are_used_and_never_exceeded(codings):
     count = 0
     for image in map(sample, NAMES):
         least, most = (len(aecodec.encode(image, quality)) for quality in (1, 100))
-        for size in np.geomspace(least + 1, most - 1, 8).astype(int).tolist():
+        for size in np.geomspace(least + 1, most - 1, 4).astype(int).tolist():
             found = len(aecodec.encode(image, target_size=size))
             assert rate_control.USED * size <= found <= size
             count += 1
@@ -99,7 +99,7 @@ def test_psnr_is_reached_and_hardly_passed(codings):
     count = 0
     for image in map(sample, NAMES):
         least, most = (decibels(image, aecodec.encode(image, quality)) for quality in (1, 100))
-        for target in np.linspace(least + 0.01, most - 0.01, 8):
+        for target in np.linspace(least + 0.01, most - 0.01, 4):
             assert 0 <= decibels(image, aecodec.encode(image, target_psnr=target)) - target <= rate_control.EXCESS
             count += 1
     assert sum(codings) <= 2.7 * count
@@ -247,7 +247,7 @@ def refused(image: np.ndarray, **aim) -> tuple[float, ...]:
     return tuple(map(float, re.fullmatch(expected, str(e.value)).groups()))
 
 
-@pytest.mark.parametrize(("name", "edge"), [("kodim15", 256), ("kodim05", 100), ("kodim20", 40)])
+@pytest.mark.parametrize(("name", "edge"), [("kodim15", 64), ("kodim05", 100), ("kodim20", 40)])
 def test_a_size_that_cannot_be_met_says_what_can(name, edge):
     image = sample(name)[:edge, :edge]
     size, bpp = refused(image, target_size=1)
@@ -338,9 +338,8 @@ def test_options_meet_targets(tmp_path):
         "--target-psnr inf",
     ],
 )
-def test_wrong_usage(tmp_path, options):
-    done = run(tmp_path, *options.split(), "-o", "out.aez")
-    assert done.returncode == 2
+def test_wrong_usage(wrong, tmp_path, options):
+    wrong("compress", str(SAMPLES / "kodim15_crop.png"), *options.split(), "-o", str(tmp_path / "out.aez"))
     assert list(tmp_path.iterdir()) == []
 
 
