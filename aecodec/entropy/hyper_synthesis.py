@@ -34,7 +34,7 @@ class HyperSynthesis(NamedTuple):
     offset: np.ndarray
 
     def check(self) -> None:
-        """Raise ModelError unless every value is an integer and no sum can reach 2^24."""
+        """Raise ModelError unless every value, of whatever type, is an integer and no sum can reach 2^24."""
         bounds = (
             np.abs(self.w_in).sum(0) * Z_MAX + np.abs(self.b_in),
             np.abs(self.w_dw).sum((0, 1)) * 255 + np.abs(self.b_dw),
@@ -42,9 +42,9 @@ class HyperSynthesis(NamedTuple):
         )
         if any(b.max() >= _EXACT for b in bounds):
             raise ModelError("hyper-synthesis: a sum may reach 2^24")
-        if any(np.any(a != np.rint(a)) for a in self):
+        if any(a.dtype.kind == "f" and np.any(a != np.rint(a)) for a in self):
             raise ModelError("hyper-synthesis: a weight is not an integer")
-        if any(np.abs(w).max() > 127 for w in (self.w_in, self.w_dw, self.w_out)):
+        if any(w.max() > 127 or w.min() < -127 for w in (self.w_in, self.w_dw, self.w_out)):
             raise ModelError("hyper-synthesis: a weight lies outside -127..127")
 
     def offsets(self, qindex: int) -> np.ndarray:
