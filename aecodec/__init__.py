@@ -23,6 +23,7 @@ from aecodec.errors import (
     TruncatedError,
     UnsupportedError,
 )
+from aecodec.files import imread, imwrite
 from aecodec.limits import Limits
 
 __version__ = "0.1.0"
@@ -43,6 +44,8 @@ __all__ = [
     "UnsupportedError",
     "decode",
     "encode",
+    "imread",
+    "imwrite",
     "read_info",
     "read_metadata",
     "register",
