@@ -28,7 +28,7 @@ FLOORS = [
     {"codec", "classic"},
     {"families"},
     {"api", "damage"},
-    {"pillow", "files"},
+    {"pillow", "files", "arrays"},
     {"__init__"},
     {"bench", "train"},
     {"classic.train"},
@@ -39,6 +39,7 @@ FLOORS = [
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
     "model": [{"runtime", "weights", "lapped"}, {"model"}],
+    "arrays": [{"stack"}, {"zarr", "numcodecs"}],
     "exact": [{"webp", "look"}, {"layout", "tiles"}, {"family"}],
     "codec": [
         {"latents", "transforms"},
@@ -72,6 +73,8 @@ USERS = {
     "rich": {"train", "cli"},
     "typer": {"cli"},
     "imagecodecs": {"bench"},
+    "zarr": {"arrays"},
+    "numcodecs": {"arrays"},
     "pillow_heif": {"bench", "imagefile"},
     "pillow_jxl": {"imagefile"},
     "ssimulacra2": {"bench"},
@@ -80,7 +83,7 @@ USERS = {
 }
 HEAVY = {
     *("tensorflow", "keras", "jax", "ai_edge_quantizer", "matplotlib", "scipy"),
-    *("imagecodecs", "pillow_heif", "ssimulacra2"),
+    *("imagecodecs", "pillow_heif", "ssimulacra2", "zarr", "numcodecs"),
 }
 
 
