@@ -29,6 +29,7 @@ FLOORS = [
     {"families"},
     {"api", "damage"},
     {"pillow", "files", "arrays"},
+    {"batch"},
     {"__init__"},
     {"bench", "train"},
     {"classic.train"},
@@ -39,7 +40,7 @@ FLOORS = [
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
     "model": [{"runtime", "weights", "lapped"}, {"model"}],
-    "arrays": [{"stack"}, {"zarr", "numcodecs"}],
+    "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
     "exact": [{"webp", "look"}, {"layout", "tiles"}, {"family"}],
     "codec": [
         {"latents", "transforms"},
@@ -75,6 +76,7 @@ USERS = {
     "imagecodecs": {"bench"},
     "zarr": {"arrays"},
     "numcodecs": {"arrays"},
+    "imageio": {"arrays"},
     "pillow_heif": {"bench", "imagefile"},
     "pillow_jxl": {"imagefile"},
     "ssimulacra2": {"bench"},
@@ -83,7 +85,7 @@ USERS = {
 }
 HEAVY = {
     *("tensorflow", "keras", "jax", "ai_edge_quantizer", "matplotlib", "scipy"),
-    *("imagecodecs", "pillow_heif", "ssimulacra2", "zarr", "numcodecs"),
+    *("imagecodecs", "pillow_heif", "ssimulacra2", "zarr", "numcodecs", "imageio"),
 }
 
 
