@@ -77,16 +77,17 @@ def test_hidden_pixels_cost_nothing_and_are_kept_if_asked_for(monkeypatch):
     assert aecodec.encode(opaque) == aecodec.encode(opaque, keep_hidden=True)
 
 
-def test_psnr_counts_what_is_seen():
+def test_psnr_counts_what_is_seen(monkeypatch):
+    monkeypatch.delenv("AECODEC_WEIGHTS")  # the small model would take exact tiles
     image, seen = disc()
     image[seen, :3] = photo()[seen]
-    decoded = aecodec.decode(aecodec.encode(image, target_psnr=20))
+    decoded = aecodec.decode(aecodec.encode(image, target_psnr=30))
     error = np.mean((decoded[seen][:, :3].astype(float) - image[seen][:, :3]) ** 2)
-    assert 10 * np.log10(255**2 / error) >= 20
+    assert 10 * np.log10(255**2 / error) >= 30
     grey = np.ascontiguousarray(image[..., [0, 3]])
-    decoded = aecodec.decode(aecodec.encode(grey, target_psnr=20))
+    decoded = aecodec.decode(aecodec.encode(grey, target_psnr=30))
     error = np.mean((decoded[seen][:, 0].astype(float) - grey[seen][:, 0]) ** 2)
-    assert 10 * np.log10(255**2 / error) >= 20
+    assert 10 * np.log10(255**2 / error) >= 30
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3), (300, 257)])
