@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from graphics import photo
+from screens import photo
 
 import aecodec
 from aecodec.pixels import fill_hidden
