@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from graphics import mixed, photo, screen
+from screens import mixed, photo, screen
 
 import aecodec
 from aecodec import container

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from graphics import photo, screen
+from screens import photo, screen
 
 import aecodec
 from aecodec.exact import webp
