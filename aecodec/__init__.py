@@ -6,7 +6,7 @@
 >>> aecodec.decode(data).shape
 (64, 64, 3)
 
-After `aecodec.register()`, or `import aecodec.pillow`, Pillow opens and saves .aez files.
+After `aecodec.register()` Pillow and imageio open and save .aez files.
 """
 
 from aecodec.api import Info, decode, encode, read_info, read_metadata
@@ -23,6 +23,7 @@ from aecodec.errors import (
     TruncatedError,
     UnsupportedError,
 )
+from aecodec.files import imread, imwrite
 from aecodec.limits import Limits
 
 __version__ = "0.1.0"
@@ -43,6 +44,8 @@ __all__ = [
     "UnsupportedError",
     "decode",
     "encode",
+    "imread",
+    "imwrite",
     "read_info",
     "read_metadata",
     "register",
@@ -51,13 +54,19 @@ __all__ = [
 
 
 def register() -> None:
-    """Make Pillow open and save .aez files, as `import aecodec.pillow` does; without it, nothing here loads Pillow.
+    """Make Pillow, and imageio where it is installed, open and save .aez files; without it, nothing here loads them.
 
     >>> register()
     >>> from PIL import Image
     >>> Image.registered_extensions()[".aez"]
     'AEZ'
     """
+    from importlib.util import find_spec
+
     from aecodec import pillow
 
     pillow.register()
+    if find_spec("imageio"):
+        from aecodec.arrays import imageio
+
+        imageio.register()

@@ -28,7 +28,8 @@ FLOORS = [
     {"codec", "classic"},
     {"families"},
     {"api", "damage"},
-    {"pillow"},
+    {"pillow", "files", "arrays"},
+    {"batch"},
     {"__init__"},
     {"bench", "train"},
     {"classic.train"},
@@ -39,6 +40,7 @@ FLOORS = [
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
     "model": [{"runtime", "weights", "lapped"}, {"model"}],
+    "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
     "exact": [{"webp", "look", "colours"}, {"layout", "tiles"}, {"family"}],
     "codec": [
         {"latents", "transforms"},
@@ -72,6 +74,9 @@ USERS = {
     "rich": {"train", "cli"},
     "typer": {"cli"},
     "imagecodecs": {"bench"},
+    "zarr": {"arrays"},
+    "numcodecs": {"arrays"},
+    "imageio": {"arrays"},
     "pillow_heif": {"bench", "imagefile"},
     "pillow_jxl": {"imagefile"},
     "ssimulacra2": {"bench"},
@@ -80,7 +85,7 @@ USERS = {
 }
 HEAVY = {
     *("tensorflow", "keras", "jax", "ai_edge_quantizer", "matplotlib", "scipy"),
-    *("imagecodecs", "pillow_heif", "ssimulacra2"),
+    *("imagecodecs", "pillow_heif", "ssimulacra2", "zarr", "numcodecs", "imageio"),
 }
 
 
@@ -234,7 +239,18 @@ def test_all_is_what_the_package_offers():
     assert aecodec.__all__ == sorted(set(aecodec.__all__))
     public = {n for n, value in vars(aecodec).items() if not n.startswith("_") and not inspect.ismodule(value)}
     assert set(aecodec.__all__) == public
-    assert {"encode", "decode", "read_info", "read_metadata", "Info", "Limits", "Metadata", "register"} <= public
+    assert {
+        "encode",
+        "decode",
+        "read_info",
+        "read_metadata",
+        "imread",
+        "imwrite",
+        "Info",
+        "Limits",
+        "Metadata",
+        "register",
+    } <= public
 
 
 def test_all_names_every_error():

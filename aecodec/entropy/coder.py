@@ -19,16 +19,24 @@ from aecodec.entropy.tables import RangeDecoder, RangeEncoder, TableRow
 from aecodec.errors import CorruptError
 
 ESCAPE_BITS = 16  # an escaped value lies less than 2^16 - 1 beyond the table
+_POSITION_BITS = 25  # of 32; the others hold a scale index
 
 
-def _groups(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Flat positions of the coded latents, grouped by scale index; the index of each; bounds (65,) of the groups."""
+def _groups(index: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Flat positions of the coded latents, grouped by scale index; the reach of each; bounds (65,) of the groups.
+
+    Index and position are sorted as one integer of 32 bits, for which NumPy has vector code.
+    """
     flat = index.reshape(-1)
-    positions = np.flatnonzero(flat)
-    order = np.argsort(flat[positions], kind="stable")  # a radix sort
-    positions = positions[order]
-    indexes = flat[positions]
-    return positions, indexes, np.concatenate([[0], np.cumsum(np.bincount(indexes, minlength=SCALES))])
+    keys = flat.astype(np.uint32) << _POSITION_BITS | np.arange(flat.size, dtype=np.uint32)
+    keys = keys[flat > 0]
+    keys.sort()
+    bounds = np.searchsorted(keys, np.arange(SCALES + 1, dtype=np.uint32) << _POSITION_BITS).tolist()
+    keys &= (1 << _POSITION_BITS) - 1
+    reaches = np.empty(len(keys), np.int32)
+    for i, value in enumerate(reach.tolist()):
+        reaches[bounds[i] : bounds[i + 1]] = value
+    return keys.astype(np.intp), reaches, bounds
 
 
 def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, tables: TableRow) -> bytes:
@@ -42,9 +50,8 @@ def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, tables: TableRo
     for plane, table in zip(planes, tables.z, strict=True):
         coder.encode(plane, table)
 
-    positions, indexes, bounds = _groups(index)
-    values = r.reshape(-1)[positions].astype(np.int32)
-    reach = tables.reach[indexes]
+    positions, reach, bounds = _groups(index, tables.reach)
+    values = r.reshape(-1)[positions].astype(np.int32, copy=False)
     symbols = values + reach
     escaped = np.abs(values) > reach
     if any_escaped := escaped.any():
@@ -87,20 +94,16 @@ class TileDecoder:
 
     def z(self, height: int, width: int) -> np.ndarray:
         """-> int8 (height, width, Z) in -63..63."""
-        tables = self._tables.z
-        out = np.empty((len(tables), height * width), np.int8)
-        for c, table in enumerate(tables):
-            out[c] = self._decode(table, height * width) - Z_MAX
-        return out.T.reshape(height, width, -1)
+        planes = np.stack([self._decode(table, height * width) for table in self._tables.z], axis=-1)
+        return (planes - Z_MAX).astype(np.int8).reshape(height, width, -1)
 
     def r(self, index: np.ndarray) -> np.ndarray:
         """index: uint8 (H, W, M) -> int32 of the same shape. Raises CorruptError where the stream does not end here."""
-        positions, indexes, bounds = _groups(index)
+        positions, reach, bounds = _groups(index, self._tables.reach)
         symbols = np.empty(len(positions), np.int32)
         for i, table in enumerate(self._tables.r):
             if bounds[i] < bounds[i + 1]:
-                symbols[bounds[i] : bounds[i + 1]] = self._decode(table, int(bounds[i + 1] - bounds[i]))
-        reach = self._tables.reach[indexes]
+                symbols[bounds[i] : bounds[i + 1]] = self._decode(table, bounds[i + 1] - bounds[i])
         values = symbols - reach
         escaped = values > reach
         if escaped.any():

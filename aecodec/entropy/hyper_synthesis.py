@@ -34,7 +34,7 @@ class HyperSynthesis(NamedTuple):
     offset: np.ndarray
 
     def check(self) -> None:
-        """Raise ModelError unless every value is an integer and no sum can reach 2^24."""
+        """Raise ModelError unless every value, of whatever type, is an integer and no sum can reach 2^24."""
         bounds = (
             np.abs(self.w_in).sum(0) * Z_MAX + np.abs(self.b_in),
             np.abs(self.w_dw).sum((0, 1)) * 255 + np.abs(self.b_dw),
@@ -42,9 +42,9 @@ class HyperSynthesis(NamedTuple):
         )
         if any(b.max() >= _EXACT for b in bounds):
             raise ModelError("hyper-synthesis: a sum may reach 2^24")
-        if any(np.any(a != np.rint(a)) for a in self):
+        if any(a.dtype.kind == "f" and np.any(a != np.rint(a)) for a in self):
             raise ModelError("hyper-synthesis: a weight is not an integer")
-        if any(np.abs(w).max() > 127 for w in (self.w_in, self.w_dw, self.w_out)):
+        if any(w.max() > 127 or w.min() < -127 for w in (self.w_in, self.w_dw, self.w_out)):
             raise ModelError("hyper-synthesis: a weight lies outside -127..127")
 
     def offsets(self, qindex: int) -> np.ndarray:
@@ -60,23 +60,28 @@ class HyperSynthesis(NamedTuple):
         Divisions by powers of two are exact, so they are done on the weights, and the last floor(v + 0.5) is a cast.
         """
         n, rows, columns, _ = z.shape
-        h = _requantise(z.astype(dtype) @ self.w_in.astype(dtype) + self.b_in, SHIFTS[0])
-        padded = np.pad(h, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        h = np.broadcast_to(self.b_dw.astype(dtype), h.shape).copy()
+        h = _requantise(z.astype(dtype) @ self.w_in.astype(dtype, copy=False) + self.b_in, SHIFTS[0])
+        padded = np.zeros((n, rows + 2, columns + 2, h.shape[-1]), dtype)
+        padded[:, 1:-1, 1:-1] = h
+        h[:] = self.b_dw
         for i in range(3):
             for j in range(3):
-                h += padded[:, i : i + rows, j : j + columns] * self.w_dw[i, j].astype(dtype)
+                h += padded[:, i : i + rows, j : j + columns] * self.w_dw[i, j].astype(dtype, copy=False)
         h = _requantise(h, SHIFTS[1])
         unit = dtype(2.0 ** -SHIFTS[2])
         channels, outputs = self.w_out.shape
-        block = math.gcd(outputs, _BLOCK)
+        tiles = math.gcd(n, 8)  # that share a product
+        block = math.gcd(outputs, _BLOCK // tiles)
         weights = self.w_out.astype(dtype, copy=False).reshape(channels, -1, block).transpose(1, 0, 2)
-        out = h.reshape(n, 1, rows * columns, channels) @ weights
+        h = h.reshape(n // tiles, 1, tiles * rows * columns, channels)
+        out = np.empty((n, rows, columns, 4, 4, outputs // 16), dtype)
+        np.matmul(h, weights, out=out.reshape(len(h), -1, outputs // block, block).swapaxes(1, 2))
         out *= unit
-        out += (np.tile(self.offsets(qindex), 16).astype(dtype) * unit + dtype(0.5)).reshape(-1, 1, block)
+        out += (self.offsets(qindex) * unit + dtype(0.5)).astype(dtype)
         np.clip(out, 0, SCALES - 0.5, out=out)
-        index = out.astype(np.uint8).transpose(0, 2, 1, 3).reshape(n, rows, columns, 4, 4, -1)
-        return index.transpose(0, 1, 3, 2, 4, 5).reshape(n, 4 * rows, 4 * columns, -1)
+        index = np.empty((n, rows, 4, columns, 4, outputs // 16), np.uint8)
+        index.swapaxes(2, 3)[:] = out
+        return index.reshape(n, 4 * rows, 4 * columns, -1)
 
 
 def _requantise(acc: np.ndarray, shift: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Tables of frequencies, and how the range coder takes them. The only user of constriction."""
 
+import math
 from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import Any
@@ -36,10 +37,12 @@ class Tables:
     """
 
     def __init__(self, z: np.ndarray, r: Sequence[Sequence[np.ndarray]]):
-        for table in [*z.reshape(-1, z.shape[-1]), *(table for row in r for table in row)]:
-            if table.dtype != np.uint32 or table.min() < 1 or int(table.sum(dtype=np.uint64)) != TOTAL:
-                raise ModelError("tables: expected uint32 frequencies, none zero, that sum to 2^24")
         sizes = [[len(table) for table in row] for row in r]
+        z_sizes = [z.shape[-1]] * math.prod(z.shape[:-1])
+        for tables, lengths in zip([z.reshape(-1), *map(np.concatenate, r)], [z_sizes, *sizes], strict=True):
+            sums = np.add.reduceat(tables, np.cumsum([0, *lengths[:-1]]), dtype=np.uint64)
+            if tables.dtype != np.uint32 or tables.min() < 1 or (sums != TOTAL).any():
+                raise ModelError("tables: expected uint32 frequencies, none zero, that sum to 2^24")
         if z.shape[-1] != 2 * Z_MAX + 1 or len(sizes[0]) != SCALES - 1 or any(size % 2 for size in sizes[0]):
             raise ModelError("tables: unexpected number of symbols")
         if len(r) not in (1, len(z)) or any(row != sizes[0] for row in sizes):

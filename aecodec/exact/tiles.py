@@ -29,8 +29,9 @@ def decode_tiles(
         common = tile.common(area)
         if common is None:
             return
+        bitstream = bitstreams.tile(number)
         try:
-            pixels = webp.decode(bitstreams.tile(number), tile.height, tile.width, bitstreams.alpha)
+            pixels = webp.decode(bitstream, tile.height, tile.width, bitstreams.alpha)
         except CorruptError as error:
             labelled = CorruptError(f"tile {number}: {error}")
             if not keep_going:

@@ -6,12 +6,13 @@ analysis transform, the decoder with another matrix after the synthesis transfor
 nothing changes, as if the image were continued by its mirror image.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 REACH = 8  # pixels on either side of a border
 # Filtered at once: what stays in the processor's cache. Each product of matrices is so small that a BLAS does not
 # share it among threads, which would wait for each other where the workers' threads already take all cores.
-_STRIP = 16  # rows
 _COLUMNS = 512
 
 
@@ -25,19 +26,26 @@ def segment_matrix(v: np.ndarray) -> np.ndarray:
     return np.block([[same + v[::-1, ::-1], mirror - v[::-1]], [mirror - v[:, ::-1], same + v]]) / 2
 
 
-def overlap(x: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Filter x float32 (H, W, 3), H and W multiples of 16, along rows, then along columns, with v (8, 8).
+@lru_cache(maxsize=8)
+def _factors(v: bytes, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """The factors of a segment of rows, of all channels at once, and of a segment of columns, for a float32 v."""
+    segment = segment_matrix(np.frombuffer(v, np.float32).reshape(REACH, REACH))
+    return np.kron(segment, np.eye(channels, dtype=np.float32)), segment.T
 
-    May write into x.
+
+def overlap(x: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Filter x float32 (H, W, 3), H and W multiples of 16, along rows, then along columns, with v float32 (8, 8).
+
+    Writes into x, square row by square row: columns are filtered around a border as soon as the rows on both sides are.
     """
-    segment = segment_matrix(v)
     height, width, channels = x.shape
-    across = np.kron(segment, np.eye(channels, dtype=x.dtype))
-    rows = x[:, REACH : width - REACH].reshape(height, width // (2 * REACH) - 1, across.shape[0])
-    for top in range(0, height, _STRIP):
-        rows[top : top + _STRIP] = rows[top : top + _STRIP] @ across
-    columns = x[REACH : height - REACH].reshape(-1, 2 * REACH, width * channels)
-    for left in range(0, width * channels, _COLUMNS):
-        part = columns[..., left : left + _COLUMNS]
-        part[:] = segment.T @ part
+    across, down = _factors(v.tobytes(), channels)
+    rows = x[:, REACH : width - REACH].reshape(height, width // (2 * REACH) - 1, len(across))
+    flat = x.reshape(height, -1)
+    for top in range(0, height, 2 * REACH):
+        strip = rows[top : top + 2 * REACH]
+        strip[:] = strip @ across
+        for left in range(0, width * channels if top else 0, _COLUMNS):
+            part = flat[top - REACH : top + REACH, left : left + _COLUMNS]
+            part[:] = down @ part
     return x

@@ -11,7 +11,7 @@ Pixels are uint8, or float32 0..255 where the model has overlaps (lapped.py).
 """
 
 import hashlib
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -40,10 +40,9 @@ class Model(Weights):
     @cached_property
     def hyper_synthesis(self) -> HyperSynthesis:
         """The hyper-synthesis of the scales, checked."""
-        n = self.numbers
-        net = HyperSynthesis(*(n[f].astype(np.int32 if f == "offset" else np.float32) for f in HyperSynthesis._fields))
+        net = HyperSynthesis(*(self.numbers[field] for field in HyperSynthesis._fields))
         net.check()
-        return net
+        return HyperSynthesis(*(a.astype(np.float32) for a in net[:-1]), net.offset.astype(np.int32))
 
     def self_test(self) -> str:
         """sha256 of the scale indexes of a fixed input at three qualities; the manifest keeps what it must be."""
@@ -126,7 +125,7 @@ class Model(Weights):
 
     @cached_property
     def _nets(self) -> dict[str, Net]:
-        return {name: Net(self.read(f"{name}.tflite")) for name in NETS if name != "adjoint" or self._has_adjoint}
+        return {name: Net(partial(self.read, f"{name}.tflite")) for name in NETS}
 
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""

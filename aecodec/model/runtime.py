@@ -3,7 +3,8 @@
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,16 @@ from aecodec.errors import ModelError
 
 
 class Net:
-    """One LiteRT graph. Each call takes a free one-thread interpreter, so calls may run side by side."""
+    """One LiteRT graph, read when it first runs. Each call takes a free one-thread interpreter, so they may overlap."""
 
-    def __init__(self, data: bytes):
-        self._data = data
+    def __init__(self, read: Callable[[], bytes]):
+        self._data = cache(read)
         self._free: dict[tuple, list] = {}  # interpreters by the shapes of their inputs
 
     def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
-        shapes = tuple(i.shape for i in inputs)
+        shapes, data = tuple(i.shape for i in inputs), self._data()
         try:
-            interpreter = self._take(shapes)
+            interpreter = self._take(shapes, data)
             for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
                 interpreter.set_tensor(detail["index"], array)
             interpreter.invoke()
@@ -33,12 +34,12 @@ class Net:
             self._free.setdefault(shapes, []).append(interpreter)
         return out
 
-    def _take(self, shapes: tuple) -> Any:
+    def _take(self, shapes: tuple, data: bytes) -> Any:
         with _lock:
             if self._free.get(shapes):
                 return self._free[shapes].pop()
             spare = next((pool.pop() for pool in self._free.values() if pool), None)
-        interpreter = spare or _interpreter(self._data)
+        interpreter = spare or _interpreter(data)
         for detail, shape in zip(interpreter.get_input_details(), shapes, strict=True):
             if tuple(detail["shape"]) != shape:
                 interpreter.resize_tensor_input(detail["index"], shape, strict=False)

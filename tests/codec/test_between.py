@@ -104,7 +104,8 @@ def test_windows_do_not_show(data, whole, monkeypatch):
 @pytest.mark.parametrize("channels", [1, 2, 4])
 def test_other_kinds_of_pixels(channels):
     image = mixed(300, 600)
-    planes = {1: image[..., 1], 2: image[..., 1:], 4: np.dstack([image, image[..., 0]])}
+    alpha = np.maximum(image[..., 2], 1)  # nothing is hidden
+    planes = {1: image[..., 1], 2: np.dstack([image[..., 1], alpha]), 4: np.dstack([image, alpha])}
     planes = np.ascontiguousarray(planes[channels])
     data = aecodec.encode(planes, 80)
     file = container.read(data)

@@ -123,7 +123,7 @@ def printed_decoder(weights: Model) -> tuple[dict, SimpleNamespace]:
             raise Refusal
 
     def run_graph(name, *inputs):
-        return Net((weights.folder / f"{name}.tflite").read_bytes())(*inputs)[-1]
+        return Net((weights.folder / f"{name}.tflite").read_bytes)(*inputs)[-1]
 
     def unzstd(frame, size):
         return zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)

@@ -1,0 +1,129 @@
+"""Images of many files: in order, not too many ahead, with bad files, in forked workers, under tf.data."""
+
+import itertools
+import multiprocessing
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import aecodec
+from aecodec import batch
+
+pytestmark = pytest.mark.usefixtures("small")
+
+
+@pytest.fixture(scope="module")
+def small(weights):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AECODEC_WEIGHTS", str(weights))
+        yield
+
+
+@pytest.fixture(scope="module")
+def paths(small, tmp_path_factory) -> list[Path]:
+    """Twelve .aez files, in which every pixel is the number of the file, and a PNG file."""
+    folder = tmp_path_factory.mktemp("images")
+    for number in range(12):
+        aecodec.imwrite(folder / f"{number:02}.aez", np.full((16, 24), number, np.uint8), lossless=True)
+    Image.fromarray(np.full((16, 24), 12, np.uint8)).save(folder / "12.png")
+    return sorted(folder.iterdir())
+
+
+def numbers(pairs) -> list[int]:
+    return [int(pixels[0, 0]) for _, pixels in pairs]
+
+
+@pytest.mark.parametrize(("prefetch", "threads"), [(1, 1), (1, 4), (5, 2), (50, None)])
+def test_sources_and_pixels_come_in_order(paths, prefetch, threads):
+    pairs = list(batch.iterate(paths, prefetch=prefetch, threads=threads))
+    assert [source for source, _ in pairs] == paths
+    assert numbers(pairs) == list(range(13))
+    assert list(batch.iterate([])) == []
+
+
+def test_only_so_many_are_taken_ahead(paths):
+    taken = []
+
+    def endless():
+        for number in itertools.count():
+            taken.append(number)
+            yield paths[number % 12]
+
+    pairs = batch.iterate(endless(), prefetch=3, threads=2)
+    assert taken == []  # nothing happens before the first is asked for
+    for done in range(1, 8):
+        next(pairs)
+        assert len(taken) == done + 3
+    pairs.close()
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+
+
+def test_a_bad_file_is_raised_or_left_out(paths, tmp_path):
+    (tmp_path / "cut.aez").write_bytes(paths[0].read_bytes()[:-2])
+    (tmp_path / "text.png").write_text("no image")
+    bad = [tmp_path / "cut.aez", tmp_path / "text.png", tmp_path / "absent.aez"]
+    mixed = [paths[0], bad[0], paths[1], *bad[1:], paths[2]]
+    pairs = batch.iterate(mixed)
+    next(pairs)
+    with pytest.raises(aecodec.TruncatedError):
+        next(pairs)
+    errors = []
+    assert numbers(batch.iterate(mixed, on_error=lambda *pair: errors.append(pair))) == [0, 1, 2]
+    assert [source for source, _ in errors] == bad
+    assert [type(error) for _, error in errors] == [aecodec.TruncatedError, aecodec.EncodeError, FileNotFoundError]
+
+
+def test_wrong_arguments_are_named_at_once(paths):
+    with pytest.raises(ValueError, match="prefetch: 0, expected 1 or more"):
+        batch.iterate(paths, prefetch=0)
+    with pytest.raises(ValueError, match="threads: -1, expected 1 or more"):
+        batch.iterate(paths, threads=-1)
+    with pytest.raises(TypeError, match="source: int"):  # no fault of a file
+        list(batch.iterate([3], on_error=print))
+    with pytest.raises(aecodec.LimitError):
+        next(batch.iterate(paths, limits=aecodec.Limits(max_pixels=9)))
+
+
+def _shard(pairs, queue):
+    queue.put(numbers(pairs))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # Python 3.12 warns of threads, as forking loaders do
+def test_forked_workers_as_data_loaders_start_them(paths):
+    assert numbers(batch.iterate(paths, threads=2)) == list(range(13))  # the parent has decoded already
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    workers = [context.Process(target=_shard, args=(batch.iterate(paths[i::2], threads=2), queue)) for i in range(2)]
+    for worker in workers:
+        worker.start()
+    assert sorted(queue.get(timeout=60) for _ in workers) == [[0, 2, 4, 6, 8, 10, 12], [1, 3, 5, 7, 9, 11]]
+    for worker in workers:
+        worker.join(timeout=60)
+        assert worker.exitcode == 0
+
+
+@pytest.mark.slow
+def test_tf_data(paths):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    code = (
+        "import sys, pathlib, tensorflow as tf\n"
+        "from aecodec import batch\n"
+        "paths = sorted(pathlib.Path(sys.argv[1]).iterdir())\n"
+        "images = tf.data.Dataset.from_generator(lambda: (image for _, image in batch.iterate(paths)),\n"
+        "    output_signature=tf.TensorSpec((None, None), tf.uint8))\n"
+        "print([int(b[0, 0, 0]) for _ in range(2) for b in images.batch(4).prefetch(2)])"
+    )
+    run = subprocess.run([sys.executable, "-c", code, paths[0].parent], capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == str([0, 4, 8, 12] * 2)
+
+
+def test_nothing_heavy_is_imported():
+    code = "import sys, aecodec.batch; print(sorted({'torch', 'tensorflow', 'zarr', 'PIL'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
