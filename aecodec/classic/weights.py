@@ -11,7 +11,7 @@ Files are loaded when they are needed, and checked against the hashes of the man
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ class Classic(Weights):
         return math.prod(self.latent)
 
     def _net(self, name: str) -> Net:
-        return Net(self.read(f"{name}.tflite"))
+        return Net(partial(self.read, f"{name}.tflite"))
 
     @cached_property
     def scale(self) -> Scale:

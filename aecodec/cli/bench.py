@@ -101,7 +101,7 @@ def bench(
         raise typer.BadParameter("no codec given", param_hint="--codecs")
     if lossless:
         if given := [value for value in (quality, at_bpp, at_psnr, points) if value is not None]:
-            raise typer.BadParameter(f"--lossless has no quality to choose, found {given[0]}")
+            raise typer.BadParameter(f"--lossless has no quality to choose: {given[0]}")
         chosen = lossless_codecs() if codecs == _CODECS else chosen
         if lossy := [codec.name for codec in chosen if not codec.lossless]:
             raise typer.BadParameter(f"{lossy[0]} is not lossless", param_hint="--codecs")
@@ -233,8 +233,8 @@ def _page(run: Any, cache: Any, target: Any, max_side: int | None) -> bytes:
     from aecodec.bench.page import build_page
 
     with _kept(), _progress(len(run.results), "images of the page") as tick:
-        found, left_out = build_comparisons(run.results, run.codecs, cache, target=target, max_side=max_side, tick=tick)
-    return build_page(run.report, found, left_out)
+        shown, left_out = build_comparisons(run.results, run.codecs, cache, target=target, max_side=max_side, tick=tick)
+    return build_page(run.report, shown, left_out)
 
 
 def _check_plots(folder: Path, force: bool) -> None:

@@ -270,10 +270,10 @@ def _check_tiles(pixels: "np.ndarray", limits: "Limits") -> None:
 
 def _numbers(size: str) -> tuple[int, int]:
     """Width and height. Raises typer.BadParameter."""
-    found = re.fullmatch(r"([1-9]\d{0,8})[xX]([1-9]\d{0,8})", size, re.ASCII)
-    if not found:
+    match = re.fullmatch(r"([1-9]\d{0,8})[xX]([1-9]\d{0,8})", size, re.ASCII)
+    if not match:
         raise typer.BadParameter(f"{size!r}, expected width and height as in 800x600", param_hint="--resize")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def _check_name(output: str | None, force: bool) -> None:

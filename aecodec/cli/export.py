@@ -74,14 +74,14 @@ def export(
         files = image_files(data)
         chosen = load_images(files[:: max(1, len(files) // images)][:images])
         number = exporting.next_id(out) if number is None else number
-        entry, found = exporting.build(model, name, number, chosen, exporting.quality_scale(model.shape))
+        entry, files_of_model = exporting.build(model, name, number, chosen, exporting.quality_scale(model.shape))
         entry["training"] = {k: meta[k] for k in ("phase", "position", "val") if k in meta}
         if sources:
-            found["data.csv"] = sources.read_bytes()
-        exporting.write(out, name, entry, found)
+            files_of_model["data.csv"] = sources.read_bytes()
+        exporting.write(out, name, entry, files_of_model)
     except (AezError, OSError, ValueError) as e:
         fail(str(e))
-    say(f"{out / name}: model id 0x{number:04x}, {sum(map(len, found.values()))} bytes")
+    say(f"{out / name}: model id 0x{number:04x}, {sum(map(len, files_of_model.values()))} bytes")
     _say_where_used(out)
 
 

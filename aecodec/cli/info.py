@@ -43,12 +43,12 @@ def info(
         from aecodec.errors import CorruptError, TruncatedError
 
         data = read_aez(task.source, max_file)
-        found = read_info(data, limits=limits)
+        about = read_info(data, limits=limits)
         if not quiet:
-            write_line(json.dumps(_fields(task.source, found)) if as_json else _describe(title(task.source), found))
-        if len(data) != found.size:
-            error = TruncatedError if len(data) < found.size else CorruptError
-            raise error(f"file: {len(data)} bytes, expected {found.size}")
+            write_line(json.dumps(_fields(task.source, about)) if as_json else _describe(title(task.source), about))
+        if len(data) != about.size:
+            error = TruncatedError if len(data) < about.size else CorruptError
+            raise error(f"file: {len(data)} bytes, expected {about.size}")
 
     run([Task(name, STANDARD, problem) for name, _, problem in find(inputs, AEZ, recursive).files], job)
 

@@ -25,8 +25,8 @@ def descriptor_of(name: str) -> int | None:
     streams = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
     if os.name == "nt" or name in streams:
         return streams.get(name) if os.name != "nt" else None
-    found = _DESCRIPTOR.fullmatch(name)
-    return int(found[1] or found[2]) if found else None
+    match = _DESCRIPTOR.fullmatch(name)
+    return int(match[1] or match[2]) if match else None
 
 
 def read_input(name: str, max_size: int = MAX_FILE) -> bytes:

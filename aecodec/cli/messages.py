@@ -74,11 +74,11 @@ def parse_size(text: str) -> int:
     >>> parse_size("20kB"), parse_size("1.5 MiB"), parse_size("700")
     (20000, 1572864, 700)
     """
-    found = _SIZE.fullmatch(text.strip())
-    unit = found and _UNITS.get(found[2].lower())
-    if not found or unit is None:
+    match = _SIZE.fullmatch(text.strip())
+    unit = match and _UNITS.get(match[2].lower())
+    if not match or unit is None:
         raise typer.BadParameter(f"{text!r}, expected bytes, or a number with kB, MB, GB, KiB, MiB or GiB")
-    return round(float(found[1]) * unit) if unit > 1 or "." in found[1] else int(found[1])
+    return round(float(match[1]) * unit) if unit > 1 or "." in match[1] else int(match[1])
 
 
 def amount(size: int) -> str:

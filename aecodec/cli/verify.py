@@ -53,8 +53,8 @@ def verify(
         elif not quiet:
             write_line(f"{title(task.source)}: ok")
 
-    found = find(inputs, AEZ, recursive).files
-    run([Task(name, STANDARD, problem) for name, _, problem in found], job, say_failed)
+    files = find(inputs, AEZ, recursive).files
+    run([Task(name, STANDARD, problem) for name, _, problem in files], job, say_failed)
 
 
 def check_result(

@@ -191,9 +191,9 @@ def _assembled(colours: bytes, tags: dict[bytes, bytes]) -> bytes:
 
 def _tags(icc: bytes) -> dict[bytes, bytes]:
     count = int.from_bytes(icc[128:132])
-    found = {}
+    tags = {}
     for at in range(132, min(132 + 12 * count, len(icc) - 11), 12):
         tag, offset, size = struct.unpack_from(">4sII", icc, at)
         if offset + size <= len(icc):
-            found[tag] = icc[offset : offset + size]
-    return found
+            tags[tag] = icc[offset : offset + size]
+    return tags

@@ -266,8 +266,8 @@ def _why_not(said: Said, data: bytes) -> str:
         return "an .aez file already: decompress it first"
     if kind in ("PNG", "JPEG", "GIF", "BMP", "WebP", "TIFF", "AVIF", "PPM"):
         return f"damaged image: the header of a {kind} file, and nothing that can be read behind it"
-    found = f"{kind}, " if kind else "no image: "
-    return f"{found}expected {_READ_NAMES}"
+    kind_of_file = f"{kind}, " if kind else "no image: "
+    return f"{kind_of_file}expected {_READ_NAMES}"
 
 
 def _convert(option: str = "") -> str:

@@ -39,12 +39,12 @@ _UNDONE = _TURNED | {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270
 
 def parsed(exif: bytes | None) -> Image.Exif:
     """Parse Exif; damaged Exif is empty."""
-    found = Image.Exif()
+    exif_data = Image.Exif()
     try:
-        found.load((exif or b"").removeprefix(EXIF_PREFIX))
+        exif_data.load((exif or b"").removeprefix(EXIF_PREFIX))
     except Exception:  # Pillow's parser, on bytes that nobody has checked
         return Image.Exif()
-    return found
+    return exif_data
 
 
 def orientation_of(exif: bytes | None) -> int:

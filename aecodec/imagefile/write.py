@@ -125,9 +125,9 @@ def pack_image(
     return Packed(file.getvalue(), lost)
 
 
-def _metadata_options(found: Metadata, format: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _metadata_options(metadata: Metadata, format: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Options for Pillow's save, and the kinds of metadata that the format cannot hold."""
-    present = {kind: bytes(raw) for kind, raw in found._asdict().items() if raw}
+    present = {kind: bytes(raw) for kind, raw in metadata._asdict().items() if raw}
     if "exif" in present:
         present["exif"] = tags.EXIF_PREFIX + present["exif"]
     held: dict[str, Any] = dict(present) if format in _HOLDS_METADATA else {}

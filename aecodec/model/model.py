@@ -42,7 +42,8 @@ class Model(Weights):
         """The hyper-synthesis of the scales, checked."""
         net = HyperSynthesis(*(self.numbers[field] for field in HyperSynthesis._fields))
         net.check()
-        return HyperSynthesis(*(a.astype(np.float32) for a in net[:-1]), net.offset.astype(np.int32))
+        floats = {field: values.astype(np.float32) for field, values in net._asdict().items()}
+        return HyperSynthesis(**floats)._replace(offset=net.offset.astype(np.int32))
 
     def self_test(self) -> str:
         """sha256 of the scale indexes of a fixed input at three qualities; the manifest keeps what it must be."""

@@ -99,12 +99,12 @@ def graphs(model: Photo) -> dict[str, bytes]:
     def adjoint(error):
         return model.synthesis.adjoint(error)
 
-    one = tf.TensorSpec((1, 1, 1, 1), tf.float32)
+    scalar = tf.TensorSpec((1, 1, 1, 1), tf.float32)
     features = tf.TensorSpec((1, 1, 1, s.width16 + s.synthesis8), tf.float32)
     return {
         "analysis": lite(analysis, tf.TensorSpec((1, 256, 256, 3), tf.float32)),
         "hyper_analysis": lite(hyper_analysis, latent),
-        "code": lite(code, latent, z, latent, one),
+        "code": lite(code, latent, z, latent, scalar),
         "synthesis": lite(synthesis, latent, features),
         "adjoint": lite(adjoint, tf.TensorSpec((1, 256, 256, 3), tf.float32)),
     }

@@ -265,7 +265,7 @@ def test_a_denoiser_begins_between_the_picture_and_its_median():
     x = np.random.default_rng(1).integers(0, 256, (1, 16, 20, 3), np.uint8)
     expected = (x / 255 + np.asarray(layers.median(x / np.float32(255)))) / 2
     assert np.allclose(trained.model(x / np.float32(255)), expected, atol=1e-5)
-    net = Net(export.graphs(entry, trained)["denoise.tflite"])
+    net = Net(lambda: export.graphs(entry, trained)["denoise.tflite"])
     assert np.abs(net(x)[0] - 255 * expected).max() < 0.51
 
 
