@@ -14,9 +14,17 @@ FAMILIES: tuple[Family[Any], ...] = (LearnedFamily(), ExactFamily(), ClassicFami
 
 
 def installed() -> Iterator[Weights]:
-    """All installed models; a family is asked when its turn comes. Raises ModelError."""
+    """All installed models; a family is asked when its turn comes. Raises the first ModelError of a family at the end."""
+    failures = []
     for family in FAMILIES:
-        yield from family.models().values()
+        try:
+            models = family.models()
+        except ModelError as error:  # its manifest is missing or damaged, which is no concern of the others
+            failures.append(error)
+        else:
+            yield from models.values()
+    for error in failures:
+        raise error
 
 
 def family_of(model: Weights) -> Family[Any]:
