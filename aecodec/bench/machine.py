@@ -18,6 +18,8 @@ _PACKAGES = (
     "imagecodecs",
     "pillow-heif",
     "ssimulacra2",
+    "numcodecs",
+    "zarr",
 )
 _FLAGS = ("avx2", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16", "asimddp")
 _NOT_CODEC = ("bench", "cli", "train")  # folders of the package that no encoded byte depends on

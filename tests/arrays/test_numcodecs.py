@@ -10,6 +10,7 @@ import aecodec
 numcodecs = pytest.importorskip("numcodecs", reason="numcodecs is not installed")
 
 from aecodec.arrays.numcodecs import Aez  # noqa: E402
+from aecodec.arrays.stack import Config, pack  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("small_default")
 
@@ -23,6 +24,7 @@ def test_decoded_is_what_decode_gives(stack):
     data = Aez(quality=80).encode(stack)
     expected = np.stack([aecodec.decode(aecodec.encode(image, 80)) for image in stack])
     np.testing.assert_array_equal(Aez().decode(data), expected)
+    assert data == pack(stack, Config(80), 1)  # as the codec of Zarr 3 packs it
 
 
 @pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8)])
