@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+from PIL import Image
 from warm import Starter
+
+import aecodec as package
 
 settings.register_profile("untimed", deadline=None)  # a loaded machine is no failure
 settings.load_profile("untimed")
@@ -41,6 +45,22 @@ def tiny_weights():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AECODEC_WEIGHTS", str(TINY))
         yield
+
+
+@pytest.fixture(scope="module")
+def small_default(weights):
+    """The small model of the tests, in the place of the default one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AECODEC_WEIGHTS", str(weights))
+        yield
+
+
+@pytest.fixture(scope="session")
+def stack() -> np.ndarray:
+    """Parts of a photograph, uint8 (7, 40, 56, 3)."""
+    with Image.open(Path(package.__file__).parent / "bench" / "samples" / "kodim15_crop.png") as image:
+        pixels = np.asarray(image)
+    return np.stack([pixels[20 * i : 20 * i + 40, 30 * i : 30 * i + 56] for i in range(7)])
 
 
 @pytest.fixture(scope="session")

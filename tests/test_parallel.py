@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from mirrored import SAMPLE
 
 from aecodec.parallel import Workers
 
@@ -66,7 +67,7 @@ def work():
     import numpy as np
     import aecodec, aecodec.pillow
     from PIL import Image
-    image = np.arange(300 * 280 * 4, dtype=np.uint32).astype(np.uint8).reshape(300, 280, 4)
+    image = np.asarray(Image.open({sample!r}).convert("RGBA").resize((280, 300)))
     data = aecodec.encode(image, 40, threads=4)
     assert aecodec.decode(data, threads=4).shape == image.shape
     assert aecodec.decode(data, region=(5, 5, 270, 280), threads=4).shape == (280, 270, 4)
@@ -87,7 +88,7 @@ STARTS = {
 @pytest.mark.parametrize("imports", ["", "import aecodec.pillow"])
 @pytest.mark.parametrize("start", STARTS)
 def test_encoding_and_decoding_go_on_while_the_interpreter_shuts_down(weights, start, imports):
-    code = LATE.format(imports=imports, start=STARTS[start])
+    code = LATE.format(imports=imports, start=STARTS[start], sample=str(SAMPLE))
     environment = {**os.environ, "AECODEC_WEIGHTS": str(weights), "PYTHONPATH": str(TESTS.parent)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")

@@ -11,7 +11,7 @@ import numpy as np
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.tilecoder import CodedTile
 from aecodec.errors import CorruptError, DecodeError
-from aecodec.exact.tiles import decode_tiles, fill_damaged
+from aecodec.exact.tiles import check_any_sound, decode_tiles, fill_damaged
 from aecodec.family import Bitstreams
 from aecodec.geometry import Region
 
@@ -40,6 +40,7 @@ def salvage(
     exact = bitstreams._replace(exact=set(bitstreams.exact) - damaged.keys())
     whole = Region(0, 0, decoder.header.width, decoder.header.height)
     damaged |= decode_tiles(exact, whole, decoder.workers, keep_going=True)[1]
+    check_any_sound(decoder.header, damaged)  # before pixels are made of nothing
     rgb = decoder.pixels(y_hat, window, exact._replace(exact=set(exact.exact) - damaged.keys()))
     fill_damaged(rgb, decoder.header, damaged)
     return decoder.colours(rgb), damaged

@@ -10,7 +10,9 @@ _STEP = 16  # one pair of rows of so many is looked at
 # Fitted on the validation images and 40 training images of graphics, six qualities (benchmarks/results/exact.json).
 _REPEATED = 0.53  # lossless coders save this fraction of the entropy where all pixels repeat a neighbour
 _FROM = 0.57  # a lossless size within this fraction of the forecast is possible
-_FEW_COLOURS = 0.3  # photographs have fewer repeated pixels
+_GENTLE = 4  # levels between neighbours in a gradient, at most
+_FLAT = 0.8  # fraction of repeated pixels from which on a palette is tried; chosen by eye
+_GRADIENTS = 0.18  # fraction of the pixels that may lie in gradients where a palette is tried; chosen by eye
 _ERROR, _ERROR_REPEATED = 2, 10  # cost over bits of a learned tile, without and with repeated pixels
 
 
@@ -41,5 +43,14 @@ def worth_trying(pixels: np.ndarray, learned_bytes: float) -> bool:
 
 
 def few_colours(pixels: np.ndarray) -> bool:
-    """Whether a palette may do for a tile, uint8 (h, w, 3)."""
-    return lossless_bpp(pixels)[1] > _FEW_COLOURS
+    """Whether a palette may do for a tile, uint8 (h, w, 3): flat colours and edges, hardly a gradient, no photograph.
+
+    A palette turns gradients into visible steps, which look worse than their squared error.
+    """
+    here, above = pixels[1::_STEP].astype(np.int16), pixels[:-1:_STEP].astype(np.int16)
+    across, down = np.abs(here[:, 1:] - here[:, :-1]).max(-1), np.abs(here - above).max(-1)[:, 1:]
+    steps = np.maximum(across, down)
+    if not steps.size:
+        return True
+    gradients = ((steps > 0) & (steps <= _GENTLE)).mean()
+    return bool(gradients < _GRADIENTS and lossless_bpp(pixels)[1] > _FLAT)

@@ -44,6 +44,14 @@ def decode_tiles(
     return out, damaged
 
 
+def check_any_sound(header: Header, damaged: Mapping[int, DecodeError]) -> None:
+    """Raise CorruptError if all tiles are damaged."""
+    if len(damaged) == header.tile_count:
+        raise CorruptError(
+            f"file: {len(damaged)} of {header.tile_count} tiles damaged, nothing to salvage; {damaged[0]}"
+        )
+
+
 def fill_damaged(pixels: np.ndarray, header: Header, damaged: Mapping[int, DecodeError]) -> None:
     """Give each damaged tile the mean colour of the sound ones among the eight around it, or else of all sound ones.
 
@@ -51,9 +59,8 @@ def fill_damaged(pixels: np.ndarray, header: Header, damaged: Mapping[int, Decod
     """
     if not damaged:
         return
+    check_any_sound(header, damaged)
     count = header.tile_count
-    if len(damaged) == count:
-        raise CorruptError(f"file: {count} of {count} tiles damaged, nothing to salvage; {damaged[0]}")
     rows, columns = header.tile_grid
     areas = [Region(*header.tile_area(number)).inside for number in range(count)]
     totals = {number: _total(pixels[area]) for number, area in enumerate(areas) if number not in damaged}

@@ -16,6 +16,8 @@ from imageio.config import known_extensions  # noqa: E402
 
 from aecodec.arrays.imageio import AezPlugin, register  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("small_default")
+
 
 @pytest.fixture(autouse=True)
 def _registered():

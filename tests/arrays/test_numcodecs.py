@@ -11,6 +11,8 @@ numcodecs = pytest.importorskip("numcodecs", reason="numcodecs is not installed"
 
 from aecodec.arrays.numcodecs import Aez  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("small_default")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _registered():

@@ -11,6 +11,8 @@ from hypothesis.extra.numpy import arrays
 import aecodec
 from aecodec.arrays.stack import Config, Stack, cut, pack, read_index, stack_of, unpack, unpack_any
 
+pytestmark = pytest.mark.usefixtures("small_default")
+
 LOSSLESS = Config(lossless=True)
 
 

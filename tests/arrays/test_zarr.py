@@ -21,6 +21,8 @@ from zarr.storage import LocalStore, MemoryStore  # noqa: E402
 
 from aecodec.arrays.zarr import AezCodec  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("small_default")
+
 ROOT = Path(aecodec.__file__).parents[1]
 
 

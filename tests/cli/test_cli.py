@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphics import photo
 from PIL import Image
+from screens import photo
 from trees import contents, picture
 
 from aecodec import api, container

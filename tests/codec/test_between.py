@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from graphics import mixed, photo
+from screens import mixed, photo
 
 import aecodec
 from aecodec import container

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from graphics import mixed, photo, screen
+from screens import mixed, photo, screen
 
 import aecodec
 from aecodec import container
@@ -14,6 +14,7 @@ from aecodec.codec.competition import Competition
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.latents import Latents
 from aecodec.exact import webp
+from aecodec.exact.colours import COLOURS
 from aecodec.families import by_name
 from aecodec.parallel import Workers
 from aecodec.pixels import psnr
@@ -23,15 +24,18 @@ WORKERS = Workers(1)
 
 @pytest.fixture
 def always_tried(monkeypatch):
-    """Whatever the look says."""
+    """Whatever the look says, with all colours."""
     monkeypatch.setattr(competition, "worth_trying", lambda *_: True)
+    monkeypatch.setattr(competition, "few_colours", lambda *_: False)
 
 
 class Point:
     """Decodes everything to one grey, so that the error of a tile is known."""
 
-    def __init__(self, lmbda: float, grey: int):
-        self.lmbda, self._grey = lmbda, grey
+    model = SimpleNamespace(qindex=lambda quality: 10 * quality, max_qindex=1000)
+
+    def __init__(self, lmbda: float, grey: int, qindex: int = 900):
+        self.lmbda, self._grey, self.qindex = lmbda, grey, qindex
 
     def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
         return np.full((16 * y_hat.shape[0], 16 * y_hat.shape[1], 3), self._grey, np.uint8)
@@ -72,6 +76,27 @@ def test_fewer_bytes_are_always_taken():
     assert chosen(pixels, size - 10, lmbda=0) == [False]
 
 
+def variant(pixels: np.ndarray, learned: int, point: Point) -> tuple[bool, int, float]:
+    """Whether the one tile is exact, its bytes, its PSNR where it is."""
+    y = np.zeros((16, 16, 1), np.float32)
+    (coded,) = Competition(pixels, 1, WORKERS).choose(Latents.of(y), [bytes(learned)], y, point, 1)
+    value = psnr(pixels, webp.decode(coded.bitstream, 256, 256)) if coded.exact else 0
+    return coded.exact, len(coded.bitstream), value
+
+
+def test_a_palette_is_taken_where_it_costs_less_and_below_quality_75_only():
+    """And from there on where all colours would lose against the learned bitstream."""
+    pixels = screen(256, 256)
+    whole = len(webp.encode(pixels, 1))
+    exact, size, value = variant(pixels, whole + 100, Point(1e-4, 0, qindex=740))
+    assert exact
+    assert size < whole
+    assert 25 < value < math.inf
+    assert variant(pixels, whole + 100, Point(1e-4, 0, qindex=750)) == (True, whole, math.inf)
+    assert variant(pixels, size + 100, Point(1e-4, 246, qindex=750))[:2] == (True, size)
+    assert variant(pixels, whole + 100, Point(100, 0, qindex=740)) == (True, whole, math.inf)  # an error costs too much
+
+
 def test_infinity_makes_all_exact():
     pixels = np.random.default_rng(0).integers(0, 256, (300, 270, 3), np.uint8)
     assert chosen(pixels, 10, lmbda=0) == [False] * 4
@@ -88,15 +113,17 @@ def test_tiles_are_chosen_each_for_itself():
 
 
 def test_a_tile_is_tried_once(monkeypatch):
+    """With all its colours and with each number of them that the search comes by."""
     counted = []
     real = webp.encode
     monkeypatch.setattr(webp, "encode", lambda *arguments: (counted.append(1), real(*arguments))[1])
     pixels = screen(256, 512)
     y = np.zeros((16, 32, 1), np.float32)
     contest = Competition(pixels, 1, WORKERS)
-    for _ in range(3):
-        contest.choose(Latents.of(y), [bytes(3000)] * 2, y, Point(0.01, 0), 1)
-    assert len(counted) == 2
+    contest.choose(Latents.of(y), [bytes(3000)] * 2, y, Point(0.01, 0, qindex=500), 1)
+    first = len(counted)
+    contest.choose(Latents.of(y), [bytes(3000)] * 2, y, Point(0.01, 0, qindex=500), 1)
+    assert 2 < first == len(counted) < 2 * len(COLOURS)
 
 
 def test_the_whole_image_is_tried_only_where_it_may_be_smaller():
@@ -170,10 +197,9 @@ def test_effort_and_metadata_reach_exact_files_too():
     assert aecodec.read_metadata(data) == metadata
 
 
-def test_a_model_without_a_price_is_not_asked(monkeypatch):
-    """Nothing is tried for tiles that the look has ruled out."""
+def test_nothing_is_tried_that_the_look_rules_out(monkeypatch):
     monkeypatch.setattr(webp, "encode", lambda *_: pytest.fail("tried"))
     monkeypatch.setattr(competition, "worth_trying", lambda *_: False)
     y = np.zeros((16, 16, 1), np.float32)
-    tiles = Competition(screen(), 1, WORKERS).choose(Latents.of(y), [b"x"], y, SimpleNamespace(), 1)
+    tiles = Competition(screen(), 1, WORKERS).choose(Latents.of(y), [b"x"], y, Point(1, 0), 1)
     assert tiles == [(b"x", False)]

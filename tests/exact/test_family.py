@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from graphics import mixed, photo, screen
+from screens import mixed, photo, screen
 
 import aecodec
 from aecodec import container

@@ -4,8 +4,8 @@ import io
 
 import numpy as np
 import pytest
-from graphics import mixed, photo, screen
 from PIL import Image
+from screens import mixed, photo, screen
 
 import aecodec
 from aecodec.exact.layout import encode_image, layout

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from graphics import photo, screen
+from screens import photo, screen
 
 import aecodec
 from aecodec.exact import webp
-from aecodec.exact.look import lossless_bpp, worth_trying
+from aecodec.exact.look import few_colours, lossless_bpp, worth_trying
 
 
 @pytest.mark.parametrize("name", ["kodim05", "kodim15", "kodim20"])
@@ -45,3 +45,10 @@ def test_the_forecast_is_that_of_the_coder():
         24, abs=1
     )
     assert lossless_bpp(np.full((64, 64, 3), 9, np.uint8)) == (0, 1)
+
+
+def test_a_palette_is_for_flat_colours_and_not_for_gradients():
+    y, x = np.mgrid[:256, :256]
+    assert few_colours(screen())
+    assert few_colours(np.zeros((1, 1, 3), np.uint8))
+    assert not few_colours(np.stack([x, y, x // 2 + y // 2], -1).astype(np.uint8))

@@ -5,8 +5,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from graphics import photo, screen
 from PIL import Image, features
+from screens import photo, screen
 
 from aecodec.errors import CorruptError, UnsupportedError
 from aecodec.exact import webp
