@@ -89,7 +89,7 @@ def command(environment, tmp_path):
         return {
             "args": [sys.executable, "-m", "aecodec", *map(str, arguments)],
             "cwd": tmp_path,
-            "env": environment,
+            "env": dict(environment),  # a test may change it
         }
 
     return make
