@@ -14,7 +14,7 @@ FAMILIES: tuple[Family[Any], ...] = (LearnedFamily(), ExactFamily(), ClassicFami
 
 
 def installed() -> Iterator[Weights]:
-    """All installed models; a family is asked when its turn comes. Raises the first ModelError of a family at the end."""
+    """All installed models; a family is asked when its turn comes. Raises a family's ModelError at the end."""
     failures = []
     for family in FAMILIES:
         try:
