@@ -53,26 +53,26 @@ def info(
     run([Task(name, STANDARD, problem) for name, _, problem in find(inputs, AEZ, recursive).files], job)
 
 
-def _fields(source: str, found: "Info") -> dict[str, object]:
+def _fields(source: str, about: "Info") -> dict[str, object]:
     from dataclasses import asdict
 
-    return {"file": source, **asdict(found), "bpp": round(8 * found.size / (found.width * found.height), 6)}
+    return {"file": source, **asdict(about), "bpp": round(8 * about.size / (about.width * about.height), 6)}
 
 
-def _describe(name: str, found: "Info") -> str:
+def _describe(name: str, about: "Info") -> str:
     from aecodec.cli.report import size_line
 
-    unknown = "of exact tiles" if found.exact == found.tiles else "its model has one" if found.model else "unknown"
-    quality = unknown if found.quality is None else f"{found.quality:g}"
-    chunks = ", ".join(f"{tag} {size:,} bytes" for tag, size in found.chunks.items()) or "none"
-    tiles = f"{found.tiles} of {found.tile}x{found.tile}" if found.tile else "1, the whole image"
-    tiles += f", {found.exact} exact" if found.exact else ""
+    unknown = "of exact tiles" if about.exact == about.tiles else "its model has one" if about.model else "unknown"
+    quality = unknown if about.quality is None else f"{about.quality:g}"
+    chunks = ", ".join(f"{tag} {size:,} bytes" for tag, size in about.chunks.items()) or "none"
+    tiles = f"{about.tiles} of {about.tile}x{about.tile}" if about.tile else "1, the whole image"
+    tiles += f", {about.exact} exact" if about.exact else ""
     return "\n".join(
         [
-            f"{name}: {size_line(found.width, found.height, found.size)}",
-            f"  format   {found.version}",
-            f"  colours  {_CHANNELS[found.channels]}",
-            f"  model    {found.model or 'not installed'} (id 0x{found.model_id:04x})",
+            f"{name}: {size_line(about.width, about.height, about.size)}",
+            f"  format   {about.version}",
+            f"  colours  {_CHANNELS[about.channels]}",
+            f"  model    {about.model or 'not installed'} (id 0x{about.model_id:04x})",
             f"  quality  {quality}",
             f"  tiles    {tiles}",
             f"  chunks   {chunks}",
