@@ -231,7 +231,7 @@ def check_not_finite(run: Run) -> None:
     """Weights that are no numbers end the run in one line, and its checkpoint holds those before them."""
     run.save()
     before = run.path.read_bytes()
-    for variable, value in ((run.model.log_gain, np.nan), (run.model.scale_net.w_in, np.inf)):
+    for variable, value in ((run.model.log_gain, np.nan), (run.model.scale_net.w_in, np.nan)):
         variable.assign(np.full(variable.shape, value))
         run.position.phase_step = run.position.step
         with pytest.raises(FloatingPointError, match=r"^step \d+: loss is not finite; the last checkpoint stands$"):
