@@ -194,7 +194,8 @@ class MeanNet(keras.layers.Layer):
                 k = 4 * position + group
                 mu[k] = base[k]
                 if step:
-                    mu[k] = mu[k] + pointwise(hidden[position], columns[group]) + biases[group]
+                    product = pointwise(hidden[position], ops.cast(columns[group], hidden[position].dtype))
+                    mu[k] = f32(mu[k]) + f32(product) + f32(biases[group])
                 y_hat[k] = reconstructed(y[k], mu[k], offset[k])
         return tuple(self.unfold(ops.concatenate(parts, axis=-1)) for parts in (mu, y_hat))
 
