@@ -23,8 +23,8 @@ def installed() -> Iterator[Weights]:
             failures.append(error)
         else:
             yield from models.values()
-    for error in failures:
-        raise error
+    if failures:
+        raise failures[0]
 
 
 def family_of(model: Weights) -> Family[Any]:
