@@ -277,9 +277,8 @@ def test_verify_needs_no_model(command, tmp_path):
 
 @pytest.mark.parametrize("shape", [(30, 50), (30, 50, 2), (30, 50, 3), (30, 50, 4)])
 def test_compress_with_verify_reports_the_psnr(aecodec, tmp_path, shape):
-    colours = photo(30, 50) if shape[2:] in [(3,), (4,)] else photo(30, 50)[..., :1]
-    before = np.dstack([colours, np.full((30, 50), 9, np.uint8)]) if shape[2:] in [(2,), (4,)] else colours
-    before = before.reshape(shape)
+    with Image.fromarray(photo(30, 50)) as image:
+        before = np.asarray(image.convert({(): "L", (2,): "LA", (3,): "RGB", (4,): "RGBA"}[shape[2:]]))
     Image.fromarray(before).save(tmp_path / "a.png")
     plain = aecodec("compress", "a.png", "-o", "plain.aez")
     done = aecodec("compress", "a.png", "--verify")
