@@ -22,7 +22,7 @@ class Bitstreams(NamedTuple):
     """Where the bitstreams of a file come from.
 
     tile: the bitstream of the tile with this number; it may raise DecodeError. exact: numbers of the tiles that are
-    stored without loss. alpha: whether they hold the alpha plane, which is a chunk otherwise.
+    stored as pixels. alpha: whether they hold the alpha plane, which is a chunk otherwise.
     """
 
     header: Header

@@ -34,7 +34,7 @@ _SMALLEST_TILE_ENTRY = 5  # a length in one byte, a checksum in four
 class Container:
     """A whole file. `tiles`: one bitstream per tile, row by row, as views into the bytes that were read.
 
-    `exact`: numbers of the tiles that are stored without loss; the others are for the header's model.
+    `exact`: numbers of the tiles that are stored as pixels; the others are for the header's model.
     """
 
     header: Header

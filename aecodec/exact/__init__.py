@@ -1,1 +1,1 @@
-"""Tiles that are stored without loss, and images of nothing else."""
+"""Tiles that are stored as pixels, in lossless WebP, and images of nothing else."""

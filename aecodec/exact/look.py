@@ -7,7 +7,7 @@ a hundredth of that time.
 import numpy as np
 
 _STEP = 16  # one pair of rows of so many is looked at
-# Fitted on the validation images and 40 training images of graphics, six qualities (benchmarks/results/exact.json).
+# Fitted on the validation images and 40 training images of graphics, six qualities (benchmarks/results/look.json).
 _REPEATED = 0.53  # lossless coders save this fraction of the entropy where all pixels repeat a neighbour
 _FROM = 0.57  # a lossless size within this fraction of the forecast is possible
 _GENTLE = 4  # levels between neighbours in a gradient, at most
