@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,20 @@ def aecodec(command, starter):
         return done
 
     return run
+
+
+@pytest.fixture
+def threads_left():
+    """Names of the threads that have been started since the test began and do not end."""
+    before = set(threading.enumerate())
+
+    def names() -> list[str]:
+        new = set(threading.enumerate()) - before
+        for thread in new:
+            thread.join(10)
+        return [thread.name for thread in new if thread.is_alive()]
+
+    return names
 
 
 @pytest.fixture
