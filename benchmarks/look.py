@@ -28,7 +28,7 @@ def rows(path: Path, workers: Workers) -> list[tuple[int, float, float, bool]]:
     encoder = Encoder.of(pixels, 1, model, workers)
     parts = [pixels[tile.pixels] for tile in encoder.latents.tiles]
     exact = workers.map(lambda part: 8.0 * len(webp.encode(part, 1)), parts)
-    found = []
+    costs = []
     for quality in QUALITIES:
         coder, y_hat, learned = encoder.coder(model.qindex(quality)), np.empty_like(encoder.latents.y), []
         for strip in encoder.refined(coder):
@@ -36,8 +36,8 @@ def rows(path: Path, workers: Workers) -> list[tuple[int, float, float, bool]]:
         decoded = synthesise(y_hat, pixels.shape[:2], coder.point, workers)
         for tile, part, bitstream, bits in zip(encoder.latents.tiles, parts, learned, exact, strict=True):
             error = coder.point.lmbda * squared_error(decoded[tile.pixels], part) / 3
-            found.append((quality, 8 * len(bitstream) + error, bits, worth_trying(part, len(bitstream))))
-    return found
+            costs.append((quality, 8 * len(bitstream) + error, bits, worth_trying(part, len(bitstream))))
+    return costs
 
 
 def run(options: argparse.Namespace) -> None:
