@@ -237,7 +237,7 @@ def check_not_finite(run: Run) -> None:
         with pytest.raises(FloatingPointError, match=r"^step \d+: loss is not finite; the last checkpoint stands$"):
             run.train()
         assert run.path.read_bytes() == before
-        assert list(run.folder.glob("*.part")) == []
+        assert list(run.folder.glob("*.tmp")) == []
         checkpoint.load(run.path, run.stepper)
         assert np.isfinite(np.asarray(variable)).all()
 
