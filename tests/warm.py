@@ -30,19 +30,20 @@ class Starter:
         self._server = subprocess.Popen([sys.executable, __file__, "--serve", self.address], env=environment, **pipes)
         self._server.stdout.readline()  # says that it is ready
 
-    def run(self, call: dict, given: bytes, timeout: float):
-        """Run a command to its end, as subprocess.run does. Raises TimeoutError."""
+    def run(self, call: dict, timeout: float, given: bytes = b"", stdin=None, stdout=None):
+        """Run a command to its end, as subprocess.run does; streams are files or descriptors. Raises TimeoutError."""
         import subprocess
         import tempfile
 
         with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
             source.write(given)
             source.seek(0)
-            arguments, streams = call["args"][3:], [file.fileno() for file in (source, out, errors)]
-            code = start(self.address, [arguments, str(call["cwd"]), call["env"]], streams, timeout)
+            files = source if stdin is None else stdin, out if stdout is None else stdout, errors
+            streams = [file if isinstance(file, int) else file.fileno() for file in files]
+            code = start(self.address, [call["args"][3:], str(call["cwd"]), call["env"]], streams, timeout)
             out.seek(0)
             errors.seek(0)
-            return subprocess.CompletedProcess(arguments, code, out.read(), errors.read())
+            return subprocess.CompletedProcess(call["args"], code, out.read(), errors.read())
 
     def close(self) -> None:
         self._server.communicate()
