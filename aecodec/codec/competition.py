@@ -17,7 +17,7 @@ from aecodec.codec.latents import Latents
 from aecodec.exact import webp
 from aecodec.exact.colours import ALL_COLOURS, COLOURS, with_colours
 from aecodec.exact.layout import Layout, encode_image
-from aecodec.exact.look import few_colours, worth_trying
+from aecodec.exact.look import few_colours, photograph_fits, photographic, worth_trying
 from aecodec.geometry import STRIDE, Tile, latent_size, tiles
 from aecodec.model.model import QualityPoint
 from aecodec.parallel import Workers
@@ -71,11 +71,16 @@ class Competition:
             pixels = self._pixels[absolute.pixels]
             if not worth_trying(pixels, weight * len(bitstream)):
                 return Coded(bitstream)
-            variant = exact = self._variant(absolute, ALL_COLOURS)
             limit: float = 8 * len(bitstream)  # of the cost, but for the error that is not known before it is needed
+            error_known = photographic(pixels)  # there it takes less time than a lossless encoder
+            if error_known:
+                limit += scale * self._error(decoded, tile, point)
+                if not photograph_fits(pixels, limit):
+                    return Coded(bitstream)
+            variant = exact = self._variant(absolute, ALL_COLOURS)
             if not (keeps_colours and exact.cost(scale) <= limit) and few_colours(pixels):
                 variant = self._cheapest(absolute, scale, point)
-            if min(exact.cost(scale), variant.cost(scale)) > limit:
+            if not error_known and min(exact.cost(scale), variant.cost(scale)) > limit:
                 limit += scale * self._error(decoded, tile, point)
             if keeps_colours and exact.cost(scale) <= limit:
                 variant = exact
