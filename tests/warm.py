@@ -53,7 +53,7 @@ def serve(channel: socket.socket) -> None:
         "aecodec.cli",
     ):
         importlib.import_module(module)
-    for name in ("batch", "find", "inputs", "outputs", "report", "tasks"):
+    for name in ("batch", "find", "outputs", "report", "tasks"):
         importlib.import_module(f"aecodec.cli.{name}")
     while True:
         call, streams, *_ = socket.recv_fds(channel, 1 << 16, 3)
