@@ -114,8 +114,8 @@ def _threads(client: Any) -> int:
     """Threads of all workers. Raises ClusterError."""
     try:
         return sum(client.nthreads().values()) or 1
-    except Exception as error:
-        raise ClusterError(f"{_LOST} ({type(error).__name__})") from None
+    except (OSError, TimeoutError) as error:
+        raise ClusterError(_LOST) from error
 
 
 def _groups(tasks: Iterator[Task], threads: int) -> Iterator[_Group]:
