@@ -1,10 +1,10 @@
 """A local Dask cluster of two one-thread workers against `-j 2` -> cluster.json (Linux, macOS).
 
-Each way runs the command from start to end on few and on many files, made small ones and mosaics of 0.4 megapixels. What
-counts is processor time, of the command and of all its processes, so that the figures hold where the machine is busy: the
-difference between many and few is the time of a file, what is left is that of the start. Wall times stand beside.
-The scheduler is asked for tasks that do nothing, as groups of files are handed out; its processor time, with that of the
-client in the same process, says how many it can hand out in a second.
+Each way runs the command from start to end on few and on many files: small ones, and parts of 0.4 megapixels, cut from
+a mosaic. What counts is processor time, of the command and of all its processes, so that the figures hold where the
+machine is busy: the difference between many and few is the time of a file, the rest is that of the start. Wall times
+stand beside. The scheduler is asked for tasks that do nothing; its processor time, with that of the client in the same
+process, says how many it can hand out in a second.
 """
 
 import os

@@ -44,7 +44,6 @@ def run(options) -> None:
             area = region[2] * region[3] / (WIDTH * HEIGHT)
             rows.append(row | {"of_area": round(area, 4), "requests": len(requests)})
         if quality == QUALITIES[1]:  # what was read is enough
-            x, y, width, height = region
             decoded = aecodec.decode(part.data, region=region)
             assert np.array_equal(decoded, aecodec.decode(data, region=region))
     write_result("remote", {"image": {"width": WIDTH, "height": HEIGHT}, "parts": rows})
