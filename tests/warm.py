@@ -12,7 +12,7 @@ import sys
 
 _LOADED = (
     *("numpy", "PIL.Image", "ai_edge_litert.interpreter", "aecodec.api", "aecodec.codec.encoder", "aecodec.imagefile"),
-    *("aecodec.cli", "aecodec.cli.find", "aecodec.cli.inputs", "aecodec.cli.tasks", "aecodec.cli.verify"),
+    *("aecodec.cli", "aecodec.cli.find", "aecodec.batch.inputs", "aecodec.cli.tasks", "aecodec.cli.verify"),
     *("aecodec.cli.batch", "aecodec.cli.outputs", "aecodec.cli.report", "aecodec.classic.codec"),
 )
 

@@ -17,11 +17,9 @@ from trees import picture
 from typer.testing import CliRunner
 
 import aecodec as package
+from aecodec.batch.jobs import Compress, Task
 from aecodec.cli import app
-from aecodec.cli.compress import _Compress
-from aecodec.cli.options import allowed
 from aecodec.cli.outputs import write_output
-from aecodec.cli.tasks import Task
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
 
@@ -122,7 +120,7 @@ def test_standard_input_begins_where_it_is(aecodec, tmp_path):
 @posix
 def test_outputs_that_cannot_be_written_are_refused_before_the_work(run, tmp_path, monkeypatch):
     picture(tmp_path / "a.png", 9, 8, 3)
-    monkeypatch.setattr(_Compress, "__call__", lambda *_: pytest.fail("this is work"))
+    monkeypatch.setattr(Compress, "__call__", lambda *_: pytest.fail("this is work"))
     (tmp_path / "file").write_bytes(b"")
     for output, message in (
         ("none/x.aez", "no such folder"),
@@ -366,7 +364,7 @@ def test_a_small_image_costs_little_besides_its_pixels(tmp_path, weights, monkey
     data = api.encode(np.asarray(Image.open("a.png")))
     monkeypatch.setattr(api, "encode", lambda *_, **__: data)
     options = {"target_size": None, "target_bpp": None, "target_psnr": None}
-    job = _Compress(options, False, allowed(None), False, False, False, None, None, False)
+    job = Compress(options)
     job(Task("a.png", "a.aez"), lambda *_: None)
     start = time.process_time()
     for number in range(40):
