@@ -44,7 +44,7 @@ FLOORS_WITHIN = {
     "storage": [{"local"}, {"remote"}],
     "batch": [{"inputs", "loader", "shards"}, {"jobs"}, {"engine"}, {"cluster"}, {"convert"}],
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
-    "exact": [{"webp", "look", "colours"}, {"layout", "tiles"}, {"family"}],
+    "exact": [{"webp", "colours"}, {"look", "layout", "tiles"}, {"family"}],
     "codec": [
         {"latents", "transforms"},
         {"tilecoder", "forecast", "competition"},
