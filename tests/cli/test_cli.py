@@ -538,7 +538,7 @@ def test_a_full_disk_is_one_line(aecodec, tmp_path):
     assert done.lines == ["a.png: /dev/full: no space left on device"]
     for arguments in (["compress", "a.png", "-o", "-"], ["info", GOLDEN / "rgb-17x33-q50.aez"]):
         with open("/dev/full", "wb") as full:
-            done = aecodec(*arguments, code=1, stdout=full, stderr=subprocess.PIPE)
+            done = aecodec(*arguments, code=1, stdout=full)
         assert done.lines == ["standard output: no space left on device"]
 
 
