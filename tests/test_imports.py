@@ -19,7 +19,7 @@ PACKAGE = Path(aecodec.__file__).parent
 # From the bottom to the top: a module imports from lower floors, and from its own folder.
 FLOORS = [
     {"errors", "parallel", "processes", "atomic", "progress"},
-    {"limits", "geometry", "pixels"},
+    {"limits", "geometry", "pixels", "scaling"},
     {"container"},
     {"entropy", "settings"},
     {"model", "imagefile"},
@@ -28,10 +28,10 @@ FLOORS = [
     {"codec", "classic"},
     {"families"},
     {"api", "damage"},
-    {"pillow", "files", "arrays"},
+    {"pillow", "files", "arrays", "thumbnail"},
     {"batch"},
     {"__init__"},
-    {"bench", "train"},
+    {"bench", "train", "desktop"},
     {"classic.train"},
     {"cli"},
     {"__main__"},
@@ -39,7 +39,7 @@ FLOORS = [
 # The same within folders; a folder's __init__ may import all of it.
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
-    "model": [{"runtime", "weights", "lapped"}, {"model"}],
+    "model": [{"runtime", "weights", "lapped", "thumbnail"}, {"model"}],
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
     "exact": [{"webp", "look", "colours"}, {"layout", "tiles"}, {"family"}],
     "codec": [
@@ -47,7 +47,7 @@ FLOORS_WITHIN = {
         {"tilecoder", "forecast", "competition"},
         {"envelope"},
         {"decoder", "refine", "search"},
-        {"salvage", "encoder"},
+        {"salvage", "encoder", "thumbnail"},
         {"rate_control"},
         {"family"},
     ],
