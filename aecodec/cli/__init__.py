@@ -15,6 +15,7 @@ from aecodec.classic.commands.generate import generate
 from aecodec.cli.bench import bench
 from aecodec.cli.compress import compress
 from aecodec.cli.decompress import decompress
+from aecodec.cli.desktop import desktop
 from aecodec.cli.export import export
 from aecodec.cli.info import info
 from aecodec.cli.messages import explain, say
@@ -59,7 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None},
 )
-for _command in (compress, decompress, info, verify, denoise, generate, models, bench, train, export):
+for _command in (compress, decompress, info, verify, denoise, generate, models, bench, train, export, desktop):
     app.command()(_command)
 
 
