@@ -103,13 +103,12 @@ class AezImageFile(ImageFile.ImageFile):
                     raise CorruptError(f"chunk {tag.decode().rstrip()}: damaged or cut off")
                 yield Chunk(tag, data)
 
-    def draft(
-        self, mode: str | None, size: tuple[int, int] | None
-    ) -> tuple[str, tuple[float, float, float, float]] | None:
+    def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
         """Choose the smallest scale of `aecodec.decode` at which no edge is shorter than in `size`; the mode stays."""
         if size is None or len(self.tile) != 1:
             return None
-        header = self.tile[0].args[0]
+        arguments: Any = self.tile[0].args
+        header = arguments[0]
         fits = [f for f in FACTORS if header.width // f >= size[0] and header.height // f >= size[1]]
         factor = max(fits, default=1)
         self._size = reduced_size(header.width, factor), reduced_size(header.height, factor)

@@ -32,6 +32,7 @@ FLOORS = [
     {"batch"},
     {"__init__"},
     {"bench", "train", "desktop"},
+    {"web"},
     {"classic.train"},
     {"cli"},
     {"__main__"},

@@ -20,6 +20,7 @@ from aecodec.cli.export import export
 from aecodec.cli.info import info
 from aecodec.cli.messages import explain, say
 from aecodec.cli.models import models
+from aecodec.cli.serve import serve
 from aecodec.cli.train import train
 from aecodec.cli.verify import verify
 
@@ -60,7 +61,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None},
 )
-for _command in (compress, decompress, info, verify, denoise, generate, models, bench, train, export, desktop):
+for _command in (compress, decompress, info, verify, denoise, generate, models, bench, train, export, serve, desktop):
     app.command()(_command)
 
 

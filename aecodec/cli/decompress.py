@@ -192,7 +192,7 @@ def _other_format(name: str | None, written: str) -> bool:
     from aecodec.imagefile import format_of
 
     try:
-        return bool(name and os.path.splitext(name)[1]) and format_of(name) != written
+        return name is not None and os.path.splitext(name)[1] != "" and format_of(name) != written
     except EncodeError:  # it names none
         return False
 

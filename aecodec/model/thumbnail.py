@@ -50,10 +50,12 @@ class ThumbnailMap(NamedTuple):
         """
         height, width, _ = y.shape
         per = 16 // factor
-        weights, bias = (a.reshape(-1, 2, 2, 3) for a in (self.weights, self.bias[None]))
-        if per == 1:
-            weights, bias = weights.mean((1, 2)), bias.mean((1, 2))
-        weights, bias = weights.reshape(len(self.weights), -1), bias.reshape(1, -1) + np.float32(128)
+        step = 2 // per  # a mean of means where one pixel stands for the whole square
+        weights, bias = (
+            a.reshape(len(a), per, step, per, step, 3).mean((2, 4)).reshape(len(a), -1)
+            for a in (self.weights, self.bias[None])
+        )
+        bias = bias + np.float32(128)
         out = np.empty((height, per, width, per, 3), np.uint8)
         for row, features in enumerate(neighbourhoods(y, known)):
             levels = np.clip(np.rint(features @ weights + bias), 0, 255)
