@@ -28,7 +28,7 @@ FLOORS = [
     {"codec", "classic"},
     {"families"},
     {"api", "damage"},
-    {"pillow", "files", "arrays"},
+    {"pillow", "files", "arrays", "research"},
     {"batch"},
     {"__init__"},
     {"bench", "train"},

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from aecodec.classic.commands.denoise import denoise
 from aecodec.classic.commands.generate import generate
 from aecodec.cli.bench import bench
+from aecodec.cli.bits import bits
 from aecodec.cli.compress import compress
 from aecodec.cli.decompress import decompress
 from aecodec.cli.export import export
@@ -59,7 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None},
 )
-for _command in (compress, decompress, info, verify, denoise, generate, models, bench, train, export):
+for _command in (compress, decompress, info, verify, bits, denoise, generate, models, bench, train, export):
     app.command()(_command)
 
 
