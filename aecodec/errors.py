@@ -38,16 +38,16 @@ class CorruptError(DecodeError):
 class LimitError(DecodeError):
     """The file asks for more than the limits in force allow.
 
-    `found`: what it is about and how much is asked for. `name`: of the limit, `Limits.max_NAME`; `allowed`: its value;
+    `asked`: what it is about and how much is asked for. `name`: of the limit, `Limits.max_NAME`; `allowed`: its value;
     `needed`: the value that would do. It can be pickled, as errors from other processes are.
     """
 
-    def __init__(self, found: str, name: str, allowed: int, needed: int):
-        super().__init__(found, name, allowed, needed)
-        self.found, self.name, self.allowed, self.needed = found, name, allowed, needed
+    def __init__(self, asked: str, name: str, allowed: int, needed: int):
+        super().__init__(asked, name, allowed, needed)
+        self.asked, self.name, self.allowed, self.needed = asked, name, allowed, needed
 
     def __str__(self) -> str:
-        return f"{self.found}, limit {self.allowed} (max_{self.name})"
+        return f"{self.asked}, limit {self.allowed} (max_{self.name})"
 
 
 class EncodeError(AezError, ValueError):

@@ -30,7 +30,7 @@ from aecodec.model.model import Model
 from aecodec.train.data import Crops, batches, image_files, load_images, tiles_of
 
 keras = pytest.importorskip("keras")
-pytest.importorskip("tensorflow")
+tf = pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("these tests run on the TensorFlow backend, others in processes", allow_module_level=True)
 
@@ -76,6 +76,14 @@ def interrupt(run: Run, signals: dict[int, int]) -> None:
     run.stepper.step = stepping
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _eager():
+    """Steps run as they are written: to trace and compile them takes longer than the few that are taken here."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory) -> Path:
     """A run of ten steps, validated at its end."""
@@ -86,7 +94,7 @@ def straight(tmp_path_factory) -> Path:
 
 def test_a_run_shows_signs_of_life_without_a_terminal(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("aecodec.train.loop.QUIET", 0.0)
-    assert new_run(tmp_path, PHASE).train() is True
+    assert new_run(tmp_path, replace(PHASE, steps=5)).train() is True
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
     assert len(lines) >= 5
     assert re.fullmatch(r"step \d+, \d+\.\d%, loss \d+\.\d{3}", lines[0])
@@ -110,8 +118,11 @@ def steps_on(backend: str, start: Path, result: Path) -> None:
 
 @pytest.fixture(scope="module")
 def tensorflow_steps(tmp_path_factory) -> Path:
+    """Compiled, as in use."""
     folder = tmp_path_factory.mktemp("steps")
+    tf.config.run_functions_eagerly(False)
     train_steps.main(folder / "start.npz", folder / "tensorflow.npz")
+    tf.config.run_functions_eagerly(True)
     return folder
 
 
@@ -237,7 +248,7 @@ def check_not_finite(run: Run) -> None:
         with pytest.raises(FloatingPointError, match=r"^step \d+: loss is not finite; the last checkpoint stands$"):
             run.train()
         assert run.path.read_bytes() == before
-        assert list(run.folder.glob("*.part")) == []
+        assert list(run.folder.glob("*.tmp")) == []
         checkpoint.load(run.path, run.stepper)
         assert np.isfinite(np.asarray(variable)).all()
 
@@ -613,8 +624,6 @@ def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained)
 
 
 def test_the_adjoint_is_the_gradient_of_the_linear_synthesis(exported, trained):
-    import tensorflow as tf
-
     _, weights = exported
     rng = np.random.default_rng(6)
     y_hat = tf.constant(rng.normal(0, 1, (1, 6, 4, SHAPE.latent)).astype(np.float32))

@@ -56,7 +56,7 @@ def explain(error: BaseException) -> str | None:
     'a.png: no such file or directory'
     """
     if isinstance(error, LimitError):
-        return f"{error.found}, limit {error.allowed}: allow it with --limit {error.name}={error.needed}"
+        return f"{error.asked}, limit {error.allowed}: allow it with --limit {error.name}={error.needed}"
     if isinstance(error, AezError):
         return str(error)
     if isinstance(error, MemoryError):

@@ -7,7 +7,7 @@ import numpy as np
 from aecodec import geometry
 from aecodec.codec.latents import Symbols
 from aecodec.codec.tilecoder import CodedTile, TileCoder
-from aecodec.codec.transforms import HALO, needed, synthesise, synthesise_between
+from aecodec.codec.transforms import HALO, Partial, needed, synthesise, synthesise_between
 from aecodec.container import Header
 from aecodec.errors import CorruptError, UnsupportedError
 from aecodec.exact.tiles import decode_tiles
@@ -68,7 +68,7 @@ class Decoder:
         if not mask.any():
             return synthesise(y_hat, (area.height, area.width), self.coder.point, self.workers)
         rgb, _ = decode_tiles(bitstreams, area, self.workers)
-        synthesise_between(y_hat, rgb, mask, self.coder.point, self.workers)
+        synthesise_between(y_hat, Partial(rgb, mask), self.coder.point, self.workers)
         return rgb
 
     def colours(self, rgb: np.ndarray) -> np.ndarray:

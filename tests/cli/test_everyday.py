@@ -7,7 +7,6 @@ import re
 import struct
 import subprocess
 import sys
-import threading
 import time
 import zlib
 
@@ -179,7 +178,7 @@ def test_times_are_kept_unless_asked_not_to(run, tmp_path):
     run("denoise", "a.png", "-o", "c.png")
     assert [os.stat(name).st_mtime for name in ("a.aez", "b.png", "c.png")] == [1e9] * 3
     run("compress", "a.png", "new.aez", "--no-keep-times")
-    assert time.time() - os.stat("new.aez").st_mtime < 100
+    assert os.stat("new.aez").st_mtime > 1.5e9
 
 
 def test_strip_leaves_out_exif_but_looks_the_same(run, tmp_path):
@@ -372,7 +371,7 @@ def test_a_small_image_costs_little_besides_its_pixels(tmp_path, weights, monkey
     assert (time.process_time() - start) / 40 < 0.010
 
 
-def test_threads_read_and_write_at_once(run, tmp_path):
+def test_threads_read_and_write_at_once(run, tmp_path, threads_left):
     for number in range(12):
         picture(tmp_path / "in" / f"{number}.png", 64, 64, 3)
     run("compress", "in", "--out-dir", "one")
@@ -380,7 +379,7 @@ def test_threads_read_and_write_at_once(run, tmp_path):
     assert {n: (tmp_path / "one" / n).read_bytes() for n in os.listdir("one")} == {
         n: (tmp_path / "three" / n).read_bytes() for n in os.listdir("three")
     }
-    assert threading.active_count() < 8
+    assert threads_left() == []
     assert sys.stderr is not None
 
 
