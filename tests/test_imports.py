@@ -196,7 +196,7 @@ def test_training_is_loaded_inside_two_commands_only():
     training = {"train", "classic.train"}
     users = [i for i in IMPORTS if i.target_room in training and i.room not in training]
     command = "classic.commands.train"  # which cli.train loads when it runs
-    assert {i.module for i in users} == {"cli.train", "cli.export", command}
+    assert {i.module for i in users} == {"cli.train", "cli.export", "cli.log", command}
     assert all(i.inside for i in users if i.module != command)
     assert all(i.inside for i in IMPORTS if i.target == f"aecodec.{command}")
 

@@ -235,7 +235,7 @@ def codecs_of(folder: Path) -> list[Codec]:
     rows = []
     for name, model in models.items():
         digest = hashlib.sha256(json.dumps(model.entry_of("files"), sort_keys=True).encode()).hexdigest()[:12]
-        where = {"folder": str(folder), "name": name}
+        where: dict[str, Any] = {"folder": str(folder), "name": name}
         rows.append(
             replace(
                 CODECS[SUBJECT],

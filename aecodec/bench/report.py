@@ -67,7 +67,7 @@ def build_report(
         "versions": library_versions(),
         "anchor": ANCHOR,
         "metrics": {m.name: {"title": m.title, "unit": m.unit, "digits": m.digits} for m in metrics},
-        "codecs": {row.name: row.about for row in (*codecs, *published)},
+        "codecs": {codec.name: codec.about for codec in codecs} | {curve.name: curve.about for curve in published},
         "published": [curve.name for curve in published],
         "lossless": [codec.name for codec in codecs if codec.lossless],
         "fixed_quality": [codec.name for codec in codecs if codec.fixed_quality and not codec.lossless],

@@ -200,8 +200,8 @@ def _notes(report: Json) -> Iterator[str]:
             titles = " and ".join(report["metrics"][name]["title"] for name in image["too_small_for"])
             yield f"too small for {titles}: {image['name']}, {image['width']}x{image['height']}"
     if report["published"]:
-        names = ", ".join(report["published"])
-        yield f"published means, not measured here, of images that should be the same: {names}"
+        curves = ", ".join(report["published"])
+        yield f"published means, not measured here, of images that should be the same: {curves}"
     for name, reason in report["skipped"].items():
         yield f"skipped: {name}: {reason}"
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())

@@ -18,6 +18,7 @@ from aecodec.cli.compress import compress
 from aecodec.cli.decompress import decompress
 from aecodec.cli.export import export
 from aecodec.cli.info import info
+from aecodec.cli.log import log
 from aecodec.cli.messages import explain, say
 from aecodec.cli.models import models
 from aecodec.cli.train import train
@@ -60,7 +61,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None},
 )
-for _command in (compress, decompress, info, verify, bits, denoise, generate, models, bench, train, export):
+for _command in (compress, decompress, info, verify, bits, denoise, generate, models, bench, train, log, export):
     app.command()(_command)
 
 
