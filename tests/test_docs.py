@@ -163,3 +163,32 @@ def test_the_example_of_a_server(folder, monkeypatch):
 def test_examples_are_short():
     for path in (ROOT / "examples").glob("*.py"):
         assert len(path.read_text().splitlines()) <= 30, path
+
+
+def notebook() -> list[dict]:
+    return json.loads((ROOT / "examples" / "ladder.ipynb").read_text())["cells"]
+
+
+def test_the_notebook_has_run_to_its_end():
+    cells = [cell for cell in notebook() if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 8
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_notebook_runs(monkeypatch):
+    pytest.importorskip("tensorflow")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("Agg")
+    monkeypatch.setattr(pyplot, "show", lambda: pyplot.close("all"))
+    names: dict = {"__name__": "notebook"}
+    for cell in notebook():
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), "ladder.ipynb", "exec"), names)
+    dense = names["results"]["mnist-dense-0"]
+    assert dense["psnr"] > names["linear_psnr"][4]
+    assert dense["bytes"] < dense["jpeg"]["bytes"]
+    assert names["codec_psnr"] > names["toy_psnr"] + 2

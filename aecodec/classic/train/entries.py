@@ -182,7 +182,7 @@ _TABLE = (
     Entry("mnist-conv-7x7", "D1", "convolutions and max-pooling to one map of 7x7, up-sampling back", "mnist",
           convolutional,
           {"filters": "256 128 64 p 32 16 8:1 p 4 2:1 1:1", "code_bias": 0.5} | _POOLED | {"output": "tanh"},
-          _fit(20, 32, pictures=1_500), goal=0.0117),
+          _fit(20, 32, pictures=1_000), goal=0.0117),
     Entry("mnist-simple", "E1", "dense 784-k and back", "mnist", _plain,
           {"k": 32, "code": "relu", "output": "sigmoid"}, _fit(20, 200, loss=_CROSS), goal=0.0168),
     Entry("mnist-conv", "E2", "narrow convolutions and max-pooling to 4x4x8, resizing back", "mnist", convolutional,
