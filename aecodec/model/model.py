@@ -6,6 +6,7 @@
     weights/<name>/synthesis.tflite       y_hat (1, h, w, M), features -> pixels (1, 16h, 16w, 3)
     weights/<name>/adjoint.tflite         errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
     weights/<name>/numbers.npz            hyper-synthesis of the scales, gains, tables, overlaps
+    weights/<name>/thumbnail.npz          a linear map from y_hat to small images (thumbnail.py); not every model has it
 
 Pixels are uint8, or float32 0..255 where the model has overlaps (lapped.py).
 """
@@ -19,6 +20,7 @@ from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis
 from aecodec.entropy.tables import TableRow, Tables
 from aecodec.model.lapped import overlap
 from aecodec.model.runtime import Net
+from aecodec.model.thumbnail import FILE, ThumbnailMap
 from aecodec.model.weights import Weights, read_models, weights_folder
 
 NETS = ("analysis", "hyper_analysis", "code", "synthesis", "adjoint")
@@ -59,6 +61,12 @@ class Model(Weights):
         n = self.numbers
         ends = np.cumsum(n["r_sizes"])[:-1]
         return Tables(n["z_tables"], [np.split(row, ends) for row in np.atleast_2d(n["r_tables"])])
+
+    @cached_property
+    def thumbnail(self) -> ThumbnailMap | None:
+        """The linear map that makes small images without the synthesis transform."""
+        data = self.read_auxiliary(FILE)
+        return None if data is None else ThumbnailMap.unpack(data)
 
     @property
     def latent(self) -> int:

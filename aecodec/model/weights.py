@@ -51,6 +51,11 @@ class Weights:
         """The bytes of one of its files."""
         return checked_bytes(self.folder / file, self.entry["files"].get(file))
 
+    def read_auxiliary(self, file: str) -> bytes | None:
+        """The bytes of a file that lies beside the weights and that no decoded file depends on; None without one."""
+        digest = self.entry.get("auxiliary", {}).get(file)
+        return None if digest is None else checked_bytes(self.folder / file, digest)
+
     def arrays(self, file: str) -> dict[str, np.ndarray]:
         """The arrays of an .npz file."""
         with np.load(io.BytesIO(self.read(file)), allow_pickle=False) as arrays:
