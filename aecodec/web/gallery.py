@@ -196,5 +196,6 @@ def _aez(name: str) -> str:
 
 
 def page_files() -> Iterator[Path]:
-    """The files of the page."""
-    yield from (path for path in sorted((Path(__file__).parent / "page").iterdir()) if path.is_file())
+    """The files of the page, and the decoder in JavaScript, for pages of one's own."""
+    here = Path(__file__).parent
+    yield from (path for path in [here / "aez.js", *sorted((here / "page").iterdir())] if path.is_file())

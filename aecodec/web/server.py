@@ -1,6 +1,6 @@
 """The gallery over HTTP, for the browser of the same machine alone.
 
-    GET  /                              the page, and /gallery.js, /gallery.css
+    GET  /                              the page, and /gallery.js, /gallery.css; /aez.js for other pages
     GET  /list?name=FOLDER              folders and pictures, as JSON
     GET  /thumbnail?name=FILE           a small picture, /picture the whole, /original what it was made from,
                                         /jpeg a JPEG of equal bytes
