@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aecodec.batch.inputs import MAX_FILE, read_aez, read_aez_region, read_input
+from aecodec.batch.inputs import MAX_FILE, STANDARD, read_aez, read_aez_head, read_aez_region, read_input
 from aecodec.errors import AezError
 from aecodec.limits import DEFAULT_LIMITS, Limits
 
@@ -208,26 +208,33 @@ def check_result(
 
 @dataclass(frozen=True)
 class Decompress:
-    """An .aez file -> an image file. thumbnail: the number of pixels of its longer edge, at most."""
+    """An .aez file -> an image file, whose format is that of the target's extension.
 
-    format: str = "PNG"  # as Pillow calls it
+    scale: as `aecodec.decode` has it; thumbnail: pixels that the longer edge of an upright image has at most. forced:
+    `extension` tells the format, whatever the target is called.
+    """
+
+    extension: str = ".png"  # of what goes to standard output
     quality: int | None = None
     region: tuple[int, ...] | None = None
-    scale: float = 1
-    thumbnail: int | None = None
     salvage: bool = False
     threads: int | None = None
     limits: Limits = DEFAULT_LIMITS
     max_file: int = MAX_FILE
+    scale: float = 1
+    thumbnail: int | None = None
+    forced: bool = False
 
     def __call__(self, task: Task, progress: Progress) -> Made | Failed:
         from aecodec import container
         from aecodec.api import decode, read_metadata
         from aecodec.damage import salvage
-        from aecodec.imagefile import pack_image
-        from aecodec.scaling import reduced
+        from aecodec.imagefile import format_of, pack_image
+        from aecodec.scaling import factor_of, reduced
         from aecodec.thumbnail import thumbnail
 
+        of_extension = task.target == STANDARD or self.forced
+        kind = format_of(f"image{self.extension}" if of_extension else task.target)
         damage: tuple[str, ...] = ()
         data: bytes | bytearray
         part, known, fields = "", "", {}
@@ -236,7 +243,8 @@ class Decompress:
             size = len(data)
         else:
             try:
-                data, size, read = read_aez_region(task.source, self.region, self.limits, self.max_file)
+                region = self.region if self.scale == 1 else self._grown(task.source)
+                data, size, read = read_aez_region(task.source, region, self.limits, self.max_file)
             except AezError:
                 raise
             except ValueError as error:
@@ -250,7 +258,7 @@ class Decompress:
         progress(0, width * height)
         if self.salvage:
             pixels, metadata, _, damage = salvage(data, limits=self.limits, threads=self.threads)
-            pixels = reduced(pixels, round(1 / self.scale), header.channels % 2 == 0)
+            pixels = reduced(pixels, factor_of(self.scale), header.channels % 2 == 0)
         elif self.thumbnail:
             pixels, metadata = thumbnail(data, self.thumbnail, limits=self.limits, threads=self.threads)
         else:
@@ -259,7 +267,16 @@ class Decompress:
         if pixels.shape[:2] != (height, width):
             height, width = pixels.shape[:2]
             part = part or f" of {header.width}x{header.height}"
-        packed = pack_image(pixels, metadata, self.format, self.quality)
-        lost = [f"left out, because {self.format} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
+        packed = pack_image(pixels, metadata, kind, self.quality)
+        lost = [f"left out, because {kind} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
         line = change_line(width, height, size, len(packed.data)).replace(", ", f"{part}, {known}", 1)
         return Made(packed.data, size, width, height, line, fields, (*damage, *lost), 1 if damage else 0)
+
+    def _grown(self, source: str) -> tuple[int, ...]:
+        """The region that decoding at the scale takes. Raises DecodeError, OSError, ValueError."""
+        from aecodec.geometry import checked_region
+        from aecodec.scaling import factor_of
+
+        _, index = read_aez_head(source, self.limits, self.max_file)
+        size = index.header.width, index.header.height
+        return checked_region(self.region or (), *size).grown(factor_of(self.scale), *size)

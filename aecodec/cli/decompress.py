@@ -128,10 +128,10 @@ def decompress(
     if quality is not None and written not in LOSSY:
         raise typer.BadParameter(f"{written} has no quality, expected --format jpg, webp or avif", param_hint="-q")
     wanted, allowance = None if region is None else _numbers(region), allowed(options.limit)
-    factor = _scale(scale)
+    size, forced = _scale(scale), kind is not None and named
     batch(
         tasks,
-        lambda threads: Decompress(written, quality, wanted, factor, thumbnail, salvage, threads, *allowance),
+        lambda threads: Decompress(extension, quality, wanted, salvage, threads, *allowance, size, thumbnail, forced),
         options,
         search.others,
     )
@@ -160,7 +160,7 @@ def _other_format(name: str | None, written: str) -> bool:
     from aecodec.imagefile import format_of
 
     try:
-        return name is not None and bool(os.path.splitext(name)[1]) and format_of(name) != written
+        return name is not None and os.path.splitext(name)[1] != "" and format_of(name) != written
     except EncodeError:  # it names none
         return False
 

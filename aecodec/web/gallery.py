@@ -1,6 +1,5 @@
 """What the gallery shows: folders and .aez files, pictures as PNG, and what they are compared with."""
 
-import errno
 import io
 import os
 import stat
@@ -13,7 +12,7 @@ import numpy as np
 from aecodec import api, container
 from aecodec.container import HEADER_SIZE
 from aecodec.container.metadata import Metadata
-from aecodec.errors import DecodeError, LimitError
+from aecodec.errors import DecodeError, LimitError, explain
 from aecodec.files import EXTENSION
 from aecodec.imagefile import EXTENSIONS, orientation_of, pack_image, read_image, turned_pixels
 from aecodec.limits import Limits
@@ -102,7 +101,7 @@ class Gallery:
             head = self.read(name, HEADER_SIZE + _LONGEST_ENTRIES + _TILE_ENTRY * self.limits.max_tiles)
             return describe(head, self.limits)
         except (DecodeError, OSError) as error:
-            return {"error": explain(error)}
+            return {"error": explain(error) or str(error)}
 
     def original(self, name: str) -> str | None:
         """The name of the image that a file was made from, if one with the same stem lies beside it."""
@@ -190,13 +189,6 @@ def jpeg_of(image: Thumbnail, max_bytes: int) -> Picture:
     return Picture(best, "image/jpeg", (pixels.shape[1], pixels.shape[0]))
 
 
-def explain(error: BaseException) -> str:
-    """A line for the place of the picture."""
-    if isinstance(error, OSError):
-        return (error.strerror or os.strerror(error.errno or errno.EIO)).lower()
-    return str(error)
-
-
 def _aez(name: str) -> str:
     if not name.lower().endswith(EXTENSION):
         raise NotFound(name)
@@ -204,5 +196,6 @@ def _aez(name: str) -> str:
 
 
 def page_files() -> Iterator[Path]:
-    """The files of the page."""
-    yield from (path for path in sorted((Path(__file__).parent / "page").iterdir()) if path.is_file())
+    """The files of the page, and the decoder in JavaScript, for pages of one's own."""
+    here = Path(__file__).parent
+    yield from (path for path in [here / "aez.js", *sorted((here / "page").iterdir())] if path.is_file())

@@ -1,6 +1,6 @@
 """The gallery over HTTP, for the browser of the same machine alone.
 
-    GET  /                              the page, and /gallery.js, /gallery.css
+    GET  /                              the page, and /gallery.js, /gallery.css; /aez.js for other pages
     GET  /list?name=FOLDER              folders and pictures, as JSON
     GET  /thumbnail?name=FILE           a small picture, /picture the whole, /original what it was made from,
                                         /jpeg a JPEG of equal bytes
@@ -24,13 +24,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from aecodec import api, container
-from aecodec.errors import AezError
+from aecodec.errors import AezError, explain
 from aecodec.web.gallery import (
     Gallery,
     NotFound,
     Picture,
     describe,
-    explain,
     jpeg_of,
     lossless,
     page_files,
@@ -173,7 +172,7 @@ class Handler(BaseHTTPRequestHandler):
         except NotFound:
             self._fail(HTTPStatus.NOT_FOUND, "no such file in this folder")
         except AezError as error:
-            self._fail(HTTPStatus.UNPROCESSABLE_ENTITY, explain(error))
+            self._fail(HTTPStatus.UNPROCESSABLE_ENTITY, explain(error) or "failed")
         except ValueError:  # an address that is none
             self._fail(HTTPStatus.BAD_REQUEST, "not understood")
         except MemoryError:
@@ -181,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
         except (ConnectionError, TimeoutError):
             self.close_connection = True
         except OSError as error:
-            self._fail(HTTPStatus.FORBIDDEN, explain(error))
+            self._fail(HTTPStatus.FORBIDDEN, explain(error) or "failed")
 
     def _check(self) -> None:
         """Refuse requests of other pages and by other names of this machine."""

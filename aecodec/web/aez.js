@@ -1,0 +1,309 @@
+// Reads .aez files in a browser or in Node: the container of FORMAT.md, versions 1 and 2, and images whose tiles are all
+// exact, by the WebP decoder that is there. Nothing in a file is trusted: a length is used only after the checksum over
+// it has been verified, and nothing is allocated that limits and checksums do not allow.
+
+export class AezError extends Error {
+  get name() { return this.constructor.name; }
+}
+export class NotAezError extends AezError {}
+export class TruncatedError extends AezError {}
+export class CorruptError extends AezError {}
+export class UnsupportedError extends AezError {}
+export class LimitError extends AezError {}
+
+export const LIMITS = Object.freeze({ pixels: 2 * 89478485, tiles: 1 << 13, metadata: 64 << 20 });
+export const MIME = "image/x-aez";
+
+const SIGNATURE = [0x89, 0x41, 0x45, 0x5a, 0x0d, 0x0a];
+const HEADER = 26; // bytes
+const VERSION = 2;
+const KNOWN = ["ALPH", "iccp", "exif", "xmp "];
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
+  for (let bit = 0; bit < 8; bit++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
+  return n;
+});
+
+/** CRC-32 of bytes, as PNG and gzip have it. */
+export function crc32(bytes) {
+  let crc = ~0;
+  for (let i = 0; i < bytes.length; i++) crc = TABLE[(crc ^ bytes[i]) & 255] ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
+
+function view(bytes) {
+  if (bytes instanceof Uint8Array) return bytes;
+  if (bytes instanceof ArrayBuffer) return new Uint8Array(bytes);
+  if (ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  throw new TypeError("bytes: expected an ArrayBuffer or a view of one");
+}
+
+const u32 = (bytes, at) => (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+const u16 = (bytes, at) => bytes[at] | (bytes[at + 1] << 8);
+
+function check(label, part, expected) {
+  if (crc32(part) !== expected) throw new CorruptError(`${label}: wrong checksum`);
+}
+
+/** The first 26 bytes of a file -> { version, channels, model, quality, width, height, tile, rows, columns, tiles }. */
+export function readHeader(bytes) {
+  bytes = view(bytes);
+  for (let i = 0; i < Math.min(SIGNATURE.length, bytes.length); i++)
+    if (bytes[i] !== SIGNATURE[i]) throw new NotAezError("file: does not start with the signature of .aez");
+  if (bytes.length < HEADER) throw new TruncatedError(`header: ${bytes.length} bytes, expected ${HEADER}`);
+  check("header", bytes.subarray(0, HEADER - 4), u32(bytes, HEADER - 4));
+  const version = bytes[6];
+  if (version > VERSION) throw new UnsupportedError(`header: format version ${version}, expected 1 to ${VERSION}`);
+  if (version < 1) throw new CorruptError("header: format version 0");
+  const header = {
+    version, channels: bytes[7], model: u16(bytes, 8), quality: u16(bytes, 10), width: u32(bytes, 12), height: u32(bytes, 16), tile: u16(bytes, 20),
+  };
+  for (const [name, low, high] of [["channels", 1, 4], ["width", 1, 0x7fffffff], ["height", 1, 0x7fffffff]])
+    if (header[name] < low || header[name] > high) throw new CorruptError(`header: ${name} ${header[name]}, expected ${low} to ${high}`);
+  header.rows = header.tile ? Math.ceil(header.height / header.tile) : 1;
+  header.columns = header.tile ? Math.ceil(header.width / header.tile) : 1;
+  header.tiles = header.rows * header.columns;
+  return header;
+}
+
+/** x, y, width and height of a tile in pixels. */
+export function tileArea(header, number) {
+  const edge = header.tile || Math.max(header.width, header.height);
+  const x = (number % header.columns) * edge, y = Math.floor(number / header.columns) * edge;
+  return [x, y, Math.min(edge, header.width - x), Math.min(edge, header.height - y)];
+}
+
+/**
+ * Header and index; what follows them may be missing.
+ * -> { header, chunks: [{ tag, offset, size, checksum }], tiles: [{ offset, size, checksum, exact }], size }
+ */
+export function readIndex(bytes, limits = LIMITS) {
+  bytes = view(bytes);
+  const header = readHeader(bytes);
+  limit(limits, "pixels", header.width * header.height);
+  limit(limits, "tiles", header.tiles);
+  const least = HEADER + 1 + 5 * header.tiles + 4;
+  if (bytes.length < least) throw new TruncatedError(`index: ${bytes.length - HEADER} bytes, expected at least ${least - HEADER}`);
+  const count = bytes[HEADER], chunks = [], tiles = [];
+  let at = HEADER + 1;
+  const need = (size) => {
+    if (at + size > bytes.length) throw new TruncatedError(`index: goes on after the end of the file at byte ${bytes.length}`);
+  };
+  for (let number = 0; number < count + header.tiles; number++) {
+    const entry = {};
+    if (number < count) {
+      entry.tag = String.fromCharCode(...bytes.subarray(at, at + 4));
+      at += 4;
+    }
+    let byte = 128;
+    entry.size = 0;
+    for (let shift = 0; byte >= 128; shift += 7) {
+      if (shift > 28) throw new CorruptError(`index: length before byte ${at}, expected at most 5 bytes`);
+      need(1);
+      byte = bytes[at++];
+      entry.size += (byte % 128) * 2 ** shift;
+      if (byte === 0 && shift) throw new CorruptError(`index: length before byte ${at}, expected in the fewest bytes`);
+    }
+    if (entry.size >= 2 ** 32) throw new CorruptError(`index: length before byte ${at}, expected less than 2^32`);
+    need(4);
+    entry.checksum = u32(bytes, at);
+    at += 4;
+    (number < count ? chunks : tiles).push(entry);
+  }
+  need(4);
+  check("index", bytes.subarray(HEADER, at), u32(bytes, at));
+  at += 4;
+  for (const tile of tiles) {
+    tile.exact = header.version > 1 && tile.size % 2 === 1;
+    if (header.version > 1) tile.size = Math.floor(tile.size / 2);
+  }
+  checkExact(header, tiles);
+  checkTags(header, chunks.map((chunk) => chunk.tag));
+  limit(limits, "metadata", chunks.reduce((sum, chunk) => sum + (chunk.tag === "ALPH" ? 0 : chunk.size), 0));
+  for (const entry of [...chunks, ...tiles]) {
+    entry.offset = at;
+    at += entry.size;
+  }
+  return { header, chunks, tiles, size: at };
+}
+
+function limit(limits, name, asked) {
+  const allowed = limits[name] ?? LIMITS[name];
+  if (asked > allowed) throw new LimitError(`file: ${asked} ${name}, limit ${allowed}`);
+}
+
+function checkExact({ version, model, quality }, tiles) {
+  const exact = tiles.filter((tile) => tile.exact).length, all = exact === tiles.length;
+  if (version > 1 && !exact) throw new CorruptError("index: no tile is exact, expected one in format version 2");
+  if (exact && all !== (model === 0)) throw new CorruptError(`header: model ${model}, but ${exact} of ${tiles.length} tiles are exact`);
+  if (all && quality) throw new CorruptError(`header: quality ${quality}, expected 0 where all tiles are exact`);
+}
+
+function checkTags({ version, model, channels }, tags) {
+  for (const tag of tags)
+    if (!/^[A-Za-z][A-Za-z0-9 ]{3}$/.test(tag)) throw new CorruptError("index: chunk tag, expected a letter and three letters, digits or spaces");
+  for (const tag of tags)
+    if (/^[A-Z]/.test(tag) && !KNOWN.includes(tag)) throw new UnsupportedError(`chunk ${tag}: required but unknown, needs a later reader`);
+  for (const tag of KNOWN)
+    if (tags.filter((other) => other === tag).length > 1) throw new CorruptError(`chunk ${tag.trim()}: more than once`);
+  const alpha = channels % 2 === 0, inTiles = alpha && version > 1 && model === 0;
+  if (tags.includes("ALPH") !== alpha && !inTiles) throw new CorruptError(`chunk ALPH: found or missing against channels, ${channels}`);
+}
+
+function take(bytes, { offset, size, checksum }, label) {
+  const part = bytes.subarray(offset, offset + size);
+  if (part.length < size) throw new TruncatedError(`${label}: ${part.length} bytes, expected ${size}`);
+  check(label, part, checksum);
+  return part;
+}
+
+/** The bitstream of one tile, checked; no other tile is read. */
+export const readTile = (bytes, index, number) => take(view(bytes), index.tiles[number], `tile ${number}`);
+
+/** The data of the chunk with a tag, checked; null where there is none. */
+export function readChunk(bytes, index, tag) {
+  const entry = index.chunks.find((chunk) => chunk.tag === tag);
+  return entry ? take(view(bytes), entry, `chunk ${tag.trim()}`) : null;
+}
+
+/** A whole file, all of it checked: its index, with `data` in each chunk and tile. */
+export function read(bytes, limits = LIMITS) {
+  bytes = view(bytes);
+  const index = readIndex(bytes, limits);
+  if (bytes.length !== index.size) {
+    const error = bytes.length < index.size ? TruncatedError : CorruptError;
+    throw new error(`file: ${bytes.length} bytes, expected ${index.size}`);
+  }
+  index.tiles.forEach((tile, number) => (tile.data = take(bytes, tile, `tile ${number}`)));
+  for (const chunk of index.chunks) chunk.data = take(bytes, chunk, `chunk ${chunk.tag.trim()}`);
+  return index;
+}
+
+/** The bitstream of an exact tile of this size -> a WebP file. alpha: whether it may have any. */
+export function webpOf(bitstream, width, height, alpha) {
+  if (bitstream.length < 5) throw new CorruptError(`exact: ${bitstream.length} bytes, expected at least 5`);
+  const fields = u32(bitstream, 1);
+  if (bitstream[0] !== 0x2f || fields >>> 29 || ((fields >>> 28) & 1 && !alpha))
+    throw new CorruptError(`exact: expected lossless WebP${alpha ? "" : " without alpha"}`);
+  const columns = (fields & 0x3fff) + 1, rows = ((fields >>> 14) & 0x3fff) + 1;
+  if (columns !== width || rows !== height) throw new CorruptError(`exact: ${columns}x${rows} pixels, expected ${width}x${height}`);
+  const odd = bitstream.length % 2, file = new Uint8Array(20 + bitstream.length + odd), fill = new DataView(file.buffer);
+  file.set([..."RIFF\0\0\0\0WEBPVP8L"].map((c) => c.charCodeAt(0)));
+  fill.setUint32(4, 12 + bitstream.length + odd, true);
+  fill.setUint32(16, bitstream.length, true);
+  file.set(bitstream, 20);
+  return file;
+}
+
+/** The alpha plane of a chunk ALPH: Uint8Array of width x height. Frames of zstd need a browser that has it. */
+export async function alphaOf(data, width, height) {
+  if (!data.length) throw new CorruptError("chunk ALPH: no bytes, expected a coding");
+  const coding = data[0], size = width * height;
+  if (coding === 0) {
+    if (data.length !== 2) throw new CorruptError(`chunk ALPH: ${data.length} bytes, expected 2 for a constant`);
+    return new Uint8Array(size).fill(data[1]);
+  }
+  if (coding > 4) throw new CorruptError(`chunk ALPH: coding ${coding}, expected 0 to 4`);
+  let stream;
+  try {
+    stream = new DecompressionStream("zstd");
+  } catch {
+    throw new UnsupportedError("chunk ALPH: this browser has no zstd");
+  }
+  const plane = new Uint8Array(size);
+  let at = 0;
+  try {
+    for await (const part of new Blob([data.subarray(1)]).stream().pipeThrough(stream)) {
+      if (at + part.length > size) throw new CorruptError(`chunk ALPH: more than ${size} samples`);
+      plane.set(part, at);
+      at += part.length;
+    }
+  } catch (error) {
+    throw error instanceof AezError ? error : new CorruptError("chunk ALPH: damaged zstd frame");
+  }
+  if (at !== size) throw new CorruptError(`chunk ALPH: ${at} samples, expected ${size}`);
+  if ((coding - 1) & 1) for (let i = 0; i < size; i++) if (i % width) plane[i] += plane[i - 1];
+  if ((coding - 1) & 2) for (let i = width; i < size; i++) plane[i] += plane[i - width];
+  return plane;
+}
+
+// A canvas keeps colours exactly only where they are opaque: it multiplies them by alpha. ImageDecoder does not.
+async function webpPixels(file, width, height, alpha) {
+  try {
+    if (alpha && globalThis.ImageDecoder) return await unmultiplied(file, width, height);
+    const image = await createImageBitmap(new Blob([file], { type: "image/webp" }), { colorSpaceConversion: "none" });
+    const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    context.drawImage(image, 0, 0);
+    image.close();
+    return context.getImageData(0, 0, width, height).data;
+  } catch {
+    throw new CorruptError("exact: the browser cannot decode this WebP");
+  }
+}
+
+async function unmultiplied(file, width, height) {
+  const decoder = new ImageDecoder({ data: file, type: "image/webp", premultiplyAlpha: "none", colorSpaceConversion: "none" });
+  const { image } = await decoder.decode(), data = new Uint8Array(4 * width * height);
+  try {
+    await image.copyTo(data);
+    if (image.format.startsWith("BGR"))
+      for (let i = 0; i < data.length; i += 4) [data[i], data[i + 2]] = [data[i + 2], data[i]];
+    return data;
+  } finally {
+    image.close();
+    decoder.close();
+  }
+}
+
+/**
+ * A file whose tiles are all exact -> { width, height, data }, data being RGBA. Other files need their model's networks
+ * and are an UnsupportedError. webp: decodes a WebP file to RGBA; by default the browser does.
+ */
+export async function decode(bytes, { limits = LIMITS, webp = webpPixels } = {}) {
+  const { header, tiles, chunks } = read(bytes, limits), { width, height, channels } = header;
+  if (header.model !== 0 || header.version < 2) throw new UnsupportedError(`header: model ${header.model} is not known here`);
+  tiles.forEach((_, number) => {
+    if (Math.max(...tileArea(header, number).slice(2)) > 16383) throw new CorruptError("header: tile of more than 16383 pixels");
+  });
+  const chunk = chunks.find(({ tag }) => tag === "ALPH");
+  const alpha = chunk && (await alphaOf(chunk.data, width, height));
+  const inTiles = channels % 2 === 0 && !alpha, data = new Uint8ClampedArray(4 * width * height);
+  for (const [number, tile] of tiles.entries()) {
+    const [x, y, w, h] = tileArea(header, number);
+    const pixels = await webp(webpOf(tile.data, w, h, inTiles), w, h, inTiles);
+    for (let row = 0; row < h; row++) data.set(pixels.subarray(4 * w * row, 4 * w * (row + 1)), 4 * ((y + row) * width + x));
+  }
+  if (channels < 3)
+    for (let i = 0; i < data.length; i += 4)
+      data.fill(Math.floor((299 * data[i] + 587 * data[i + 1] + 114 * data[i + 2] + 500) / 1000), i, i + 3);
+  if (!inTiles) for (let i = 0; i < width * height; i++) data[4 * i + 3] = alpha ? alpha[i] : 255;
+  return { width, height, data };
+}
+
+/** <aez-img src="image.aez" alt="..."> shows a file; what is wrong with it stands in its place. */
+export function define(name = "aez-img") {
+  customElements.define(name, class extends HTMLElement {
+    static observedAttributes = ["src"];
+
+    attributeChangedCallback() { this.show(); }
+
+    async show() {
+      const turn = (this.turn = {}), root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
+      try {
+        const answer = await fetch(this.getAttribute("src"));
+        if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
+        const { width, height, data } = await decode(await answer.arrayBuffer());
+        if (turn !== this.turn) return;
+        const canvas = Object.assign(document.createElement("canvas"), { width, height, role: "img", ariaLabel: this.getAttribute("alt") ?? "" });
+        canvas.style.maxWidth = "100%";
+        canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
+        root.replaceChildren(canvas);
+        this.dispatchEvent(new Event("load"));
+      } catch (error) {
+        if (turn !== this.turn) return;
+        root.replaceChildren(error.message);
+        this.dispatchEvent(new ErrorEvent("error", { error, message: error.message }));
+      }
+    }
+  });
+}
