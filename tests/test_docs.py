@@ -141,7 +141,7 @@ def test_the_example_of_a_server(folder, monkeypatch):
     (folder / "packed").mkdir()
     aecodec.imwrite("packed/a.aez", aecodec.imread("photo.png"), quality=20)
     servers = []
-    monkeypatch.setattr(http.server.HTTPServer, "serve_forever", servers.append)
+    monkeypatch.setattr(http.server.HTTPServer, "serve_forever", lambda server: servers.append(server))
     monkeypatch.setattr(http.server.BaseHTTPRequestHandler, "log_message", lambda *_: None)
     run_example(monkeypatch, "serve.py", "packed", 0)
     (server,) = servers

@@ -14,13 +14,11 @@ from aecodec.train.runs import check_new
 
 def list_models() -> str:
     """Return a table of what can be trained, with the epochs and training images that are the default."""
-    rows = [("model", "epochs", "images", "what it is, its data; its numbers for -p")]
+    rows = [("model", "epochs", "images", "what it is, its data")]
     rows.append(("photo", "", "", "learned codec for images of any kind: --data FOLDER, and --minutes or --steps"))
     for name, entry in ENTRIES.items():
         images = str(entry.training["pictures"] or "all")
-        given = " ".join(f"{key}={value}" for key, value in entry.parameters.items() if not isinstance(value, str))
-        about = f"{entry.about}, {entry.data}{given and f'; {given}'}"
-        rows.append((name, str(entry.training["epochs"]), images, about))
+        rows.append((name, str(entry.training["epochs"]), images, f"{entry.about}, {entry.data}"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join(lines) + "\n"
