@@ -1,6 +1,8 @@
 """Everything that aecodec raises about its input. Messages: what it is about, what is there, what is
 expected; lower case, one line."""
 
+import os
+
 
 def printable(text: str) -> str:
     """Return a name or a line in printable characters, on one line.
@@ -56,3 +58,22 @@ class EncodeError(AezError, ValueError):
 
 class ModelError(AezError, RuntimeError):
     """Weights or tables are missing, damaged or not the ones the manifest names."""
+
+
+def explain(error: BaseException) -> str | None:
+    """Return the line for an error that comes from the input, the disk or the memory, None for one that is ours.
+
+    >>> explain(FileNotFoundError(2, "No such file or directory", "a.png"))
+    'a.png: no such file or directory'
+    """
+    if isinstance(error, LimitError):
+        return f"{error.asked}, limit {error.allowed}: allow it with --limit {error.name}={error.needed}"
+    if isinstance(error, AezError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, OSError):
+        reason = (error.strerror or str(error) or type(error).__name__).lower()
+        named = isinstance(error.filename, str | bytes)
+        return f"{printable(os.fsdecode(error.filename))}: {reason}" if named else reason
+    return None

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
+from screens import mixed
 from warm import Starter
 
 import aecodec as package
@@ -65,6 +66,12 @@ def stack() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def mixed_file() -> bytes:
+    """A photograph inside a screenshot, screens.mixed(), at quality 75 of the model that users have."""
+    return package.encode(mixed(), 75)
+
+
+@pytest.fixture(scope="session")
 def environment(weights) -> dict[str, str]:
     """Environment of commands: the small model."""
     ours = {"AECODEC_WEIGHTS": str(weights), "PYTHONPATH": str(TINY.parent.parent), "PYTHONIOENCODING": "utf-8"}
@@ -102,11 +109,11 @@ def aecodec(command, starter):
 
     def run(*arguments, code: int = 0, **options) -> subprocess.CompletedProcess:
         call = command(*arguments)
-        if starter is None or options.keys() - {"input"}:
-            captured = not {"stdout", "stderr"} & options.keys()
-            done = subprocess.run(**call, capture_output=captured, timeout=60, **options)
+        if starter is None or options.keys() - {"input", "stdin", "stdout"}:
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            done = subprocess.run(**call, timeout=60, **pipes | options)
         else:
-            done = starter.run(call, options.get("input", b""), timeout=60)
+            done = starter.run(call, 60, options.pop("input", b""), **options)
         errors = (done.stderr or b"").decode()
         assert done.returncode == code, errors
         assert "Traceback" not in errors

@@ -19,6 +19,7 @@ PACKAGE = Path(aecodec.__file__).parent
 # From the bottom to the top: a module imports from lower floors, and from its own folder.
 FLOORS = [
     {"errors", "parallel", "processes", "atomic", "progress"},
+    {"storage"},
     {"limits", "geometry", "pixels"},
     {"container"},
     {"entropy", "settings"},
@@ -27,7 +28,7 @@ FLOORS = [
     {"exact"},
     {"codec", "classic"},
     {"families"},
-    {"api", "damage"},
+    {"api", "damage", "parts"},
     {"pillow", "files", "arrays", "research"},
     {"batch"},
     {"__init__"},
@@ -40,8 +41,10 @@ FLOORS = [
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
     "model": [{"runtime", "weights", "lapped"}, {"model"}],
+    "storage": [{"local"}, {"remote"}],
+    "batch": [{"inputs", "loader", "shards"}, {"jobs"}, {"engine"}, {"cluster"}, {"convert"}],
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
-    "exact": [{"webp", "look", "colours"}, {"layout", "tiles"}, {"family"}],
+    "exact": [{"webp", "colours"}, {"look", "layout", "tiles"}, {"family"}],
     "codec": [
         {"latents", "transforms"},
         {"tilecoder", "forecast", "competition"},
@@ -73,6 +76,8 @@ USERS = {
     "jax": {"train"},
     "rich": {"train", "cli"},
     "typer": {"cli"},
+    "fsspec": {"storage"},
+    "distributed": {"batch"},
     "imagecodecs": {"bench"},
     "zarr": {"arrays"},
     "numcodecs": {"arrays"},
@@ -86,6 +91,7 @@ USERS = {
 HEAVY = {
     *("tensorflow", "keras", "jax", "ai_edge_quantizer", "matplotlib", "scipy"),
     *("imagecodecs", "pillow_heif", "ssimulacra2", "zarr", "numcodecs", "imageio"),
+    *("fsspec", "distributed", "dask"),
 }
 
 

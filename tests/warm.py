@@ -1,4 +1,4 @@
-"""aecodec in processes forked from one that has imported everything: a second less for each command.
+"""aecodec in processes forked from one that has been at work: a second less for each command.
 
     python -I -S warm.py ADDRESS ARGUMENT...    as `aecodec ARGUMENT...`, run by the Starter at this address
 
@@ -9,12 +9,6 @@ import json
 import os
 import socket
 import sys
-
-_LOADED = (
-    *("numpy", "PIL.Image", "ai_edge_litert.interpreter", "aecodec.api", "aecodec.codec.encoder", "aecodec.imagefile"),
-    *("aecodec.cli", "aecodec.cli.find", "aecodec.cli.inputs", "aecodec.cli.tasks", "aecodec.cli.verify"),
-    *("aecodec.cli.batch", "aecodec.cli.outputs", "aecodec.cli.report", "aecodec.classic.codec"),
-)
 
 
 class Starter:
@@ -30,19 +24,20 @@ class Starter:
         self._server = subprocess.Popen([sys.executable, __file__, "--serve", self.address], env=environment, **pipes)
         self._server.stdout.readline()  # says that it is ready
 
-    def run(self, call: dict, given: bytes, timeout: float):
-        """Run a command to its end, as subprocess.run does. Raises TimeoutError."""
+    def run(self, call: dict, timeout: float, given: bytes = b"", stdin=None, stdout=None):
+        """Run a command to its end, as subprocess.run does; streams are files or descriptors. Raises TimeoutError."""
         import subprocess
         import tempfile
 
         with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
             source.write(given)
             source.seek(0)
-            arguments, streams = call["args"][3:], [file.fileno() for file in (source, out, errors)]
-            code = start(self.address, [arguments, str(call["cwd"]), call["env"]], streams, timeout)
+            files = source if stdin is None else stdin, out if stdout is None else stdout, errors
+            streams = [file if isinstance(file, int) else file.fileno() for file in files]
+            code = start(self.address, [call["args"][3:], str(call["cwd"]), call["env"]], streams, timeout)
             out.seek(0)
             errors.seek(0)
-            return subprocess.CompletedProcess(arguments, code, out.read(), errors.read())
+            return subprocess.CompletedProcess(call["args"], code, out.read(), errors.read())
 
     def close(self) -> None:
         self._server.communicate()
@@ -61,12 +56,10 @@ def start(address: str, call: list, streams: list[int], timeout: float | None = 
 
 def serve(address: str) -> None:
     """Fork for each call that arrives, until standard input ends."""
-    import importlib
     import select
     import signal
 
-    for module in _LOADED:
-        importlib.import_module(module)
+    _load()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
@@ -79,6 +72,23 @@ def serve(address: str) -> None:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 _answer(channel)
             channel.close()
+
+
+def _load() -> None:
+    """Load what commands need, by way of some: their modules, the model of the tests and that of the users."""
+    import tempfile
+
+    from PIL import Image
+    from typer.testing import CliRunner
+
+    from aecodec.cli import app
+
+    with tempfile.TemporaryDirectory() as folder:
+        image, file = os.path.join(folder, "a.png"), os.path.join(folder, "a.aez")
+        Image.linear_gradient("L").convert("RGB").save(image)
+        for weights in (os.environ["AECODEC_WEIGHTS"], None):
+            for command in (["compress", image, "--force"], ["decompress", file, "--force"], ["info", file]):
+                CliRunner().invoke(app, command, env={"AECODEC_WEIGHTS": weights})
 
 
 def _answer(channel: socket.socket) -> None:

@@ -162,12 +162,11 @@ def test_text_is_exact_from_the_usual_quality_on():
     np.testing.assert_array_equal(aecodec.decode(aecodec.encode(image)), image)
 
 
-def test_mixed_images_have_both_kinds():
-    image = mixed()
-    file = container.read(aecodec.encode(image, 75))
+def test_mixed_images_have_both_kinds(mixed_file):
+    image, file = mixed(), container.read(mixed_file)
     assert 0 < len(file.exact) < file.header.tile_count
     assert file.header.model == by_name("photo").id
-    decoded = aecodec.decode(aecodec.encode(image, 75))
+    decoded = aecodec.decode(mixed_file)
     for number in file.exact:
         x, y, width, height = file.header.tile_area(number)
         area = np.s_[y : y + height, x : x + width]
@@ -177,7 +176,7 @@ def test_mixed_images_have_both_kinds():
 
 @pytest.mark.parametrize("quality", [20, 75])
 def test_the_encoder_decodes_what_the_decoder_does(quality):
-    image, model = mixed(), by_name("photo")
+    image, model = mixed(300, 600), by_name("photo")
     qindex = model.qindex(quality)
     with Workers(2) as workers:
         encoder = Encoder.of(image, 1, model, workers)
