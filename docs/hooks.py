@@ -31,7 +31,7 @@ def on_page_markdown(text: str, page: Any, **_: Any) -> str:
 def fill(text: str, page: str) -> str:
     """The text of a page, docs/`page`, as MkDocs gets it."""
     text = re.sub(r"\{\{ (\w+) ?(.*?) \}\}", lambda m: _MARKS[m[1]](m[2]), text)
-    text = re.sub(r"^```(\w+) no-run$", r"```\1", text, flags=re.MULTILINE)
+    text = re.sub(r"^```(\w+) [\w-]+$", r"```\1", text, flags=re.MULTILINE)
     return _relinked(text, page)
 
 

@@ -22,13 +22,13 @@ DOCS = ROOT / "docs"
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
 OTHERS = {"arrays.md", "cloud.md", "cluster.md"}  # with a test of their own
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
-FENCE = re.compile(r"^```(\w+)( no-run)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```(\w+)( [\w-]+)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 COMMANDS = typer.main.get_command(app).commands
 
 
 def blocks(page: str) -> list[tuple[str, bool, str]]:
-    """Language, whether it is to be run, text."""
-    return [(language, not no_run, text) for language, no_run, text in FENCE.findall((DOCS / page).read_text())]
+    """Language, whether it is to be run (no other word follows the language), text."""
+    return [(language, not other, text) for language, other, text in FENCE.findall((DOCS / page).read_text())]
 
 
 def commands(text: str) -> list[str]:

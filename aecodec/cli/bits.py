@@ -36,8 +36,8 @@ def bits(
     """
     import json
 
-    from aecodec.cli.inputs import read_aez
-    from aecodec.cli.messages import STANDARD, about, explain, fail, say, title
+    from aecodec.batch.inputs import STANDARD, read_aez
+    from aecodec.cli.messages import about, explain, fail, say, title
     from aecodec.cli.outputs import check_target, write_line, write_output
     from aecodec.errors import AezError, printable
     from aecodec.imagefile import format_of, pack_image
