@@ -103,10 +103,10 @@ class TileCoder:
         y_scaled = self._scaled(latents)
         hyper = latents.hyper or self._hyper(y_scaled, latents.tiles)
         for part, (z, index), tile in zip(y_scaled, hyper, latents.tiles, strict=True):
-            r, y_hat = self.model.quantise(part, z, self.model.rounding[index])
+            r, y_hat = self.point.quantise(part, z, self.model.rounding[index])
             if max(r.max(), -r.min()) > RESIDUAL_MAX:
                 r = np.clip(r, -RESIDUAL_MAX, RESIDUAL_MAX)
-                y_hat = self.model.reconstruct(r, z)
+                y_hat = self.point.reconstruct(r, z)
             yield tile, Symbols(z, index, r.astype(np.int32)), y_hat
 
     # Decoding
@@ -129,7 +129,7 @@ class TileCoder:
     def decode_tiles(self, batch: Sequence[CodedTile]) -> Iterator[np.ndarray]:
         """y_hat (tile.height, tile.width, M) of each tile, at unit gain. Raises CorruptError with the tile's number."""
         for coded, symbols in zip(batch, self.parse(batch), strict=True):
-            y_hat = self.model.reconstruct(symbols.r, symbols.z)
+            y_hat = self.point.reconstruct(symbols.r, symbols.z)
             yield y_hat[coded.tile.crop] * self.point.inverse_gain
 
     def decode(self, tiles: Sequence[CodedTile], window: Tile) -> np.ndarray:
