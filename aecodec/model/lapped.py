@@ -38,7 +38,7 @@ def _factors(v: bytes, channels: int) -> tuple[np.ndarray, np.ndarray]:
 def overlap_to_pixels(x: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Filter x float32 (H, W, 3) as `overlap` does, but in integers -> uint8 (H, W, 3), rounded down.
 
-    x, in levels, is rounded to multiples of 1/8, and so is what comes between rows and columns; v are multiples of
+    x, in eighths of levels, is rounded to whole ones, and so is what comes between rows and columns; v are multiples of
     2^-9. So float32 holds every sum exactly. Writes into x.
     """
     height, width, channels = x.shape
@@ -48,12 +48,10 @@ def overlap_to_pixels(x: np.ndarray, v: np.ndarray) -> np.ndarray:
     pixels = out.reshape(height, -1)
     for top in range(0, height, 2 * REACH):
         strip = flat[top : top + 2 * REACH]
-        strip *= EIGHTHS
         np.clip(np.rint(strip, out=strip), -limit, limit, out=strip)
         inner = x[top : top + 2 * REACH, REACH : width - REACH].reshape(2 * REACH, -1, len(across))
         filtered = inner @ across
         strip[:, REACH * channels : (width - REACH) * channels] = np.rint(filtered, out=filtered).reshape(2 * REACH, -1)
-        np.clip(strip, -limit, limit, out=strip)
         for left in range(0, width * channels if top else 0, _COLUMNS):
             part = down @ flat[top - REACH : top + REACH, left : left + _COLUMNS]
             _write(part, pixels[top - REACH : top + REACH, left : left + _COLUMNS])
@@ -70,9 +68,9 @@ def _write(eighths: np.ndarray, pixels: np.ndarray) -> None:
 
 @lru_cache(maxsize=8)
 def _limit(v: bytes) -> int:
-    """How many eighths of a level may enter the filter, so that float32 holds every sum of multiples of 2^-10."""
-    segment = segment_matrix(np.frombuffer(v, np.float32).reshape(REACH, REACH))
-    return int(((1 << 24 - 10) - 1) // np.abs(segment).sum(0).max())
+    """How many eighths of a level may enter the filters, so that float32 holds every sum of multiples of 2^-10."""
+    gain = np.abs(segment_matrix(np.frombuffer(v, np.float32).reshape(REACH, REACH))).sum(0).max()
+    return int(((1 << 24 - 10) - gain) / gain**2)
 
 
 def overlap(x: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -3,7 +3,9 @@
     weights/<name>/analysis         pixels (1, h, w, 3) -> y (1, h/16, w/16, M)
     weights/<name>/hyper_analysis   y * gain (1, 16, 16, M) -> z (1, 4, 4, Z), not rounded
     weights/<name>/scales           z -> scale indexes (1, 16, 16, M)
-    weights/<name>/code             a tile's means in four steps, for `Model.quantise` and `Model.reconstruct`
+    weights/<name>/code             a tile's means in four steps; or one for each of the next two
+    weights/<name>/quantise         see `Model.quantise`
+    weights/<name>/reconstruct      see `Model.reconstruct`
     weights/<name>/synthesis        y_hat (1, h, w, M), features -> pixels (1, 16h, 16w, 3)
     weights/<name>/adjoint          errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
     weights/<name>/numbers.npz      gains, tables, overlaps, hyper-synthesis of the scales
@@ -25,7 +27,7 @@ from aecodec.model.lapped import overlap, overlap_to_pixels
 from aecodec.model.runtime import Net
 from aecodec.model.weights import Weights, read_models, weights_folder
 
-NETS = ("analysis", "hyper_analysis", "scales", "code", "synthesis", "adjoint")
+NETS = ("analysis", "hyper_analysis", "scales", "code", "quantise", "reconstruct", "synthesis", "adjoint")
 
 
 def models() -> dict[str, "Model"]:
@@ -51,7 +53,10 @@ class Model(Weights):
 
     @property
     def integer(self) -> bool:
-        """Whether pixels are made in integers: a model of the second generation."""
+        """Whether pixels are made in integers: a model of the second generation.
+
+        Its networks see of a tile what is inside the image, continued to whole hyper-latents, and not all of it.
+        """
         return "biases" in self.numbers
 
     def self_test(self) -> str:
@@ -145,7 +150,7 @@ class Model(Weights):
         return np.clip(np.rint(z), -Z_MAX, Z_MAX).astype(np.int32)
 
     def scale_indexes(self, z: np.ndarray, qindex: int) -> np.ndarray:
-        """Hyper-latents (N, 4, 4, Z) -> scale indexes uint8 (N, 16, 16, M); see `HyperSynthesis.run`."""
+        """Hyper-latents (N, h, w, Z) -> scale indexes uint8 (N, 4 h, 4 w, M); see `HyperSynthesis.run`."""
         if not self.integer:
             return self.hyper_synthesis.run(z, qindex)
         offsets = np.tile(between_knots(self.numbers["offset"], qindex).astype(np.int32), 16)
@@ -161,18 +166,22 @@ class Model(Weights):
         residual's magnitude before the floor: 0.5 to the nearest, very negative where nothing may be coded. steps:
         see `QualityPoint.steps`. Returns r and y_hat, float32 (16, 16, M), both at the quality's gain.
         """
-        return self._code(y, z, rounding, 1, steps)
+        if steps is None:
+            return self._code(y, z, rounding, 1)
+        r, y_hat = self._nets["quantise"](y[None], z[None].astype(np.float32), rounding[None], steps)
+        return r[0], y_hat[0]
 
     def reconstruct(self, r: np.ndarray, z: np.ndarray, steps: np.ndarray | None = None) -> np.ndarray:
         """Residuals r (16, 16, M) and z (4, 4, Z) of one tile -> y_hat float32 (16, 16, M) at the quality's gain."""
         r = r.astype(np.float32)
-        return self._code(r, z, np.full_like(r, 0.5), 0, steps)[1]
+        if steps is None:
+            return self._code(r, z, np.full_like(r, 0.5), 0)[1]
+        return self._nets["reconstruct"](r[None], z[None].astype(np.float32), steps)[0][0]
 
     def _code(
-        self, values: np.ndarray, z: np.ndarray, rounding: np.ndarray, encoding: int, steps: np.ndarray | None
+        self, values: np.ndarray, z: np.ndarray, rounding: np.ndarray, encoding: int
     ) -> tuple[np.ndarray, np.ndarray]:
         flag = np.full((1, 1, 1, 1), encoding, np.float32)
-        flag = flag if steps is None else np.append(flag, steps)
         r, y_hat = self._nets["code"](values[None], z[None].astype(np.float32), rounding[None], flag)
         return r[0], y_hat[0]
 

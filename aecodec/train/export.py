@@ -35,7 +35,7 @@ __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 QUALITY = ((1, 0.0), (75, 0.55), (90, 0.735), (100, 1.0))
 REACH_MAX = 255  # K of the widest table
 CURVATURE_IMAGES = 30  # are enough for the curvature of the synthesis
-CROPS = 72  # are enough for the steps of 8 bits
+CROPS = 36  # are enough for the steps of 8 bits
 
 
 def to_frequencies(weight: np.ndarray) -> np.ndarray:

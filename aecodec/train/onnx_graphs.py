@@ -162,11 +162,12 @@ class _Builder:
             case Times(by=by):
                 self._node("Mul", [source, self._part(by)], name)
             case DeadZone():
-                mean = self._node("Mul", [layer.mean, self._part(layer.flag)], f"{name}.mean")
-                v = self._node("Sub", [source, mean], f"{name}.v")
-                size = self._node("Add", [self._node("Abs", [v], f"{name}.abs"), layer.rounding], f"{name}.size")
-                size = self._node("Relu", [self._node("Floor", [size], f"{name}.floor")], f"{name}.symbol")
-                self._node("Mul", [size, self._node("Sign", [v], f"{name}.sign")], name)
+                v = self._node("Sub", [source, layer.mean], f"{name}.v")
+                sides = []
+                for side, kind, inputs in (("up", "Add", [v, layer.rounding]), ("down", "Sub", [layer.rounding, v])):
+                    size = self._node("Floor", [self._node(kind, inputs, f"{name}.{side}")], f"{name}.{side}.floor")
+                    sides.append(self._node("Relu", [size], f"{name}.{side}.symbol"))
+                self._node("Sub", sides, name)
 
     def model(self) -> bytes:
         """The graph, serialised."""

@@ -18,11 +18,16 @@ SAMPLES = 1 << 16  # values of a tensor, at most, that a batch adds to what its 
 FRACTIONS = np.geomspace(0.2, 1, 24)  # of the largest value, which the ends of the range are tried at
 
 
+def layers_of(model, name: str, kind) -> Iterator:
+    """Those layers of a net that have few bits."""
+    for layer in getattr(model, name)._flatten_layers(include_self=False):
+        if isinstance(layer, kind) and "/linear/" not in f"/{layer.path}/":
+            yield layer
+
+
 def _layers(model, kind) -> Iterator:
     for name in NETS:
-        for layer in getattr(model, name)._flatten_layers(include_self=False):
-            if isinstance(layer, kind) and not ("linear" in layer.path and name != "mean_net"):
-                yield layer
+        yield from layers_of(model, name, kind)
 
 
 def roundings(model) -> list[Rounding]:

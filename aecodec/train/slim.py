@@ -3,7 +3,8 @@
     analysis        x float32 (h, w, 3) -> y (h/16, w/16, M)
     hyper_analysis  y at the quality's gain -> z, not rounded; in float32, as encoders are free in it
     scales          z; offsets -> scale indexes uint8
-    code            y or r, z, rounding; steps -> r, y_hat
+    quantise        y at the quality's gain, z, rounding; steps -> r, y_hat
+    reconstruct     r, z; steps -> y_hat, the same
     synthesis       y_hat at unit gain; biases -> samples
     adjoint         errors of samples -> gradient by y
 
@@ -17,6 +18,7 @@ import numpy as np
 from keras import ops
 
 from aecodec.entropy.hyper_synthesis import SCALES, SHIFTS
+from aecodec.model.lapped import EIGHTHS
 from aecodec.train import layers as layers_of_keras
 from aecodec.train.entropy_model import ORDER
 from aecodec.train.layers import Block, Depthwise, Pointwise, Rounding
@@ -46,7 +48,8 @@ from aecodec.train.static import (
     Times,
 )  # fmt: skip
 
-BYPASS = 2.0**-13  # levels: the linear synthesis is summed in multiples of it, which float32 holds up to 2048 levels
+BYPASS = 2.0**-10  # of 1/8 level: the linear synthesis is summed in multiples of it, which float32 holds to 2048 levels
+SCALE = np.float32(255 * EIGHTHS)  # eighths of levels to the unit of Keras
 _UP = np.float32(1 + 2.0**-20)  # moves halves up, so that rounding to the nearest is floor(x + 1/2)
 
 
@@ -189,14 +192,24 @@ def scales(model: Photo) -> Network:
     return Network({"z": (model.shape.hyper, None)}, net.layers, {"offsets": (size, np.int32)})
 
 
-def code(model: Photo) -> Network:
-    """Means in four steps, see FORMAT.md. `steps`: 0 to decode or 1 to encode; the level; those of three hidden layers.
+def quantise(model: Photo) -> Network:
+    """Latents against their means in four steps."""
+    return _four_steps(model, True)
+
+
+def reconstruct(model: Photo) -> Network:
+    """Residuals and their means in four steps."""
+    return _four_steps(model, False)
+
+
+def _four_steps(model: Photo, encoding: bool) -> Network:
+    """The means of FORMAT.md. `steps`: the level, then those of three hidden layers.
 
     In what is folded, a latent's block is 4 times its place in the 2x2 square plus its group.
     """
     mean, latent = model.mean_net, model.shape.latent
     net, quarter = Stack(), latent // 4
-    flag, level = Part("steps", 0, 1), Part("steps", 1, 2)
+    level = Part("steps", 0, 1)
     blocks = [tuple(4 * ORDER[group].index(step) + group for group in range(4)) for step in range(4)]
     every = [block for step in blocks for block in step]
     back = tuple(every.index(block) for block in range(16))
@@ -213,7 +226,7 @@ def code(model: Photo) -> Network:
     base = by_steps(net.put(Shift(net.product(x, array(mean.first.w)), array(mean.first.b))))
     hiddens, lasts = [step.layers[0] for step in mean.steps], [step.layers[1] for step in mean.steps]
     width = hiddens[0].filters
-    given, rounding = by_steps("given"), by_steps("rounding")
+    given, rounding = by_steps("y" if encoding else "r"), by_steps("rounding") if encoding else []
     own = net.product(x, np.concatenate([array(layer.w)[latent:] for layer in hiddens], axis=1))
     biases = [  # with the late ones of the reach
         array(layer.b) + array(reach.bias) @ array(layer.w)[:latent]
@@ -231,7 +244,7 @@ def code(model: Photo) -> Network:
             hidden, last = hiddens[step - 1], lasts[step - 1]
             theirs = net.put(Times(net.product(reached, array(hidden.w)[:latent]), level))
             ours = net.put(Pick(own, width, (step - 1,)))
-            at = Part("steps", 1 + step, 2 + step)
+            at = Part("steps", step, step + 1)
             one = np.ones(1, np.float32)
             hidden = net.put(SpaceToDepth(net.put(Quantise(net.put(Sum(theirs, ours)), one, 0, at)), 2))
             parts = []
@@ -240,13 +253,14 @@ def code(model: Photo) -> Network:
                 parts.append(net.product(place, array(last.w)[:, group * quarter : (group + 1) * quarter]))
             mu = net.put(Times(net.put(Join(*parts[:2], tuple(parts[2:]))), at))
             mu = net.put(Sum(net.put(Shift(mu, array(last.b))), base[step]))
-        symbols.append(net.put(DeadZone(given[step], mu, rounding[step], flag)))
+        symbols.append(net.put(DeadZone(given[step], mu, rounding[step])) if encoding else given[step])
         y_hat.append(net.put(Sum(mu, symbols[-1])))
         if step < 3:
             known[step] = net.put(Quantise(y_hat[-1], np.float32(1) / known_step, SIGNED, level))
-    outputs = unfolded(symbols), unfolded(y_hat)
-    inputs = {"given": (latent, None), "z": (model.shape.hyper, None), "rounding": (latent, None)}
-    return Network(inputs, net.layers, {"steps": (5, np.float32)}, outputs)
+    outputs = (unfolded(symbols), unfolded(y_hat)) if encoding else (unfolded(y_hat),)
+    inputs = {"y" if encoding else "r": (latent, None), "z": (model.shape.hyper, None)}
+    inputs |= {"rounding": (latent, None)} if encoding else {}
+    return Network(inputs, net.layers, {"steps": (4, np.float32)}, outputs)
 
 
 def bypass_units(model: Photo) -> np.ndarray:
@@ -254,17 +268,17 @@ def bypass_units(model: Photo) -> np.ndarray:
 
     Coarser for stronger channels, so that the rounding of latents and that of their weights cost as much.
     """
-    weight = 255 * array(model.synthesis.linear.layers[0].w)
+    weight = SCALE * array(model.synthesis.linear.layers[0].w)
     size = array(model.synthesis.enter.into.step)[0] * 32  # about the deviation of a channel
     return np.sqrt(size * BYPASS / np.sqrt(np.square(weight).mean(1))).astype(np.float32)
 
 
 def synthesis(model: Photo) -> Network:
-    """y_hat -> levels before the overlap, plus 1/2; biases: int32, of the first layer at either resolution."""
+    """y_hat -> eighths of levels before the overlap, plus 4; biases: int32, of the first layer at either resolution."""
     net, s = Stack(), model.synthesis
     width16, width8 = s.width16, s.width8
     units = bypass_units(model)
-    weight = 255 * array(s.linear.layers[0].w).reshape(-1, 2, 8, 2, 8, 3).transpose(0, 1, 3, 2, 4, 5)
+    weight = SCALE * array(s.linear.layers[0].w).reshape(-1, 2, 8, 2, 8, 3).transpose(0, 1, 3, 2, 4, 5)
     weight = np.rint(weight.reshape(len(weight), -1) * units[:, None] / BYPASS) * np.float32(BYPASS)
     linear = net.put(DepthToSpace(net.put(Linear(net.put(Rounded("y_hat", 1 / units)), weight.astype(np.float32))), 2))
     step = array(s.enter.into.step)[0]
@@ -274,7 +288,7 @@ def synthesis(model: Photo) -> Network:
     x = net.dense(net.run(x, blocks16), widen, s.sums[1], Part("biases", width16, width16 + 4 * width8))
     x = net.run(net.moved(x, DepthToSpace(x.name, 2)), s.net8.layers)
     last = s.leave.layers[0]
-    levels = net.put(Shift(net.product(x, 255 * array(last.w)), 255 * array(last.b) + np.float32(128)))
+    levels = net.put(Shift(net.product(x, SCALE * array(last.w)), SCALE * array(last.b) + np.float32(128 * EIGHTHS)))
     net.put(DepthToSpace(net.put(Sum(levels, linear)), 8))
     return Network({"y_hat": (model.shape.latent, None)}, net.layers, {"biases": (width16 + 4 * width8, np.int32)})
 
@@ -307,5 +321,5 @@ def adjoint(model: Photo) -> Network:
 
 def networks(model: Photo) -> dict[str, Network]:
     """name -> network."""
-    made = analysis, hyper_analysis, scales, code, synthesis, adjoint
+    made = analysis, hyper_analysis, scales, quantise, reconstruct, synthesis, adjoint
     return {build.__name__: build(model) for build in made}

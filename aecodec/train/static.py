@@ -117,7 +117,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Quantise:
-    """float32 -> uint8: clip(rint(x * scale / by + shift) + zero, 0, 255). scale: float32 (C,) or (1,); by: a number."""
+    """float32 -> uint8: clip(rint(x * scale / by + shift) + zero, 0, 255). scale: float32 (C,) or (1,), by: one."""
 
     source: str
     scale: np.ndarray
@@ -179,12 +179,11 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class DeadZone:
-    """Symbols of float32: sign(v) * max(floor(|v| + rounding), 0) with v = source - flag * mean."""
+    """Symbols of float32: sign(v) * max(floor(|v| + rounding), 0) with v = source - mean."""
 
     source: str
     mean: str
     rounding: str
-    flag: Part
 
 
 Layer = (
@@ -344,7 +343,7 @@ class _Reference:
             case Times():
                 return x * self._part(layer.by)
             case DeadZone():
-                v = x - self._part(layer.flag) * self.values[layer.mean]
+                v = x - self.values[layer.mean]
                 return np.sign(v) * np.maximum(np.floor(np.abs(v) + self.values[layer.rounding]), 0)
 
 

@@ -130,10 +130,10 @@ def floats(random):
             "t": Times("e", Part("by", 0, 1)),
             "m": Sum("t", "p"),
             "n": Shift("m", np.linspace(-3, 3, 20, dtype=np.float32)),
-            "d": DeadZone("n", "v", "rounding", Part("by", 2, 3)),
+            "d": DeadZone("n", "v", "rounding"),
             "o": Sum("d", "v"),
         },
-        {"by": (3, np.float32), "biases": (90, np.int32)},
+        {"by": (2, np.float32), "biases": (90, np.int32)},
         ("d", "o", "w"),
     )
 
@@ -141,11 +141,11 @@ def floats(random):
 def test_layers_of_float32_as_in_numpy():
     random = np.random.default_rng(3)
     network = floats(random)
-    for flag in (0, 1):
+    for _ in range(2):
         inputs = {
             "x": random.normal(0, 9, (6, 10, 12)).astype(np.float32),
             "rounding": random.choice([-1e9, 0.35, 0.5], (6, 10, 20)).astype(np.float32),
-            "by": np.float32([1.7, 0.31, flag]),
+            "by": np.float32([1.7, 0.31]),
             "biases": random.integers(-20_000, 20_000, 90).astype(np.int32),
         }
         for found, expected in zip(run_onnx(network, inputs), static.run_numpy(network, inputs), strict=True):
