@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("onnx")
-pytest.importorskip("keras")
 
 from aecodec.model.onnx_runtime import OnnxNet
 from aecodec.train import static
