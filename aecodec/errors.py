@@ -1,6 +1,8 @@
 """Everything that aecodec raises about its input. Messages: what it is about, what is there, what is
 expected; lower case, one line."""
 
+import os
+
 
 def printable(text: str) -> str:
     """Return a name or a line in printable characters, on one line.
@@ -38,16 +40,16 @@ class CorruptError(DecodeError):
 class LimitError(DecodeError):
     """The file asks for more than the limits in force allow.
 
-    `found`: what it is about and how much is asked for. `name`: of the limit, `Limits.max_NAME`; `allowed`: its value;
+    `asked`: what it is about and how much is asked for. `name`: of the limit, `Limits.max_NAME`; `allowed`: its value;
     `needed`: the value that would do. It can be pickled, as errors from other processes are.
     """
 
-    def __init__(self, found: str, name: str, allowed: int, needed: int):
-        super().__init__(found, name, allowed, needed)
-        self.found, self.name, self.allowed, self.needed = found, name, allowed, needed
+    def __init__(self, asked: str, name: str, allowed: int, needed: int):
+        super().__init__(asked, name, allowed, needed)
+        self.asked, self.name, self.allowed, self.needed = asked, name, allowed, needed
 
     def __str__(self) -> str:
-        return f"{self.found}, limit {self.allowed} (max_{self.name})"
+        return f"{self.asked}, limit {self.allowed} (max_{self.name})"
 
 
 class EncodeError(AezError, ValueError):
@@ -56,3 +58,22 @@ class EncodeError(AezError, ValueError):
 
 class ModelError(AezError, RuntimeError):
     """Weights or tables are missing, damaged or not the ones the manifest names."""
+
+
+def explain(error: BaseException) -> str | None:
+    """Return the line for an error that comes from the input, the disk or the memory, None for one that is ours.
+
+    >>> explain(FileNotFoundError(2, "No such file or directory", "a.png"))
+    'a.png: no such file or directory'
+    """
+    if isinstance(error, LimitError):
+        return f"{error.asked}, limit {error.allowed}: allow it with --limit {error.name}={error.needed}"
+    if isinstance(error, AezError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, OSError):
+        reason = (error.strerror or str(error) or type(error).__name__).lower()
+        named = isinstance(error.filename, str | bytes)
+        return f"{printable(os.fsdecode(error.filename))}: {reason}" if named else reason
+    return None

@@ -4,7 +4,7 @@
 autoencoders; families.py knows them all.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -47,6 +47,9 @@ class Family(Protocol[Kind]):
 
     def encode(self, image: np.ndarray, model: Kind, settings: Settings) -> bytes:
         """An image with 1 to 4 channels -> a file. Raises EncodeError, ModelError, TypeError, ValueError."""
+
+    def reads(self, header: Header, exact: Collection[int], area: Region) -> Iterable[int]:
+        """Numbers of the tiles that `decode` may ask for. exact: as in `Bitstreams`."""
 
     def decode(self, bitstreams: Bitstreams, model: Kind, area: Region, threads: int | None) -> np.ndarray:
         """The colours of an area; bitstreams that it does not depend on are not asked for. Raises DecodeError."""

@@ -2,13 +2,16 @@
 
 import io
 import os
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from aecodec import api, atomic, container, geometry
+from aecodec import api, container, geometry, parts
+from aecodec.errors import NotAezError
 from aecodec.geometry import Region
 from aecodec.limits import DEFAULT_LIMITS, Limits
+from aecodec.storage import plain_name, storage_of
 
 File = str | os.PathLike[str] | BinaryIO
 EXTENSION = ".aez"
@@ -29,11 +32,12 @@ def imread(
 
     Parameters
     ----------
-    source : path or binary file
-        The name of a file, or a file that is open for reading.
+    source : path, address or binary file
+        The name of a file, an address such as "s3://bucket/a.aez", which needs fsspec, or a file that is open for
+        reading.
     region : sequence of 4 int, optional
         x, y, width, height in pixels, for that part of the image alone. Of an .aez file only the tiles that it depends
-        on are decoded.
+        on are read and decoded.
     limits : Limits
         What the file may ask for.
     threads : int, optional
@@ -65,13 +69,12 @@ def imread(
     (40, 20, 3)
     """
     if isinstance(source, str | os.PathLike):
-        with open(source, "rb") as file:
-            data = file.read()
+        data = _read(plain_name(os.fspath(source)), region, limits)
     elif hasattr(source, "read"):
         data = source.read()
     else:
         raise TypeError(f"source: {type(source).__name__}, expected a path or an open binary file")
-    if not isinstance(data, bytes):
+    if not isinstance(data, bytes | bytearray):
         raise TypeError(f"source: a file of {type(data).__name__}, expected one that is open for reading bytes")
     if data.startswith(container.SIGNATURE):
         return api.decode(data, region=region, limits=limits, threads=threads)
@@ -83,12 +86,25 @@ def imread(
     return np.array(pixels[area.inside])
 
 
+def _read(name: str, region: tuple[int, int, int, int] | None, limits: Limits) -> bytes | bytearray:
+    """A file; of an .aez file, where there is a region, what that depends on."""
+    storage = storage_of(name)
+    size = None if region is None else storage.size(name)
+    read = partial(storage.read, name)
+    if region is not None and size is not None:
+        try:
+            return parts.read_region(read, size, region, limits, [container.ALPHA]).data
+        except NotAezError:
+            pass
+    return storage.read_all(name)
+
+
 def imwrite(target: File, image: np.ndarray, /, **options: Any) -> None:
     """Write an image as an .aez file; a file of that name is replaced once the new one is complete.
 
     Parameters
     ----------
-    target : path or binary file
+    target : path, address or binary file
         A name that ends in .aez, or a file that is open for writing.
     image : ndarray of uint8
         (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB or (H, W, 4) RGB and alpha.
@@ -109,10 +125,10 @@ def imwrite(target: File, image: np.ndarray, /, **options: Any) -> None:
     ValueError: image.png: expected a name that ends in .aez
     """
     if isinstance(target, str | os.PathLike):
-        name = os.fspath(target)
+        name = plain_name(os.fspath(target))
         if os.path.splitext(name)[1].lower() != EXTENSION:
             raise ValueError(f"{name}: expected a name that ends in {EXTENSION}")
-        atomic.write_file(name, api.encode(image, **options))
+        storage_of(name).write(name, api.encode(image, **options), replace=True)
     elif hasattr(target, "write"):
         target.write(api.encode(image, **options))
     else:

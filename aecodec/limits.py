@@ -18,8 +18,8 @@ class Limits:
     max_tiles: int = 1 << 13
     max_metadata: int = 64 << 20
 
-    def check(self, name: str, needed: int, found: str) -> None:
-        """Raise LimitError if `needed` is above the limit `max_NAME`; `found` is what the message says of it.
+    def check(self, name: str, needed: int, asked: str) -> None:
+        """Raise LimitError if `needed` is above the limit `max_NAME`; `asked` is what the message says of it.
 
         >>> Limits().check("pixels", 400_000_000, "header: 20000x20000 pixels")
         Traceback (most recent call last):
@@ -27,7 +27,7 @@ class Limits:
         """
         allowed = getattr(self, f"max_{name}")
         if needed > allowed:
-            raise LimitError(found, name, allowed, needed)
+            raise LimitError(asked, name, allowed, needed)
 
 
 DEFAULT_LIMITS = Limits()

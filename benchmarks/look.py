@@ -14,7 +14,7 @@ from aecodec.bench.images import SAMPLES, as_rgb, find_images, load_image
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.transforms import synthesise
 from aecodec.exact import webp
-from aecodec.exact.look import worth_trying
+from aecodec.exact.look import photograph_fits, photographic, worth_trying
 from aecodec.families import by_name
 from aecodec.parallel import Workers
 from aecodec.pixels import squared_error
@@ -28,16 +28,17 @@ def rows(path: Path, workers: Workers) -> list[tuple[int, float, float, bool]]:
     encoder = Encoder.of(pixels, 1, model, workers)
     parts = [pixels[tile.pixels] for tile in encoder.latents.tiles]
     exact = workers.map(lambda part: 8.0 * len(webp.encode(part, 1)), parts)
-    found = []
+    tried_tiles = []
     for quality in QUALITIES:
         coder, y_hat, learned = encoder.coder(model.qindex(quality)), np.empty_like(encoder.latents.y), []
         for strip in encoder.refined(coder):
             learned += coder.encode(strip, y_hat[strip.top : strip.top + len(strip.y)])
         decoded = synthesise(y_hat, pixels.shape[:2], coder.point, workers)
         for tile, part, bitstream, bits in zip(encoder.latents.tiles, parts, learned, exact, strict=True):
-            error = coder.point.lmbda * squared_error(decoded[tile.pixels], part) / 3
-            found.append((quality, 8 * len(bitstream) + error, bits, worth_trying(part, len(bitstream))))
-    return found
+            cost = 8 * len(bitstream) + coder.point.lmbda * squared_error(decoded[tile.pixels], part) / 3
+            tried = worth_trying(part, len(bitstream)) and (not photographic(part) or photograph_fits(part, cost))
+            tried_tiles.append((quality, cost, bits, tried))
+    return tried_tiles
 
 
 def run(options: argparse.Namespace) -> None:

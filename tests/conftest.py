@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
+from screens import mixed
 from warm import Starter
 
 import aecodec as package
@@ -64,6 +66,12 @@ def stack() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def mixed_file() -> bytes:
+    """A photograph inside a screenshot, screens.mixed(), at quality 75 of the model that users have."""
+    return package.encode(mixed(), 75)
+
+
+@pytest.fixture(scope="session")
 def environment(weights) -> dict[str, str]:
     """Environment of commands: the small model."""
     ours = {"AECODEC_WEIGHTS": str(weights), "PYTHONPATH": str(TINY.parent.parent), "PYTHONIOENCODING": "utf-8"}
@@ -101,11 +109,11 @@ def aecodec(command, starter):
 
     def run(*arguments, code: int = 0, **options) -> subprocess.CompletedProcess:
         call = command(*arguments)
-        if starter is None or options.keys() - {"input"}:
-            captured = not {"stdout", "stderr"} & options.keys()
-            done = subprocess.run(**call, capture_output=captured, timeout=60, **options)
+        if starter is None or options.keys() - {"input", "stdin", "stdout"}:
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            done = subprocess.run(**call, timeout=60, **pipes | options)
         else:
-            done = starter.run(call["args"][3:], str(call["cwd"]), options.get("input", b""), timeout=60)
+            done = starter.run(call, 60, options.pop("input", b""), **options)
         errors = (done.stderr or b"").decode()
         assert done.returncode == code, errors
         assert "Traceback" not in errors
@@ -114,6 +122,20 @@ def aecodec(command, starter):
         return done
 
     return run
+
+
+@pytest.fixture
+def threads_left():
+    """Names of the threads that have been started since the test began and do not end."""
+    before = set(threading.enumerate())
+
+    def names() -> list[str]:
+        new = set(threading.enumerate()) - before
+        for thread in new:
+            thread.join(10)
+        return [thread.name for thread in new if thread.is_alive()]
+
+    return names
 
 
 @pytest.fixture
@@ -133,13 +155,18 @@ def wrong(capsys):
 
 
 @pytest.fixture
-def shell(tmp_path):
+def shell(tmp_path, starter):
     """Run a line with the shell in a folder, as a user does after `pip install`: with the weights that come with it."""
     tools = tmp_path / "bin"
     tools.mkdir()
-    starts = {"aecodec": '-c "from aecodec.cli import main; main()"', "python": ""}
-    for name, arguments in starts.items():
-        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
+    python, real = f'exec "{sys.executable}"', '-c "from aecodec.cli import main; main()"'
+    warm = f'-I -S "{TINY.parent / "warm.py"}" {starter.address}' if starter else real
+    scripts = {  # which shell it is, is seen in what has started the process
+        "aecodec": f'case "$1" in --*completion) {python} {real} "$@";; *) {python} {warm} "$@";; esac',
+        "python": f'{python} "$@"',
+    }
+    for name, script in scripts.items():
+        (tools / name).write_text(f"#!/bin/sh\n{script}\n")
         (tools / name).chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if name != "AECODEC_WEIGHTS"}
     environment |= {

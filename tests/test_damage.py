@@ -248,8 +248,8 @@ def test_many_damaged_tiles_take_no_more_than_bounded_time(files):
     data = bytearray(container.write(header, [bitstream] * 4000))
     for span in container.read_index(data).tiles[1::2]:
         data[span.offset] ^= 1
-    start = time.perf_counter()
+    start = time.process_time()
     found = aecodec.salvage(data)
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
     assert found.tiles == tuple(range(1, 4000, 2))
     assert (found.pixels[256:512] == found.pixels[256, 0]).all()

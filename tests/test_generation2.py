@@ -8,7 +8,6 @@ keras = pytest.importorskip("keras")
 
 from aecodec.train import checkpoint, entropy_model  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
-from aecodec.train.optimizer import FastMuon  # noqa: E402
 from aecodec.train.photo import Photo, Shape  # noqa: E402
 from aecodec.train.warm import copy_kept  # noqa: E402
 
@@ -102,7 +101,7 @@ def test_a_new_shape_takes_over_what_has_kept_its_shape(tmp_path):
     np.testing.assert_array_equal(np.array(new.scale_net.w_mid), np.eye(16))
     same = model(OLD, 2)
     assert {"analysis", "synthesis", "mean_net", "log_features"} <= set(copy_kept(tmp_path / "a.npz", same))
-    ours, theirs = (m.loss_terms(*map(tf.constant, batch()[:2])) for m in (same, old))
+    ours, theirs = (m.loss_terms(*map(tf.constant, batch(count=1)[:2])) for m in (same, old))
     np.testing.assert_allclose(ours, theirs, rtol=1e-2)
 
 
@@ -119,9 +118,9 @@ def test_a_fixed_overlap_stays_and_all_else_learns():
     made = model(NEW, 0)
     made.fixed_overlap = True
     before = {v.path: np.array(v) for v in made.trainable_variables}
-    stepper = Stepper(made, FastMuon())
+    stepper = Stepper(made, keras.optimizers.SGD())
     for seed in range(2):
-        assert np.isfinite(stepper.step(batch(seed), 1e-3)).all()
+        assert np.isfinite(stepper.step(batch(seed), 0.1)).all()
     still = {v.path for v in made.trainable_variables if np.array_equal(before[v.path], np.array(v))}
     assert [path for path in still if "pre" in path] == [path for path in before if "/pre" in path]
     assert not [path for path in still if "synthesis" in path or "mean_net" in path or "post" in path]

@@ -77,15 +77,15 @@ def test_the_manifest_comes_last_and_other_files_stay(tmp_path, monkeypatch):
     """Whoever is killed in between has weights that are refused, never others than the manifest says."""
     write(tmp_path, "tiny", ENTRY, FILES)
     (tmp_path / "tiny" / "data.csv").write_text("sources")
-    renamed, replace = [], Path.replace
+    renamed, replace = [], os.replace
 
-    def killed(part: Path, path: Path) -> None:
+    def killed(part: str, path: Path) -> None:
         renamed.append(path.name)
         if path.name == "manifest.json":
             raise KeyboardInterrupt
         replace(part, path)
 
-    monkeypatch.setattr(Path, "replace", killed)
+    monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path, "tiny", CHANGED_ENTRY | {"id": 0x8001}, CHANGED)
     assert renamed == [*CHANGED, "manifest.json"]

@@ -1,83 +1,112 @@
-"""aecodec in a process of its own, forked from one that has imported everything: half a second less for each command.
+"""aecodec in processes forked from one that has imported everything: a second less for each command.
+
+    python -I -S warm.py ADDRESS ARGUMENT...    as `aecodec ARGUMENT...`, run by the Starter at this address
 
 What runs is `aecodec.cli.main`, with the arguments, folder, environment and standard streams of the call.
 """
 
-import importlib
 import json
 import os
 import socket
-import subprocess
 import sys
-import tempfile
-import traceback
+
+_LOADED = (
+    *("numpy", "PIL.Image", "ai_edge_litert.interpreter", "aecodec.api", "aecodec.codec.encoder", "aecodec.imagefile"),
+    *("aecodec.cli", "aecodec.cli.find", "aecodec.batch.inputs", "aecodec.cli.tasks", "aecodec.cli.verify"),
+    *("aecodec.cli.batch", "aecodec.cli.outputs", "aecodec.cli.report", "aecodec.classic.codec"),
+)
 
 
 class Starter:
-    """Starts commands where the system can fork; `environment`: of all of them."""
+    """Starts commands where the system can fork; `environment`: of what all of them are forked from."""
 
     def __init__(self, environment: dict[str, str]):
-        self.environment = environment
-        self._socket, other = socket.socketpair()
-        self._server = subprocess.Popen(
-            [sys.executable, __file__, str(other.fileno())], env=environment, pass_fds=[other.fileno()]
-        )
-        other.close()
+        import subprocess
+        import tempfile
 
-    def run(self, arguments: list[str], folder: str, given: bytes, timeout: float) -> subprocess.CompletedProcess:
-        """Run a command to its end, as subprocess.run does. Raises TimeoutError."""
+        self._folder = tempfile.TemporaryDirectory()
+        self.address = os.path.join(self._folder.name, "socket")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._server = subprocess.Popen([sys.executable, __file__, "--serve", self.address], env=environment, **pipes)
+        self._server.stdout.readline()  # says that it is ready
+
+    def run(self, call: dict, timeout: float, given: bytes = b"", stdin=None, stdout=None):
+        """Run a command to its end, as subprocess.run does; streams are files or descriptors. Raises TimeoutError."""
+        import subprocess
+        import tempfile
+
         with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
             source.write(given)
             source.seek(0)
-            call = json.dumps([arguments, folder]).encode() + b"\n"
-            self._socket.settimeout(timeout)
-            socket.send_fds(self._socket, [call], [source.fileno(), out.fileno(), errors.fileno()])
-            code = int(self._socket.recv(16))
+            files = source if stdin is None else stdin, out if stdout is None else stdout, errors
+            streams = [file if isinstance(file, int) else file.fileno() for file in files]
+            code = start(self.address, [call["args"][3:], str(call["cwd"]), call["env"]], streams, timeout)
             out.seek(0)
             errors.seek(0)
-            return subprocess.CompletedProcess(arguments, code, out.read(), errors.read())
+            return subprocess.CompletedProcess(call["args"], code, out.read(), errors.read())
 
     def close(self) -> None:
-        self._socket.close()
-        self._server.wait()
+        self._server.communicate()
+        self._folder.cleanup()
 
 
-def serve(channel: socket.socket) -> None:
-    """Fork for each call that arrives, until the other end is closed."""
-    for module in (
-        "numpy",
-        "PIL.Image",
-        "ai_edge_litert.interpreter",
-        "aecodec.api",
-        "aecodec.imagefile",
-        "aecodec.cli",
-    ):
+def start(address: str, call: list, streams: list[int], timeout: float | None = None) -> int:
+    """Run a command (arguments, folder, environment) with these standard streams; return its exit code."""
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.settimeout(timeout)
+        channel.connect(address)
+        socket.send_fds(channel, [b"\n"], streams)
+        channel.sendall(json.dumps(call).encode() + b"\n")
+        return int(channel.recv(16) or 1)
+
+
+def serve(address: str) -> None:
+    """Fork for each call that arrives, until standard input ends."""
+    import importlib
+    import select
+    import signal
+
+    for module in _LOADED:
         importlib.import_module(module)
-    for name in ("batch", "find", "inputs", "outputs", "report", "tasks"):
-        importlib.import_module(f"aecodec.cli.{name}")
-    while True:
-        call, streams, *_ = socket.recv_fds(channel, 1 << 16, 3)
-        if not call:
-            return
-        while not call.endswith(b"\n"):
-            call += channel.recv(1 << 16)
-        if (child := os.fork()) == 0:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen(64)
+        print("ready", flush=True)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+        while listener in select.select([listener, sys.stdin], [], [])[0]:
+            channel, _ = listener.accept()
+            if not os.fork():
+                listener.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                _answer(channel)
             channel.close()
-            _become(*json.loads(call), streams)
-        for stream in streams:
-            os.close(stream)
-        _, status = os.waitpid(child, 0)
-        channel.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _become(arguments: list[str], folder: str, streams: list[int]) -> None:
+def _answer(channel: socket.socket) -> None:
+    """Run a call in a process of its own, say how it ended, and end."""
+    _, streams, *_ = socket.recv_fds(channel, 1, 3)
+    with channel.makefile("rb") as lines:
+        call = json.loads(lines.readline())
+    if not (child := os.fork()):
+        channel.close()
+        _become(*call, streams)
+    channel.send(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())
+    os._exit(0)
+
+
+def _become(arguments: list[str], folder: str, environment: dict[str, str], streams: list[int]) -> None:
     """Run the command in this process, and end."""
+    import traceback
+
     from aecodec.cli import main
 
     code = 1
     try:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
+            os.close(stream)
+        os.environ.clear()
+        os.environ.update(environment)
         os.chdir(folder)
         sys.argv = ["aecodec", *arguments]
         main()
@@ -93,4 +122,7 @@ def _become(arguments: list[str], folder: str, streams: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    if sys.argv[1] == "--serve":
+        serve(sys.argv[2])
+    else:
+        sys.exit(start(sys.argv[1], [sys.argv[2:], os.getcwd(), dict(os.environ)], [0, 1, 2]))

@@ -84,9 +84,9 @@ class AezPlugin(PluginV3):
         """Return `quality` (1..100) and, where the file has them, `icc_profile`, `exif` and `xmp`, as bytes."""
         _is_batch(index)
         stored = api.read_metadata(self._data)
-        found: dict[str, Any] = {"icc_profile": stored.icc, "exif": stored.exif, "xmp": stored.xmp}
-        found["quality"] = api.read_info(self._data).quality
-        return {name: value for name, value in found.items() if value is not None}
+        tags: dict[str, Any] = {"icc_profile": stored.icc, "exif": stored.exif, "xmp": stored.xmp}
+        tags["quality"] = api.read_info(self._data).quality
+        return {name: value for name, value in tags.items() if value is not None}
 
 
 def _is_batch(index: Any) -> bool:

@@ -186,9 +186,9 @@ def unpack(files: Mapping[int, BytesLike], stack: Stack, threads: int | None) ->
     """
     out = np.empty((stack.count, *stack.image), np.uint8)
     for number, file in files.items():
-        found = shape_of(file)
-        if found != (stack.image if stack.image[2:] != (1,) else stack.image[:2]):
-            raise CorruptError(f"image {number} of the chunk: shape {found}, expected {stack.image}")
+        shape = shape_of(file)
+        if shape != (stack.image if stack.image[2:] != (1,) else stack.image[:2]):
+            raise CorruptError(f"image {number} of the chunk: shape {shape}, expected {stack.image}")
         out[number] = api.decode(file, threads=threads).reshape(stack.image)
     return out.reshape(stack.shape)
 

@@ -45,10 +45,10 @@ def load_image(path: Path, max_side: int | None = None) -> SourceImage:
     Of an image larger than `max_side` pixels on a side the centre is cut out. Raises EncodeError or OSError when it
     cannot be read.
     """
-    from aecodec.imagefile import read_image
+    from aecodec.imagefile import orientation_of, read_image, turned_pixels
 
     image = read_image(path)
-    pixels, note = without_alpha(_upright(image.pixels, image.metadata.exif))
+    pixels, note = without_alpha(turned_pixels(image.pixels, orientation_of(image.metadata.exif)))
     if max_side is not None and max(pixels.shape[:2]) > max_side:
         note = ", ".join(filter(None, (note, f"the centre of {pixels.shape[1]}x{pixels.shape[0]}")))
         pixels = centre(pixels, max_side, max_side)
@@ -81,16 +81,6 @@ def without_alpha(pixels: np.ndarray) -> tuple[np.ndarray, str]:
         pixels = pixels if channels == 2 else pixels[..., :3]
         notes.append("alpha dropped")
     return np.ascontiguousarray(pixels), ", ".join(notes)
-
-
-def _upright(pixels: np.ndarray, exif: bytes | None) -> np.ndarray:
-    if not exif:
-        return pixels
-    from PIL import Image, ImageOps
-
-    image = Image.fromarray(pixels)
-    image.info["exif"] = exif
-    return np.asarray(ImageOps.exif_transpose(image))
 
 
 def as_rgb(pixels: np.ndarray) -> np.ndarray:

@@ -1,11 +1,12 @@
 """The classic autoencoders as a family of models: one quality, grey images, one bitstream for the whole image."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from aecodec.classic import codec
 from aecodec.classic.weights import Classic, classics
+from aecodec.container import Header
 from aecodec.errors import DecodeError, EncodeError
 from aecodec.family import Bitstreams
 from aecodec.geometry import Region
@@ -24,6 +25,9 @@ class ClassicFamily:
         if settings.target.given:
             raise EncodeError(f"{settings.target.given}: model {model.name} has one quality")
         return codec.encode(image, model, settings.chunks, settings.threads)
+
+    def reads(self, header: Header, exact: Collection[int], area: Region) -> range:
+        return range(header.tile_count)
 
     def decode(self, bitstreams: Bitstreams, model: Classic, area: Region, threads: int | None) -> np.ndarray:
         return codec.decode(bitstreams.header, bitstreams.tile(0), model, threads)[area.inside]

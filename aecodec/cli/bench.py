@@ -121,7 +121,7 @@ def bench(
     if len(set(files)) < len(files):
         raise typer.BadParameter("--json, --csv and --html: expected a file for each")
     for name in outputs:
-        _check_output(name, force)  # before the minutes of measuring, not after
+        check_target(name, force)  # before the minutes of measuring, not after
     if plots is not None:
         _check_plots(plots, force)
 
@@ -257,20 +257,6 @@ def _write_plots(folder: Path, report: dict, force: bool) -> None:
 
     for name, data in draw_report(report).items():
         write_output(str(folder / name), data, force)
-
-
-def _check_output(name: str, force: bool) -> None:
-    """Raise OSError for a file that could not be written in the end."""
-    import errno
-
-    check_target(name, force)
-    folder = os.path.dirname(os.path.realpath(name))
-    if name == STANDARD:
-        return
-    if os.path.isdir(name):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(errno.ENOENT, "no such folder", name)
 
 
 @contextmanager

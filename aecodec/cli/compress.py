@@ -2,57 +2,32 @@
 
 import math
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aecodec.cli.messages import parse_size
 from aecodec.cli.options import (
-    Allowed,
-    Force,
+    BatchOptions,
     ImageFiles,
-    Jobs,
-    Json,
-    KeepTimes,
-    LimitOption,
-    OutDir,
-    Quiet,
-    Recursive,
-    SkipExisting,
-    Threads,
     allowed,
-    check_existing,
     complete_models,
+    output_option,
+    with_batch_options,
 )
 from aecodec.settings import DEFAULT_MODEL
 
-if TYPE_CHECKING:
-    import numpy as np
 
-    from aecodec.cli.batch import Progress
-    from aecodec.cli.report import Made
-    from aecodec.cli.tasks import Task
-    from aecodec.container.metadata import Metadata
-    from aecodec.imagefile import DecodedImage
-    from aecodec.limits import Limits
-
-_SMALL = 256 * 256  # pixels, for which threads take longer than they save
-
-
+@with_batch_options
 def compress(
     inputs: ImageFiles,
     output: Annotated[
         str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
+        output_option(
             help="File, existing folder, or - for standard output; one input may be followed by a file OUT.aez without "
             "-o. Default: beside each input, as .aez.",
         ),
     ] = None,
-    out_dir: OutDir = None,
     quality: Annotated[
         float | None,
         typer.Option(
@@ -171,12 +146,6 @@ def compress(
             help="Take what there is of an image whose file ends too early, and exit with status 1. Default: an error.",
         ),
     ] = False,
-    recursive: Recursive = False,
-    jobs: Jobs = 1,
-    threads: Threads = None,
-    force: Force = False,
-    skip_existing: SkipExisting = False,
-    keep_times: KeepTimes = True,
     verify: Annotated[
         bool,
         typer.Option(
@@ -185,9 +154,8 @@ def compress(
             "not written. Default: not.",
         ),
     ] = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
-    limit: LimitOption = None,
+    *,
+    options: BatchOptions,
 ) -> None:
     """Compress images to .aez files.
 
@@ -206,9 +174,9 @@ def compress(
       aecodec compress photos -r --out-dir packed -j 2    a whole tree
       aecodec compress 'photos/*.jpg' --skip-existing     the rest of an earlier run
     """
-    from aecodec.cli.batch import batch, share_of_threads
+    from aecodec.batch.jobs import Compress
+    from aecodec.cli.batch import batch
     from aecodec.cli.find import AEZ, find
-    from aecodec.cli.report import Report
     from aecodec.cli.tasks import pair, plan
     from aecodec.imagefile import extensions
 
@@ -223,49 +191,43 @@ def compress(
             raise typer.BadParameter(f"{value} is not a number above 0", param_hint=name)
     if lossless and model != DEFAULT_MODEL:
         raise typer.BadParameter("not together with --lossless", param_hint="--model")
-    check_existing(force, skip_existing)
     if resize is not None and max_size is not None:
         raise typer.BadParameter("not together with --max-size", param_hint="--resize")
     if linear_light and resize is None and max_size is None:
         raise typer.BadParameter("expected --resize or --max-size with it", param_hint="--linear-light")
     size = None if resize is None else _numbers(resize)
 
-    inputs, output = pair(inputs, output, out_dir, AEZ)
-    _check_name(output, force)
-    search = find(inputs, extensions(), recursive)
-    tasks = plan(inputs, search.files, output, out_dir, ".aez")
-    jobs = max(1, min(jobs, len(tasks)))
-    options = {
+    inputs, output = pair(inputs, output, options.out_dir, AEZ)
+    _check_name(output, options.force)
+    search = find(inputs, extensions(), options.recursive)
+    tasks = plan(inputs, search.files, output, options.out_dir, ".aez")
+    encoding = {
         "quality": quality,
         "target_size": target_size,
         "target_bpp": target_bpp,
         "target_psnr": target_psnr,
         "lossless": lossless,
         "effort": effort,
-        "threads": share_of_threads(threads, jobs),
         "model": model,
         "keep_hidden": keep_hidden,
     }
-    job = _Compress(options, verify, allowed(limit), depth is not None, salvage, strip, size, max_size, linear_light)
-    batch(
-        tasks,
-        job,
-        Report(len(tasks), quiet, as_json, search.others),
-        force=force,
-        skip_existing=skip_existing,
-        jobs=jobs,
-        out_dir=out_dir,
-        keep_times=keep_times,
-    )
+    limits, max_file = allowed(options.limit)
 
+    def job(threads: int) -> Compress:
+        return Compress(
+            encoding | {"threads": threads},
+            verify=verify,
+            limits=limits,
+            max_file=max_file,
+            to_8_bits=depth is not None,
+            salvage=salvage,
+            strip=strip,
+            size=size,
+            max_size=max_size,
+            linear_light=linear_light,
+        )
 
-def _check_tiles(pixels: "np.ndarray", limits: "Limits") -> None:
-    """Raise LimitError for what would be refused when it is read again, before the work."""
-    from aecodec.container import Header
-    from aecodec.geometry import TILE_PIXELS
-
-    count = Header(0, pixels.shape[1], pixels.shape[0], 3, 0, TILE_PIXELS).tile_count
-    limits.check("tiles", count, f"header: {count} tiles")
+    batch(tasks, job, options, search.others)
 
 
 def _numbers(size: str) -> tuple[int, int]:
@@ -288,76 +250,3 @@ def _check_name(output: str | None, force: bool) -> None:
     if not os.path.isdir(output):
         reason = f"{printable(output)}: compress writes .aez files; name it so, or use --force"
         raise typer.BadParameter(reason, param_hint="-o")
-
-
-@dataclass(frozen=True)
-class _Compress:
-    """The job. `options` are those of `aecodec.encode`."""
-
-    options: dict
-    verify: bool
-    allowed: Allowed
-    to_8_bits: bool
-    salvage: bool
-    strip: bool
-    size: tuple[int, int] | None
-    max_size: int | None
-    linear_light: bool
-
-    def __call__(self, task: "Task", progress: "Progress") -> "Made":
-        import io
-
-        from aecodec.api import encode, read_metadata
-        from aecodec.cli.inputs import read_input
-        from aecodec.cli.report import Made, change_line
-        from aecodec.cli.verify import check_result
-        from aecodec.errors import CorruptError
-        from aecodec.imagefile import read_image
-        from aecodec.progress import reporting
-
-        limits, max_file = self.allowed
-        source = read_input(task.source, max_file)
-        image = read_image(io.BytesIO(source), limits, to_8_bits=self.to_8_bits, salvage=self.salvage)
-        pixels, metadata = self._prepared(image)
-        searches = any(self.options[name] for name in ("target_size", "target_bpp", "target_psnr"))
-        small = {"threads": 1} if pixels.shape[0] * pixels.shape[1] <= _SMALL else {}
-        _check_tiles(pixels, limits)
-        pixel_count = pixels.shape[0] * pixels.shape[1]
-        progress(0, pixel_count)
-        # A search for a target takes several runs, and how many is not known before.
-        with reporting(lambda share: progress(0 if searches else share, pixel_count)):
-            data = encode(pixels, metadata=metadata, **self.options | small)
-        read_metadata(data, limits=limits)  # a file that is read only with --limit is written only with it
-        height, width = pixels.shape[:2]
-        line, fields = change_line(width, height, len(source), len(data), bpp=True), {}
-        fields["bpp"] = round(8 * len(data) / (width * height), 6)
-        if self.verify:
-            hidden = self.options["keep_hidden"] or self.options["lossless"]
-            psnr = check_result(data, pixels, metadata, limits, self.options["threads"], hidden)
-            exact = psnr == math.inf
-            if self.options["lossless"] and not exact:
-                raise CorruptError(f"result: decodes to other colours, {psnr:.2f} dB, expected the same")
-            fields["psnr"] = None if exact else round(psnr, 4)
-            line += ", no loss" if exact else f", {psnr:.2f} dB"
-        notes = [image.note] if image.note else []
-        if image.left_out and not self.strip:
-            notes.append(f"left out: {', '.join(image.left_out)}")
-        return Made(data, len(source), width, height, line, fields, tuple(notes), int(image.damaged))
-
-    def _prepared(self, image: "DecodedImage") -> "tuple[np.ndarray, Metadata]":
-        """Turned, if Exif is left out, and at the size that is asked for."""
-        from aecodec.imagefile import orientation_of, turned_pixels
-        from aecodec.imagefile.resize import fitting, resized
-
-        pixels, metadata = image.pixels, image.metadata
-        orientation = orientation_of(metadata.exif)
-        if self.strip:
-            pixels = turned_pixels(pixels, orientation)
-            metadata = metadata._replace(exif=None, xmp=None)
-        height, width = pixels.shape[:2]
-        if self.size is not None:
-            sideways = orientation > 4 and not self.strip
-            width, height = reversed(self.size) if sideways else self.size
-        elif self.max_size is not None:
-            width, height = fitting(width, height, self.max_size)
-        return resized(pixels, width, height, self.linear_light), metadata

@@ -1,50 +1,32 @@
 """aecodec decompress: .aez files to images."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aecodec.cli.options import (
     AezFiles,
-    Allowed,
-    Force,
-    Jobs,
-    Json,
-    KeepTimes,
-    LimitOption,
-    OutDir,
-    Quiet,
-    Recursive,
-    SkipExisting,
-    Threads,
+    BatchOptions,
     allowed,
-    check_existing,
+    output_option,
+    with_batch_options,
 )
-
-if TYPE_CHECKING:
-    from aecodec.cli.batch import Progress
-    from aecodec.cli.report import Failed, Made
-    from aecodec.cli.tasks import Task
 
 
 def _complete_formats(incomplete: str) -> list[str]:
     return [name for name in ("png", "jpg", "webp", "avif", "tif", "bmp", "ppm") if name.startswith(incomplete)]
 
 
+@with_batch_options
 def decompress(
     inputs: AezFiles,
     output: Annotated[
         str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
+        output_option(
             help="File, whose extension is the format; existing folder; or - for standard output; one input may be "
             "followed by the name of an image without -o. Default: beside each input.",
         ),
     ] = None,
-    out_dir: OutDir = None,
     kind: Annotated[
         str | None,
         typer.Option(
@@ -83,15 +65,8 @@ def decompress(
             "damaged file is not written.",
         ),
     ] = False,
-    recursive: Recursive = False,
-    jobs: Jobs = 1,
-    threads: Threads = None,
-    force: Force = False,
-    skip_existing: SkipExisting = False,
-    keep_times: KeepTimes = True,
-    quiet: Quiet = False,
-    as_json: Json = False,
-    limit: LimitOption = None,
+    *,
+    options: BatchOptions,
 ) -> None:
     """Decompress .aez files to images.
 
@@ -108,38 +83,31 @@ def decompress(
       aecodec decompress damaged.aez --salvage
       aecodec decompress photo.aez -o - --format ppm | cjpeg > photo.jpg
     """
-    from aecodec.cli.batch import batch, share_of_threads
+    from aecodec.batch.jobs import Decompress
+    from aecodec.cli.batch import batch
     from aecodec.cli.find import AEZ, find
     from aecodec.cli.messages import STANDARD
-    from aecodec.cli.report import Report
     from aecodec.cli.tasks import pair, plan
     from aecodec.imagefile import EXTENSIONS, LOSSY, format_of
 
     if region is not None and salvage:
         raise typer.BadParameter("not together with --region", param_hint="--salvage")
-    check_existing(force, skip_existing)
     extension = _extension(kind)
-    inputs, output = pair(inputs, output, out_dir, EXTENSIONS)
-    search = find(inputs, AEZ, recursive)
-    tasks = plan(inputs, search.files, output, out_dir, extension)
+    inputs, output = pair(inputs, output, options.out_dir, EXTENSIONS)
+    search = find(inputs, AEZ, options.recursive)
+    tasks = plan(inputs, search.files, output, options.out_dir, extension)
     named = output is not None and output != STANDARD and any(task.target == output for task in tasks)
     if kind is not None and named:
         raise typer.BadParameter(f"not together with the name of a file, {output}", param_hint="--format")
     written = format_of(output if named and output else f"image{extension}")
     if quality is not None and written not in LOSSY:
         raise typer.BadParameter(f"{written} has no quality, expected --format jpg, webp or avif", param_hint="-q")
-    jobs = max(1, min(jobs, len(tasks)))
-    wanted, share = None if region is None else _numbers(region), share_of_threads(threads, jobs)
-    job = _Decompress(extension, quality, wanted, salvage, share, allowed(limit))
+    wanted, allowance = None if region is None else _numbers(region), allowed(options.limit)
     batch(
         tasks,
-        job,
-        Report(len(tasks), quiet, as_json, search.others),
-        force=force,
-        skip_existing=skip_existing,
-        jobs=jobs,
-        out_dir=out_dir,
-        keep_times=keep_times,
+        lambda threads: Decompress(extension, quality, wanted, salvage, threads, *allowance),
+        options,
+        search.others,
     )
 
 
@@ -167,50 +135,3 @@ def _numbers(region: str) -> tuple[int, ...]:
     if len(numbers) != 4:
         raise typer.BadParameter(f"{region!r}, expected four whole numbers X,Y,W,H", param_hint="--region")
     return numbers
-
-
-@dataclass(frozen=True)
-class _Decompress:
-    """The job."""
-
-    extension: str  # of what goes to standard output
-    quality: int | None
-    region: tuple[int, ...] | None
-    salvage: bool
-    threads: int
-    allowed: Allowed
-
-    def __call__(self, task: "Task", progress: "Progress") -> "Made | Failed":
-        from aecodec import container
-        from aecodec.api import decode, read_metadata
-        from aecodec.cli.inputs import read_aez
-        from aecodec.cli.messages import STANDARD
-        from aecodec.cli.report import Failed, Made, change_line
-        from aecodec.damage import salvage
-        from aecodec.geometry import checked_region
-        from aecodec.imagefile import format_of, pack_image
-
-        kind = format_of(f"image{self.extension}" if task.target == STANDARD else task.target)
-        limits, max_file = self.allowed
-        data = read_aez(task.source, max_file)
-        header = container.read_header(data)
-        width, height, part = header.width, header.height, ""
-        damage: tuple[str, ...] = ()
-        if self.region is not None:
-            try:
-                checked_region(self.region, width, height)
-            except ValueError as error:
-                return Failed(str(error), 2)
-            x, y, *size = self.region
-            part = f" at {x},{y} of {width}x{height}"
-            width, height = size
-        progress(0, width * height)
-        if self.salvage:
-            pixels, metadata, _, damage = salvage(data, limits=limits, threads=self.threads)
-        else:
-            pixels = decode(data, region=self.region, limits=limits, threads=self.threads)
-            metadata = read_metadata(data, limits=limits)
-        packed = pack_image(pixels, metadata, kind, self.quality)
-        lost = [f"left out, because {kind} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
-        line = change_line(width, height, len(data), len(packed.data)).replace(",", f"{part},", 1)
-        return Made(packed.data, len(data), width, height, line, {}, (*damage, *lost), 1 if damage else 0)

@@ -1,9 +1,11 @@
 """aecodec export: turn a training run into weights that compress and decompress use."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from aecodec.cli.options import Json, Quiet
 
 
 def _model_id(text: str) -> int:
@@ -40,55 +42,60 @@ def export(
         Path | None,
         typer.Option(help="photo: CSV file with source and licence of the images, kept beside the weights."),
     ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Write weights and their manifest: of photo LiteRT graphs, scale net and tables; of a classic one what train made.
 
     The classic ones go into the folder classic below OUT.
     """
+    import json
+
     from aecodec.classic.train import install as classic
     from aecodec.cli.messages import check_folders, fail, say
-    from aecodec.cli.silence import calm
+    from aecodec.cli.outputs import write_line
     from aecodec.errors import AezError
+    from aecodec.model.weights import weights_folder
+    from aecodec.train.manifest import next_id, write
 
-    if (run / classic.ENTRY).exists():
-        try:
-            name, number, size = classic.install(run, out / "classic", number)
-        except (AezError, OSError) as e:
-            fail(str(e))
-        say(f"{out / 'classic' / name}: model id 0x{number:04x}, {size} bytes")
-        _say_where_used(out)
-        return
-    if data is None:
+    classic_run, folder = (run / classic.ENTRY).exists(), out
+    if data is None and not classic_run:
         fail(f"{run}: no finished run of a classic model, and photo needs --data, a folder of images", code=2)
     check_folders({"--data": data})
+    try:
+        if classic_run or data is None:
+            folder = out / "classic"
+            name, number, size = classic.install(run, folder, number)
+        else:
+            number = next_id(out) if number is None else number
+            entry, files = _build_photo(name, number, run, data, images)
+            if sources:
+                files["data.csv"] = sources.read_bytes()
+            write(out, name, entry, files)
+            size = sum(map(len, files.values()))
+    except (AezError, OSError, ValueError) as e:
+        fail(str(e))
+    if as_json:
+        write_line(json.dumps({"output": str(folder / name), "model": name, "id": number, "bytes": size}))
+    elif not quiet:
+        say(f"{folder / name}: model id 0x{number:04x}, {size} bytes")
+        if out.resolve() != weights_folder().resolve():
+            say(f"used where the environment has AECODEC_WEIGHTS={out.resolve()}; now it is {weights_folder()}")
+
+
+def _build_photo(name: str, number: int, run: Path, data: Path, images: int) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The entry in the manifest and the files of a model of photo."""
+    from aecodec.cli.messages import fail
+    from aecodec.cli.silence import calm
+
     try:
         with calm():
             from aecodec.train import export as exporting
         from aecodec.train.data import image_files, load_images
     except ImportError as e:
         fail(f"exporting needs the extra 'train': pip install 'aecodec[train]' ({e})")
-
-    try:
-        path = run if run.is_file() else run / "average.npz"
-        model, meta = exporting.load_trained(path)
-        files = image_files(data)
-        chosen = load_images(files[:: max(1, len(files) // images)][:images])
-        number = exporting.next_id(out) if number is None else number
-        entry, files_of_model = exporting.build(model, name, number, chosen, exporting.quality_scale(model.shape))
-        entry["training"] = {k: meta[k] for k in ("phase", "position", "val") if k in meta}
-        if sources:
-            files_of_model["data.csv"] = sources.read_bytes()
-        exporting.write(out, name, entry, files_of_model)
-    except (AezError, OSError, ValueError) as e:
-        fail(str(e))
-    say(f"{out / name}: model id 0x{number:04x}, {sum(map(len, files_of_model.values()))} bytes")
-    _say_where_used(out)
-
-
-def _say_where_used(out: Path) -> None:
-    """Say it where compress and decompress would go on with other weights."""
-    from aecodec.cli.messages import say
-    from aecodec.model.weights import weights_folder
-
-    if out.resolve() != weights_folder().resolve():
-        say(f"used where the environment has AECODEC_WEIGHTS={out.resolve()}; now it is {weights_folder()}")
+    model, meta = exporting.load_trained(run if run.is_file() else run / "average.npz")
+    paths = image_files(data)
+    chosen = load_images(paths[:: max(1, len(paths) // images)][:images])
+    entry, files = exporting.build(model, name, number, chosen, exporting.quality_scale(model.shape))
+    return entry | {"training": {key: meta[key] for key in ("phase", "position", "val") if key in meta}}, files

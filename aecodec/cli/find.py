@@ -5,10 +5,7 @@ Patterns are expanded here too, because not every shell does it. They mean what 
 matches, brackets stand for themselves.
 """
 
-import glob
 import os
-import re
-import stat
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -16,21 +13,23 @@ from typing import NamedTuple
 
 import typer
 
-from aecodec.cli.inputs import descriptor_of
-from aecodec.cli.messages import STANDARD
+from aecodec.batch.inputs import STANDARD, descriptor_of
+from aecodec.storage import storage_of
+from aecodec.storage.local import MAGIC
 
 AEZ = frozenset({".aez"})
-_MAGIC = re.compile(r"[*?\[]")
-_SEPARATOR = r"[/\\]" if os.name == "nt" else "/"
-_ANY_FOLDERS = re.compile(rf"(?:^|(?<={_SEPARATOR}))\*\*(?:{_SEPARATOR}+|$)")
 
 
 class Found(NamedTuple):
-    """`name`: a file; `below`: its path below the folder or pattern it comes from; `problem`: why it is left out."""
+    """`name`: a file; `below`: its path below the folder or pattern it comes from; `problem`: why it is left out.
+
+    `size`: bytes, where a listing has them.
+    """
 
     name: str
     below: str = ""
     problem: str = ""
+    size: int | None = None
 
 
 class Search(NamedTuple):
@@ -53,97 +52,62 @@ def find(inputs: list[str], extensions: Collection[str], recursive: bool = False
         raise typer.BadParameter("standard input is a terminal, expected a file or a pipe", param_hint="IN")
     search = Search([], Counter())
     for name in inputs:
-        if os.path.isdir(name):
-            search.files.extend(_in_folder(name, "", extensions, recursive, search.others))
-        elif name == STANDARD or os.path.lexists(name) or not _MAGIC.search(name):
-            search.files.append(Found(name, os.path.basename(name)))
-        else:
-            search.files.extend(_of_pattern(name, extensions, recursive, search.others))
+        storage = storage_of(name)
+        try:
+            if name == STANDARD:
+                search.files.append(Found(name, name))
+            elif storage.is_folder(name):
+                search.files.extend(_in_folder(name, "", extensions, recursive, search.others))
+            elif storage.is_pattern(name):
+                search.files.extend(_of_pattern(name, extensions, recursive, search.others))
+            else:
+                search.files.append(Found(name, storage.basename(name)))
+        except OSError as error:
+            search.files.append(Found(name, problem=_reason(error)))
     return search
 
 
 def _of_pattern(pattern: str, extensions: Collection[str], recursive: bool, others: Counter[str]) -> Iterator[Found]:
-    typed = pattern
-    if not (matches := sorted(set(_matches(pattern)))):
+    typed, storage = pattern, storage_of(pattern)
+    if not (matches := storage.matches(pattern)):
         pattern = pattern.replace("[", "[[]")  # brackets that stand for themselves
-        matches = sorted(set(_matches(pattern)))
+        matches = storage.matches(pattern)
     if not matches:
         yield Found(typed, problem="no file matches")
         return
     plain = pattern.replace("[[]", "\0")
-    root = os.path.dirname(_MAGIC.split(plain, maxsplit=1)[0].replace("\0", "["))
+    root = os.path.dirname(MAGIC.split(plain, maxsplit=1)[0].replace("\0", "["))
     for match in matches:
-        below = os.path.relpath(match, root or os.curdir)
-        if below.startswith(os.pardir):
-            below = os.path.basename(match)
-        if os.path.isdir(match):
+        below = storage.below(match, root)
+        if storage.is_folder(match):
             yield from _in_folder(match, below, extensions, recursive, others)
         else:
             yield Found(match, below)
-
-
-def _matches(pattern: str) -> Iterator[str]:
-    """Yield the names that match; unlike in glob, `**` ends where links go round in a circle."""
-    parts = _ANY_FOLDERS.split(pattern, maxsplit=1)
-    if len(parts) == 1:
-        yield from glob.iglob(pattern)
-        return
-    before, after = parts
-    for start in glob.iglob(before) if before else [""]:
-        for folder, names in _walk(start, True, []):
-            if after:
-                yield from _matches(os.path.join(glob.escape(folder), after))
-            else:
-                yield from (os.path.join(folder, name) for name in names)
 
 
 def _in_folder(
     folder: str, below: str, extensions: Collection[str], recursive: bool, others: Counter[str]
 ) -> Iterator[Found]:
     """Yield the files of a folder by extension. A folder in which there are none is a problem."""
-    none = True
-    errors: list[OSError] = []
-    for path, names in _walk(folder, recursive, errors):
-        inside = os.path.join(below, os.path.relpath(path, folder)) if path != folder else below
-        for name in names:
+    storage, errors = storage_of(folder), list[OSError]()
+    none, deeper = True, False
+    for path, inside, files, deeper_here in storage.walk(folder, recursive, errors):
+        deeper |= deeper_here
+        for name, size in files.items():
             extension = os.path.splitext(name)[1].lower()
             if extension in extensions:
                 none = False
-                yield Found(os.path.join(path, name), os.path.join(inside, name))
+                yield Found(storage.join(path, name), os.path.join(below, inside, name), size=size)
             elif extensions is not AEZ and extension not in AEZ:  # results lie beside their inputs
                 others[extension or "without extension"] += 1
     for error in errors:
         none = False
-        yield Found(os.fspath(error.filename), problem=(error.strerror or str(error)).lower())
+        yield Found(os.fspath(error.filename), problem=_reason(error))
     if none:
         kind = ".aez files" if extensions is AEZ else "images"
-        with os.scandir(folder) as entries:
-            deeper = not recursive and any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
-        hint = ", use --recursive for the folders in it" if deeper else ""
+        hint = ", use --recursive for the folders in it" if deeper and not recursive else ""
         yield Found(folder, problem=f"no {kind} in this folder{hint}")
 
 
-def _walk(top: str, recursive: bool, errors: list[OSError]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder with the names of its files; those that begin with a dot, pipes and devices are left out.
-
-    Links to folders are followed, but no folder is entered twice.
-    """
-    seen = set()
-    for path, folders, names in os.walk(top or os.curdir, onerror=errors.append, followlinks=True):
-        real = os.path.realpath(path)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
-        shown = os.path.relpath(path, os.curdir) if not top else path
-        files = sorted(name for name in names if not name.startswith(".") and _is_file(os.path.join(path, name)))
-        yield "" if shown == os.curdir and not top else shown, files
-
-
-def _is_file(name: str) -> bool:
-    """Whether it can be read as a file, or says why not when it is opened; no pipes and devices."""
-    try:
-        return stat.S_ISREG(os.stat(name).st_mode)
-    except OSError:
-        return True
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -28,11 +28,12 @@ def info(
       aecodec info --json photo.aez | jq .bpp
       aecodec info -r packed
     """
+    from aecodec.batch.inputs import read_aez_head
+    from aecodec.batch.jobs import Task
     from aecodec.cli.find import AEZ, find
-    from aecodec.cli.inputs import read_aez
     from aecodec.cli.messages import STANDARD, title
     from aecodec.cli.outputs import write_line
-    from aecodec.cli.tasks import Task, run
+    from aecodec.cli.tasks import run
 
     limits, max_file = allowed(limit)
 
@@ -42,24 +43,27 @@ def info(
         from aecodec.api import read_info
         from aecodec.errors import CorruptError, TruncatedError
 
-        data = read_aez(task.source, max_file)
+        (data, size, read), _ = read_aez_head(task.source, limits, max_file)
         about = read_info(data, limits=limits)
         if not quiet:
-            write_line(json.dumps(_fields(task.source, about)) if as_json else _describe(title(task.source), about))
-        if len(data) != about.size:
-            error = TruncatedError if len(data) < about.size else CorruptError
-            raise error(f"file: {len(data)} bytes, expected {about.size}")
+            fields = _fields(task.source, about, read)
+            write_line(json.dumps(fields) if as_json else _describe(title(task.source), about, read))
+        if size != about.size:
+            error = TruncatedError if size < about.size else CorruptError
+            raise error(f"file: {size} bytes, expected {about.size}")
 
-    run([Task(name, STANDARD, problem) for name, _, problem in find(inputs, AEZ, recursive).files], job)
+    files = find(inputs, AEZ, recursive).files
+    run([Task(name, STANDARD, problem) for name, _, problem, _ in files], job)
 
 
-def _fields(source: str, about: "Info") -> dict[str, object]:
+def _fields(source: str, about: "Info", read: int) -> dict[str, object]:
     from dataclasses import asdict
 
-    return {"file": source, **asdict(about), "bpp": round(8 * about.size / (about.width * about.height), 6)}
+    bpp = round(8 * about.size / (about.width * about.height), 6)
+    return {"file": source, **asdict(about), "bpp": bpp, "read_bytes": read}
 
 
-def _describe(name: str, about: "Info") -> str:
+def _describe(name: str, about: "Info", read: int) -> str:
     from aecodec.cli.report import size_line
 
     unknown = "of exact tiles" if about.exact == about.tiles else "its model has one" if about.model else "unknown"
@@ -76,5 +80,6 @@ def _describe(name: str, about: "Info") -> str:
             f"  quality  {quality}",
             f"  tiles    {tiles}",
             f"  chunks   {chunks}",
+            f"  read     {read:,} bytes",
         ]
     )

@@ -1,6 +1,5 @@
 """What the commands say: a line on standard error for each thing, with numbers as people write them."""
 
-import os
 import re
 import sys
 from collections.abc import Mapping
@@ -10,9 +9,10 @@ from typing import NoReturn
 
 import typer
 
-from aecodec.errors import AezError, LimitError, printable
+from aecodec.batch.inputs import STANDARD
+from aecodec.errors import explain, printable
 
-STANDARD = "-"  # standard input or output, where the name of a file is expected
+__all__ = ["STANDARD", "about", "amount", "check_folders", "explain", "fail", "parse_size", "say", "title"]
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)", re.ASCII)
@@ -49,25 +49,6 @@ def about(source: str, line: str) -> str:
     return line if line.startswith(f"{name}: ") else f"{name}: {line}"
 
 
-def explain(error: BaseException) -> str | None:
-    """Return the line for an error that comes from the input, the disk or the memory, None for one that is ours.
-
-    >>> explain(FileNotFoundError(2, "No such file or directory", "a.png"))
-    'a.png: no such file or directory'
-    """
-    if isinstance(error, LimitError):
-        return f"{error.found}, limit {error.allowed}: allow it with --limit {error.name}={error.needed}"
-    if isinstance(error, AezError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "out of memory"
-    if isinstance(error, OSError):
-        reason = (error.strerror or str(error) or type(error).__name__).lower()
-        named = isinstance(error.filename, str | bytes)
-        return f"{printable(os.fsdecode(error.filename))}: {reason}" if named else reason
-    return None
-
-
 def parse_size(text: str) -> int:
     """Return bytes: a number, maybe with kB, MB or GB (powers of 1000) or KiB, MiB or GiB (of 1024).
 
@@ -91,15 +72,3 @@ def amount(size: int) -> str:
         return f"{size} bytes"
     unit = "kB" if size < 999_950 else "MB" if size < 999_950_000 else "GB"
     return f"{size / _UNITS[unit.lower()]:.1f} {unit}"
-
-
-def saving(before: int, after: int) -> str:
-    """Return how much smaller a file has become, in percent of what it was.
-
-    >>> saving(6_075_543, 1_210_960), saving(100, 250), saving(0, 9)
-    ('80 % saved', '150 % more', '')
-    """
-    if not before:
-        return ""
-    percent = 100 * (before - after) / before
-    return f"{percent:.0f} % saved" if percent >= 0 else f"{-percent:.0f} % more"

@@ -4,12 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aecodec.cli.options import Quiet
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="All that the manifests say, as one JSON object.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """List the installed models: what they are made for, how large they are, what they reach on their test images.
 
@@ -33,6 +36,8 @@ def models(
         everything[name] = net.entry | {"weights": size}
         what, data, latents, reached = net.describe()
         rows.append((name, f"0x{net.id:04x}", what, data, latents, str(size), reached))
+    if quiet:
+        return
     if as_json:
         text = json.dumps(everything, indent=1)
     else:

@@ -1,32 +1,55 @@
 """Options that several commands have, with their help."""
 
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from aecodec.batch.inputs import MAX_FILE
 from aecodec.cli.messages import parse_size
 from aecodec.limits import Limits
+from aecodec.storage import plain_name
 
-MAX_FILE = 1 << 31  # bytes of an input
 _DEFAULTS: dict[str, Any] = {field.name.removeprefix("max_"): field.default for field in fields(Limits)}
 _DEFAULTS["file"] = MAX_FILE
+
+
+def _plain_names(names: list[str] | None) -> list[str] | None:
+    return names and [plain_name(name) for name in names]
+
+
+def _plain(name: str | None) -> str | None:
+    return name and plain_name(name)
+
 
 AezFiles = Annotated[
     list[str],
     typer.Argument(
         metavar="IN",
-        help="Files in .aez format, folders of them, patterns such as '*.aez' in quotes, or - for standard input.",
+        callback=_plain_names,
+        help="Files in .aez format, folders of them, patterns such as '*.aez' in quotes, addresses such as "
+        "s3://bucket/folder/, or - for standard input.",
     ),
 ]
 ImageFiles = Annotated[
     list[str],
     typer.Argument(
         metavar="IN",
-        help="Images, folders of images, patterns such as '*.png' in quotes, or - for standard input.",
+        callback=_plain_names,
+        help="Images, folders of images, patterns such as '*.png' in quotes, addresses such as s3://bucket/folder/, or "
+        "- for standard input.",
     ),
 ]
+
+
+def output_option(help: str) -> Any:
+    """`--output` with the help of a command."""
+    return typer.Option("--output", "-o", metavar="OUT", callback=_plain, help=help)
+
+
 Recursive = Annotated[
     bool, typer.Option("--recursive", "-r", help="Look into the folders inside of folders too. Default: not.")
 ]
@@ -35,19 +58,20 @@ OutDir = Annotated[
     typer.Option(
         "--out-dir",
         metavar="DIR",
-        help="Write into this folder, which is made if need be. What is found in a folder or by a pattern keeps its "
-        "place below it: of the folder photos, photos/2024/a goes to DIR/2024/a. Default: beside each input.",
+        callback=_plain,
+        help="Write into this folder or address, which is made if need be. What is found in a folder or by a pattern "
+        "keeps its place below it: of the folder photos, photos/2024/a goes to DIR/2024/a. Default: beside each input.",
     ),
 ]
 Jobs = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--jobs",
         "-j",
         metavar="N",
         min=1,
-        help="Files at once, each with its share of the threads; memory grows with N. Default: 1.",
-        show_default=False,
+        help="Files at once, each with its share of the threads; memory grows with N. Default: 1; with --cluster local "
+        "a process for each core.",
     ),
 ]
 Threads = Annotated[
@@ -95,6 +119,58 @@ LimitOption = Annotated[
 ]
 
 
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="local|ADDRESS",
+        help="Work on a Dask cluster: local for one of --jobs processes on this machine, or the address of a scheduler "
+        "as in tcp://host:8786, whose workers reach inputs and outputs by the same names. Default: in this process.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """The options of the commands that make a file of each input."""
+
+    out_dir: OutDir = None
+    recursive: Recursive = False
+    jobs: Jobs = None
+    threads: Threads = None
+    cluster: Cluster = None
+    force: Force = False
+    skip_existing: SkipExisting = False
+    keep_times: KeepTimes = True
+    quiet: Quiet = False
+    as_json: Json = False
+    limit: LimitOption = None
+
+    def check(self) -> None:
+        """Raise typer.BadParameter for two answers to one question."""
+        if self.force and self.skip_existing:
+            raise typer.BadParameter("not together with --force", param_hint="--skip-existing")
+        allowed(self.limit)
+
+
+def with_batch_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `BatchOptions` after its own; it gets them as its argument `options`."""
+    shared = {field.name: (field.type, field.default) for field in fields(BatchOptions)}
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        options = BatchOptions(**{name: values.pop(name) for name in shared})
+        options.check()
+        command(**values, options=options)
+
+    keyword = Parameter.KEYWORD_ONLY
+    own = [p for p in signature(command).parameters.values() if p.name != "options"]
+    more = [Parameter(name, keyword, default=default, annotation=kind) for name, (kind, default) in shared.items()]
+    run.__signature__ = Signature([*own, *more])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in (*own, *more)}
+    return run
+
+
 class Allowed(NamedTuple):
     """What a command takes on. `limits`: of the library; `file`: bytes of an input."""
 
@@ -120,12 +196,6 @@ def allowed(values: list[str] | None) -> Allowed:
             raise typer.BadParameter(reason, param_hint="--limit") from None
     file = limits.pop("file")
     return Allowed(Limits(**{f"max_{name}": number for name, number in limits.items()}), file)
-
-
-def check_existing(force: bool, skip_existing: bool) -> None:
-    """Raise typer.BadParameter for two answers to one question."""
-    if force and skip_existing:
-        raise typer.BadParameter("not together with --force", param_hint="--skip-existing")
 
 
 def complete_models(incomplete: str) -> Iterator[str]:

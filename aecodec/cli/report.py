@@ -7,37 +7,13 @@ import json
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from aecodec.cli.messages import about, amount, saving, say, title
+from aecodec.batch.jobs import Failed, Made, saving
+from aecodec.cli.messages import about, amount, say, title
 from aecodec.cli.outputs import write_line
 
 _NAMED = 5  # failures whose names the summary repeats
-
-
-class Made(NamedTuple):
-    """What a job has made of an input: the bytes of a file, and what is said of it.
-
-    `read`: bytes of the input; `width`, `height`: of the image; `line`: what a person is told; `fields`: what JSON has
-    beside names and sizes; `notes`: further lines, worth knowing even where reports are not shown; `code`: the exit
-    code that this file asks for.
-    """
-
-    data: bytes
-    read: int
-    width: int
-    height: int
-    line: str
-    fields: dict[str, Any] = {}  # noqa: RUF012 (never changed)
-    notes: tuple[str, ...] = ()
-    code: int = 0
-
-
-class Failed(NamedTuple):
-    """Why a job has made nothing: a line, and the exit code."""
-
-    line: str
-    code: int = 1
 
 
 def size_line(width: int, height: int, size: int) -> str:
@@ -47,16 +23,6 @@ def size_line(width: int, height: int, size: int) -> str:
     '768x512, 21,483 bytes, 0.437 bpp'
     """
     return f"{width}x{height}, {size:,} bytes, {8 * size / (width * height):.3f} bpp"
-
-
-def change_line(width: int, height: int, before: int, after: int, bpp: bool = False) -> str:
-    """Return what is said of a file that another has become.
-
-    >>> change_line(4000, 3000, 6_075_543, 1_210_960, bpp=True)
-    '4000x3000, 6,075,543 -> 1,210,960 bytes (80 % saved), 0.807 bpp'
-    """
-    line = f"{width}x{height}, {before:,} -> {after:,} bytes"
-    return f"{line} ({saving(before, after)}), {8 * after / (width * height):.3f} bpp" if bpp else line
 
 
 @dataclass
@@ -83,9 +49,9 @@ class Report:
         self.done += 1
         self.pixels += made.width * made.height
         self.read += made.read
-        self.written += len(made.data)
+        self.written += made.size
         self.code = max(self.code, made.code)
-        sizes = {"input_bytes": made.read, "output_bytes": len(made.data)}
+        sizes = {"input_bytes": made.read, "output_bytes": made.size}
         shape = {"width": made.width, "height": made.height}
         self._json(source, "done", output=target, **shape, **sizes, **made.fields, notes=list(made.notes))
         if not self.quiet and not self.as_json:

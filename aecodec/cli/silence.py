@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 
 
 @contextmanager
@@ -40,4 +40,11 @@ def calm() -> Iterator[None]:
     """Import TensorFlow inside of this: neither that nor what runs later says which processors it has found."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with quiet():
+        yield
+
+
+@contextmanager
+def muted(wanted: bool) -> Iterator[None]:
+    """Let nothing that Python writes to standard error be seen, where that is wanted."""
+    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere if wanted else sys.stderr):
         yield

@@ -1,30 +1,18 @@
 """Inputs and where the result of each goes: names, clashes, and one line for each failure."""
 
 import os
-import stat
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
 
 import typer
 
+from aecodec.batch.inputs import descriptor_of
+from aecodec.batch.jobs import Task
 from aecodec.cli.find import Found
-from aecodec.cli.inputs import descriptor_of
 from aecodec.cli.messages import STANDARD, about, explain, say
 from aecodec.errors import printable
-
-
-class Task(NamedTuple):
-    """One input and where its result goes; `problem` says why it must not be tried.
-
-    In a folder of results `makes_folders`, so that the result can have its place there.
-    """
-
-    source: str
-    target: str
-    problem: str = ""
-    makes_folders: bool = False
+from aecodec.storage import is_address, storage_of
 
 
 def pair(
@@ -41,11 +29,11 @@ def pair(
 
 
 def plan(
-    inputs: Sequence[str], found: Sequence[Found], output: str | None, out_dir: str | None, extension: str
+    inputs: Sequence[str], files: Sequence[Found], output: str | None, out_dir: str | None, extension: str
 ) -> list[Task]:
     """Find out where the results go: beside each file with the other extension, or as `output` or `out_dir` say.
 
-    inputs: what was typed; found: what `find` made of it. output: a file, an existing folder, or "-" for standard
+    inputs: what was typed; files: what `find` made of it. output: a file, an existing folder, or "-" for standard
     output. out_dir: a folder that may have to be made. In a folder, results have the places that the files have below
     what was typed. Files that differ in their extension alone keep it: a.jpg and a.png become a.jpg.aez and a.png.aez.
     Raises typer.BadParameter if these do not go together. A task whose result would replace an input or another task's
@@ -54,23 +42,23 @@ def plan(
     inputs = [STANDARD if descriptor_of(name) == 0 else name for name in inputs]
     if output is not None and descriptor_of(output) == 1:
         output = STANDARD
-    folder = _folder(inputs, found, output, out_dir)
+    folder = _folder(inputs, files, output, out_dir)
 
     def target(name: str, below: str, whole: bool) -> str:
         if folder is None and (output is not None or name == STANDARD):
             return STANDARD if output is None else output
-        path = name if folder is None else os.path.join(folder, below)
+        path = name if folder is None else storage_of(folder).join(folder, below)
         return (path if whole else os.path.splitext(path)[0]) + extension
 
     tasks: dict[tuple, Task] = {}  # by where they read and write
-    for name, below, problem in found:
+    for name, below, problem, size in files:
         made = target(name, below, False)
         key = (name, problem) if problem else (_identity(name) or name, _identity(made) or made)
-        tasks.setdefault(key, Task(name, made, problem, folder is not None))
+        tasks.setdefault(key, Task(name, made, problem, folder is not None, size))
     if any(task.target == STANDARD for task in tasks.values()) and sys.stdout is not None and sys.stdout.isatty():
         raise typer.BadParameter("standard output is a terminal, expected a file or a pipe", param_hint="-o")
 
-    places = {name: below for name, below, _ in found}
+    places = {name: below for name, below, *_ in files}
     uses = Counter(key[1] for key, task in tasks.items() if not task.problem)
     if output is None or folder is not None:
         for key, task in list(tasks.items()):
@@ -90,21 +78,21 @@ def plan(
         else:
             continue
         tasks[key] = task._replace(problem=problem)
-    order = {name: number for number, (name, *_) in reversed(list(enumerate(found)))}
+    order = {name: number for number, (name, *_) in reversed(list(enumerate(files)))}
     return sorted(tasks.values(), key=lambda task: order[task.source])
 
 
-def _folder(inputs: Sequence[str], found: Sequence[Found], output: str | None, out_dir: str | None) -> str | None:
+def _folder(inputs: Sequence[str], files: Sequence[Found], output: str | None, out_dir: str | None) -> str | None:
     """The folder of the results, None if they do not go into one. Raises typer.BadParameter."""
     if output is not None and out_dir is not None:
         raise typer.BadParameter("not together with -o", param_hint="--out-dir")
     folder, option = (out_dir, "--out-dir") if out_dir is not None else (output, "-o")
     if folder is None:
         return None
-    if folder == "" or (out_dir is not None and os.path.lexists(folder) and not os.path.isdir(folder)):
+    if folder == "" or (out_dir is not None and _is_file(folder)):
         raise typer.BadParameter(f"{printable(folder)}: no such folder", param_hint=option)
-    if out_dir is None and (folder == STANDARD or not os.path.isdir(folder)):
-        if [name for name, *_ in found] != list(inputs) or len(found) > 1:
+    if out_dir is None and (folder == STANDARD or not storage_of(folder).is_folder(folder)):
+        if [name for name, *_ in files] != list(inputs) or len(files) > 1:
             raise typer.BadParameter(f"{printable(folder)}: expected a folder for several inputs", param_hint=option)
         if folder.endswith(("/", os.sep)):
             raise typer.BadParameter(f"{printable(folder)}: no such folder", param_hint=option)
@@ -114,17 +102,14 @@ def _folder(inputs: Sequence[str], found: Sequence[Found], output: str | None, o
     return folder
 
 
-def _identity(name: str) -> tuple[int, int] | str | None:
+def _is_file(name: str) -> bool:
+    """Whether this exists and is no folder; of an address it is not asked, for it becomes a folder by what is in it."""
+    return not is_address(name) and os.path.lexists(name) and not os.path.isdir(name)
+
+
+def _identity(name: str) -> object:
     """What two names of one file have in common; None for devices and pipes, in which nothing is replaced."""
-    if name == STANDARD:
-        return name
-    try:
-        status = os.stat(name)
-    except OSError:
-        return os.path.normcase(os.path.realpath(name))
-    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        return None
-    return status.st_dev, status.st_ino
+    return name if name == STANDARD else storage_of(name).identity(name)
 
 
 def run(

@@ -1,9 +1,12 @@
 """aecodec train: train a model on images."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from aecodec.cli.options import Json, Quiet
 
 _OWN = {  # options that one kind of model alone has
     "photo": (
@@ -95,48 +98,39 @@ def train(
     batch: Annotated[int | None, typer.Option(min=1, help="Images per step; default: 16, or as published.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.0, help="Learning rate; default: 0.002, or as published.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, order and noise; default: 0.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Train a model; for photo, Ctrl-C writes a last checkpoint, --resume continues it exactly.
 
     A classic autoencoder keeps its best epoch, and leaves a plot of its losses, images of what it makes of test
     images, and a line of figures. aecodec export installs either.
     """
-    from aecodec.cli.messages import fail
+    given = {option: value for option, value in locals().items() if value is not None and value is not False}
+    for option in ("name", "data", "out", "val", "quiet", "as_json"):
+        given.pop(option, None)
+    import json
 
-    options: dict[str, Any] = {
-        "minutes": minutes,
-        "steps": steps,
-        "resume": resume or None,
-        "crop": crop,
-        "decay": decay,
-        "shape": shape,
-        "start": start,
-        "distortion": distortion,
-        "fixed_overlap": fixed_overlap or None,
-        "epochs": epochs,
-        "parameters": parameters,
-        "widen": widen,
-        "batch": batch,
-        "rate": rate,
-        "refines": refines or None,
-        "bits": bits,
-        "seed": seed,
-        "precision": precision,
-    }
-    given = {option: value for option, value in options.items() if value is not None}
-    kind = "photo" if name == "photo" else "classic"
-    for option in _OWN["classic" if kind == "photo" else "photo"]:
+    from aecodec.cli.messages import fail
+    from aecodec.cli.outputs import write_line
+
+    for option in _OWN["classic" if name == "photo" else "photo"]:
         if option in given:
             fail(f"{_SPELT.get(option, '--' + option)}: not for {name}", code=2)
-    out = out or Path("runs") / name
-    (_photo if kind == "photo" else _classic)(name, data, out, val, given)
+    out, given["silent"] = out or Path("runs") / name, quiet or as_json
+    result = (_photo if name == "photo" else _classic)(name, data, out, val, given)
+    if as_json:
+        write_line(json.dumps({"model": name, "run": str(out), "status": "done"} | result))
+    if "status" in result:
+        fail(f"interrupted; continue with --resume --out {out}")
 
 
-def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any]) -> None:
+def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any]) -> dict[str, Any]:
+    """Train and return what --json says of it."""
     from aecodec.cli.messages import check_folders, fail
-    from aecodec.cli.silence import calm
+    from aecodec.cli.silence import calm, muted
 
-    resume, precision = given.pop("resume", False), given.pop("precision", "auto")
+    silent, resume, precision = given.pop("silent"), given.pop("resume", False), given.pop("precision", "auto")
     if precision not in ("auto", "float32", "bfloat16"):
         fail(f"--precision {precision}: expected auto, float32 or bfloat16", code=2)
     if data is None:
@@ -171,18 +165,20 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
         if word not in words:
             fail(f"--{option} {word}: expected one of {', '.join(words)}", code=2)
     try:
-        finished = Run(out, data, val, SHAPES[shape], Phase(**given), resume, start, precision).train()
+        with muted(silent):
+            run = Run(out, data, val, SHAPES[shape], Phase(**given), resume, start, precision)
+            finished = run.train()
     except (AezError, OSError, ValueError, FloatingPointError) as e:
         fail(str(e))
-    if not finished:
-        fail(f"interrupted; continue with --resume --out {out}")
+    result = {"step": run.position.step, "loss": run.best if math.isfinite(run.best) else None}
+    return result | ({} if finished else {"status": "interrupted"})
 
 
-def _classic(*arguments: Any) -> None:
+def _classic(*arguments: Any) -> dict[str, Any]:
     from aecodec.cli.messages import fail
 
     try:
         from aecodec.classic.commands.train import train_classic
     except ImportError as e:
         fail(f"{_EXTRA} ({e})")
-    train_classic(*arguments)
+    return train_classic(*arguments)

@@ -1,14 +1,6 @@
-"""aecodec verify: whether .aez files are what was written. Also what `compress --verify` does."""
-
-from typing import TYPE_CHECKING
+"""aecodec verify: whether .aez files are what was written."""
 
 from aecodec.cli.options import AezFiles, Json, LimitOption, Quiet, Recursive, allowed
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from aecodec.container.metadata import Metadata
-    from aecodec.limits import Limits
 
 
 def verify(
@@ -32,11 +24,12 @@ def verify(
     """
     import json
 
+    from aecodec.batch.inputs import read_aez
+    from aecodec.batch.jobs import Task
     from aecodec.cli.find import AEZ, find
-    from aecodec.cli.inputs import read_aez
     from aecodec.cli.messages import STANDARD, title
     from aecodec.cli.outputs import write_line
-    from aecodec.cli.tasks import Task, run
+    from aecodec.cli.tasks import run
 
     limits, max_file = allowed(limit)
 
@@ -54,38 +47,4 @@ def verify(
             write_line(f"{title(task.source)}: ok")
 
     files = find(inputs, AEZ, recursive).files
-    run([Task(name, STANDARD, problem) for name, _, problem in files], job, say_failed)
-
-
-def check_result(
-    data: bytes,
-    pixels: "np.ndarray",
-    metadata: "Metadata",
-    limits: "Limits",
-    threads: int | None,
-    hidden: bool = False,
-) -> float:
-    """Decode a file that was made of an image and return the PSNR of its colours in dB.
-
-    hidden: whether fully transparent pixels count, too; without any other they always do.
-    Raises DecodeError if it does not decode, or to another shape, alpha plane or metadata.
-    """
-    import numpy as np
-
-    from aecodec.api import decode, read_metadata
-    from aecodec.errors import CorruptError
-    from aecodec.pixels import psnr
-
-    decoded = decode(data, limits=limits, threads=threads)
-    if decoded.shape != pixels.shape:
-        raise CorruptError(f"result: decodes to shape {decoded.shape}, expected {pixels.shape}")
-    alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
-    if alpha and not np.array_equal(decoded[..., -1], pixels[..., -1]):
-        raise CorruptError("result: decodes to another alpha plane")
-    kept = read_metadata(data, limits=limits)
-    if any((before or None) != (after or None) for before, after in zip(kept, metadata, strict=True)):
-        raise CorruptError("result: decodes to other metadata")
-    if not alpha:
-        return psnr(pixels, decoded)
-    seen = np.broadcast_to(True, pixels.shape[:2]) if hidden or not pixels[..., -1].any() else pixels[..., -1] > 0
-    return psnr(pixels[seen][:, :-1], decoded[seen][:, :-1])
+    run([Task(name, STANDARD, problem) for name, _, problem, _ in files], job, say_failed)

@@ -17,7 +17,7 @@ from aecodec.codec.latents import Latents
 from aecodec.exact import webp
 from aecodec.exact.colours import ALL_COLOURS, COLOURS, with_colours
 from aecodec.exact.layout import Layout, encode_image
-from aecodec.exact.look import few_colours, worth_trying
+from aecodec.exact.look import few_colours, photograph_fits, photographic, worth_trying
 from aecodec.geometry import STRIDE, Tile, latent_size, tiles
 from aecodec.model.model import QualityPoint
 from aecodec.parallel import Workers
@@ -54,31 +54,34 @@ class Competition:
         self._pixels, self._effort, self._workers = pixels, effort, workers
         self._variants: dict[tuple[int, int], dict[int, Variant]] = {}  # by position of the tile, by colours
 
-    def choose(
-        self, strip: Latents, learned: Sequence[bytes], y_hat: np.ndarray, point: QualityPoint, weight: float
-    ) -> list[Coded]:
+    def choose(self, decoded: Latents, learned: Sequence[bytes], point: QualityPoint, weight: float = 1) -> list[Coded]:
         """The cheaper kind of each tile of a strip.
 
-        learned: bitstreams; y_hat: float32 like the strip's y, what they decode to. weight: of the squared error, 1 for
-        that of training; with infinity all tiles are exact and keep all their colours.
+        learned: bitstreams; decoded: the latents that they decode to. weight: of the squared error, 1 for that of
+        training; with infinity all tiles are exact and keep all their colours.
         """
         scale = weight * point.lmbda / 3
         keeps_colours = point.qindex >= point.model.qindex(_EXACT_FROM)
 
         def run(number: int) -> Coded:
-            tile, bitstream = strip.tiles[number], learned[number]
-            absolute = tile._replace(top=strip.top + tile.top)
+            tile, bitstream = decoded.tiles[number], learned[number]
+            absolute = tile._replace(top=decoded.top + tile.top)
             if weight == math.inf:
                 return Coded(self._variant(absolute, ALL_COLOURS).bitstream, True)
             pixels = self._pixels[absolute.pixels]
             if not worth_trying(pixels, weight * len(bitstream)):
                 return Coded(bitstream)
-            variant = exact = self._variant(absolute, ALL_COLOURS)
             limit: float = 8 * len(bitstream)  # of the cost, but for the error that is not known before it is needed
+            error_known = photographic(pixels)  # there it takes less time than a lossless encoder
+            if error_known:
+                limit += scale * self._error(decoded, tile, point)
+                if not photograph_fits(pixels, limit):
+                    return Coded(bitstream)
+            variant = exact = self._variant(absolute, ALL_COLOURS)
             if not (keeps_colours and exact.cost(scale) <= limit) and few_colours(pixels):
                 variant = self._cheapest(absolute, scale, point)
-            if min(exact.cost(scale), variant.cost(scale)) > limit:
-                limit += scale * self._error(strip, tile, y_hat, point)
+            if not error_known and min(exact.cost(scale), variant.cost(scale)) > limit:
+                limit += scale * self._error(decoded, tile, point)
             if keeps_colours and exact.cost(scale) <= limit:
                 variant = exact
             return Coded(variant.bitstream, True) if variant.cost(scale) <= limit else Coded(bitstream)
@@ -120,16 +123,16 @@ class Competition:
             variants[colours] = Variant(webp.encode(pixels, self._effort), squared_error(pixels, original))
         return variants[colours]
 
-    def _error(self, strip: Latents, tile: Tile, y_hat: np.ndarray, point: QualityPoint) -> int:
+    def _error(self, decoded: Latents, tile: Tile, point: QualityPoint) -> int:
         """Squared error of a learned tile, but for what tiles further away add to it."""
-        rows, columns = y_hat.shape[:2]
+        rows, columns = decoded.y.shape[:2]
         top, left = max(tile.top - HALO, 0), max(tile.left - HALO, 0)
         bottom, right = min(tile.top + tile.height + HALO, rows), min(tile.left + tile.width + HALO, columns)
-        above = HALO if tile.top == 0 < strip.top else 0
-        below = HALO if bottom == rows and strip.top + rows < latent_size(self._pixels.shape[0]) else 0
-        window = np.pad(y_hat[top:bottom, left:right], ((above, below), (0, 0), (0, 0)), mode="edge")
-        decoded = point.synthesis(np.ascontiguousarray(window))
+        above = HALO if tile.top == 0 < decoded.top else 0
+        below = HALO if bottom == rows and decoded.top + rows < latent_size(self._pixels.shape[0]) else 0
+        window = np.pad(decoded.y[top:bottom, left:right], ((above, below), (0, 0), (0, 0)), mode="edge")
+        pixels = point.synthesis(np.ascontiguousarray(window))
         y, x = (tile.top - top + above) * STRIDE, (tile.left - left) * STRIDE
-        original = self._pixels[tile._replace(top=strip.top + tile.top).pixels]
+        original = self._pixels[tile._replace(top=decoded.top + tile.top).pixels]
         height, width = original.shape[:2]
-        return squared_error(decoded[y : y + height, x : x + width], original)
+        return squared_error(pixels[y : y + height, x : x + width], original)

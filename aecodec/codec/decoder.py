@@ -1,13 +1,13 @@
 """Bitstreams of tiles -> y_hat, exact pixels -> pixels, for the tiles that an area depends on alone."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
 from aecodec import geometry
 from aecodec.codec.latents import Symbols
 from aecodec.codec.tilecoder import CodedTile, TileCoder
-from aecodec.codec.transforms import HALO, needed, synthesise, synthesise_between
+from aecodec.codec.transforms import HALO, Partial, needed, synthesise, synthesise_between
 from aecodec.container import Header
 from aecodec.errors import CorruptError, UnsupportedError
 from aecodec.exact.tiles import decode_tiles
@@ -32,12 +32,9 @@ class Decoder:
 
     def decode(self, bitstreams: Bitstreams, area: Region) -> np.ndarray:
         """The colours of an area: uint8 (H, W) of a grey image, else (H, W, 3). Raises DecodeError."""
-        inside = needed(area, self.header.height, self.header.width, halo=0)
-        if all(number in bitstreams.exact for number, tile in enumerate(self.tiles) if tile.meets(inside)):
+        window = reach(self.header, bitstreams.exact, area)
+        if all(number in bitstreams.exact for number, tile in enumerate(self.tiles) if tile.meets(window)):
             return self.colours(decode_tiles(bitstreams, area, self.workers)[0])
-        # Pixels depend on latents within the halo; behind exact tiles these depend on pixels, and they on latents.
-        halo = 3 * HALO if bitstreams.exact else HALO
-        window = needed(area, self.header.height, self.header.width, halo)
         y_hat = self.coder.decode(self.coded_tiles(bitstreams, window), window)
         rgb = self.pixels(y_hat, window, bitstreams)
         return self.colours(rgb[area.moved(-window.left * STRIDE, -window.top * STRIDE).inside])
@@ -68,9 +65,19 @@ class Decoder:
         if not mask.any():
             return synthesise(y_hat, (area.height, area.width), self.coder.point, self.workers)
         rgb, _ = decode_tiles(bitstreams, area, self.workers)
-        synthesise_between(y_hat, rgb, mask, self.coder.point, self.workers)
+        synthesise_between(y_hat, Partial(rgb, mask), self.coder.point, self.workers)
         return rgb
 
     def colours(self, rgb: np.ndarray) -> np.ndarray:
         """RGB -> what the image has of it."""
         return luma(rgb) if self.header.channels < 3 else rgb
+
+
+def reach(header: Header, exact: Collection[int], area: Region) -> Tile:
+    """The latents whose tiles an area of the image depends on. exact: numbers of the exact tiles."""
+    inside = needed(area, header.height, header.width, halo=0)
+    tiles = geometry.tiles(header.height, header.width)
+    if all(number in exact for number, tile in enumerate(tiles) if tile.meets(inside)):
+        return inside
+    # Pixels depend on latents within the halo; behind exact tiles these depend on pixels, and they on latents.
+    return needed(area, header.height, header.width, 3 * HALO if exact else HALO)

@@ -9,7 +9,7 @@ from aecodec.codec.competition import Coded, Competition
 from aecodec.codec.latents import Latents, Symbols
 from aecodec.codec.refine import Refiner, strips
 from aecodec.codec.tilecoder import TileCoder
-from aecodec.codec.transforms import analyse, synthesise, synthesise_between
+from aecodec.codec.transforms import Partial, analyse, synthesise, synthesise_between
 from aecodec.exact import webp
 from aecodec.geometry import Tile, covered, pad_window
 from aecodec.model.model import Model
@@ -65,7 +65,8 @@ class Encoder:
         tiles, coder = [], self.coder(qindex)
         for strip in self.refined(coder):
             y_hat = np.empty_like(strip.y) if out is None else out[strip.top : strip.top + len(strip.y)]
-            tiles += self.competition.choose(strip, coder.encode(strip, y_hat), y_hat, coder.point, weight)
+            bitstreams = coder.encode(strip, y_hat)
+            tiles += self.competition.choose(replace(strip, y=y_hat), bitstreams, coder.point, weight)
             report((strip.top + len(strip.y)) / len(self.latents.y))
         return tiles
 
@@ -80,7 +81,7 @@ class Encoder:
             part = pixels[tile.pixels]
             part[:] = webp.decode(bitstream, *part.shape[:2])
         y_hat = np.where(mask[..., None], np.float32(0), y_hat)
-        synthesise_between(y_hat, pixels, mask, point, self.workers)
+        synthesise_between(y_hat, Partial(pixels, mask), point, self.workers)
         return pixels
 
     def reconstruct(self, qindex: int, out: np.ndarray) -> None:

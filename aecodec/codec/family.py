@@ -1,11 +1,12 @@
 """The learned codec as a family of models."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from aecodec import geometry
 from aecodec.codec import rate_control
-from aecodec.codec.decoder import Decoder
+from aecodec.codec.decoder import Decoder, reach
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.envelope import Envelope
 from aecodec.codec.salvage import salvage
@@ -42,6 +43,11 @@ class LearnedFamily:
         with Workers(settings.threads) as workers:
             encoder = Encoder.of(rgb, settings.effort, model, workers)
             return rate_control.encode(encoder, envelope, settings.target, seen)
+
+    def reads(self, header: Header, exact: Collection[int], area: Region) -> list[int]:
+        window = reach(header, exact, area)
+        tiles = geometry.tiles(header.height, header.width)
+        return [number for number, tile in enumerate(tiles) if tile.meets(window)]
 
     def decode(self, bitstreams: Bitstreams, model: Model, area: Region, threads: int | None) -> np.ndarray:
         with Workers(threads) as workers:

@@ -1,5 +1,7 @@
 """Whole images through the transforms, window by window, without seams: the halo is their receptive field."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from aecodec.geometry import STRIDE, Region, Tile, Window, latent_size, windows
@@ -33,16 +35,20 @@ def synthesise(y_hat: np.ndarray, size: tuple[int, int], point: QualityPoint, wo
     return pixels
 
 
-def synthesise_between(
-    y_hat: np.ndarray, pixels: np.ndarray, exact: np.ndarray, point: QualityPoint, workers: Workers
-) -> None:
-    """Fill in the pixels of learned tiles in an image that holds those of its exact tiles.
+class Partial(NamedTuple):
+    """An image with the pixels of its exact tiles. pixels: uint8 (H, W, 3); exact: bool (h, w), where these are."""
 
-    y_hat: (h, w, M) at unit gain, 0 where tiles are exact; it changes. pixels: uint8 (H, W, 3). exact: bool (h, w).
+    pixels: np.ndarray
+    exact: np.ndarray
+
+
+def synthesise_between(y_hat: np.ndarray, image: Partial, point: QualityPoint, workers: Workers) -> None:
+    """Fill in the pixels of learned tiles. y_hat: (h, w, M) at unit gain, 0 where tiles are exact; it changes.
 
     At the border of an exact tile the synthesis lacks the latents behind it. A first synthesis without them and the
     exact pixels together give an image whose analysis has these latents, and a second synthesis makes use of them.
     """
+    pixels, exact = image
     learned = ~exact
     at_border, behind_border = learned & _grown(exact), exact & _grown(learned)
     mask = learned.repeat(STRIDE, 0).repeat(STRIDE, 1)[: pixels.shape[0], : pixels.shape[1]]

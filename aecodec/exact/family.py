@@ -1,6 +1,6 @@
 """ExactModel coding as a family of models: one model, which needs no files, and only exact tiles."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -56,6 +56,9 @@ class ExactFamily:
                     layout = joint
         header = Header(NO_MODEL, width, height, channels, 0, layout.edge)
         return container.write(header, layout.bitstreams, chunks, range(len(layout.bitstreams)))
+
+    def reads(self, header: Header, exact: Collection[int], area: Region) -> list[int]:
+        return [n for n in range(header.tile_count) if Region(*header.tile_area(n)).common(area) is not None]
 
     def decode(self, bitstreams: Bitstreams, model: ExactModel, area: Region, threads: int | None) -> np.ndarray:
         with Workers(threads) as workers:

@@ -6,14 +6,18 @@ a hundredth of that time.
 
 import numpy as np
 
+from aecodec.exact import webp
+
 _STEP = 16  # one pair of rows of so many is looked at
 # Fitted on the validation images and 40 training images of graphics, six qualities (benchmarks/results/look.json).
 _REPEATED = 0.53  # lossless coders save this fraction of the entropy where all pixels repeat a neighbour
-_FROM = 0.57  # a lossless size within this fraction of the forecast is possible
+_REPEATING = 0.2  # fraction of repeated pixels from which on more may repeat than the look can see: no photograph
+_FROM, _FROM_REPEATING = 0.75, 0.57  # of the forecast: lossless sizes are at least this
+_FROM_QUICK = 0.93  # and, of photographs, of what the quickest lossless encoder makes
 _GENTLE = 4  # levels between neighbours in a gradient, at most
 _FLAT = 0.8  # fraction of repeated pixels from which on a palette is tried; chosen by eye
 _GRADIENTS = 0.18  # fraction of the pixels that may lie in gradients where a palette is tried; chosen by eye
-_ERROR, _ERROR_REPEATED = 2, 10  # cost over bits of a learned tile, without and with repeated pixels
+_COST, _COST_REPEATING, _COST_REPEATED = 2.6, 2, 10  # over bits of a learned tile: at most this, and by repeated pixels
 
 
 def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
@@ -38,8 +42,21 @@ def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
 def worth_trying(pixels: np.ndarray, learned_bytes: float) -> bool:
     """Whether a tile, uint8 (h, w, 3), may cost less if it is exact than with a learned bitstream of so many bytes."""
     forecast, repeated = lossless_bpp(pixels)
+    least, cost = (_FROM_REPEATING, _COST_REPEATING) if repeated >= _REPEATING else (_FROM, _COST)
     bpp = 8 * learned_bytes / pixels[..., 0].size
-    return _FROM * forecast < bpp * (_ERROR + _ERROR_REPEATED * repeated)
+    return least * forecast < bpp * (cost + _COST_REPEATED * repeated)
+
+
+def photographic(pixels: np.ndarray) -> bool:
+    """Whether hardly a pixel of a tile, uint8 (h, w, 3), repeats its neighbour."""
+    return lossless_bpp(pixels)[1] < _REPEATING
+
+
+def photograph_fits(pixels: np.ndarray, bits: float) -> bool:
+    """Whether a photographic tile, uint8 (h, w, 3), may take at most so many bits if it is exact."""
+    if _FROM * lossless_bpp(pixels)[0] * pixels[..., 0].size > bits:
+        return False
+    return _FROM_QUICK * 8 * len(webp.encode(pixels, 0)) <= bits
 
 
 def few_colours(pixels: np.ndarray) -> bool:

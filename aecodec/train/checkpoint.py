@@ -12,21 +12,19 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
+from aecodec.atomic import unfinished
 from aecodec.errors import ModelError
 
 
 def _write(path: Path, arrays: dict, meta: dict, save=np.savez) -> None:
     """Write atomically: the old file or the whole new one, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        with open(part, "wb") as f:
-            save(f, meta=np.array(json.dumps(meta)), **arrays)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with unfinished(str(path.parent)) as file:
+        save(file, meta=np.array(json.dumps(meta)), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        os.replace(file.name, path)
 
 
 @contextmanager

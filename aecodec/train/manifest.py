@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from aecodec.atomic import unfinished
 from aecodec.errors import ModelError
 from aecodec.model.weights import DEVELOPMENT, read_manifest
 
@@ -34,18 +35,15 @@ def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None
 
 def _replace_all(content: dict[Path, bytes]) -> None:
     """Write files under other names; once all are on the disk, rename them in this order."""
-    parts = {path: path.with_name(path.name + ".part") for path in content}
-    try:
+    with ExitStack() as after:
+        parts = {path: after.enter_context(unfinished(str(path.parent))) for path in content}
         for path, part in parts.items():
-            with open(part, "wb") as file:
-                file.write(content[path])
-                file.flush()
-                os.fsync(file.fileno())
+            part.write(content[path])
+            part.flush()
+            os.fsync(part.fileno())
+            part.close()
         for path, part in parts.items():
-            part.replace(path)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
+            os.replace(part.name, path)
 
 
 def next_id(folder: Path, first: int = DEVELOPMENT) -> int:

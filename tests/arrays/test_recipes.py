@@ -34,7 +34,8 @@ def test_recipes(tmp_path, monkeypatch, capsys):
     np.testing.assert_array_equal(names["old"][:], 0)
     assert names["failed"] == []
     assert capsys.readouterr().out.split("\n")[0] == "frame.aez (480, 640)"
-    assert len(RECIPES) == 6
+    assert names["shards"] == ["train-00000.tar"]
+    assert len(RECIPES) == 7
 
 
 def test_the_table_has_what_was_measured():

@@ -12,16 +12,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from aecodec.bench.codecs import CODECS
 from aecodec.bench.images import SAMPLES
+from aecodec.bench.metrics import METRICS
 from aecodec.bench.table import format_csv
+from aecodec.cli import app
 
 SAMPLE = SAMPLES / "kodim05_crop.png"
 
 
-def aecodec_bench(*arguments: str, **more) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*START, *arguments], capture_output=True, text=True, timeout=600, **more)
+def aecodec_bench(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command in this process."""
+    done = CliRunner().invoke(app, ["bench", *arguments], env=env)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
 
 def crop(path: Path, edge: int) -> None:
@@ -91,21 +97,12 @@ def test_command_skips_and_names_an_unreadable_image(tmp_path: Path) -> None:
     ],
 )
 def test_command_refuses_wrong_options_as_usage(arguments: list[str], reason: str) -> None:
-    from typer.testing import CliRunner
-
-    from aecodec.cli import app
-
-    done = CliRunner().invoke(app, ["bench", *arguments], env={"COLUMNS": "200"})
-    assert done.exit_code == 2
+    done = aecodec_bench(*arguments, env={"COLUMNS": "200"})
+    assert done.returncode == 2
     assert reason in " ".join(done.stderr.split())
 
 
 def test_help_names_every_codec_and_metric() -> None:
-    from typer.testing import CliRunner
-
-    from aecodec.bench.metrics import METRICS
-    from aecodec.cli import app
-
     words = set(
         re.findall(
             r"[\w-]+", CliRunner().invoke(app, ["bench", "--help"], terminal_width=500, max_content_width=500).stdout
@@ -170,7 +167,7 @@ def test_an_empty_folder_is_one_line(tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_made_is_said_and_does_without(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "file")}
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "file")}
     done = aecodec_bench(str(SAMPLE), "--codecs", "jpeg", "--quality", "50", *FEW, env=environment)
     assert done.returncode == 0
     assert done.stderr == "cache: not a directory: nothing is kept of this run\n"

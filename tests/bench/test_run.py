@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import aecodec
+from aecodec.bench import speed
 from aecodec.bench.cache import Cache, digest_of
 from aecodec.bench.codecs import CODECS, Codec, choose
 from aecodec.bench.images import SAMPLES, as_rgb, find_images, load_image, without_alpha
@@ -222,7 +223,8 @@ def test_a_codec_that_ends_its_process_leaves_the_others_alone() -> None:
         assert len(image["codecs"]["jpeg"]["points"]) == 2
 
 
-def test_report_is_json_and_names_no_place_of_this_machine(tmp_path: Path) -> None:
+def test_report_is_json_and_names_no_place_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "_peak", lambda *_: 1.5)
     Image.new("RGB", (16, 16), (128, 128, 128)).save(tmp_path / "grey.png")  # JPEG is lossless on it
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     paths = [*find_images([tmp_path]), tmp_path / "absent.png"]
@@ -260,7 +262,8 @@ def test_what_the_extra_brings_says_so_where_it_is_absent(monkeypatch: pytest.Mo
     assert [metric.name for metric in choose_metrics(["all"]) if metric.missing()] == ["ssimulacra2"]
 
 
-def test_table_fits_a_hundred_columns() -> None:
+def test_table_fits_a_hundred_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "_peak", lambda *_: 1.5)  # each takes a process
     metrics = choose_metrics(["psnr-y", "ms-ssim"])
     codecs = choose(["jpeg", "jpeg-opt", "png"])
     run = run_bench(find_images([])[:2], codecs, metrics, NOWHERE, target=Target(max_points=11), repeats=1)

@@ -7,7 +7,6 @@ import re
 import struct
 import subprocess
 import sys
-import threading
 import time
 import zlib
 
@@ -18,11 +17,9 @@ from trees import picture
 from typer.testing import CliRunner
 
 import aecodec as package
+from aecodec.batch.jobs import Compress, Task
 from aecodec.cli import app
-from aecodec.cli.compress import _Compress
-from aecodec.cli.options import allowed
 from aecodec.cli.outputs import write_output
-from aecodec.cli.tasks import Task
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
 
@@ -94,7 +91,7 @@ def test_dev_stdout_is_standard_output(aecodec, tmp_path, name):
     with open(tmp_path / "file", "wb") as file:
         file.write(b"before")
         file.flush()
-        aecodec("compress", "a.png", "-o", name, stdout=file, stderr=subprocess.PIPE)
+        aecodec("compress", "a.png", "-o", name, stdout=file)
     assert (tmp_path / "file").read_bytes() == b"before" + expected
 
 
@@ -123,7 +120,7 @@ def test_standard_input_begins_where_it_is(aecodec, tmp_path):
 @posix
 def test_outputs_that_cannot_be_written_are_refused_before_the_work(run, tmp_path, monkeypatch):
     picture(tmp_path / "a.png", 9, 8, 3)
-    monkeypatch.setattr(_Compress, "__call__", lambda *_: pytest.fail("this is work"))
+    monkeypatch.setattr(Compress, "__call__", lambda *_: pytest.fail("this is work"))
     (tmp_path / "file").write_bytes(b"")
     for output, message in (
         ("none/x.aez", "no such folder"),
@@ -179,7 +176,7 @@ def test_times_are_kept_unless_asked_not_to(run, tmp_path):
     run("denoise", "a.png", "-o", "c.png")
     assert [os.stat(name).st_mtime for name in ("a.aez", "b.png", "c.png")] == [1e9] * 3
     run("compress", "a.png", "new.aez", "--no-keep-times")
-    assert time.time() - os.stat("new.aez").st_mtime < 100
+    assert os.stat("new.aez").st_mtime > 1.5e9
 
 
 def test_strip_leaves_out_exif_but_looks_the_same(run, tmp_path):
@@ -329,25 +326,29 @@ def test_one_file_has_a_bar_with_megapixels(command, tmp_path):
 # ---- training -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["mnist-dense", "-p", "nosuch=1"], "mnist-dense: unknown parameter 'nosuch', expected one of "),
-        (["mnist-dense", "--data", "none"], "--data: none: no such folder"),
-        (["photo", "--data", "none", "--steps", "1"], "--data: none: no such folder"),
-        (["photo", "--data", ".", "--steps", "1"], ".: no images here"),
-        (["nosuch"], "unknown model 'nosuch': there are photo, mnist-dense, "),
-    ],
-)
-def test_arguments_of_train_are_checked_before_keras_is_loaded(command, arguments, message):
+REFUSED = {
+    "mnist-dense -p nosuch=1": "mnist-dense: unknown parameter 'nosuch', expected one of ",
+    "mnist-dense --data none": "--data: none: no such folder",
+    "photo --data none --steps 1": "--data: none: no such folder",
+    "photo --data . --steps 1": ".: no images here",
+    "nosuch": "unknown model 'nosuch': there are photo, mnist-dense, ",
+}
+
+
+def test_arguments_of_train_are_checked_before_keras_is_loaded(command):
     call = command()
-    code = "import sys\nfrom aecodec.cli import app\ntry: app()\nfinally: print('keras' in sys.modules)"
-    call["args"][1:] = ["-c", code, "train", *arguments]
+    code = (
+        "import json, sys\nfrom typer.testing import CliRunner\nfrom aecodec.cli import app\n"
+        "done = [CliRunner().invoke(app, ['train', *line.split()]) for line in sys.argv[1:]]\n"
+        "print(json.dumps([[one.exit_code, one.stderr, 'keras' in sys.modules] for one in done]))"
+    )
+    call["args"][1:] = ["-c", code, *REFUSED]
     done = subprocess.run(**call, capture_output=True, timeout=60, text=True)
-    assert done.returncode in (1, 2)
-    assert done.stderr.startswith(message)
-    assert done.stderr.count("\n") == 1
-    assert done.stdout == "False\n"
+    for (status, errors, loaded), message in zip(json.loads(done.stdout), REFUSED.values(), strict=True):
+        assert status in (1, 2)
+        assert errors.startswith(message)
+        assert errors.count("\n") == 1
+        assert not loaded
 
 
 # ---- small images ---------------------------------------------------------------------------------------------------
@@ -363,7 +364,7 @@ def test_a_small_image_costs_little_besides_its_pixels(tmp_path, weights, monkey
     data = api.encode(np.asarray(Image.open("a.png")))
     monkeypatch.setattr(api, "encode", lambda *_, **__: data)
     options = {"target_size": None, "target_bpp": None, "target_psnr": None}
-    job = _Compress(options, False, allowed(None), False, False, False, None, None, False)
+    job = Compress(options)
     job(Task("a.png", "a.aez"), lambda *_: None)
     start = time.process_time()
     for number in range(40):
@@ -372,7 +373,7 @@ def test_a_small_image_costs_little_besides_its_pixels(tmp_path, weights, monkey
     assert (time.process_time() - start) / 40 < 0.010
 
 
-def test_threads_read_and_write_at_once(run, tmp_path):
+def test_threads_read_and_write_at_once(run, tmp_path, threads_left):
     for number in range(12):
         picture(tmp_path / "in" / f"{number}.png", 64, 64, 3)
     run("compress", "in", "--out-dir", "one")
@@ -380,7 +381,7 @@ def test_threads_read_and_write_at_once(run, tmp_path):
     assert {n: (tmp_path / "one" / n).read_bytes() for n in os.listdir("one")} == {
         n: (tmp_path / "three" / n).read_bytes() for n in os.listdir("three")
     }
-    assert threading.active_count() < 8
+    assert threads_left() == []
     assert sys.stderr is not None
 
 

@@ -14,10 +14,9 @@ import typer
 from PIL import Image
 from trees import contents, picture
 
-from aecodec.cli.batch import each
+from aecodec.batch.engine import in_threads
+from aecodec.batch.jobs import Failed, Made, Task
 from aecodec.cli.find import find
-from aecodec.cli.report import Failed, Made
-from aecodec.cli.tasks import Task
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
 
@@ -35,7 +34,7 @@ def tree(tmp_path) -> Path:
 def names(*inputs: str, recursive: bool = False) -> list[str]:
     return [
         name if not problem else f"{name}: {problem}"
-        for name, _, problem in find(list(inputs), {".png", ".jpg", ".bmp"}, recursive).files
+        for name, _, problem, _ in find(list(inputs), {".png", ".jpg", ".bmp"}, recursive).files
     ]
 
 
@@ -249,7 +248,7 @@ def double(task: Task) -> Made | Failed:
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_results_come_with_their_tasks(count):
     sources = ["a", "missing", "b", "c", "d", "e"]
-    found = {task.source: made for task, made in each((Task(source, "") for source in sources), double, count)}
+    found = {task.source: made for task, made in in_threads((Task(source, "") for source in sources), double, count)}
     assert sorted(found) == sorted(sources)
     assert found.pop("missing") == Failed("missing: no such file or directory")
     assert all(made.data == 2 * source.encode() for source, made in found.items())
@@ -264,7 +263,7 @@ def test_tasks_are_begun_when_there_is_a_thread_for_them():
             begun.append(number)
             yield Task(str(number), "")
 
-    results = each(tasks(), double, 2)
+    results = in_threads(tasks(), double, 2)
     for taken in range(1, 6):
         next(results)
         assert len(begun) <= taken + 3

@@ -162,8 +162,7 @@ def on_terminal(call: dict) -> str:
 def test_terminals_neither_give_nor_get_binary_data(aecodec, tmp_path, arguments, stream, code, message):
     picture(tmp_path / "a.png", 2, 2)
     master, terminal = os.openpty()
-    streams = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE} | {stream: terminal}
-    done = aecodec(*arguments, code=code, **streams)
+    done = aecodec(*arguments, code=code, **{stream: terminal})
     os.close(terminal)
     os.close(master)
     assert message in done.lines[-1]

@@ -47,7 +47,7 @@ def chosen(pixels: np.ndarray, learned: int, lmbda: float, weight: float = 1, gr
     y = np.zeros((-(-height // 16), -(-width // 16), 1), np.float32)
     strip = Latents.of(y)
     bitstreams = [bytes(learned)] * len(strip.tiles)
-    tiles = Competition(pixels, 1, WORKERS).choose(strip, bitstreams, y, Point(lmbda, grey), weight)
+    tiles = Competition(pixels, 1, WORKERS).choose(strip, bitstreams, Point(lmbda, grey), weight)
     for tile, coded in zip(strip.tiles, tiles, strict=True):
         part = pixels[tile.pixels]
         assert coded.bitstream == (webp.encode(part, 1) if coded.exact else bytes(learned))
@@ -79,7 +79,7 @@ def test_fewer_bytes_are_always_taken():
 def variant(pixels: np.ndarray, learned: int, point: Point) -> tuple[bool, int, float]:
     """Whether the one tile is exact, its bytes, its PSNR where it is."""
     y = np.zeros((16, 16, 1), np.float32)
-    (coded,) = Competition(pixels, 1, WORKERS).choose(Latents.of(y), [bytes(learned)], y, point, 1)
+    (coded,) = Competition(pixels, 1, WORKERS).choose(Latents.of(y), [bytes(learned)], point)
     value = psnr(pixels, webp.decode(coded.bitstream, 256, 256)) if coded.exact else 0
     return coded.exact, len(coded.bitstream), value
 
@@ -120,9 +120,9 @@ def test_a_tile_is_tried_once(monkeypatch):
     pixels = screen(256, 512)
     y = np.zeros((16, 32, 1), np.float32)
     contest = Competition(pixels, 1, WORKERS)
-    contest.choose(Latents.of(y), [bytes(3000)] * 2, y, Point(0.01, 0, qindex=500), 1)
+    contest.choose(Latents.of(y), [bytes(3000)] * 2, Point(0.01, 0, qindex=500))
     first = len(counted)
-    contest.choose(Latents.of(y), [bytes(3000)] * 2, y, Point(0.01, 0, qindex=500), 1)
+    contest.choose(Latents.of(y), [bytes(3000)] * 2, Point(0.01, 0, qindex=500))
     assert 2 < first == len(counted) < 2 * len(COLOURS)
 
 
@@ -131,7 +131,7 @@ def test_the_whole_image_is_tried_only_where_it_may_be_smaller():
     y = np.zeros((16, 32, 1), np.float32)
     contest = Competition(pixels, 1, WORKERS)
     assert contest.smaller(10**9) is None  # no tile has been tried
-    contest.choose(Latents.of(y), [bytes(3000)] * 2, y, Point(1, 0), 1)
+    contest.choose(Latents.of(y), [bytes(3000)] * 2, Point(1, 0))
     assert contest.smaller(100) is None
     layout = contest.smaller(10**9)
     assert layout.size <= sum(len(webp.encode(pixels[:, x : x + 256], 1)) for x in (0, 256)) + 2 * 7
@@ -162,12 +162,11 @@ def test_text_is_exact_from_the_usual_quality_on():
     np.testing.assert_array_equal(aecodec.decode(aecodec.encode(image)), image)
 
 
-def test_mixed_images_have_both_kinds():
-    image = mixed()
-    file = container.read(aecodec.encode(image, 75))
+def test_mixed_images_have_both_kinds(mixed_file):
+    image, file = mixed(), container.read(mixed_file)
     assert 0 < len(file.exact) < file.header.tile_count
     assert file.header.model == by_name("photo").id
-    decoded = aecodec.decode(aecodec.encode(image, 75))
+    decoded = aecodec.decode(mixed_file)
     for number in file.exact:
         x, y, width, height = file.header.tile_area(number)
         area = np.s_[y : y + height, x : x + width]
@@ -177,7 +176,7 @@ def test_mixed_images_have_both_kinds():
 
 @pytest.mark.parametrize("quality", [20, 75])
 def test_the_encoder_decodes_what_the_decoder_does(quality):
-    image, model = mixed(), by_name("photo")
+    image, model = mixed(300, 600), by_name("photo")
     qindex = model.qindex(quality)
     with Workers(2) as workers:
         encoder = Encoder.of(image, 1, model, workers)
@@ -201,5 +200,5 @@ def test_nothing_is_tried_that_the_look_rules_out(monkeypatch):
     monkeypatch.setattr(webp, "encode", lambda *_: pytest.fail("tried"))
     monkeypatch.setattr(competition, "worth_trying", lambda *_: False)
     y = np.zeros((16, 16, 1), np.float32)
-    tiles = Competition(screen(), 1, WORKERS).choose(Latents.of(y), [b"x"], y, Point(1, 0), 1)
+    tiles = Competition(screen(), 1, WORKERS).choose(Latents.of(y), [b"x"], Point(1, 0))
     assert tiles == [(b"x", False)]

@@ -1,18 +1,17 @@
 """Refinement at the encoder: what it gains in real files, against its formula, and what must not depend on it."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import aecodec
 from aecodec import api
 from aecodec.bench.images import SAMPLES
+from aecodec.cli import app
 from aecodec.codec import refine
 from aecodec.codec.encoder import Encoder
 from aecodec.families import by_name
@@ -103,8 +102,8 @@ def test_strips_and_windows_leave_no_mark(height, width, cuts, monkeypatch):
 
 
 def test_the_number_of_threads_does_not_matter():
-    image = wide(600, 700)
-    assert len({aecodec.encode(image, 50, effort=2, threads=threads) for threads in (1, 2, 5)}) == 1
+    image = wide(300, 700)
+    assert len({aecodec.encode(image, 50, effort=2, threads=threads) for threads in (1, 5)}) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (17, 33), (33, 600), (16, 16, 4), (40, 30, 2)])
@@ -130,12 +129,11 @@ def test_weights_that_cannot_refine_code_as_without(monkeypatch):
     assert aecodec.encode(image, 50, model="tiny", effort=3) == aecodec.encode(image, 50, model="tiny", effort=0)
 
 
-def test_the_option_reaches_the_encoder(tmp_path):
-    call = [sys.executable, "-m", "aecodec", "compress", str(SAMPLES / "kodim15_crop.png"), "-q", "40", "-o", "-"]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
+def test_the_option_reaches_the_encoder():
+    call = ["compress", str(SAMPLES / "kodim15_crop.png"), "-q", "40", "-o", "-"]
     for options, effort in (([], 1), (["-e", "0"], 0), (["--effort", "2"], 2)):
-        done = subprocess.run([*call, *options], cwd=tmp_path, env=environment, capture_output=True, timeout=60)
-        assert done.stdout == aecodec.encode(sample(), 40, effort=effort)
+        done = CliRunner().invoke(app, [*call, *options])
+        assert done.stdout_bytes == aecodec.encode(sample(), 40, effort=effort)
 
 
 def test_tiles_of_a_sample_are_refined_as_in_the_picture():

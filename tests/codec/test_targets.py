@@ -3,17 +3,17 @@
 import math
 import os
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner, Result
 
 import aecodec
 from aecodec import geometry
+from aecodec.cli import app
 from aecodec.codec import rate_control
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.tilecoder import CodedTile
@@ -99,7 +99,7 @@ def test_psnr_is_reached_and_hardly_passed(codings):
     count = 0
     for image in map(sample, NAMES):
         least, most = (decibels(image, aecodec.encode(image, quality)) for quality in (1, 100))
-        for target in np.linspace(least + 0.01, most - 0.01, 4):
+        for target in np.linspace(least + 0.01, most - 0.01, 3):
             assert 0 <= decibels(image, aecodec.encode(image, target_psnr=target)) - target <= rate_control.EXCESS
             count += 1
     assert sum(codings) <= 2.7 * count
@@ -247,15 +247,14 @@ def refused(image: np.ndarray, **aim) -> tuple[float, ...]:
     return tuple(map(float, re.fullmatch(expected, str(e.value)).groups()))
 
 
-@pytest.mark.parametrize(("name", "edge"), [("kodim15", 64), ("kodim05", 100), ("kodim20", 40)])
+@pytest.mark.parametrize(("name", "edge"), [("kodim15", 64), ("kodim20", 40)])
 def test_a_size_that_cannot_be_met_says_what_can(name, edge):
     image = sample(name)[:edge, :edge]
     size, bpp = refused(image, target_size=1)
     assert size <= len(aecodec.encode(image, 1))
     assert len(aecodec.encode(image, target_size=int(size))) == size
     assert len(aecodec.encode(image, target_bpp=bpp)) == size
-    for less in (size - 1, size - 4):
-        assert refused(image, target_size=int(less)) == (size, bpp)
+    assert refused(image, target_size=int(size) - 1) == (size, bpp)
     assert refused(image, target_bpp=8 * (size - 0.1) / edge**2) == (size, bpp)
 
 
@@ -307,22 +306,20 @@ def test_a_size_is_an_integer():
 # The command line
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
-    call = [sys.executable, "-m", "aecodec", "compress", str(SAMPLES / "kodim15_crop.png"), *arguments]
-    done = subprocess.run(call, cwd=folder, env=environment, capture_output=True, timeout=60)
-    assert b"Traceback" not in done.stderr
+def run(*arguments: str) -> Result:
+    done = CliRunner().invoke(app, ["compress", str(SAMPLES / "kodim15_crop.png"), *arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done
 
 
-def test_options_meet_targets(tmp_path):
+def test_options_meet_targets():
     image = sample()
     for options, ends in (("--target-size 6000", (5820, 6000)), ("--target-bpp 0.5", (0.97 * 4096, 4096))):
-        done = run(tmp_path, *options.split(), "-o", "-")
-        assert done.returncode == 0, done.stderr
-        assert ends[0] <= len(done.stdout) <= ends[1]
-    done = run(tmp_path, "--target-psnr", "33.5", "-o", "-")
-    assert 33.5 <= decibels(image, done.stdout) <= 33.6
+        done = run(*options.split(), "-o", "-")
+        assert done.exit_code == 0, done.stderr
+        assert ends[0] <= len(done.stdout_bytes) <= ends[1]
+    done = run("--target-psnr", "33.5", "-o", "-")
+    assert 33.5 <= decibels(image, done.stdout_bytes) <= 33.6
 
 
 @pytest.mark.parametrize(
@@ -344,9 +341,9 @@ def test_wrong_usage(wrong, tmp_path, options):
 
 
 def test_what_cannot_be_met_is_one_line(tmp_path):
-    done = run(tmp_path, "--target-size", "30", "-o", "out.aez")
-    assert done.returncode == 1
-    lines = done.stderr.decode().splitlines()
+    done = run("--target-size", "30", "-o", str(tmp_path / "out.aez"))
+    assert done.exit_code == 1
+    lines = done.stderr.splitlines()
     assert len(lines) == 1
     assert "kodim15_crop.png: target " in lines[0]
     assert list(tmp_path.iterdir()) == []

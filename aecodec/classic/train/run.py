@@ -17,8 +17,8 @@ def run(
     out: Path,
     verbose: str | int = "auto",
     narrow: Path | None = None,
-) -> str:
-    """Train an entry and write into `out`: weights, losses, graphs, plots, results. Return the results as one line.
+) -> tuple[dict, str]:
+    """Train an entry and write into `out` weights, losses, graphs, plots, results. Return these, and them as one line.
 
     narrow: the run of a network with fewer channels, or as many, to start from.
 
@@ -40,4 +40,5 @@ def run(
     images = data.load(entry, folder, test, seed)
     trained = fit(entry, images, out, verbose, begin)
     plots.draw_losses(json.loads((out / HISTORY).read_text()), out / plots.LOSS)
-    return measure.line(entry.name, export.write_run(out, entry, trained, images, measured))
+    installed = export.write_run(out, entry, trained, images, measured)
+    return installed["results"], measure.line(entry.name, installed)

@@ -4,7 +4,6 @@ import itertools
 import multiprocessing
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +45,7 @@ def test_sources_and_pixels_come_in_order(paths, prefetch, threads):
     assert list(batch.iterate([])) == []
 
 
-def test_only_so_many_are_taken_ahead(paths):
+def test_only_so_many_are_taken_ahead(paths, threads_left):
     taken = []
 
     def endless():
@@ -60,7 +59,7 @@ def test_only_so_many_are_taken_ahead(paths):
         next(pairs)
         assert len(taken) == done + 3
     pairs.close()
-    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+    assert threads_left() == []
 
 
 def test_a_bad_file_is_raised_or_left_out(paths, tmp_path):

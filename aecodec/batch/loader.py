@@ -1,4 +1,4 @@
-"""Many image files at a time."""
+"""Images of many files, decoded ahead on threads."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

@@ -1,0 +1,256 @@
+"""What is done with one file: an image becomes the bytes of an .aez file, or the other way round.
+
+A job can be pickled, and reads its input itself, so that it runs in any thread or on any machine. It writes nothing.
+"""
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aecodec.batch.inputs import MAX_FILE, STANDARD, read_aez, read_aez_region, read_input
+from aecodec.errors import AezError
+from aecodec.limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from aecodec.container.metadata import Metadata
+    from aecodec.imagefile import DecodedImage
+
+_SMALL = 256 * 256  # pixels, for which threads take longer than they save
+
+Progress = Callable[[float, int], None]  # takes the share of a file that is done, 0..1, and the pixels of it all
+
+
+class Task(NamedTuple):
+    """One input and where its result goes; `problem` says why it must not be tried.
+
+    In a folder of results `makes_folders`, so that the result can have its place there. `size`: bytes of the input,
+    where they are known.
+    """
+
+    source: str
+    target: str
+    problem: str = ""
+    makes_folders: bool = False
+    size: int | None = None
+
+
+class Made(NamedTuple):
+    """What a job has made of an input: the bytes of a file, and what is said of it.
+
+    `read`: bytes of the input; `width`, `height`: of the image; `line`: what a person is
+    told; `fields`: what JSON has beside names and sizes; `notes`: further lines, worth knowing even where reports are
+    not shown; `code`: the exit code that this file asks for; `written`: bytes, once `data` is written and gone.
+    """
+
+    data: bytes
+    read: int
+    width: int
+    height: int
+    line: str
+    fields: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+    notes: tuple[str, ...] = ()
+    code: int = 0
+    written: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.data) or self.written
+
+
+class Failed(NamedTuple):
+    """Why a job has made nothing: a line, and the exit code. `full`: because the disk is."""
+
+    line: str
+    code: int = 1
+    full: bool = False
+
+
+Job = Callable[[Task, Progress], Made | Failed]
+
+
+def saving(before: int, after: int) -> str:
+    """Return how much smaller a file has become, in percent of what it was.
+
+    >>> saving(6_075_543, 1_210_960), saving(100, 250), saving(0, 9)
+    ('80 % saved', '150 % more', '')
+    """
+    if not before:
+        return ""
+    percent = 100 * (before - after) / before
+    return f"{percent:.0f} % saved" if percent >= 0 else f"{-percent:.0f} % more"
+
+
+def change_line(width: int, height: int, before: int, after: int, bpp: bool = False) -> str:
+    """Return what is said of a file that another has become.
+
+    >>> change_line(4000, 3000, 6_075_543, 1_210_960, bpp=True)
+    '4000x3000, 6,075,543 -> 1,210,960 bytes (80 % saved), 0.807 bpp'
+    """
+    line = f"{width}x{height}, {before:,} -> {after:,} bytes"
+    return f"{line} ({saving(before, after)}), {8 * after / (width * height):.3f} bpp" if bpp else line
+
+
+@dataclass(frozen=True)
+class Compress:
+    """An image file -> an .aez file. `options` are those of `aecodec.encode`, the rest those of `aecodec compress`."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    verify: bool = False
+    limits: Limits = DEFAULT_LIMITS
+    max_file: int = MAX_FILE
+    to_8_bits: bool = False
+    salvage: bool = False
+    strip: bool = False
+    size: tuple[int, int] | None = None
+    max_size: int | None = None
+    linear_light: bool = False
+
+    def __call__(self, task: Task, progress: Progress) -> Made:
+        from aecodec.api import encode, read_metadata
+        from aecodec.errors import CorruptError
+        from aecodec.imagefile import read_image
+        from aecodec.progress import reporting
+
+        source = read_input(task.source, self.max_file)
+        image = read_image(io.BytesIO(source), self.limits, to_8_bits=self.to_8_bits, salvage=self.salvage)
+        pixels, metadata = self._prepared(image)
+        searches = any(self.options.get(name) for name in ("target_size", "target_bpp", "target_psnr"))
+        small = {"threads": 1} if pixels.shape[0] * pixels.shape[1] <= _SMALL else {}
+        _check_tiles(pixels, self.limits)
+        pixel_count = pixels.shape[0] * pixels.shape[1]
+        progress(0, pixel_count)
+        # A search for a target takes several runs, and how many is not known before.
+        with reporting(lambda share: progress(0 if searches else share, pixel_count)):
+            data = encode(pixels, metadata=metadata, **self.options | small)
+        read_metadata(data, limits=self.limits)  # a file that is read only with --limit is written only with it
+        height, width = pixels.shape[:2]
+        line, fields = change_line(width, height, len(source), len(data), bpp=True), {}
+        fields["bpp"] = round(8 * len(data) / (width * height), 6)
+        if self.verify:
+            lossless, threads = self.options.get("lossless", False), self.options.get("threads")
+            hidden = self.options.get("keep_hidden", False) or lossless
+            psnr = check_result(data, pixels, metadata, self.limits, threads, hidden)
+            exact = psnr == math.inf
+            if lossless and not exact:
+                raise CorruptError(f"result: decodes to other colours, {psnr:.2f} dB, expected the same")
+            fields["psnr"] = None if exact else round(psnr, 4)
+            line += ", no loss" if exact else f", {psnr:.2f} dB"
+        notes = [image.note] if image.note else []
+        if image.left_out and not self.strip:
+            notes.append(f"left out: {', '.join(image.left_out)}")
+        return Made(data, len(source), width, height, line, fields, tuple(notes), int(image.damaged))
+
+    def _prepared(self, image: "DecodedImage") -> "tuple[np.ndarray, Metadata]":
+        """Turned, if Exif is left out, and at the size that is asked for."""
+        from aecodec.imagefile import orientation_of, turned_pixels
+        from aecodec.imagefile.resize import fitting, resized
+
+        pixels, metadata = image.pixels, image.metadata
+        orientation = orientation_of(metadata.exif)
+        if self.strip:
+            pixels = turned_pixels(pixels, orientation)
+            metadata = metadata._replace(exif=None, xmp=None)
+        height, width = pixels.shape[:2]
+        if self.size is not None:
+            sideways = orientation > 4 and not self.strip
+            width, height = reversed(self.size) if sideways else self.size
+        elif self.max_size is not None:
+            width, height = fitting(width, height, self.max_size)
+        return resized(pixels, width, height, self.linear_light), metadata
+
+
+def _check_tiles(pixels: "np.ndarray", limits: Limits) -> None:
+    """Raise LimitError for what would be refused when it is read again, before the work."""
+    from aecodec.container import Header
+    from aecodec.geometry import TILE_PIXELS
+
+    count = Header(0, pixels.shape[1], pixels.shape[0], 3, 0, TILE_PIXELS).tile_count
+    limits.check("tiles", count, f"header: {count} tiles")
+
+
+def check_result(
+    data: bytes,
+    pixels: "np.ndarray",
+    metadata: "Metadata",
+    limits: Limits,
+    threads: int | None,
+    hidden: bool = False,
+) -> float:
+    """Decode a file that was made of an image and return the PSNR of its colours in dB.
+
+    hidden: whether fully transparent pixels count, too; without any other they always do.
+    Raises DecodeError if it does not decode, or to another shape, alpha plane or metadata.
+    """
+    import numpy as np
+
+    from aecodec.api import decode, read_metadata
+    from aecodec.errors import CorruptError
+    from aecodec.pixels import psnr
+
+    decoded = decode(data, limits=limits, threads=threads)
+    if decoded.shape != pixels.shape:
+        raise CorruptError(f"result: decodes to shape {decoded.shape}, expected {pixels.shape}")
+    alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
+    if alpha and not np.array_equal(decoded[..., -1], pixels[..., -1]):
+        raise CorruptError("result: decodes to another alpha plane")
+    kept = read_metadata(data, limits=limits)
+    if any((before or None) != (after or None) for before, after in zip(kept, metadata, strict=True)):
+        raise CorruptError("result: decodes to other metadata")
+    if not alpha:
+        return psnr(pixels, decoded)
+    seen = np.broadcast_to(True, pixels.shape[:2]) if hidden or not pixels[..., -1].any() else pixels[..., -1] > 0
+    return psnr(pixels[seen][:, :-1], decoded[seen][:, :-1])
+
+
+@dataclass(frozen=True)
+class Decompress:
+    """An .aez file -> an image file, whose format is that of the target's extension."""
+
+    extension: str = ".png"  # of what goes to standard output
+    quality: int | None = None
+    region: tuple[int, ...] | None = None
+    salvage: bool = False
+    threads: int | None = None
+    limits: Limits = DEFAULT_LIMITS
+    max_file: int = MAX_FILE
+
+    def __call__(self, task: Task, progress: Progress) -> Made | Failed:
+        from aecodec import container
+        from aecodec.api import decode, read_metadata
+        from aecodec.damage import salvage
+        from aecodec.imagefile import format_of, pack_image
+
+        kind = format_of(f"image{self.extension}" if task.target == STANDARD else task.target)
+        damage: tuple[str, ...] = ()
+        data: bytes | bytearray
+        part, known, fields = "", "", {}
+        if self.region is None:
+            data = read_aez(task.source, self.max_file)
+            size = len(data)
+        else:
+            try:
+                data, size, read = read_aez_region(task.source, self.region, self.limits, self.max_file)
+            except AezError:
+                raise
+            except ValueError as error:
+                return Failed(str(error), 2)
+            known, fields = f"{read:,} of ", {"read_bytes": read}
+        header = container.read_header(data)
+        width, height = header.width, header.height
+        if self.region is not None:
+            x, y, width, height = self.region
+            part = f" at {x},{y} of {header.width}x{header.height}"
+        progress(0, width * height)
+        if self.salvage:
+            pixels, metadata, _, damage = salvage(data, limits=self.limits, threads=self.threads)
+        else:
+            pixels = decode(data, region=self.region, limits=self.limits, threads=self.threads)
+            metadata = read_metadata(data, limits=self.limits)
+        packed = pack_image(pixels, metadata, kind, self.quality)
+        lost = [f"left out, because {kind} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
+        line = change_line(width, height, size, len(packed.data)).replace(", ", f"{part}, {known}", 1)
+        return Made(packed.data, size, width, height, line, fields, (*damage, *lost), 1 if damage else 0)

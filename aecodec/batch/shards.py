@@ -1,0 +1,171 @@
+"""Shards for training: tar files of samples, as the WebDataset library lays them out.
+
+Files of one sample follow each other and share a name up to its first dot: 000017.aez, 000017.cls, 000017.json. A shard
+is read from its first byte to its last, which suits disks and object storage better than many small files.
+"""
+
+import io
+import os
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from aecodec import api
+from aecodec.errors import CorruptError
+from aecodec.files import EXTENSION
+from aecodec.storage import plain_name, storage_of
+
+Name = str | os.PathLike[str]
+Sample = Mapping[str, bytes | np.ndarray]
+KEY = "__key__"
+
+
+def write_shards(
+    samples: Iterable[tuple[str, Sample]],
+    pattern: str,
+    /,
+    *,
+    max_count: int = 1000,
+    max_size: int = 256 << 20,
+    **options: Any,
+) -> list[str]:
+    """Write samples into tar files, each of which is whole or not there; one of that name is replaced.
+
+    Parameters
+    ----------
+    samples : iterable of (str, mapping)
+        A key without a dot, and by their extensions the files of the sample: bytes as they are, and arrays, which are
+        encoded: {"aez": pixels, "cls": b"7"}.
+    pattern : str
+        Name of the shards with a place for their number, such as "train-{:05}.tar" or "s3://bucket/train-{:05}.tar".
+    max_count, max_size : int
+        Samples of a shard, and bytes from which on another one is begun.
+    **options
+        Those of `aecodec.encode`, for the arrays.
+
+    Returns
+    -------
+    list of str
+        Names of the shards.
+
+    Raises
+    ------
+    ValueError
+        A key is empty or has a dot, or the pattern has no place for a number.
+    EncodeError, TypeError, OSError
+        An array cannot be encoded, or a shard not be written. Shards that were complete stay.
+
+    Examples
+    --------
+    >>> samples = ((f"{n:03}", {"aez": np.full((8, 8), n, np.uint8), "cls": b"%d" % n}) for n in range(5))
+    >>> write_shards(samples, "memory://train-{:02}.tar", max_count=2)  # doctest: +SKIP
+    ['memory://train-00.tar', 'memory://train-01.tar', 'memory://train-02.tar']
+    """
+    if pattern.format(0) == pattern.format(1):
+        raise ValueError(f"pattern: {pattern!r}, expected a place for the number as in train-{{:05}}.tar")
+    for name, value in (("max_count", max_count), ("max_size", max_size)):
+        if value < 1:
+            raise ValueError(f"{name}: {value}, expected 1 or more")
+    names: list[str] = []
+    buffer, count = io.BytesIO(), 0
+    shard = tarfile.open(fileobj=buffer, mode="w")  # noqa: SIM115
+
+    def finish() -> None:
+        shard.close()
+        name = plain_name(pattern.format(len(names)))
+        storage_of(name).write(name, buffer.getvalue(), replace=True)
+        names.append(name)
+
+    for key, files in samples:
+        if not key or "." in os.path.basename(key):
+            raise ValueError(f"key: {key!r}, expected a name without a dot")
+        if count and (count == max_count or buffer.tell() >= max_size):
+            finish()
+            buffer, count = io.BytesIO(), 0
+            shard = tarfile.open(fileobj=buffer, mode="w")  # noqa: SIM115
+        for extension, content in files.items():
+            data = api.encode(content, **options) if isinstance(content, np.ndarray) else bytes(content)
+            entry = tarfile.TarInfo(f"{key}.{extension.removeprefix('.')}")
+            entry.size = len(data)  # all else is constant: the same samples give the same bytes
+            shard.addfile(entry, io.BytesIO(data))
+        count += 1
+    if count:
+        finish()
+    return names
+
+
+def read_shards(shards: Iterable[Name], /, *, decode: bool = True, threads: int = 1) -> Iterator[dict[str, Any]]:
+    """Yield the samples of tar files, in their order.
+
+    Parameters
+    ----------
+    shards : iterable of paths or addresses
+        Tar files that `write_shards` or WebDataset has written.
+    decode : bool
+        Decode .aez files to arrays; otherwise they are yielded as bytes.
+    threads : int
+        Threads that decode one image.
+
+    Yields
+    ------
+    dict
+        "__key__": the name; by extension, without the dot: bytes, or uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4).
+
+    Raises
+    ------
+    DecodeError, OSError
+        A file or a shard is damaged, or cannot be read.
+
+    Examples
+    --------
+    In a PyTorch DataLoader each worker takes its share of the shards, in tf.data each element of `interleave`; see
+    docs/arrays.md.
+    """
+    for name in shards:
+        shard = os.fspath(name)
+        sample: dict[str, Any] = {}
+        for key, extension, data in _files(plain_name(shard)):
+            if sample and sample[KEY] != key:
+                yield sample
+                sample = {}
+            sample[KEY] = key
+            is_image = decode and f".{extension}" == EXTENSION
+            sample[extension] = api.decode(data, threads=threads) if is_image else data
+        if sample:
+            yield sample
+
+
+def split_shards(shards: Sequence[Name], worker: int, workers: int) -> Sequence[Name]:
+    """The share of one of several workers: every shard goes to one of them.
+
+    >>> split_shards(["a", "b", "c", "d", "e"], 1, 2)
+    ['b', 'd']
+    """
+    if not 0 <= worker < workers:
+        raise ValueError(f"worker: {worker}, expected 0 to {workers - 1}")
+    return shards[worker::workers]
+
+
+def _files(shard: str) -> Iterator[tuple[str, str, bytes]]:
+    """Key, extension and content of the files of a shard. Raises CorruptError for what is no tar file."""
+    with storage_of(shard).opened(shard) as stream, _told(shard), tarfile.open(fileobj=stream, mode="r|*") as tar:
+        for entry in tar:
+            if (file := tar.extractfile(entry)) is None:  # a folder
+                continue
+            folder, base = os.path.split(entry.name)
+            key, _, extension = base.partition(".")
+            data = file.read()
+            if len(data) < entry.size:
+                raise CorruptError(f"{entry.name}: {len(data)} bytes, expected {entry.size}")
+            yield os.path.join(folder, key), extension, data
+
+
+@contextmanager
+def _told(shard: str) -> Iterator[None]:
+    try:
+        yield
+    except tarfile.TarError as error:
+        raise CorruptError(f"{shard}: {error}") from None
