@@ -11,8 +11,8 @@ from aecodec.model.runtime import open_net
 
 pytest.importorskip("onnx")
 
-from aecodec.train.onnx_graphs import to_onnx  # noqa: E402
-from aecodec.train.static import Conv, Network, Quantise, run_numpy  # noqa: E402
+from aecodec.train.onnx_graphs import to_onnx
+from aecodec.train.static import Conv, Network, Quantise, run_numpy
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_a_graph_that_cannot_be_loaded_says_so_in_a_line(network):
 def test_an_input_that_does_not_fit_says_so_in_a_line(network):
     net = OnnxNet(lambda: to_onnx(network))
     for wrong in (np.zeros((1, 2, 2, 7), np.float32), np.zeros((1, 2, 2, 8), np.float64)):
-        with pytest.raises(ModelError, match="^ONNX Runtime cannot run a network") as error:
+        with pytest.raises(ModelError, match=r"^ONNX Runtime cannot run a network") as error:
             net(wrong)
         assert "\n" not in str(error.value)
 
