@@ -27,7 +27,7 @@ from aecodec.model.lapped import overlap, overlap_to_pixels
 from aecodec.model.runtime import Net
 from aecodec.model.weights import Weights, read_models, weights_folder
 
-NETS = ("analysis", "hyper_analysis", "scales", "code", "quantise", "reconstruct", "synthesis", "adjoint")
+NETS = ("analysis", "hyper_analysis", "synthesis")  # of every model
 
 
 def models() -> dict[str, "Model"]:
@@ -110,7 +110,7 @@ class Model(Weights):
     @property
     def refines(self) -> bool:
         """Whether this model has what the refinement of latents needs."""
-        return "log_inverse_curvature" in self.numbers
+        return self.has("adjoint") and "log_inverse_curvature" in self.numbers
 
     @property
     def rounding(self) -> np.ndarray:
@@ -136,7 +136,8 @@ class Model(Weights):
 
     @cached_property
     def _nets(self) -> dict[str, Net]:
-        return {name: self.net(name) for name in NETS if self.has(name)}
+        own = ("scales", "quantise", "reconstruct") if self.integer else ("code",)
+        return {name: self.net(name) for name in (*NETS, *own, *filter(self.has, ["adjoint"]))}
 
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
