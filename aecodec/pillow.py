@@ -103,9 +103,7 @@ class AezImageFile(ImageFile.ImageFile):
                     raise CorruptError(f"chunk {tag.decode().rstrip()}: damaged or cut off")
                 yield Chunk(tag, data)
 
-    def draft(
-        self, mode: str | None, size: tuple[int, int] | None
-    ) -> tuple[str, tuple[int, int, float, float]] | None:
+    def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
         """Choose the smallest scale of `aecodec.decode` at which no edge is shorter than in `size`; the mode stays."""
         if size is None or len(self.tile) != 1:
             return None

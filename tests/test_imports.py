@@ -41,7 +41,7 @@ FLOORS = [
 # The same within folders; a folder's __init__ may import all of it.
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
-    "model": [{"runtime", "weights", "lapped", "thumbnail"}, {"model"}],
+    "model": [{"litert", "onnx_runtime", "lapped"}, {"runtime"}, {"weights", "thumbnail"}, {"model"}],
     "storage": [{"local"}, {"remote"}],
     "batch": [{"inputs", "loader", "shards"}, {"jobs"}, {"engine"}, {"cluster"}, {"convert"}],
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
@@ -72,6 +72,8 @@ USERS = {
     "zstandard": {"container"},
     "ai_edge_litert": {"model", "train"},
     "ai_edge_quantizer": {"train"},
+    "onnxruntime": {"model"},
+    "onnx": {"train"},
     "keras": {"train", "classic.train"},
     "tensorflow": {"train", "classic.train"},
     "jax": {"train"},
@@ -90,7 +92,7 @@ USERS = {
     "PIL": {"imagefile", "pillow", "exact", "bench", "train", "classic", "classic.train"},
 }
 HEAVY = {
-    *("tensorflow", "keras", "jax", "ai_edge_quantizer", "matplotlib", "scipy"),
+    *("tensorflow", "keras", "jax", "ai_edge_quantizer", "onnx", "matplotlib", "scipy"),
     *("imagecodecs", "pillow_heif", "ssimulacra2", "zarr", "numcodecs", "imageio"),
     *("fsspec", "distributed", "dask"),
 }

@@ -11,7 +11,7 @@ Files are loaded when they are needed, and checked against the hashes of the man
 
 import math
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +46,6 @@ class Classic(Weights):
         """Number of latents of a patch."""
         return math.prod(self.latent)
 
-    def _net(self, name: str) -> Net:
-        return Net(partial(self.read, f"{name}.tflite"))
-
     @cached_property
     def scale(self) -> Scale:
         """How its latents become integers."""
@@ -57,15 +54,15 @@ class Classic(Weights):
 
     @cached_property
     def _encoder(self) -> Net:
-        return self._net("encoder")
+        return self.net("encoder")
 
     @cached_property
     def _decoder(self) -> Net:
-        return self._net("decoder")
+        return self.net("decoder")
 
     @cached_property
     def _denoiser(self) -> Net:
-        return self._net("denoise")
+        return self.net("denoise")
 
     def encode(self, patches: np.ndarray, workers: Workers) -> np.ndarray:
         """Patches uint8 (N, e, e, 1) -> latents float32 (N, *latent)."""

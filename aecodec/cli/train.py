@@ -23,6 +23,7 @@ _OWN = {  # options that one kind of model alone has
         "crop",
         "decay",
         "refines",
+        "bits",
         "precision",
     ),
     "classic": ("epochs", "parameters", "widen", "full"),
@@ -97,6 +98,10 @@ def train(
         bool,
         typer.Option("--refine", help="photo: refine latents in training as the encoder does; for the last phases."),
     ] = False,
+    bits: Annotated[
+        int | None,
+        typer.Option(min=8, max=8, help="photo: round the networks to 8 bits as the files will; for the last phases."),
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option(

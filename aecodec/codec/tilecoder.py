@@ -17,7 +17,7 @@ from aecodec.codec.latents import Hyper, Latents, Symbols
 from aecodec.container import BytesLike
 from aecodec.entropy.coder import TileDecoder, encode_tile, expected_bits
 from aecodec.errors import CorruptError
-from aecodec.geometry import TILE, Tile
+from aecodec.geometry import HYPER, TILE, Tile
 from aecodec.model.model import QualityPoint
 from aecodec.parallel import Workers
 
@@ -95,7 +95,10 @@ class TileCoder:
     def _hyper(self, y_scaled: np.ndarray, tiles: Sequence[Tile]) -> list[Hyper]:
         z = []
         for part, tile in zip(y_scaled, tiles, strict=True):
-            z.append(_cleared(self.model.hyper_analysis(part), *tile.hyper))
+            latents, hyper = self._seen(tile)
+            z.append(np.zeros((4, 4, len(self.point.tables.frequencies)), np.int32))
+            z[-1][hyper] = self.model.hyper_analysis(part[latents])
+            _cleared(z[-1], *tile.hyper)
         return list(map(Hyper, z, self._scale_indexes(np.stack(z), tiles)))
 
     def _quantise(self, latents: Latents) -> Iterator[tuple[Tile, Symbols, np.ndarray]]:
@@ -103,11 +106,14 @@ class TileCoder:
         y_scaled = self._scaled(latents)
         hyper = latents.hyper or self._hyper(y_scaled, latents.tiles)
         for part, (z, index), tile in zip(y_scaled, hyper, latents.tiles, strict=True):
-            r, y_hat = self.model.quantise(part, z, self.model.rounding[index])
-            if max(r.max(), -r.min()) > RESIDUAL_MAX:
-                r = np.clip(r, -RESIDUAL_MAX, RESIDUAL_MAX)
-                y_hat = self.model.reconstruct(r, z)
-            yield tile, Symbols(z, index, r.astype(np.int32)), y_hat
+            latents, hyper = self._seen(tile)
+            symbols, y_hat = self.point.quantise(part[latents], z[hyper], self.model.rounding[index[latents]])
+            if max(symbols.max(), -symbols.min()) > RESIDUAL_MAX:
+                symbols = np.clip(symbols, -RESIDUAL_MAX, RESIDUAL_MAX)
+                y_hat = self.point.reconstruct(symbols, z[hyper])
+            r = np.zeros(index.shape, np.int32)
+            r[latents] = symbols
+            yield tile, Symbols(z, index, r), y_hat
 
     # Decoding
 
@@ -129,7 +135,8 @@ class TileCoder:
     def decode_tiles(self, batch: Sequence[CodedTile]) -> Iterator[np.ndarray]:
         """y_hat (tile.height, tile.width, M) of each tile, at unit gain. Raises CorruptError with the tile's number."""
         for coded, symbols in zip(batch, self.parse(batch), strict=True):
-            y_hat = self.model.reconstruct(symbols.r, symbols.z)
+            latents, hyper = self._seen(coded.tile)
+            y_hat = self.point.reconstruct(symbols.r[latents], symbols.z[hyper])
             yield y_hat[coded.tile.crop] * self.point.inverse_gain
 
     def decode(
@@ -153,10 +160,21 @@ class TileCoder:
 
     def _scale_indexes(self, z: np.ndarray, tiles: Sequence[Tile]) -> np.ndarray:
         """z (N, 4, 4, Z) -> uint8 (N, 16, 16, M), zero outside the image."""
-        indexes = self.point.scale_indexes(z)
+        if self.model.integer:
+            indexes = np.zeros((len(z), TILE, TILE, self.model.latent), np.uint8)
+            for index, part, tile in zip(indexes, z, tiles, strict=True):
+                latents, hyper = self._seen(tile)
+                index[latents] = self.point.scale_indexes(part[hyper][None])[0]
+        else:
+            indexes = self.point.scale_indexes(z)
         for index, tile in zip(indexes, tiles, strict=True):
             _cleared(index, tile.height, tile.width)
         return indexes
+
+    def _seen(self, tile: Tile) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """What the networks see of a tile: its latents and its hyper-latents."""
+        rows, columns = tile.hyper if self.model.integer else (TILE // HYPER, TILE // HYPER)
+        return (slice(HYPER * rows), slice(HYPER * columns)), (slice(rows), slice(columns))
 
     def _write(self, tile: Tile, y_hat: np.ndarray, out: np.ndarray) -> None:
         np.multiply(y_hat[tile.crop], self.point.inverse_gain, out=out[tile.inside])

@@ -109,8 +109,13 @@ class TileDecoder:
 
     def z(self, height: int, width: int) -> np.ndarray:
         """-> int8 (height, width, Z) in -63..63."""
-        planes = np.stack([self._decode(table, height * width) for table in self._tables.z], axis=-1)
-        return (planes - Z_MAX).astype(np.int8).reshape(height, width, -1)
+        decode, count, tables = self._coder.decode, height * width, self._tables.z
+        try:  # one for all channels: they are many, and their symbols few
+            planes = [decode(table, count) for table in tables]
+        except Exception as e:  # constriction's exceptions have no common base
+            raise CorruptError(f"bitstream: {e}") from None
+        symbols = np.concatenate(planes).reshape(len(tables), count).T
+        return (symbols - Z_MAX).astype(np.int8).reshape(height, width, -1)
 
     def r(self, index: np.ndarray) -> np.ndarray:
         """index: uint8 (H, W, M) -> int32 of the same shape. Raises CorruptError where the stream does not end here."""

@@ -48,11 +48,8 @@ class HyperSynthesis(NamedTuple):
             raise ModelError("hyper-synthesis: a weight lies outside -127..127")
 
     def offsets(self, qindex: int) -> np.ndarray:
-        """Channel offsets (M,) at `qindex`, in 1/256 of a knot, interpolated in integers."""
-        knot = min(qindex >> 8, len(self.offset) - 2)
-        f = qindex - (knot << 8)
-        a, b = self.offset[knot].astype(np.int64), self.offset[knot + 1].astype(np.int64)
-        return (a * (256 - f) + b * f + 128) >> 8
+        """Channel offsets (M,) at `qindex`."""
+        return between_knots(self.offset, qindex)
 
     def run(self, z: np.ndarray, qindex: int, dtype: type[np.floating] = np.float32) -> np.ndarray:
         """Hyper-latents z, integers (N, 4, 4, Z) in -63..63 -> scale indexes uint8 (N, 16, 16, M) in 0..63.
@@ -82,6 +79,14 @@ class HyperSynthesis(NamedTuple):
         index = np.empty((n, rows, 4, columns, 4, outputs // 16), np.uint8)
         index.swapaxes(2, 3)[:] = out
         return index.reshape(n, 4 * rows, 4 * columns, -1)
+
+
+def between_knots(knots: np.ndarray, qindex: int) -> np.ndarray:
+    """Rows of integers (K, n) -> int64 (n,) at `qindex`, in 1/256 of a knot, interpolated in integers."""
+    knot = min(qindex >> 8, len(knots) - 2)
+    f = qindex - (knot << 8)
+    a, b = knots[knot].astype(np.int64), knots[knot + 1].astype(np.int64)
+    return (a * (256 - f) + b * f + 128) >> 8
 
 
 def _requantise(acc: np.ndarray, shift: int) -> np.ndarray:

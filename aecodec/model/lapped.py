@@ -11,6 +11,8 @@ from functools import lru_cache
 import numpy as np
 
 REACH = 8  # pixels on either side of a border
+EIGHTHS = 8.0  # to the level, of samples in integers
+UNIT = 2.0**-9  # of the matrix in integers
 # Filtered at once: what stays in the processor's cache. Each product of matrices is so small that a BLAS does not
 # share it among threads, which would wait for each other where the workers' threads already take all cores.
 _COLUMNS = 512
@@ -31,6 +33,44 @@ def _factors(v: bytes, channels: int) -> tuple[np.ndarray, np.ndarray]:
     """The factors of a segment of rows, of all channels at once, and of a segment of columns, for a float32 v."""
     segment = segment_matrix(np.frombuffer(v, np.float32).reshape(REACH, REACH))
     return np.kron(segment, np.eye(channels, dtype=np.float32)), segment.T
+
+
+def overlap_to_pixels(x: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Filter x float32 (H, W, 3) as `overlap` does, but in integers -> uint8 (H, W, 3), rounded down.
+
+    x, in eighths of levels, is rounded to whole ones, and so is what comes between rows and columns; v are multiples of
+    2^-9. So float32 holds every sum exactly. Writes into x.
+    """
+    height, width, channels = x.shape
+    across, down = _factors(v.tobytes(), channels)
+    limit = np.float32(_limit(v.tobytes()))
+    flat, out = x.reshape(height, -1), np.empty(x.shape, np.uint8)
+    pixels = out.reshape(height, -1)
+    for top in range(0, height, 2 * REACH):
+        strip = flat[top : top + 2 * REACH]
+        np.clip(np.rint(strip, out=strip), -limit, limit, out=strip)
+        inner = x[top : top + 2 * REACH, REACH : width - REACH].reshape(2 * REACH, -1, len(across))
+        filtered = inner @ across
+        strip[:, REACH * channels : (width - REACH) * channels] = np.rint(filtered, out=filtered).reshape(2 * REACH, -1)
+        for left in range(0, width * channels if top else 0, _COLUMNS):
+            part = down @ flat[top - REACH : top + REACH, left : left + _COLUMNS]
+            _write(part, pixels[top - REACH : top + REACH, left : left + _COLUMNS])
+    _write(flat[:REACH], pixels[:REACH])
+    _write(flat[height - REACH :], pixels[height - REACH :])
+    return out
+
+
+def _write(eighths: np.ndarray, pixels: np.ndarray) -> None:
+    np.clip(eighths, 0, 255 * EIGHTHS, out=eighths)
+    eighths *= 1 / EIGHTHS
+    pixels[:] = eighths
+
+
+@lru_cache(maxsize=8)
+def _limit(v: bytes) -> int:
+    """How many eighths of a level may enter the filters, so that float32 holds every sum of multiples of 2^-10."""
+    gain = np.abs(segment_matrix(np.frombuffer(v, np.float32).reshape(REACH, REACH))).sum(0).max()
+    return int(((1 << 24 - 10) - gain) / gain**2)
 
 
 def overlap(x: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -1,29 +1,35 @@
 """The learned model: its networks, tables and parameters, and all that depends on the quality, in one object.
 
-    weights/<name>/analysis.tflite        pixels (1, h, w, 3) -> y (1, h/16, w/16, M)
-    weights/<name>/hyper_analysis.tflite  y * gain (1, 16, 16, M) -> z (1, 4, 4, Z), not rounded
-    weights/<name>/code.tflite            a tile's means in four steps, for `Model.quantise` and `Model.reconstruct`
-    weights/<name>/synthesis.tflite       y_hat (1, h, w, M), features -> pixels (1, 16h, 16w, 3)
-    weights/<name>/adjoint.tflite         errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
-    weights/<name>/numbers.npz            hyper-synthesis of the scales, gains, tables, overlaps
-    weights/<name>/thumbnail.npz          a linear map from y_hat to small images (thumbnail.py); not every model has it
+    weights/<name>/analysis         pixels (1, h, w, 3) -> y (1, h/16, w/16, M)
+    weights/<name>/hyper_analysis   y * gain (1, 16, 16, M) -> z (1, 4, 4, Z), not rounded
+    weights/<name>/scales           z -> scale indexes (1, 16, 16, M)
+    weights/<name>/code             a tile's means in four steps; or one for each of the next two
+    weights/<name>/quantise         see `Model.quantise`
+    weights/<name>/reconstruct      see `Model.reconstruct`
+    weights/<name>/synthesis        y_hat (1, h, w, M), features -> pixels (1, 16h, 16w, 3)
+    weights/<name>/adjoint          errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
+    weights/<name>/numbers.npz      gains, tables, overlaps, hyper-synthesis of the scales
+    weights/<name>/thumbnail.npz    a linear map from y_hat to small images (thumbnail.py); not every model has it
 
-Pixels are uint8, or float32 0..255 where the model has overlaps (lapped.py).
+Networks are files .tflite in the first generation of models, .onnx in the second (runtime.py). Pixels are uint8, or
+float32 0..255 where the model has overlaps (lapped.py). In the second generation all that a decoder makes pixels of is
+computed in integers, or by operations of IEEE arithmetic one at a time, so that every processor makes the same ones.
+Its scales come from a network, its features are biases in int32, and its code takes steps that go with the quality.
 """
 
 import hashlib
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
-from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis
+from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis, between_knots
 from aecodec.entropy.tables import TableRow, Tables
-from aecodec.model.lapped import overlap
+from aecodec.model.lapped import overlap, overlap_to_pixels
 from aecodec.model.runtime import Net
 from aecodec.model.thumbnail import FILE, ThumbnailMap
 from aecodec.model.weights import Weights, read_models, weights_folder
 
-NETS = ("analysis", "hyper_analysis", "code", "synthesis", "adjoint")
+NETS = ("analysis", "hyper_analysis", "synthesis")  # of every model
 
 
 def models() -> dict[str, "Model"]:
@@ -47,12 +53,20 @@ class Model(Weights):
         floats = {field: values.astype(np.float32) for field, values in net._asdict().items()}
         return HyperSynthesis(**floats)._replace(offset=net.offset.astype(np.int32))
 
+    @property
+    def integer(self) -> bool:
+        """Whether pixels are made in integers: a model of the second generation.
+
+        Its networks see of a tile what is inside the image, continued to whole hyper-latents, and not all of it.
+        """
+        return "biases" in self.numbers
+
     def self_test(self) -> str:
         """sha256 of the scale indexes of a fixed input at three qualities; the manifest keeps what it must be."""
-        count = 2 * 4 * 4 * len(self.hyper_synthesis.w_in)
-        z = (np.arange(count) * 37 % 127 - 63).reshape(2, 4, 4, -1)
+        channels = self.numbers["z_tables"].shape[1]
+        z = (np.arange(2 * 4 * 4 * channels) * 37 % 127 - 63).reshape(2, 4, 4, -1)
         qindexes = 0, self.max_qindex // 2 + 85, self.max_qindex
-        parts = [self.hyper_synthesis.run(z, qindex).tobytes() for qindex in qindexes]
+        parts = [self.at(qindex).scale_indexes(z).tobytes() for qindex in qindexes]
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
     @cached_property
@@ -104,11 +118,7 @@ class Model(Weights):
     @property
     def refines(self) -> bool:
         """Whether this model has what the refinement of latents needs."""
-        return self._has_adjoint and "log_inverse_curvature" in self.numbers
-
-    @property
-    def _has_adjoint(self) -> bool:
-        return "adjoint.tflite" in self.entry["files"]
+        return self.has("adjoint") and "log_inverse_curvature" in self.numbers
 
     @property
     def rounding(self) -> np.ndarray:
@@ -134,7 +144,8 @@ class Model(Weights):
 
     @cached_property
     def _nets(self) -> dict[str, Net]:
-        return {name: Net(partial(self.read, f"{name}.tflite")) for name in NETS}
+        own = ("scales", "quantise", "reconstruct") if self.integer else ("code",)
+        return {name: self.net(name) for name in (*NETS, *own, *filter(self.has, ["adjoint"]))}
 
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
@@ -147,19 +158,34 @@ class Model(Weights):
         z = self._nets["hyper_analysis"](y[None])[0][0]
         return np.clip(np.rint(z), -Z_MAX, Z_MAX).astype(np.int32)
 
-    def quantise(self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def scale_indexes(self, z: np.ndarray, qindex: int) -> np.ndarray:
+        """Hyper-latents (N, h, w, Z) -> scale indexes uint8 (N, 4 h, 4 w, M); see `HyperSynthesis.run`."""
+        if not self.integer:
+            return self.hyper_synthesis.run(z, qindex)
+        offsets = np.tile(between_knots(self.numbers["offset"], qindex).astype(np.int32), 16)
+        z = z.astype(np.float32)
+        return np.concatenate([self._nets["scales"](part[None], offsets)[0] for part in z])
+
+    def quantise(
+        self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray, steps: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Quantise the latents of one tile against their means, which are predicted in four steps.
 
         y: float32 (16, 16, M) at the quality's gain. z: (4, 4, Z). rounding: float32 (16, 16, M), what is added to a
-        residual's magnitude before the floor: 0.5 to the nearest, very negative where nothing may be coded.
-        Returns r and y_hat, float32 (16, 16, M), both at the quality's gain.
+        residual's magnitude before the floor: 0.5 to the nearest, very negative where nothing may be coded. steps:
+        see `QualityPoint.steps`. Returns r and y_hat, float32 (16, 16, M), both at the quality's gain.
         """
-        return self._code(y, z, rounding, 1)
+        if steps is None:
+            return self._code(y, z, rounding, 1)
+        r, y_hat = self._nets["quantise"](y[None], z[None].astype(np.float32), rounding[None], steps)
+        return r[0], y_hat[0]
 
-    def reconstruct(self, r: np.ndarray, z: np.ndarray) -> np.ndarray:
+    def reconstruct(self, r: np.ndarray, z: np.ndarray, steps: np.ndarray | None = None) -> np.ndarray:
         """Residuals r (16, 16, M) and z (4, 4, Z) of one tile -> y_hat float32 (16, 16, M) at the quality's gain."""
         r = r.astype(np.float32)
-        return self._code(r, z, np.full_like(r, 0.5), 0)[1]
+        if steps is None:
+            return self._code(r, z, np.full_like(r, 0.5), 0)[1]
+        return self._nets["reconstruct"](r[None], z[None].astype(np.float32), steps)[0][0]
 
     def _code(
         self, values: np.ndarray, z: np.ndarray, rounding: np.ndarray, encoding: int
@@ -171,6 +197,8 @@ class Model(Weights):
     def synthesis(self, y_hat: np.ndarray, features: np.ndarray) -> np.ndarray:
         """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
         x = self._nets["synthesis"](y_hat[None], features)[0][0]
+        if self.integer:
+            return overlap_to_pixels(x, self.numbers["overlap_post"])
         if "overlap_post" in self.numbers:
             x = overlap(x, self.numbers["overlap_post"])
             return np.clip(x, 0, 255, out=x).astype(np.uint8)
@@ -230,8 +258,15 @@ class QualityPoint:
 
     @cached_property
     def features(self) -> np.ndarray:
-        """What tells the synthesis transform the quality: float32 (1, 1, 1, F)."""
+        """What tells the synthesis transform the quality: float32 (1, 1, 1, F), or int32 (F,) biases."""
+        if self.model.integer:
+            return between_knots(self.model.numbers["biases"], self.qindex).astype(np.int32)
         return self._at("log_features")[None, None, None]
+
+    @cached_property
+    def steps(self) -> np.ndarray | None:
+        """By how much the code rounds at this quality: float32 (4,), None if the model does not."""
+        return self._between(self.model.numbers["steps"]) if self.model.integer else None
 
     @cached_property
     def inverse_curvature(self) -> np.ndarray:
@@ -240,14 +275,42 @@ class QualityPoint:
 
     def scale_indexes(self, z: np.ndarray) -> np.ndarray:
         """Hyper-latents (N, 4, 4, Z) -> scale indexes uint8 (N, 16, 16, M)."""
-        return self.model.hyper_synthesis.run(z, self.qindex)
+        return self.model.scale_indexes(z, self.qindex)
+
+    def quantise(self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Model.quantise`."""
+        return self.model.quantise(y, z, rounding, self.steps)
+
+    def reconstruct(self, r: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """See `Model.reconstruct`."""
+        return self.model.reconstruct(r, z, self.steps)
 
     def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
         """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
         return self.model.synthesis(y_hat, self.features)
 
     def _at(self, name: str) -> np.ndarray:
-        knots, position = self.model.numbers[name], self.qindex / 256
+        values = self._between(self.model.numbers[name])
+        return exponential(values) if self.model.integer else np.exp(values).astype(np.float32)
+
+    def _between(self, knots: np.ndarray) -> np.ndarray:
+        """Rows of float32 (K, n), interpolated linearly."""
+        position = self.qindex / 256
         low = min(int(position), len(knots) - 2)
         w = np.float32(position - low)
-        return np.exp(knots[low] * (1 - w) + knots[low + 1] * w).astype(np.float32)
+        return knots[low] * (1 - w) + knots[low + 1] * w
+
+
+def exponential(x: np.ndarray) -> np.ndarray:
+    """e^x in float32, by sums and products of float64 that no processor rounds otherwise; |x| < 80.
+
+    >>> bool(np.allclose(exponential(np.float32([0, 1, -7.3])), np.exp([0, 1, -7.3])))
+    True
+    """
+    x = x.astype(np.float64)
+    power = np.rint(x * 1.4426950408889634)
+    rest = x - power * 0.6931471805599453
+    series = np.ones_like(rest)
+    for n in range(13, 0, -1):
+        series = series * rest / n + 1
+    return np.ldexp(series, power.astype(np.int32)).astype(np.float32)

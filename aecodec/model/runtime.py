@@ -1,86 +1,28 @@
-"""Networks as LiteRT runs them. The only user of LiteRT in what compresses and decompresses."""
+"""Networks: what maps arrays to arrays, whatever runs it. The file's name says which runtime a network is for."""
 
-import contextlib
-import os
-import threading
-from collections.abc import Callable, Iterator
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
 from aecodec.errors import ModelError
+from aecodec.model.litert import LiteNet
+from aecodec.model.onnx_runtime import OnnxNet
+
+RUNTIMES: dict[str, Callable[[Callable[[], bytes]], "Net"]] = {"onnx": OnnxNet, "tflite": LiteNet}
 
 
-class Net:
-    """One LiteRT graph, read when it first runs. Each call takes a free one-thread interpreter, so they may overlap."""
-
-    def __init__(self, read: Callable[[], bytes]):
-        self._data = cache(read)
-        self._free: dict[tuple, list] = {}  # interpreters by the shapes of their inputs
+class Net(Protocol):
+    """One network; any number of threads may call it. Raises ModelError if it cannot run."""
 
     def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
-        shapes, data = tuple(i.shape for i in inputs), self._data()
-        try:
-            interpreter = self._take(shapes, data)
-            for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
-                interpreter.set_tensor(detail["index"], array)
-            interpreter.invoke()
-            out = [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
-        except RuntimeError as error:  # the graph is sound, its hash says so, but LiteRT does not tell one from another
-            line = " ".join(str(error).split())
-            raise ModelError(f"LiteRT cannot run a network, perhaps for want of memory: {line}") from None
-        with _lock:
-            self._free.setdefault(shapes, []).append(interpreter)
-        return out
-
-    def _take(self, shapes: tuple, data: bytes) -> Any:
-        with _lock:
-            if self._free.get(shapes):
-                return self._free[shapes].pop()
-            spare = next((pool.pop() for pool in self._free.values() if pool), None)
-        interpreter = spare or _interpreter(data)
-        for detail, shape in zip(interpreter.get_input_details(), shapes, strict=True):
-            if tuple(detail["shape"]) != shape:
-                interpreter.resize_tensor_input(detail["index"], shape, strict=False)
-        interpreter.allocate_tensors()
-        return interpreter
+        """The outputs."""
 
 
-_announced = False
-_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):  # no child must find it locked by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
-
-
-def _interpreter(data: bytes) -> Any:
-    """A one-thread interpreter. The first one of a process would announce its delegate on standard error."""
-    global _announced
-    from ai_edge_litert.interpreter import Interpreter
-
-    with _lock:
-        if _announced:
-            return Interpreter(model_content=data, num_threads=1)
-        _announced = True
-        with _silence():
-            first = Interpreter(model_content=data, num_threads=1)
-            first.allocate_tensors()
-            return first
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Discard what the process writes to standard error; LiteRT has no switch for its log."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # closed already
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+def open_net(name: str, files: Collection[str], read: Callable[[str], bytes]) -> Net:
+    """The network of this name among a model's files; it is read when it first runs. Raises ModelError."""
+    for ending, runtime in RUNTIMES.items():
+        if f"{name}.{ending}" in files:
+            return runtime(partial(read, f"{name}.{ending}"))
+    raise ModelError(f"network {name}: no file of it among {', '.join(sorted(files))}")

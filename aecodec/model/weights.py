@@ -1,7 +1,7 @@
 """Weights on disk: where they are, what the manifest says of them, and that they are what it says.
 
     weights/manifest.json     names, ids, sha256 of every file
-    weights/<name>/<file>     graphs of LiteRT, arrays of NumPy
+    weights/<name>/<file>     graphs of LiteRT or ONNX Runtime, arrays of NumPy
 
 Nothing is loaded before it is needed, and nothing is believed that the manifest's hashes do not cover.
 """
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from aecodec.errors import ModelError
+from aecodec.model.runtime import Net, open_net
 
 DEVELOPMENT = 0x8000  # ids from here on are development weights: later versions may refuse their files
 
@@ -55,6 +56,14 @@ class Weights:
         """The bytes of a file that lies beside the weights and that no decoded file depends on; None without one."""
         digest = self.entry.get("auxiliary", {}).get(file)
         return None if digest is None else checked_bytes(self.folder / file, digest)
+
+    def has(self, name: str) -> bool:
+        """Whether a network is among its files."""
+        return any(file.split(".")[0] == name for file in self.entry["files"])
+
+    def net(self, name: str) -> Net:
+        """One of its networks, which is read when it first runs."""
+        return open_net(name, self.entry["files"], self.read)
 
     def arrays(self, file: str) -> dict[str, np.ndarray]:
         """The arrays of an .npz file."""

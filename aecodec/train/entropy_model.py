@@ -13,7 +13,9 @@ from aecodec.entropy.hyper_synthesis import SCALES, SHIFTS
 from aecodec.train.layers import (
     Block,
     DepthToSpace,
+    Depthwise,
     Pointwise,
+    Rounding,
     SpaceToDepth,
     at_knots,
     chain,
@@ -136,16 +138,19 @@ class MeanNet(keras.layers.Layer):
 
     plain: a depthwise and a pointwise layer in place of each block, and one hidden layer in each step, not two.
     reach: edge of the square of known latents that a mean is made from.
+
+    In few bits, where it is plain: known latents are rounded, channel by channel, to steps that go with the quality as
+    `level` does, and so is what comes of their squares; hidden layers have a step for each of `knots`.
     """
 
-    def __init__(self, latent, features=192, width=256, plain=False, reach=5, **kwargs):
+    def __init__(self, latent, features=192, width=256, plain=False, reach=5, knots=9, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.latent, self.features = latent, features
         self.fold, self.unfold = SpaceToDepth(2, dtype="float32"), DepthToSpace(2, dtype="float32")
 
         def spread():
             if plain:
-                return keras.layers.DepthwiseConv2D(3, padding="same"), Pointwise(features, relu=True)
+                return Depthwise(3), Pointwise(features, relu=True)
             return (Block(features, 1),)
 
         self.hyper = chain(
@@ -156,11 +161,16 @@ class MeanNet(keras.layers.Layer):
             DepthToSpace(2),
             *spread(),
         )
-        self.first = Pointwise(latent, init="zeros")
-        self.reach = [keras.layers.DepthwiseConv2D(reach, padding="same", dtype="float32") for _ in range(3)]
+        self.first = Pointwise(latent, init="zeros", out=None)
+        self.known = Rounding(channels=latent)
+        self.reach = [Depthwise(reach, late_bias=True, dtype="float32") for _ in range(3)]
+
+        def hidden(depth):
+            split = 0 if depth else latent
+            return Pointwise(width, relu=True, out=Rounding(signed=False, knots=knots), split=split)
+
         self.steps = [
-            chain(*[Pointwise(width, relu=True) for _ in range(1 if plain else 2)], Pointwise(latent, init="zeros"))
-            for _ in range(3)
+            chain(*map(hidden, range(1 if plain else 2)), Pointwise(latent, init="zeros", out=None)) for _ in range(3)
         ]
 
     def build(self, shape):
@@ -168,27 +178,30 @@ class MeanNet(keras.layers.Layer):
         self.hyper.build(shape)
         h, w = h and 4 * h, w and 4 * w
         self.first.build((n, h, w, self.features))
+        self.known.build()
         for reach, step in zip(self.reach, self.steps, strict=True):
             reach.build((n, h, w, self.latent))
             step.build((n, h, w, self.latent + self.features))
 
-    def call(self, z_hat, y, offset):
+    def call(self, z_hat, y, offset, q=None, level=None):
         """y at the quality's gain and offsets of rounding (N, h, w, M) -> mu, y_hat, both (N, h, w, M).
 
-        2x2 squares are folded into channels, where what a step codes lies in four slices.
+        2x2 squares are folded into channels, where what a step codes lies in four slices. q (N,): knots, and level
+        (N, 1, 1, 1): about how large latents are at this quality; few bits need them.
         """
         p = self.hyper(z_hat)
         y, base, offset = (ops.split(self.fold(t), 16, axis=-1) for t in (y, self.first(p), offset))
         mu, y_hat = [ops.zeros_like(y[0])] * 16, [ops.zeros_like(y[0])] * 16
         for step in range(4):
             if step:
-                known = ops.cast(self.reach[step - 1](self.unfold(ops.concatenate(y_hat, axis=-1))), p.dtype)
+                known = self.known.apply(self.unfold(ops.concatenate(y_hat, axis=-1)), level=level)
+                known = ops.cast(self.reach[step - 1](known, level), p.dtype)
                 *first, last = self.steps[step - 1].layers
                 hidden = ops.concatenate([known, p], axis=-1)
                 for layer in first:
-                    hidden = layer(hidden)
+                    hidden = layer(hidden, q)
                 hidden = ops.split(self.fold(hidden), 4, axis=-1)
-                columns, biases = ops.split(last.w, 4, axis=1), ops.split(last.b, 4)
+                columns, biases = ops.split(last.weight(), 4, axis=1), ops.split(last.b, 4)
             for group, positions in enumerate(ORDER):
                 position = positions.index(step)
                 k = 4 * position + group

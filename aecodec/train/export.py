@@ -1,4 +1,4 @@
-"""A trained `photo` run -> weights/: LiteRT graphs, integer scale net, tables, manifest.
+"""A trained `photo` run -> weights/: graphs of LiteRT or ONNX Runtime, integer scale net, tables, manifest.
 
 Needs the TensorFlow backend.
 """
@@ -18,10 +18,12 @@ from aecodec.codec.refine import gradient
 from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX, HyperSynthesis
 from aecodec.entropy.rangecoder import PRECISION
 from aecodec.errors import ModelError
+from aecodec.model.lapped import UNIT
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
 from aecodec.settings import DEFAULT_EFFORT
-from aecodec.train import checkpoint
+from aecodec.train import checkpoint, quantize
+from aecodec.train.data import Crops
 from aecodec.train.entropy_model import LOG_STEP, MIXTURE, SIGMA_MIN, rounding_offsets
 from aecodec.train.manifest import next_id, write
 from aecodec.train.photo import CURVATURE_SPREAD, Photo, Shape
@@ -34,6 +36,7 @@ __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 QUALITY = ((1, 0.0), (75, 0.55), (90, 0.735), (100, 1.0))
 REACH_MAX = 255  # K of the widest table
 CURVATURE_IMAGES = 30  # are enough for the curvature of the synthesis
+CROPS = 36  # are enough for the steps of 8 bits
 
 
 def to_frequencies(weight: np.ndarray) -> np.ndarray:
@@ -141,20 +144,49 @@ def inverse_curvatures(model: Model, images: list[np.ndarray]) -> np.ndarray:
     return np.log(np.clip(inverse, usual / CURVATURE_SPREAD, usual * CURVATURE_SPREAD)).astype(np.float32)
 
 
-def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[list[np.ndarray]], **more: np.ndarray) -> bytes:
-    knots = {
-        n: np.asarray(ops.convert_to_numpy(getattr(model, n))) for n in ("log_gain", "log_gain_inverse", "log_features")
-    }
+def _parameters(model: Photo) -> dict[str, np.ndarray]:
+    """What the networks take beside images, and the scale net of the first generation."""
+    overlaps = {f"overlap_{n}": np.asarray(ops.convert_to_numpy(getattr(model, n).matrix())) for n in ("pre", "post")}
+    if model.shape.generation > 1:
+        from aecodec.train import slim
+
+        overlaps["overlap_post"] = np.rint(overlaps["overlap_post"] / np.float32(UNIT)) * np.float32(UNIT)
+        offset = ops.convert_to_numpy(model.scale_net.integers()["offset"]).astype(np.int32)
+        return overlaps | {"offset": offset, "biases": slim.synthesis_biases(model), "steps": slim.code_steps(model)}
     net = scale_net(model)
     integers = {f: a.astype(np.int32 if f[0] == "b" or f == "offset" else np.int8) for f, a in net._asdict().items()}
-    overlaps = {f"overlap_{n}": ops.convert_to_numpy(getattr(model, n).matrix()) for n in ("pre", "post")}
+    return integers | overlaps | {"log_features": np.asarray(ops.convert_to_numpy(model.log_features))}
+
+
+def _graphs(model: Photo) -> dict[str, bytes]:
+    """The networks as files."""
+    if model.shape.generation > 1:
+        from aecodec.train import slim
+        from aecodec.train.onnx_graphs import to_onnx
+
+        return {f"{name}.onnx": to_onnx(network) for name, network in slim.networks(model).items()}
+    from aecodec.train.graphs import graphs
+
+    return {f"{name}.tflite": data for name, data in graphs(model).items()}
+
+
+def _calibrated(model: Photo, images: list[np.ndarray]) -> Photo:
+    """The model with steps of 8 bits, unless it was trained with them."""
+    if model.shape.generation > 1 and not quantize.calibrated(model):
+        size = 64 * min(4, max(min(image.shape[:2]) for image in images) // 64)
+        quantize.calibrate(model, Crops(images).pixels(np.random.default_rng(0), CROPS, size))
+    return model
+
+
+def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[list[np.ndarray]], **more: np.ndarray) -> bytes:
+    knots = {n: np.asarray(ops.convert_to_numpy(getattr(model, n))) for n in ("log_gain", "log_gain_inverse")}
     tables = {
         "z_tables": z_tables,
         "r_tables": np.stack([np.concatenate(row) for row in r_tables]),
         "r_sizes": np.array([len(t) for t in r_tables[0]]),
     }
     rounding = {"rounding": rounding_offsets(model.shape.coded_from)}
-    arrays: dict[str, Any] = integers | knots | overlaps | tables | more | rounding
+    arrays: dict[str, Any] = _parameters(model) | knots | tables | more | rounding
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)
     return out.getvalue()
@@ -164,11 +196,9 @@ def build(
     model: Photo, name: str, number: int, images: list[np.ndarray], quality: list
 ) -> tuple[dict, dict[str, bytes]]:
     """-> manifest entry and files of a model; tables and PSNRs are taken from `images`."""
-    from aecodec.train.graphs import graphs
-
     knots = model.shape.knots
     prior = hyper_prior(model)
-    files = {f"{n}.tflite": data for n, data in graphs(model).items()}
+    files = _graphs(_calibrated(model, images))
     first = [to_frequencies(residual_prior(k, i)) for i, k in enumerate(reaches(), start=1)]
 
     def entry(files: dict[str, bytes]) -> dict:
@@ -202,6 +232,8 @@ def load_trained(path: Path) -> tuple[Photo, dict]:
     model = Photo(checkpoint.part_of(meta, "shape", Shape, path))
     model.build()
     checkpoint.load_average(path, model)
+    if "steps" in meta:
+        quantize.load_steps(model, meta["steps"])
     return model, meta
 
 

@@ -1,7 +1,8 @@
 """Building blocks of the networks, in keras.ops, channels last.
 
 Pointwise kernels are two-dimensional, as the Muon optimizer wants them. Some layers have two ways to run: the fastest
-when training, and inside `for_litert` the one that LiteRT runs fastest.
+when training, and inside `for_litert` the one that LiteRT runs fastest. Layers round weights and what they give to few
+bits once quantize.py has switched that on.
 """
 
 import contextlib
@@ -9,6 +10,8 @@ import contextlib
 import keras
 import numpy as np
 from keras import ops
+
+from aecodec.train.static import DEPTHWISE_MAX, WEIGHT_MAX
 
 _for_litert = False
 
@@ -29,25 +32,120 @@ def pointwise(x, w):
     return ops.reshape(ops.matmul(ops.reshape(x, (-1, x.shape[-1])), w), (-1, *x.shape[1:-1], w.shape[-1]))
 
 
-class Pointwise(keras.layers.Layer):
-    """1x1 convolution (B, H, W, c_in) -> (B, H, W, filters) with a kernel of shape (c_in, filters)."""
+class Rounding(keras.layers.Layer):
+    """8 bits for a tensor: multiples of a step, 0 to 255 of them or -128 to 127. Until it is on, nothing changes.
 
-    def __init__(self, filters: int, relu: bool = False, bias: bool = True, init="glorot_uniform", **kwargs):
+    channels: 1, or as many as the tensor has: each has a step of its own. knots: 0, or as many as the quality axis has:
+    the step depends on the quality. power: steps are powers of two, which sums of tensors need.
+    observer: called with what comes in, and with what the step is multiplied by.
+    """
+
+    def __init__(self, signed=True, power=False, channels=1, knots=0):
+        super().__init__(dtype="float32")
+        self.signed, self.power, self.channels, self.knots = signed, power, channels, knots
+        self.on, self.observer = False, None
+        self.low, self.high = (-128, 127) if signed else (0, 255)
+
+    def build(self, _=None):
+        shape = (max(self.knots, 1), self.channels)
+        self.step = self.add_weight(shape=shape, initializer="ones", trainable=False, name="step")
+
+    def apply(self, x, q=None, level=None):
+        """x (B, H, W, C) -> the same; q (B,) knots; level (B, 1, 1, 1): the step is multiplied by it."""
+        if self.observer:
+            self.observer(x, q, level)
+        if not self.on:
+            return x
+        step = at_knots(self.step, q) if self.knots else self.step
+        return few_bits(x, step if level is None else step * level, self.low, self.high)
+
+
+def few_bits(x, step, low: int, high: int):
+    """The nearest of `low` to `high` steps; gradients pass to what lies between the ends."""
+    step = ops.cast(step, x.dtype)
+
+    @ops.custom_gradient
+    def rounded(v):
+        steps = v / step
+
+        def grad(*args, upstream=None):
+            up = args[0] if upstream is None else upstream
+            return up * ops.cast(ops.logical_and(steps >= low - 0.5, steps <= high + 0.5), up.dtype)
+
+        return ops.round(ops.clip(steps, low, high)) * step, grad
+
+    return rounded(x)
+
+
+def few_bits_weight(w, limit: int, axes=0, step=None):
+    """The nearest of -limit to limit steps; each output channel has its own step. step: of the input channels."""
+    w = w if step is None else w * step
+    unit = ops.stop_gradient(ops.maximum(ops.max(ops.abs(w), axis=axes, keepdims=True), 1e-9)) / limit
+    w = round_ste(w / unit) * unit
+    return w if step is None else w / step
+
+
+class Pointwise(keras.layers.Layer):
+    """1x1 convolution (B, H, W, c_in) -> (B, H, W, filters) with a kernel of shape (c_in, filters).
+
+    In few bits: into: how the input is rounded, if it is not yet. out: how the output is; None: it stays exact. split:
+    so many of the input channels have weights with a scale of their own.
+    """
+
+    def __init__(
+        self, filters: int, relu=False, bias=True, init="glorot_uniform", into=None, out=True, split=0, **kwargs
+    ):
         super().__init__(**kwargs)
-        self.filters, self.relu, self.bias, self.init = filters, relu, bias, init
+        self.filters, self.relu, self.bias, self.init, self.split = filters, relu, bias, init, split
+        self.into, self.out, self.few_bits = into, Rounding(not relu) if out is True else out or None, False
 
     def build(self, shape):
         self.w = self.add_weight(shape=(shape[-1], self.filters), initializer=self.init, name="kernel")
         if self.bias:
             self.b = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+        for rounding in filter(None, (self.into, self.out)):
+            rounding.build()
 
-    def call(self, x):
-        w = ops.cast(self.w, self.compute_dtype)
+    def weight(self):
+        """The kernel, in few bits if that is on."""
+        if not self.few_bits:
+            return self.w
+        step = None if self.into is None else ops.transpose(self.into.step)
+        if not self.split:
+            return few_bits_weight(self.w, WEIGHT_MAX, step=step)
+        parts = ops.split(self.w, [self.split])
+        return ops.concatenate([few_bits_weight(part, WEIGHT_MAX) for part in parts])
+
+    def call(self, x, q=None):
+        x = self.into.apply(x) if self.into else x
+        w = ops.cast(self.weight(), self.compute_dtype)
         x = ops.cast(x, self.compute_dtype)
         x = ops.matmul(x, w) if _for_litert else pointwise(x, w)
         if self.bias:
             x = x + ops.cast(self.b, self.compute_dtype)
-        return ops.relu(x) if self.relu else x
+        x = ops.relu(x) if self.relu else x
+        return self.out.apply(x, q) if self.out else x
+
+
+class Depthwise(keras.layers.DepthwiseConv2D):
+    """Depthwise convolution of odd size, zeros outside. level: see `Rounding.apply`.
+
+    late_bias: the bias is added after the rounding, as it does not go with the level.
+    """
+
+    def __init__(self, size: int, late_bias=False, **kwargs):
+        super().__init__(size, padding="same", **kwargs)
+        self.late_bias, self.out, self.few_bits = late_bias, Rounding(), False
+
+    def build(self, shape):
+        super().build(shape)
+        self.out.build()
+
+    def call(self, x, level=None):
+        kernel = few_bits_weight(self.kernel, DEPTHWISE_MAX, (0, 1)) if self.few_bits else self.kernel
+        x = ops.depthwise_conv(ops.cast(x, self.compute_dtype), ops.cast(kernel, self.compute_dtype), padding="same")
+        bias = ops.cast(self.bias, self.compute_dtype)
+        return self.out.apply(x, level=level) + bias if self.late_bias else self.out.apply(x + bias)
 
 
 class Block(keras.layers.Layer):
@@ -55,9 +153,10 @@ class Block(keras.layers.Layer):
 
     def __init__(self, width: int, ratio: int = 2, **kwargs):
         super().__init__(**kwargs)
-        self.enter, self.leave = Pointwise(width, relu=True), Pointwise(width)
-        self.depthwise = keras.layers.DepthwiseConv2D(3, padding="same")
-        self.expand, self.reduce = Pointwise(ratio * width, relu=True), Pointwise(width)
+        self.enter, self.leave = Pointwise(width, relu=True), Pointwise(width, out=Rounding(power=True))
+        self.depthwise = Depthwise(3)
+        self.expand, self.reduce = Pointwise(ratio * width, relu=True), Pointwise(width, out=Rounding(power=True))
+        self.sums = [Rounding(power=True), Rounding(power=True)]
 
     def build(self, shape):
         self.enter.build(shape)
@@ -65,10 +164,12 @@ class Block(keras.layers.Layer):
         self.leave.build(shape)
         self.expand.build(shape)
         self.reduce.build((*shape[:-1], self.expand.filters))
+        for rounding in self.sums:
+            rounding.build()
 
     def call(self, x):
-        x = x + self.leave(self.depthwise(self.enter(x)))
-        return x + self.reduce(self.expand(x))
+        x = self.sums[0].apply(x + self.leave(self.depthwise(self.enter(x))))
+        return self.sums[1].apply(x + self.reduce(self.expand(x)))
 
 
 class SpaceToDepth(keras.layers.Layer):

@@ -13,7 +13,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aecodec.train import checkpoint, precision, runs
+from aecodec.errors import ModelError
+from aecodec.train import checkpoint, precision, quantize, runs
 from aecodec.train.backend import Stepper
 from aecodec.train.data import Crops, batches, image_files, load_images, principal_components, tiles_of
 from aecodec.train.losses import distortion_of
@@ -25,6 +26,7 @@ from aecodec.train.warm import copy_kept
 WARM_UP = 200  # steps
 AVERAGE_EVERY = 8  # steps
 PAUSE = 30.0  # seconds: a longer step was a pause of the process and does not count as training
+CROPS = 36  # that the steps of 8 bits are chosen from, where a run begins with them
 QUIET = 10.0  # seconds without a line, where there is no terminal for the bar
 
 
@@ -42,6 +44,7 @@ class Phase:
     refines: bool = False  # latents are refined before the loss sees them, as the encoder does it
     distortion: str = "psnr"  # what the loss takes for it, see `losses.distortion_of`
     fixed_overlap: bool = False  # the overlap before the analysis is left as it is
+    bits: int | None = None  # 8: networks are rounded in the forward pass, as static graphs round them
 
     @property
     def open_ended(self) -> bool:
@@ -135,6 +138,8 @@ class Run:
             self._continue(checkpoint.load(self.path, self.stepper), new_phase)
         self.model.refines, self.model.fixed_overlap = self.phase.refines, self.phase.fixed_overlap
         self.model.distortion = distortion_of(self.phase.distortion)
+        if self.phase.bits:
+            self._round((meta or {}).get("steps"))
         self.path = self.folder / runs.CHECKPOINT
         self.validation, self.judge = None, None
         if val:
@@ -153,12 +158,24 @@ class Run:
         if new_phase:
             self.position = replace(self.position, phase_step=self.position.step, phase_seconds=self.position.seconds)
 
+    def _round(self, steps: list | None) -> None:
+        """Switch 8 bits on; steps: those that the run has already, None where it begins with them."""
+        if self.model.shape.generation < 2:
+            raise ModelError("8 bits: these networks have no static graphs, train with --shape slim")
+        if steps:
+            quantize.load_steps(self.model, steps)
+        else:
+            rng = np.random.default_rng(self.phase.seed)
+            quantize.calibrate(self.model, self.crops.pixels(rng, CROPS, self.phase.crop))
+        quantize.switch(self.model)
+
     def _meta(self) -> dict:
         return {
             "shape": self.model.shape.as_dict(),
             "phase": asdict(self.phase),
             "position": asdict(self.position),
             "best": self.best,
+            **({"steps": quantize.steps(self.model)} if self.phase.bits else {}),
             "judge": self.judge,  # a checksum of the images and of the loss that say what is best
         }
 

@@ -138,7 +138,7 @@ class Photo(keras.Model):
         )
         self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, s.hyper_width, name="hyper_analysis")
         self.scale_net = ScaleNet(s.latent, n, s.scale_width, deep=second, name="scale_net")
-        self.mean_net = MeanNet(s.latent, s.features, s.context, plain=second, reach=s.reach, name="mean_net")
+        self.mean_net = MeanNet(s.latent, s.features, s.context, second, s.reach, n, name="mean_net")
         self.hyper_rate = HyperRate(s.hyper, n, name="hyper_rate")
         # At high rate the best uniform quantiser has step^2 / 12 = mse, and d(bits)/d(mse) follows from it: the gain
         # of an orthonormal transform is 255 / sqrt(26 / lmbda) for pixels of range one.
@@ -194,12 +194,13 @@ class Photo(keras.Model):
             features = at_knots(self.log_features, q)
             return self.post(self.synthesis(y_hat, features if self.synthesis.biased else ops.exp(features)))
 
-        mu, y_hat = self.mean_net(z_hat, y, offset)
+        level = at_knots(self.level(), q_tile)
+        mu, y_hat = self.mean_net(z_hat, y, offset, q_tile, level)
         if self.refines:
             error = self.post(ops.clip(decoded(y_hat), -0.5, 0.5) - x, transposed=True)
             change = to_tiles(self.synthesis.adjoint(error), tile) * ops.exp(at_knots(self.log_gain, q_tile))
             y = y - ops.stop_gradient(refinement(change, y_hat - y))
-            mu, y_hat = self.mean_net(z_hat, y, offset)
+            mu, y_hat = self.mean_net(z_hat, y, offset, q_tile, level)
         knot = ops.cast(ops.round(q_tile), "int32")
         sigma = sigma_of(index)
         if noise is None:
@@ -214,6 +215,11 @@ class Photo(keras.Model):
             return ops.sum(ops.reshape(bits, (-1, per * int(np.prod(bits.shape[1:])))), axis=1)
 
         return decoded(y_hat), total(bits_y), total(bits_z)
+
+    def level(self):
+        """About how large latents are at each knot, at its gain: (K, 1), 1 at the last knot."""
+        size = ops.sqrt(ops.mean(ops.exp(2 * self.log_gain), axis=1, keepdims=True))
+        return ops.stop_gradient(size / size[-1:])
 
     def lmbda(self, q):
         """Lagrangian multiplier at q (B,): log-linear between the knots."""

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from aecodec.model.lapped import REACH
-from aecodec.train.layers import Block, DepthToSpace, Pointwise, SpaceToDepth, chain, constant, f32
+from aecodec.train.layers import Block, DepthToSpace, Pointwise, Rounding, SpaceToDepth, chain, constant, f32
 
 
 def interleaved(basis: np.ndarray, channels: int, groups: int) -> np.ndarray:
@@ -68,17 +68,17 @@ class Analysis(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.linear = chain(
             SpaceToDepth(16, dtype="float32"),
-            Pointwise(latent, bias=False, init=constant(basis), dtype="float32"),
+            Pointwise(latent, bias=False, init=constant(basis), out=None, dtype="float32"),
             name="linear",
         )
         self.net = chain(
             SpaceToDepth(8),
-            Pointwise(width8),
+            Pointwise(width8, into=Rounding(), out=Rounding(power=True)),
             *[Block(width8, ratio) for _ in range(blocks8)],
             SpaceToDepth(2),
-            Pointwise(width16),
+            Pointwise(width16, out=Rounding(power=True)),
             *[Block(width16, ratio) for _ in range(blocks16)],
-            Pointwise(latent, init="zeros"),
+            Pointwise(latent, init="zeros", out=None),
         )
 
     def build(self, shape):
@@ -100,14 +100,16 @@ class Synthesis(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.width16, self.width8, self.biased = width16, width8, biased
         self.linear = chain(
-            Pointwise(16 * 16 * 3, bias=False, init=constant(basis.T), dtype="float32"),
+            Pointwise(16 * 16 * 3, bias=False, init=constant(basis.T), out=None, dtype="float32"),
             DepthToSpace(16, dtype="float32"),
             name="linear",
         )
-        self.enter = Pointwise(width16)
-        self.net16 = chain(*[Block(width16, ratio) for _ in range(blocks16)], Pointwise(4 * width8), DepthToSpace(2))
+        self.enter = Pointwise(width16, into=Rounding(channels=latent), out=None)
+        widen = Pointwise(4 * width8, out=None)
+        self.net16 = chain(*[Block(width16, ratio) for _ in range(blocks16)], widen, DepthToSpace(2))
         self.net8 = chain(*[Block(width8, ratio) for _ in range(blocks8)])
-        self.leave = chain(Pointwise(8 * 8 * 3, init="zeros"), DepthToSpace(8))
+        self.leave = chain(Pointwise(8 * 8 * 3, init="zeros", out=None), DepthToSpace(8))
+        self.sums = [Rounding(power=True), Rounding(power=True)]  # of what enters the blocks at 1/16 and at 1/8
 
     def build(self, shape):
         b, h, w, _ = shape
@@ -117,13 +119,16 @@ class Synthesis(keras.layers.Layer):
         at8 = (b, h and 2 * h, w and 2 * w, self.width8)
         self.net8.build(at8)
         self.leave.build(at8)
+        for rounding in self.sums:
+            rounding.build()
 
     def call(self, y, features):
         at16 = self.enter(y)
         features = ops.cast(features, at16.dtype)
         at16_features, at8_features = features[..., : self.width16], features[..., self.width16 :]
         if self.biased:
-            at8 = self.net8(self.net16(at16 + at16_features) + at8_features)
+            at8 = self.net16(self.sums[0].apply(at16 + at16_features))
+            at8 = self.net8(self.sums[1].apply(at8 + at8_features))
         else:
             at8 = self.net8(self.net16(at16 * at16_features)) * at8_features
         return f32(self.linear(y)) + f32(self.leave(at8))

@@ -24,8 +24,8 @@ from aecodec.container import Chunk
 from aecodec.container.alpha import decode_alpha
 from aecodec.errors import CorruptError, DecodeError
 from aecodec.families import by_name
+from aecodec.model.litert import LiteNet
 from aecodec.model.model import Model
-from aecodec.model.runtime import Net
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -123,7 +123,7 @@ def printed_decoder(weights: Model) -> tuple[dict, SimpleNamespace]:
             raise Refusal
 
     def run_graph(name, *inputs):
-        return Net((weights.folder / f"{name}.tflite").read_bytes)(*inputs)[-1]
+        return LiteNet((weights.folder / f"{name}.tflite").read_bytes)(*inputs)[-1]
 
     def unzstd(frame, size):
         return zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)

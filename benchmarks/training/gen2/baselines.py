@@ -1,8 +1,9 @@
 """The same networks by other means, for comparison: float32 in ONNX Runtime, float32 and static int8 in LiteRT."""
 
 import numpy as np
-from graphs import Add, Conv, DepthToSpace, Join, Network, Product
 from shapes import LATENT
+
+from aecodec.train.static import Add, Conv, DepthToSpace, Join, Network, Product
 
 
 def float_onnx(network: Network) -> bytes:

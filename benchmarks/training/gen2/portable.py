@@ -14,8 +14,10 @@ SIZES = ((1, 1), (5, 6), (9, 4))
 
 
 def make(folder: Path) -> None:
-    from graphs import run_numpy, to_onnx
     from shapes import LATENT, SHAPES
+
+    from aecodec.train.onnx_graphs import to_onnx
+    from aecodec.train.static import run_numpy
 
     random, cases = np.random.default_rng(9), {}
     for name in NETWORKS:
@@ -24,7 +26,7 @@ def make(folder: Path) -> None:
         for number, size in enumerate(SIZES):
             y = random.integers(0, 256, (*size, LATENT)).astype(np.uint8)
             y = np.where(y < 128, np.uint8(0), np.uint8(255)) if number == 2 else y
-            cases[f"{name} {number} y"], cases[f"{name} {number} x"] = y, run_numpy(network, {"y": y})
+            cases[f"{name} {number} y"], cases[f"{name} {number} x"] = y, run_numpy(network, {"y": y})[0]
     np.savez(folder / "cases.npz", **cases)
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from common import write_result
-from graphs import Network, run_numpy, to_onnx
 from runtime import interleaved, onnx_session, processor_flags
 from shapes import SIGNED, _Stack
 
@@ -26,6 +25,8 @@ from aecodec.entropy.tables import RangeDecoder, RangeEncoder, TableRow, coder_t
 from aecodec.families import by_name
 from aecodec.model.lapped import overlap, segment_matrix
 from aecodec.model.model import Model
+from aecodec.train.onnx_graphs import to_onnx
+from aecodec.train.static import Network, run_numpy
 
 TILE = 256 * 256  # pixels
 QUALITY = 75
@@ -183,7 +184,7 @@ def scale_indexes(model: Model, tiles: int = 8) -> dict[str, dict]:
     session = onnx_session(to_onnx(network))
     z = np.random.default_rng(0).integers(-9, 10, (tiles, 4, 4, len(model.hyper_synthesis.w_in)))
     shifted = (z + SIGNED).astype(np.uint8)
-    assert (session.run(None, {"z": shifted[:1]})[0][0] == run_numpy(network, {"z": shifted[0]})).all()
+    assert (session.run(None, {"z": shifted[:1]})[0][0] == run_numpy(network, {"z": shifted[0]})[0]).all()
 
     def graph():
         for tile in shifted:

@@ -23,10 +23,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from baselines import Lite, float_onnx, lite
 from common import write_result
-from graphs import SIGNED, Add, Conv, Network, run_numpy, to_onnx
 from shapes import LATENT, SHAPES, macs
 
 from aecodec.bench.machine import describe_machine, library_versions
+from aecodec.train.onnx_graphs import to_onnx
+from aecodec.train.static import SIGNED, Add, Conv, Network, run_numpy
 
 HERE = Path(__file__).parent
 SIDES = (24, 32, 40, 56, 80)  # latents along the edge of a window
@@ -146,7 +147,7 @@ def equality() -> list[dict]:
             values = differ = 0
             for h, w in ((1, 1), (3, 17), (16, 16), (24, 33)):
                 y = make(h, w).astype(np.uint8)
-                ours, theirs = run_numpy(network, {"y": y}), run_onnx(session, y)
+                ours, theirs = run_numpy(network, {"y": y})[0], run_onnx(session, y)
                 values, differ = values + ours.size, differ + int((ours != theirs).sum())
             rows.append({"network": shape, "input": kind, "values": values, "differ": differ})
     return rows + _single_layers(random)
@@ -167,7 +168,7 @@ def _single_layers(random: np.random.Generator) -> list[dict]:
                 network = Network({"y": (channels, zero)}, {"out": Conv("y", weight, bias, scale, depthwise, zero)})
                 y = random.integers(0, 256, (9, 11, channels)).astype(np.uint8)
                 y[:4] = 255
-                ours = run_numpy(network, {"y": y})
+                ours = run_numpy(network, {"y": y})[0]
                 theirs = run_onnx(onnx_session(to_onnx(network, checked=False)), y)
                 values, differ = values + ours.size, differ + int((ours != theirs).sum())
             kind = f"{'depthwise' if depthwise else 'dense'} {k}x{k}, zero point {zero}"
@@ -177,7 +178,7 @@ def _single_layers(random: np.random.Generator) -> list[dict]:
         network = Network({"a": (256, zero), "b": (256, SIGNED)}, {"out": Add("a", "b", *scales, SIGNED)})
         session = onnx_session(to_onnx(network, checked=False))
         theirs = session.run(None, {"a": a[None], "b": b[None]})[0][0]
-        differ = int((theirs != run_numpy(network, {"a": a, "b": b})).sum())
+        differ = int((theirs != run_numpy(network, {"a": a, "b": b})[0]).sum())
         rows.append({"layer": f"add, zero point {zero}", "scales": scales, "values": a.size, "differ": differ})
     return rows
 

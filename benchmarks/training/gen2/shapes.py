@@ -4,7 +4,8 @@ Each takes `y`, uint8 (h, w, 384), and gives float32 pixels, not yet unfolded: (
 """
 
 import numpy as np
-from graphs import SIGNED, WEIGHT_MAX, Add, Conv, DepthToSpace, Join, Layer, Network, Product
+
+from aecodec.train.static import SIGNED, WEIGHT_MAX, Add, Conv, DepthToSpace, Join, Layer, Network, Product
 
 LATENT = 384
 

@@ -22,7 +22,7 @@ from aecodec import container
 from aecodec.bench.images import as_rgb, find_images, load_image
 from aecodec.codec import decoder, encoder, tilecoder
 from aecodec.entropy import coder, hyper_synthesis, tables
-from aecodec.model import model, runtime, weights
+from aecodec.model import litert, model, weights
 
 HERE = Path(__file__).parent
 QUALITY = 75
@@ -73,8 +73,8 @@ def watched() -> Stages:
         stages.watch(model.Model, net, f"{net} net")
     stages.watch(model.Model, "_code", "context net")
     stages.watch(model, "overlap", "overlap")
-    stages.watch(runtime, "_interpreter", "interpreter: create")
-    stages.watch(runtime.Net, "_take", "interpreter: take, resize, allocate")
+    stages.watch(litert, "_interpreter", "interpreter: create")
+    stages.watch(litert.LiteNet, "_take", "interpreter: take, resize, allocate")
     stages.watch(weights, "checked_bytes", "weights: read and hash")
     stages.watch(np, "load", "weights: unpack numbers")
     stages.watch(model, "Tables", "weights: check tables")

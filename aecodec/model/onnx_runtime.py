@@ -1,0 +1,53 @@
+"""Networks as ONNX Runtime runs them, static ones in integers above all: the same results on every processor."""
+
+import os
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from aecodec.errors import ModelError
+
+
+class OnnxNet:
+    """One ONNX graph, read when it first runs: one session with one thread, which all threads of the process share.
+
+    Its inputs, in order, are images (1, h, w, C) and vectors (n,).
+    """
+
+    def __init__(self, read: Callable[[], bytes]):
+        self._read = read
+
+    def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
+        with _lock:
+            session, names = self._session
+        try:
+            return session.run(None, dict(zip(names, inputs, strict=True)))
+        except Exception as error:  # its exceptions have no common base; the graph is sound, its hash says so
+            raise ModelError(f"ONNX Runtime cannot run a network, perhaps for want of memory: {_line(error)}") from None
+
+    @cached_property
+    def _session(self) -> tuple[Any, list[str]]:
+        data = self._read()
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # run what is written
+        try:
+            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # an operator is missing, for instance
+            raise ModelError(f"ONNX Runtime {onnxruntime.__version__} cannot load a network: {_line(error)}") from None
+        return session, [given.name for given in session.get_inputs()]
+
+
+_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):  # no child must find it locked by a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,187 @@
+"""A static network (static.py) as an ONNX model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from aecodec.train.static import (
+    Add,
+    Conv,
+    DeadZone,
+    DepthToSpace,
+    Join,
+    Layer,
+    Limit,
+    Linear,
+    Network,
+    Part,
+    Pick,
+    Product,
+    Quantise,
+    Rounded,
+    Shift,
+    SpaceToDepth,
+    Spread,
+    Sum,
+    Times,
+    check,
+)  # fmt: skip
+
+MICROSOFT = "com.microsoft"  # domain of the operators that ONNX Runtime adds
+_TYPES = {np.float32: TensorProto.FLOAT, np.int32: TensorProto.INT32}
+
+
+def to_onnx(network: Network, checked: bool = True) -> bytes:
+    """An ONNX model of a network; tensors are (1, h, w, C) with any height and width. Raises ValueError of `check`."""
+    if checked:
+        check(network)
+    return _Builder(network).model()
+
+
+class _Builder:
+    """Nodes and constants of a graph under way."""
+
+    def __init__(self, network: Network):
+        self.network, self.nodes, self.constants = network, [], []
+        self.zeros, self.channels, self._parts = network.zeros(), network.channels(), {}
+        self.one = self._constant("one", np.float32(1))
+        self.weight_zero = self._constant("weight_zero", np.int8(0))
+        zeros = {zero for zero in self.zeros.values() if zero is not None}
+        self.zero = {zero: self._constant(f"zero_{zero}", np.uint8(zero)) for zero in zeros}
+        for name, layer in network.layers.items():
+            self._add(name, layer)
+
+    def _constant(self, name: str, value) -> str:
+        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def _node(self, kind: str, inputs: Sequence[str], output: str, domain: str = "", **attributes) -> str:
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], domain=domain, **attributes))
+        return output
+
+    def _reshape(self, source: str, output: str, shape: Sequence[int]) -> str:
+        return self._node("Reshape", [source, self._constant(f"{output}.shape", np.array(shape))], output)
+
+    def _zero(self, tensor: str) -> str:
+        return self.zero[self.zeros[tensor]]
+
+    def _part(self, part: Part) -> str:
+        """The name of a part of a vector."""
+        if part not in self._parts:
+            name = f"{part.vector}.{part.start}"
+            ends = [self._constant(f"{name}.{end}", np.array([getattr(part, end)])) for end in ("start", "stop")]
+            self._parts[part] = self._node("Slice", [part.vector, *ends], name)
+        return self._parts[part]
+
+    def _scaled(self, name: str, source: str, scale: np.ndarray) -> str:
+        if np.all(scale == 1):
+            return source
+        return self._node("Mul", [source, self._constant(f"{name}.scale", np.float32(scale))], f"{name}.scaled")
+
+    def _add(self, name: str, layer: Layer) -> None:
+        source = layer.source
+        match layer:
+            case Conv(weight=weight, bias=bias, scale=scale):
+                k, depthwise, count = weight.shape[0], layer.depthwise, weight.shape[-1]
+                weight = self._constant(f"{name}.weight", np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
+                scale = self._constant(f"{name}.scale", scale)
+                inputs = [source, self.one, self._zero(source), weight, scale, self.weight_zero, self.one]
+                bias = self._part(bias) if isinstance(bias, Part) else self._constant(f"{name}.bias", bias)
+                shape = {"kernel_shape": [k, k], "pads": [k // 2] * 4, "channels_last": 1}
+                group = count if depthwise else 1
+                self._node("QLinearConv", [*inputs, self._zero(name), bias], name, MICROSOFT, group=group, **shape)
+            case Add(other=other):
+                a = self._constant(f"{name}.scale", np.float32(layer.scale))
+                b = self._constant(f"{name}.other_scale", np.float32(layer.other_scale))
+                inputs = [source, a, self._zero(source), other, b, self._zero(other), self.one, self._zero(name)]
+                self._node("QLinearAdd", inputs, name, MICROSOFT)
+            case Product(weight=weight, bias=bias, scale=scale):
+                added = [] if bias is None else [self._constant(f"{name}.bias", (bias * scale).astype(np.float32))]
+                weight, factor = self._constant(f"{name}.weight", weight), self._constant(f"{name}.scale", scale)
+                inputs = [source, weight, self.one, factor, self._zero(source), self.weight_zero, *added]
+                self._node("MatMulIntegerToFloat", inputs, name, MICROSOFT)
+            case Join():
+                self._node("Concat", layer.sources, name, axis=3)
+            case DepthToSpace(n=n):
+                # Height and width are free. In a Reshape 0 keeps an axis and one -1 takes what remains.
+                c = self.channels[name]
+                self._node("Squeeze", [source, self._constant(f"{name}.axis", np.array([0]))], f"{name}.hwc")
+                self._reshape(f"{name}.hwc", f"{name}.split", [0, 0, n, n * c])
+                self._node("Transpose", [f"{name}.split"], f"{name}.rows", perm=[0, 2, 1, 3])
+                self._reshape(f"{name}.rows", f"{name}.columns", [0, 0, -1, c])
+                self._reshape(f"{name}.columns", name, [1, -1, 0, c])
+            case SpaceToDepth(n=n):
+                c = self.channels[source]
+                self._reshape(source, f"{name}.columns", [0, 0, -1, n * c])
+                self._reshape(f"{name}.columns", f"{name}.rows", [-1, n, 0, 0])
+                self._node("Transpose", [f"{name}.rows"], f"{name}.split", perm=[0, 2, 1, 3])
+                self._reshape(f"{name}.split", f"{name}.hwc", [0, 0, n * n * c])
+                self._node("Unsqueeze", [f"{name}.hwc", self._constant(f"{name}.axis", np.array([0]))], name)
+            case Pick(width=width, blocks=blocks):
+                if blocks == tuple(range(blocks[0], blocks[0] + len(blocks))):
+                    ends = [[blocks[0] * width], [(blocks[-1] + 1) * width], [3]]
+                    ends = [self._constant(f"{name}.{i}", np.array(end)) for i, end in enumerate(ends)]
+                    self._node("Slice", [source, *ends], name)
+                    return
+                self._reshape(source, f"{name}.blocks", [0, 0, 0, -1, width])
+                order = self._constant(f"{name}.order", np.array(blocks))
+                self._node("Gather", [f"{name}.blocks", order], f"{name}.picked", axis=3)
+                self._reshape(f"{name}.picked", name, [0, 0, 0, len(blocks) * width])
+            case Limit(high=high):
+                self._node("Min", [source, self._constant(f"{name}.high", np.uint8(high))], name)
+            case Quantise(scale=scale, by=by, shift=shift):
+                source = self._scaled(name, source, scale)
+                if by is not None:
+                    source = self._node("Div", [source, self._part(by)], f"{name}.divided")
+                if shift:
+                    source = self._node(
+                        "Add", [source, self._constant(f"{name}.shift", np.float32(shift))], f"{name}.shifted"
+                    )
+                self._node("QuantizeLinear", [source, self.one, self._zero(name)], name)
+            case Rounded(scale=scale):
+                self._node("Round", [self._scaled(name, source, scale)], name)
+            case Linear(weight=weight, bias=bias, relu=relu):
+                steps = [("MatMul", self._constant(f"{name}.weight", weight))]
+                steps += [] if bias is None else [("Add", self._constant(f"{name}.bias", bias))]
+                steps += [("Relu", None)] if relu else []
+                for i, (kind, constant) in enumerate(steps):
+                    output = name if i == len(steps) - 1 else f"{name}.{i}"
+                    source = self._node(kind, [source, *([constant] if constant else [])], output)
+            case Spread(weight=weight, bias=bias):
+                k = weight.shape[0]
+                self._node("Transpose", [source], f"{name}.first", perm=[0, 3, 1, 2])
+                weight = self._constant(f"{name}.weight", np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
+                inputs = [f"{name}.first", weight, self._constant(f"{name}.bias", bias)]
+                self._node("Conv", inputs, f"{name}.sums", group=len(bias), pads=[k // 2] * 4)
+                self._node("Transpose", [f"{name}.sums"], name, perm=[0, 2, 3, 1])
+            case Sum(other=other):
+                self._node("Add", [source, other], name)
+            case Shift(shift=shift):
+                self._node("Add", [source, self._constant(f"{name}.shift", shift)], name)
+            case Times(by=by):
+                self._node("Mul", [source, self._part(by)], name)
+            case DeadZone():
+                v = self._node("Sub", [source, layer.mean], f"{name}.v")
+                sides = []
+                for side, kind, inputs in (("up", "Add", [v, layer.rounding]), ("down", "Sub", [layer.rounding, v])):
+                    size = self._node("Floor", [self._node(kind, inputs, f"{name}.{side}")], f"{name}.{side}.floor")
+                    sides.append(self._node("Relu", [size], f"{name}.{side}.symbol"))
+                self._node("Sub", sides, name)
+
+    def model(self) -> bytes:
+        """The graph, serialised."""
+
+        def image(name: str, label: str) -> object:
+            kind = TensorProto.FLOAT if self.zeros[name] is None else TensorProto.UINT8
+            shape = [1, f"h_{label}", f"w_{label}", self.channels[name]]
+            return helper.make_tensor_value_info(name, kind, shape)
+
+        network = self.network
+        inputs = [image(name, name) for name in network.inputs]
+        for name, (size, kind) in network.vectors.items():
+            inputs.append(helper.make_tensor_value_info(name, _TYPES[kind], [size]))
+        outputs = [image(name, f"out_{name}") for name in network.results]
+        graph = helper.make_graph(self.nodes, "network", inputs, outputs, initializer=self.constants)
+        opsets = [helper.make_opsetid("", 17), helper.make_opsetid(MICROSOFT, 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()

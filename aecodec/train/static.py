@@ -1,0 +1,366 @@
+"""Static 8-bit networks: one list of layers, run by ONNX Runtime (onnx_graphs.py) or by NumPy, with equal results.
+
+    float32 (h, w, C) --> Quantise --> Conv, Add, Join, DepthToSpace ... on uint8 --> Product --> float32
+
+A uint8 tensor has a zero point: 0 where a ReLU comes before it, which the rounding then does, or 128. Layers add
+products of integers and an integer bias in int32, multiply by a float32 for each output channel, and round to the
+nearest, halves to even: single IEEE operations, the same on every processor. Weights of dense layers lie in -63..63,
+because ONNX Runtime adds pairs of products in int16 on processors with AVX2 or AVX-512 alone; then no pair saturates.
+Sums of two uint8 tensors, and a last layer with a bias, need scales that are powers of two, because some processors
+fuse the multiplication with the addition. Layers of float32 do one operation at a time, or products of integers that
+float32 holds exactly; of `Linear` that is so only if its weights and what it gets are made for it.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+WEIGHT_MAX, DEPTHWISE_MAX = 63, 127
+SIGNED = 128  # zero point of tensors that may be negative
+BIAS_MAX = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Elements start..stop of a vector that the network gets beside its inputs."""
+
+    vector: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """clip(rint((sum of (x - zero of x) * weight + bias) * scale) + zero, 0, 255), stride 1, zeros outside.
+
+    weight: int8 (k, k, c_in, c_out), or (k, k, 1, c) for a depthwise layer. bias: int32 and scale: float32 (c_out,).
+    """
+
+    source: str
+    weight: np.ndarray
+    bias: np.ndarray | Part
+    scale: np.ndarray
+    depthwise: bool = False
+    zero: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """clip(rint((a - zero of a) * scale + (b - zero of b) * other_scale) + zero, 0, 255); scales are powers of two."""
+
+    source: str
+    other: str
+    scale: float = 1.0
+    other_scale: float = 1.0
+    zero: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Channels of tensors of one kind and zero point side by side: `source`, then `other`, then `more`."""
+
+    source: str
+    other: str
+    more: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return self.source, self.other, *self.more
+
+
+@dataclass(frozen=True, slots=True)
+class DepthToSpace:
+    """(h, w, n * n * C) -> (n * h, n * w, C): channels (n * i + j) * C ... + C go to pixel (i, j) of a square."""
+
+    source: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceToDepth:
+    """The inverse of DepthToSpace."""
+
+    source: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """Some of the channels, in blocks of so many, in this order."""
+
+    source: str
+    width: int
+    blocks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """min(x, high) of uint8."""
+
+    source: str
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """((x - zero of x) @ weight + bias) * scale in float32, not rounded: a last layer.
+
+    weight: int8 (c_in, c_out). bias: int32 (c_out,), and scale: float32 (c_out,), powers of two, so that it is exact;
+    without a bias any scale is.
+    """
+
+    source: str
+    weight: np.ndarray
+    bias: np.ndarray | None
+    scale: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Quantise:
+    """float32 -> uint8: clip(rint(x * scale / by + shift) + zero, 0, 255). scale: float32 (C,) or (1,), by: one."""
+
+    source: str
+    scale: np.ndarray
+    zero: int = SIGNED
+    by: Part | None = None
+    shift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """rint(x * scale) in float32."""
+
+    source: str
+    scale: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """x @ weight + bias in float32, then perhaps a ReLU. weight: float32 (c_in, c_out). bias: float32 (c_out,)."""
+
+    source: str
+    weight: np.ndarray
+    bias: np.ndarray | None = None
+    relu: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Depthwise convolution in float32, zeros outside. weight: (k, k, 1, c). bias: (c,)."""
+
+    source: str
+    weight: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """a + b in float32."""
+
+    source: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """x + shift in float32. shift: float32 (C,)."""
+
+    source: str
+    shift: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """x * one number of a vector, in float32."""
+
+    source: str
+    by: Part
+
+
+@dataclass(frozen=True, slots=True)
+class DeadZone:
+    """Symbols of float32: sign(v) * max(floor(|v| + rounding), 0) with v = source - mean."""
+
+    source: str
+    mean: str
+    rounding: str
+
+
+Layer = (
+    Conv | Add | Join | DepthToSpace | SpaceToDepth | Pick | Limit | Product | Quantise | Rounded | Linear | Spread
+    | Sum | Shift | Times | DeadZone
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """inputs: name -> (channels, zero point, None of float32). layers: the name of a layer's output -> it, in order.
+
+    vectors: name -> length and type of what it gets beside them. outputs: names; by default the last layer's.
+    """
+
+    inputs: dict[str, tuple[int, int | None]]
+    layers: dict[str, Layer]
+    vectors: dict[str, tuple[int, type]] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The names of the outputs."""
+        return self.outputs or (list(self.layers)[-1],)
+
+    def zeros(self) -> dict[str, int | None]:
+        """The zero point of every uint8 tensor, None of the others."""
+        zeros = {name: zero for name, (_, zero) in self.inputs.items()}
+        for name, layer in self.layers.items():
+            match layer:
+                case Conv() | Add() | Quantise():
+                    zeros[name] = layer.zero
+                case Join() | DepthToSpace() | SpaceToDepth() | Pick() | Limit():
+                    zeros[name] = zeros[layer.source]
+                case _:
+                    zeros[name] = None
+        return zeros
+
+    def channels(self) -> dict[str, int]:
+        """The channels of every tensor."""
+        channels = {name: count for name, (count, _) in self.inputs.items()}
+        for name, layer in self.layers.items():
+            match layer:
+                case Conv() | Product() | Linear():
+                    channels[name] = layer.weight.shape[-1]
+                case Join():
+                    channels[name] = sum(channels[source] for source in layer.sources)
+                case DepthToSpace():
+                    channels[name] = channels[layer.source] // layer.n**2
+                case SpaceToDepth():
+                    channels[name] = channels[layer.source] * layer.n**2
+                case Pick():
+                    channels[name] = layer.width * len(layer.blocks)
+                case _:
+                    channels[name] = channels[layer.source]
+        return channels
+
+
+def check(network: Network) -> None:
+    """Raise ValueError where a network would not run the same everywhere."""
+    zeros = network.zeros()
+    for name, layer in network.layers.items():
+        match layer:
+            case Conv():
+                _check_weights(name, layer, DEPTHWISE_MAX if layer.depthwise else WEIGHT_MAX, 1 << 31)
+            case Product():
+                _check_weights(name, layer, WEIGHT_MAX, 1 << 24)
+                if layer.bias is not None:
+                    _check_scales(name, layer.scale)
+            case Add():
+                _check_scales(name, np.array([layer.scale, layer.other_scale]))
+            case Join():
+                kinds = [zeros[source] for source in layer.sources]
+                if len(set(kinds)) > 1:
+                    raise ValueError(f"{name}: zero points {' and '.join(map(str, kinds))}, expected one")
+
+
+def _check_weights(name: str, layer: Conv | Product, largest: int, limit: int) -> None:
+    weight = np.abs(layer.weight.astype(np.int64))
+    if weight.max() > largest:
+        raise ValueError(f"{name}: a weight of {weight.max()}, expected at most {largest}")
+    bias = np.zeros(1) if layer.bias is None else BIAS_MAX if isinstance(layer.bias, Part) else layer.bias
+    sums = 255 * weight.reshape(-1, weight.shape[-1]).sum(0) + np.abs(np.asarray(bias, np.int64))
+    if sums.max() >= limit:
+        raise ValueError(f"{name}: a sum may reach {sums.max()}, expected less than {limit}")
+
+
+def _check_scales(name: str, scale: np.ndarray) -> None:
+    if (np.frexp(scale)[0] != 0.5).any():
+        raise ValueError(f"{name}: a scale is not a power of two")
+
+
+def run_numpy(network: Network, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """inputs: arrays (h, w, C) and vectors by name -> the outputs (h, w, N). The reference."""
+    return _Reference(network, inputs).outputs()
+
+
+class _Reference:
+    """The tensors of a network by name."""
+
+    def __init__(self, network: Network, inputs: dict[str, np.ndarray]):
+        self.network, self.values, self.zeros = network, dict(inputs), network.zeros()
+
+    def outputs(self) -> list[np.ndarray]:
+        for name, layer in self.network.layers.items():
+            self.values[name] = self._run(layer)
+        return [self.values[name] for name in self.network.results]
+
+    def _signed(self, name: str) -> np.ndarray:
+        return self.values[name].astype(np.int32) - self.zeros[name]
+
+    def _part(self, part: Part) -> np.ndarray:
+        return self.values[part.vector][part.start : part.stop]
+
+    def _run(self, layer: Layer) -> np.ndarray:
+        x = self.values[layer.source]
+        match layer:
+            case Conv(bias=bias):
+                bias = self._part(bias) if isinstance(bias, Part) else bias
+                sums = _sums(self._signed(layer.source), layer, bias)
+                return _round(sums.astype(np.float32) * layer.scale, layer.zero)
+            case Add():
+                a, b = (self._signed(source).astype(np.float32) for source in (layer.source, layer.other))
+                return _round(a * np.float32(layer.scale) + b * np.float32(layer.other_scale), layer.zero)
+            case Product():
+                sums = self._signed(layer.source) @ layer.weight.astype(np.int32)
+                return (sums + (0 if layer.bias is None else layer.bias)).astype(np.float32) * layer.scale
+            case Join():
+                return np.concatenate([self.values[source] for source in layer.sources], axis=-1)
+            case DepthToSpace(n=n):
+                h, w, c = x.shape
+                return x.reshape(h, w, n, -1).transpose(0, 2, 1, 3).reshape(n * h, n * w, c // n**2)
+            case SpaceToDepth(n=n):
+                h, w, c = x.shape
+                folded = x.reshape(h // n, n, w // n, n * c).transpose(0, 2, 1, 3)
+                return folded.reshape(h // n, w // n, n * n * c)
+            case Pick():
+                return x.reshape(*x.shape[:2], -1, layer.width)[:, :, list(layer.blocks)].reshape(*x.shape[:2], -1)
+            case Limit():
+                return np.minimum(x, np.uint8(layer.high))
+            case Quantise():
+                x = x * layer.scale
+                x = x if layer.by is None else x / self._part(layer.by)
+                return _round(x + np.float32(layer.shift), layer.zero)
+            case Rounded():
+                return np.rint(x * layer.scale)
+            case Linear():
+                x = x @ layer.weight
+                x = x if layer.bias is None else x + layer.bias
+                return np.maximum(x, 0) if layer.relu else x
+            case Spread():
+                return _sums(x, layer, layer.bias)
+            case Sum():
+                return x + self.values[layer.other]
+            case Shift():
+                return x + layer.shift
+            case Times():
+                return x * self._part(layer.by)
+            case DeadZone():
+                v = x - self.values[layer.mean]
+                return np.sign(v) * np.maximum(np.floor(np.abs(v) + self.values[layer.rounding]), 0)
+
+
+def _sums(x: np.ndarray, layer: Conv | Spread, bias: np.ndarray) -> np.ndarray:
+    """-> (h, w, c_out) of x's type."""
+    h, w, _ = x.shape
+    k = layer.weight.shape[0]
+    x = np.pad(x, ((k // 2,) * 2, (k // 2,) * 2, (0, 0)))
+    weight = layer.weight.astype(x.dtype)
+    depthwise = isinstance(layer, Spread) or layer.depthwise
+    sums = np.broadcast_to(bias.astype(x.dtype), (h, w, len(bias))).copy()
+    for i in range(k):
+        for j in range(k):
+            part = x[i : i + h, j : j + w]
+            sums += part * weight[i, j, 0] if depthwise else part @ weight[i, j]
+    return sums
+
+
+def _round(x: np.ndarray, zero: int) -> np.ndarray:
+    return np.clip(np.rint(x) + zero, 0, 255).astype(np.uint8)

@@ -1,0 +1,151 @@
+"""8 bits in the forward pass: the steps that are chosen, what is rounded, a run that goes on with it."""
+
+import json
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+pytest.importorskip("tensorflow")
+
+from aecodec.errors import ModelError  # noqa: E402
+from aecodec.train import quantize  # noqa: E402
+from aecodec.train.layers import Depthwise, Pointwise, Rounding, few_bits, few_bits_weight  # noqa: E402
+from aecodec.train.photo import Photo, Shape  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SHAPE = Shape(
+    latent=8, hyper=4, hyper_width=8, scale_width=16, generation=2, analysis8=6, analysis16=12, analysis_blocks16=1,
+    synthesis8=6, blocks8=1, width16=10, blocks16=1, features=4, context=12, coded_from=5,
+)  # fmt: skip
+
+
+@pytest.fixture
+def model() -> Photo:
+    keras.utils.set_random_seed(1)
+    made = Photo(SHAPE, np.linalg.qr(np.random.default_rng(1).normal(size=(768, 8)))[0].astype(np.float32), np.ones(8))
+    made.build()
+    for v in made.trainable_variables:
+        if v.path.split("/")[-1] == "kernel" and "linear" not in v.path:
+            v.assign_add(np.random.default_rng(2).normal(0, 0.1, v.shape))
+    return made
+
+
+def pixels(count: int = 6) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+
+
+def test_the_best_step_has_the_least_squared_error():
+    rng = np.random.default_rng(0)
+    values = rng.laplace(0, [0.1, 1, 30], (5000, 3)).astype(np.float32)
+    found = quantize.best_step(values, -128, 127)
+
+    def error(step):
+        return np.square(np.clip(np.rint(values / step), -128, 127) * step - values).mean(0)
+
+    for factor in (0.5, 0.8, 1.25, 2):
+        assert (error(found) < error(found * factor)).all()
+    power = quantize.best_step(values, -128, 127, power=True)
+    assert (np.frexp(power)[0] == 0.5).all()
+    assert (error(power) <= error(power * 2)).all()
+    assert (error(power) <= error(power / 2)).all()
+    assert quantize.best_step(np.zeros((9, 1), np.float32), 0, 255) > 0
+
+
+def test_few_bits_round_and_let_gradients_pass_between_the_ends():
+    import tensorflow as tf
+
+    x = tf.constant([-99.0, -3.3, 0.26, 1.1, 127 * 0.5 + 0.2, 70.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = few_bits(x, 0.5, -128, 127)
+    assert y.numpy().tolist() == [-64, -3.5, 0.5, 1, 63.5, 63.5]
+    assert tape.gradient(y, x).numpy().tolist() == [0, 1, 1, 1, 1, 0]
+
+
+def test_weights_have_a_step_for_each_output():
+    w = np.random.default_rng(3).normal(0, [[0.01, 1.0, 50.0]], (40, 3)).astype(np.float32)
+    found = np.asarray(few_bits_weight(w, 63))
+    unit = np.abs(w).max(0) / 63
+    np.testing.assert_allclose(found / unit, np.rint(w / unit), atol=1e-3)
+    step = np.geomspace(0.1, 9, 40)[:, None].astype(np.float32)
+    found = np.asarray(few_bits_weight(w, 63, step=step)) * step
+    unit = np.abs(w * step).max(0) / 63
+    np.testing.assert_allclose(found / unit, np.rint(w * step / unit), atol=1e-3)
+
+
+def test_calibrating_and_switching_change_what_the_networks_give_a_little(model):
+    x, q = pixels() / np.float32(255) - np.float32(0.5), np.linspace(0, 8, 6, dtype=np.float32)
+    exact = [np.asarray(part) for part in model(x, q)]
+    assert not quantize.calibrated(model)
+    quantize.calibrate(model, pixels(18))
+    assert quantize.calibrated(model)
+    for found, expected in zip(model(x, q), exact, strict=True):  # still off
+        np.testing.assert_array_equal(np.asarray(found), expected)
+    quantize.switch(model)
+    few = [np.asarray(part) for part in model(x, q)]
+    difference = np.sqrt(np.mean(np.square(few[0] - exact[0]))) / exact[0].std()
+    assert 1e-4 < difference < 0.3
+    layers = [x for x in model._flatten_layers() if isinstance(x, Pointwise | Depthwise) and x.few_bits]
+    assert layers
+    assert not [x for x in layers if "linear" in x.path or "hyper_analysis" in x.path]
+    for rounding in quantize.roundings(model):
+        if rounding.power:
+            assert (np.frexp(np.asarray(rounding.step))[0] == 0.5).all()
+
+
+def test_tensors_have_at_most_256_values(model):
+    quantize.calibrate(model, pixels(18))
+    quantize.switch(model)
+    seen = {}
+    for rounding in quantize.roundings(model):
+        seen[rounding] = []
+        apply = rounding.apply
+        rounding.apply = lambda *a, r=rounding, f=apply, **k: seen[r].append(f(*a, **k)) or seen[r][-1]
+    model(pixels(1) / np.float32(255) - np.float32(0.5), np.zeros(1, np.float32))
+    assert all(seen.values())
+    for rounding, (value, *_) in seen.items():
+        if rounding.channels == 1:
+            assert len(np.unique(np.asarray(value))) <= 256
+
+
+def test_steps_travel_as_json(model):
+    quantize.calibrate(model, pixels(9))
+    kept = json.loads(json.dumps(quantize.steps(model)))
+    other = Photo(SHAPE)
+    other.build()
+    quantize.load_steps(other, kept)
+    for a, b in zip(quantize.roundings(model), quantize.roundings(other), strict=True):
+        np.testing.assert_array_equal(np.asarray(a.step), np.asarray(b.step))
+    with pytest.raises(ModelError, match="steps of 8 bits"):
+        quantize.load_steps(other, kept[:-1])
+
+
+def test_a_rounding_that_is_off_gives_back_what_it_gets():
+    rounding = Rounding()
+    rounding.build()
+    x = np.ones((1, 2, 2, 3), np.float32)
+    assert rounding.apply(x) is x
+
+
+def test_a_run_goes_on_in_8_bits(tmp_path):
+    """It begins in float32; its steps are chosen once and stay; only networks with static graphs may."""
+    from mirrored import SAMPLE
+
+    from aecodec.train.loop import Phase, Run
+
+    def run(folder, phase, shape=SHAPE, resume=False):
+        return Run(folder, SAMPLE.parent, None, shape, phase, resume, asked="float32")
+
+    first = run(tmp_path / "a", Phase(steps=1, batch=2, crop=64))
+    assert first.train()
+    second = run(tmp_path / "a", Phase(steps=2, batch=2, crop=64, bits=8), resume=True)
+    steps = quantize.steps(second.model)
+    assert all(rounding.on for rounding in quantize.roundings(second.model))
+    assert second.train()
+    third = run(tmp_path / "a", Phase(), resume=True)
+    assert third.phase.bits == 8
+    assert quantize.steps(third.model) == steps
+    with pytest.raises(ModelError, match="--shape slim"):
+        run(tmp_path / "b", Phase(steps=1, batch=2, crop=64, bits=8), Shape(latent=8, hyper=4, analysis8=4, blocks8=1))

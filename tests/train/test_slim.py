@@ -1,0 +1,189 @@
+"""The second generation: static graphs of a small random network, against Keras, integers in NumPy, and real files."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import aecodec
+
+keras = pytest.importorskip("keras")
+pytest.importorskip("tensorflow")
+pytest.importorskip("onnx")
+
+from aecodec import api  # noqa: E402
+from aecodec.codec.encoder import Encoder  # noqa: E402
+from aecodec.families import by_name  # noqa: E402
+from aecodec.model.lapped import UNIT, overlap, overlap_to_pixels  # noqa: E402
+from aecodec.parallel import Workers  # noqa: E402
+from aecodec.train import export, quantize, slim  # noqa: E402
+from aecodec.train.entropy_model import rounding_offsets  # noqa: E402
+from aecodec.train.layers import at_knots  # noqa: E402
+from aecodec.train.photo import Photo, Shape  # noqa: E402
+from aecodec.train.static import run_numpy  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SHAPE = Shape(
+    latent=8, hyper=4, hyper_width=8, scale_width=16, generation=2, analysis8=6, analysis16=12, analysis_blocks16=1,
+    synthesis8=6, blocks8=1, width16=10, blocks16=1, features=4, context=12, coded_from=5, lmbda_low=4e-6, knots=3,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    from mirrored import SAMPLE
+
+    with Image.open(SAMPLE) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.fixture(scope="module")
+def trained(picture) -> Photo:
+    """A network whose every layer does something, with steps of 8 bits, rounding switched on."""
+    keras.utils.set_random_seed(3)
+    rng = np.random.default_rng(3)
+    patches = picture[:256, :256].reshape(16, 16, 16, 16, 3).swapaxes(1, 2).reshape(256, -1) / 255 - 0.5
+    variance, basis = np.linalg.eigh(patches.T @ patches / len(patches))
+    model = Photo(SHAPE, basis[:, ::-1].astype(np.float32), variance[::-1])
+    model.build()
+    for v in model.trainable_variables:
+        if v.path.split("/")[-1] in ("kernel", "bias", "overlap") and "linear" not in v.path:
+            v.assign_add(rng.normal(0, 0.1, v.shape))
+    model.scale_net.w_out.assign_add(rng.normal(0, 0.3, model.scale_net.w_out.shape))
+    model.log_features.assign(rng.normal(0, 0.1, model.log_features.shape))
+    quantize.calibrate(model, np.stack([picture[i : i + 128, i : i + 128] for i in range(0, 120, 10)]))
+    quantize.switch(model)
+    return model
+
+
+@pytest.fixture(scope="module")
+def exported(trained, picture, tmp_path_factory):
+    """Its model folder as the default one."""
+    folder = tmp_path_factory.mktemp("slim")
+    entry, files = export.build(trained, "photo", 0x9001, [picture], export.quality_scale(SHAPE))
+    export.write(folder, "photo", entry, files)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AECODEC_WEIGHTS", str(folder))
+        yield by_name("photo")
+
+
+def near(found, expected, share: float) -> None:
+    """Root mean square of the difference, as a share of the expected values' own deviation."""
+    assert np.sqrt(np.mean((found - expected) ** 2)) < share * np.std(expected)
+
+
+def test_the_model_is_files_of_onnx(exported):
+    assert exported.integer
+    assert {file.split(".")[-1] for file in exported.entry["files"]} == {"onnx", "npz"}
+    assert exported.self_test() == exported.entry["self_test"]
+
+
+@pytest.mark.parametrize("qindex", [0, 100, 256, 512])
+def test_scale_indexes_are_the_trained_ones_and_numpys(exported, trained, qindex):
+    rng = np.random.default_rng(qindex)
+    z = rng.integers(-63, 64, (6, 4, 4, SHAPE.hyper))
+    z[0] = -63
+    found = exported.at(qindex).scale_indexes(z)
+    assert found.dtype == np.uint8
+    offsets = np.tile(slim.array(trained.scale_net.integers()["offset"])[min(qindex // 256, 2)], 16).astype(np.int32)
+    for index, tile in zip(found, z.astype(np.float32), strict=True):
+        if qindex % 256 == 0:
+            np.testing.assert_array_equal(index, run_numpy(slim.scales(trained), {"z": tile, "offsets": offsets})[0])
+    expected = np.asarray(trained.scale_net(z.astype(np.float32), np.full(len(z), qindex / 256, np.float32)))
+    assert np.mean(found != expected) <= (0 if qindex % 256 == 0 else 0.01)
+    assert len(np.unique(found)) > 10
+
+
+@pytest.mark.parametrize("qindex", [0, 300, 512])
+@pytest.mark.parametrize("encoding", [0, 1])
+def test_means_and_pixels_are_numpys_to_the_bit(exported, trained, qindex, encoding):
+    point, rng = exported.at(qindex), np.random.default_rng(qindex)
+    values = np.rint(rng.normal(0, 3, (16, 16, 8))) if encoding == 0 else rng.normal(0, 3, (16, 16, 8))
+    z = rng.integers(-9, 10, (4, 4, SHAPE.hyper))
+    rounding = rounding_offsets()[rng.integers(0, 64, (16, 16, 8))] if encoding else np.full((16, 16, 8), 0.5, "f4")
+    values, inputs = values.astype(np.float32), {"z": z.astype(np.float32), "steps": point.steps}
+    if encoding:
+        expected = run_numpy(slim.quantise(trained), inputs | {"y": values, "rounding": rounding})
+        found = point.quantise(values, z, rounding)
+        np.testing.assert_array_equal(point.reconstruct(found[0], z), found[1])
+    else:
+        expected, found = run_numpy(slim.reconstruct(trained), inputs | {"r": values}), [point.reconstruct(values, z)]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    y_hat = expected[-1] * point.inverse_gain
+    (x,) = run_numpy(slim.synthesis(trained), {"y_hat": y_hat, "biases": point.features})
+    np.testing.assert_array_equal(point.synthesis(y_hat), overlap_to_pixels(x.copy(), exported.numbers["overlap_post"]))
+    assert len(np.unique(x)) > 1000
+
+
+def test_graphs_compute_what_rounding_in_training_does(exported, trained, picture):
+    """But for halves, which 8 bits round to either side, and for the rounding of latents for the linear synthesis."""
+    x = picture.astype(np.float32) / 255 - 0.5
+    y = np.asarray(trained.analysis(trained.pre(x[None])))
+    near(exported.analysis(picture), y[0], 0.01)
+    for knot in range(SHAPE.knots):
+        point, q = exported.at(256 * knot), np.full(1, knot, np.float32)
+        scaled = y * point.gain
+        z = np.clip(np.rint(np.asarray(trained.hyper_analysis(scaled))), -63, 63)
+        assert np.mean(exported.hyper_analysis(scaled[0]) != z[0]) < 0.01
+        offset = np.full(y.shape, 0.5, np.float32)
+        mu, y_hat = trained.mean_net(z, scaled, offset, q, at_knots(trained.level(), q))
+        near(point.reconstruct(np.rint(np.asarray(y_hat - mu))[0], z[0]), np.asarray(y_hat)[0], 0.02)
+        features = at_knots(trained.log_features, q)
+        x_hat = np.asarray(trained.post(trained.synthesis(y, features)))[0] * 255 + 127.5
+        found = point.synthesis(y[0]).astype(float)
+        near(found, np.clip(x_hat, 0, 255), 0.02)
+
+
+def test_the_overlap_in_integers():
+    """Near the one in float32, and exactly what integers give."""
+    rng = np.random.default_rng(1)
+    v = np.rint((np.eye(8) + rng.normal(0, 0.1, (8, 8))) / UNIT).astype(np.float32) * np.float32(UNIT)
+    x = rng.uniform(-40, 300, (64, 80, 3)).astype(np.float32)
+    found = overlap_to_pixels(8 * x, v)
+    expected = np.clip(overlap(x.copy(), v), 0, 255)
+    assert np.abs(found - expected).max() < 2
+    assert np.mean(np.abs(found - np.floor(expected))) < 0.1
+    segment = np.rint(np.block([
+        [np.eye(8) + v[::-1, ::-1], np.eye(8)[::-1] - v[::-1]], [np.eye(8)[::-1] - v[:, ::-1], np.eye(8) + v],
+    ]) * 512).astype(np.int64)  # fmt: skip
+    whole = np.rint(x * 8).astype(np.int64)
+    for axis in (1, 0):
+        swapped = whole.swapaxes(0, 1) if axis == 0 else whole
+        for border in range(16, swapped.shape[1], 16):
+            part = swapped[:, border - 8 : border + 8]
+            sums = np.einsum("hic,io->hoc", part, segment)
+            part[:] = np.rint(sums / 1024) if axis == 1 else np.floor_divide(sums, 1024)
+    np.testing.assert_array_equal(found, np.clip(whole, 0, 8 * 255) // 8)
+
+
+@pytest.mark.parametrize("effort", [0, 1, 2])
+def test_files_of_it(exported, effort):
+    from mirrored import picture as mirrored
+
+    image = mirrored(3, 300, 290)
+    data = aecodec.encode(image, 80, effort=effort, threads=2)
+    assert data == aecodec.encode(image, 80, effort=effort, threads=1)
+    decoded = aecodec.decode(data, threads=2)
+    np.testing.assert_array_equal(decoded, aecodec.decode(data, threads=1))
+    with Workers(1) as workers:  # the encoder knows to the bit what the decoder finds
+        encoder = Encoder.of(image, effort, exported, workers)
+        y_hat, qindex = np.empty_like(encoder.latents.y), exported.qindex(80)
+        tiles = encoder.encode(qindex, y_hat)
+        np.testing.assert_array_equal(encoder.decode(tiles, y_hat, qindex), decoded)
+    region = aecodec.decode(data, region=(150, 170, 90, 80))
+    np.testing.assert_array_equal(region, decoded[170:250, 150:240])
+
+
+def test_exact_tiles_beside_learned_ones(exported):
+    from mirrored import picture as mirrored
+
+    image = mirrored(3, 256, 400)[:40].copy()
+    image[:, 256:] = (np.arange(144) // 9 % 2 * 200)[None, :, None]
+    data = aecodec.encode(image, 75)
+    assert api.read_info(data).exact == 1
+    np.testing.assert_array_equal(aecodec.decode(data)[:, 256:], image[:, 256:])
+
+
+def test_targets(exported, picture):
+    assert len(aecodec.encode(picture, target_size=4000, effort=0)) <= 4000
