@@ -54,18 +54,22 @@ __all__ = [
 
 
 def register() -> None:
-    """Make Pillow, and imageio where it is installed, open and save .aez files; without it, nothing here loads them.
+    """Make Pillow, and imageio where it is installed, open and save .aez files, and `mimetypes` know them.
+
+    Without it, nothing here loads them.
 
     >>> register()
     >>> from PIL import Image
     >>> Image.registered_extensions()[".aez"]
     'AEZ'
     """
+    import mimetypes
     from importlib.util import find_spec
 
     from aecodec import pillow
 
     pillow.register()
+    mimetypes.add_type("image/x-aez", ".aez")
     if find_spec("imageio"):
         from aecodec.arrays import imageio
 

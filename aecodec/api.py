@@ -21,6 +21,7 @@ from aecodec.model.model import Model
 from aecodec.model.weights import Weights
 from aecodec.parallel import Workers
 from aecodec.pixels import merge, split
+from aecodec.scaling import factor_of, reduced
 from aecodec.settings import DEFAULT_EFFORT, DEFAULT_MODEL, Settings, Target, check_input
 
 
@@ -140,10 +141,11 @@ def decode(
     /,
     *,
     region: Sequence[int] | None = None,
+    scale: float = 1,
     limits: Limits = DEFAULT_LIMITS,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Decompress an .aez file to the shape that was encoded.
+    """Decompress an .aez file to the shape that was encoded, or smaller.
 
     Parameters
     ----------
@@ -153,6 +155,10 @@ def decode(
         x, y, width, height in pixels, for that part of the image alone. It is what decoding the whole and cutting
         gives, within one level, but only the tiles that it depends on are read: time and memory go with the region (but
         for alpha, which is stored in one piece), and damage elsewhere stays unnoticed.
+    scale : float
+        1, 1/2, 1/4, 1/8 or 1/16: a pixel for each square of so many pixels, close to their mean, counted from the upper
+        left corner of the image; squares that the edge of the image or of the region cuts are among them. Squares of 8
+        and 16 pixels come from the latents by a linear map, if the model has one, which takes a fraction of the time.
     limits : Limits
         What the file may ask for.
     threads : int, optional
@@ -170,15 +176,18 @@ def decode(
     ModelError
         The files of the model are damaged.
     ValueError
-        The region is not inside the image.
+        The region is not inside the image, or the scale is another.
 
     Examples
     --------
     >>> data = encode(np.zeros((400, 600, 3), np.uint8), quality=50)
     >>> decode(data, region=(500, 300, 80, 60)).shape
     (60, 80, 3)
+    >>> decode(data, scale=1 / 16).shape
+    (25, 38, 3)
     """
     check_input(data, limits)
+    factor = factor_of(scale)
     tile: Callable[[int], BytesLike]
     if region is None:
         file = container.read(data, limits)
@@ -188,13 +197,18 @@ def decode(
         index = container.read_index(data, limits)
         header, exact, tile = index.header, index.exact, partial(container.read_tile, data, index)
         area = geometry.checked_region(region, header.width, header.height)
+        area = area.grown(factor, header.width, header.height)
         chunks = container.read_chunks(data, index, [container.ALPHA])
     model = by_id(header.model)
     stored = next((chunk.data for chunk in chunks if chunk.tag == container.ALPHA), None)
     in_tiles = header.channels % 2 == 0 and stored is None
-    colours = family_of(model).decode(Bitstreams(header, tile, exact, in_tiles), model, area, threads)
+    family, bitstreams = family_of(model), Bitstreams(header, tile, exact, in_tiles)
+    small = None if factor == 1 else family.decode_reduced(bitstreams, model, area, factor, threads)
+    colours = family.decode(bitstreams, model, area, threads) if small is None else small
     alpha = None if stored is None else decode_alpha(stored, header.height, header.width)[area.inside]
-    return merge(colours, alpha)
+    if small is not None:
+        return merge(small, None if alpha is None else reduced(alpha, factor))
+    return reduced(merge(colours, alpha), factor, header.channels % 2 == 0)
 
 
 def decode_symbols(data: BytesLike) -> list[Symbols]:

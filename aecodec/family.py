@@ -54,6 +54,14 @@ class Family(Protocol[Kind]):
     def decode(self, bitstreams: Bitstreams, model: Kind, area: Region, threads: int | None) -> np.ndarray:
         """The colours of an area; bitstreams that it does not depend on are not asked for. Raises DecodeError."""
 
+    def decode_reduced(
+        self, bitstreams: Bitstreams, model: Kind, area: Region, factor: int, threads: int | None
+    ) -> np.ndarray | None:
+        """The same as means over squares of factor x factor pixels, None where there is no shorter way to them.
+
+        The area begins at a corner of a square. Alpha is not among the tiles.
+        """
+
     def salvage(
         self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Kind, threads: int | None
     ) -> tuple[np.ndarray, dict[int, DecodeError]]:

@@ -32,6 +32,17 @@ class Region(NamedTuple):
         """The same rectangle so many pixels further to the right and down."""
         return self._replace(x=self.x + x, y=self.y + y)
 
+    def grown(self, factor: int, width: int, height: int) -> "Region":
+        """The squares of factor x factor pixels that it meets, in an image of width x height.
+
+        >>> Region(7, 8, 8, 8).grown(8, 100, 12)
+        Region(x=0, y=8, width=16, height=4)
+        """
+        x, y = self.x // factor * factor, self.y // factor * factor
+        right = min(-(-(self.x + self.width) // factor) * factor, width)
+        bottom = min(-(-(self.y + self.height) // factor) * factor, height)
+        return Region(x, y, right - x, bottom - y)
+
     def common(self, other: "Region") -> "Region | None":
         """What two rectangles have in common, None if that is nothing.
 

@@ -26,6 +26,8 @@ class Parts(NamedTuple):
 def read_head(read: Ranges, size: int, limits: Limits = DEFAULT_LIMITS) -> tuple[Parts, container.Index]:
     """Read the beginning of a file, up to the end of its index or a little more. size: bytes of the file.
 
+    From a server without ranges, which gives all of it for the first one, all is read and nothing more is asked for.
+
     Raises DecodeError, OSError.
 
     >>> data = container.write(container.Header(1, 300, 2, 1, 1024, 256), [b"left", bytes(9000)])

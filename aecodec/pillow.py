@@ -1,6 +1,7 @@
 """The Pillow plugin: after `import aecodec.pillow`, or `aecodec.register()`, Pillow opens and saves .aez files.
 
-`Image.open` reads header, index and metadata; `load` decodes, `verify` checks every checksum without decoding. `info`
+`Image.open` reads header, index and metadata; `load` decodes, after `draft` at the scale that it has chosen, as in
+`Image.thumbnail`; `verify` checks every checksum without decoding. `info`
 has `quality` (1..100) and, where the file has them, `icc_profile`, `exif` and `xmp`. A file that is cut off or damaged
 is an OSError, also under `ImageFile.LOAD_TRUNCATED_IMAGES`: pixels come whole or not at all. `Image.MAX_IMAGE_PIXELS`
 is the limit on pixels, as for any format, and with it on tiles; that on metadata is the default of `aecodec.Limits`.
@@ -39,6 +40,7 @@ from aecodec.imagefile import as_kept, stated_profile
 from aecodec.imagefile.colour import fitted
 from aecodec.imagefile.tags import with_density
 from aecodec.limits import DEFAULT_LIMITS, Limits
+from aecodec.scaling import FACTORS, reduced_size
 
 FORMAT = "AEZ"
 
@@ -89,7 +91,7 @@ class AezImageFile(ImageFile.ImageFile):
         for key, name in _METADATA.items():
             if value := getattr(metadata, name):
                 self.info[key] = _EXIF_PREFIX + value if key == "exif" else value  # as Pillow's own plugins have it
-        self.tile = [ImageFile._Tile("aez", (0, 0, *self.size), 0, (header,))]
+        self.tile = [ImageFile._Tile("aez", (0, 0, *self.size), 0, (header, 1))]
 
     def _metadata_chunks(self, index: Index) -> Iterator[Chunk]:
         assert self.fp is not None
@@ -100,6 +102,18 @@ class AezImageFile(ImageFile.ImageFile):
                 if zlib.crc32(data) != span.checksum:
                     raise CorruptError(f"chunk {tag.decode().rstrip()}: damaged or cut off")
                 yield Chunk(tag, data)
+
+    def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
+        """Choose the smallest scale of `aecodec.decode` at which no edge is shorter than in `size`; the mode stays."""
+        if size is None or len(self.tile) != 1:
+            return None
+        arguments: Any = self.tile[0].args
+        header = arguments[0]
+        fits = [f for f in FACTORS if header.width // f >= size[0] and header.height // f >= size[1]]
+        factor = max(fits, default=1)
+        self._size = reduced_size(header.width, factor), reduced_size(header.height, factor)
+        self.tile = [ImageFile._Tile("aez", (0, 0, *self.size), 0, (header, factor))]
+        return self.mode, (0, 0, header.width / factor, header.height / factor)
 
     def load_seek(self, pos: int) -> None:
         """Go to `pos` in the file. That this method exists tells `ImageFile.Parser` to wait for the whole file."""
@@ -120,17 +134,17 @@ class AezImageFile(ImageFile.ImageFile):
 
 
 class AezDecoder(ImageFile.PyDecoder):
-    """Pillow's way from a file to the pixels of an image; its one argument is the header that `Image.open` read."""
+    """Pillow's way from a file to pixels. Its arguments: the header that `Image.open` read, and one over the scale."""
 
     _pulls_fd = True
 
     def decode(self, buffer: Any) -> tuple[int, int]:
         """Decode the whole file, which Pillow has set to its beginning. Raises OSError."""
         assert self.fd is not None
-        (header,) = self.args
+        header, factor = self.args
         data = self.fd.read()
         with _pillow_errors():
-            pixels = api.decode(data, limits=_limits(header.width * header.height))
+            pixels = api.decode(data, scale=1 / factor, limits=_limits(header.width * header.height))
             if container.read_header(data) != header:
                 raise CorruptError("file: another image than when it was opened")
         self.set_as_raw(pixels.data)  # type: ignore[arg-type]  # any buffer will do

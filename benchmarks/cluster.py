@@ -1,22 +1,27 @@
 """A local Dask cluster of two one-thread workers against `-j 2` -> cluster.json (Linux, macOS).
 
 Each way runs the command from start to end on few and on many files: small ones, and parts of 0.4 megapixels, cut from
-a mosaic. What counts is processor time, of the command and of all its processes, so that the figures hold where the
-machine is busy: the difference between many and few is the time of a file, the rest is that of the start. Wall times
-stand beside. The scheduler is asked for tasks that do nothing; its processor time, with that of the client in the same
-process, says how many it can hand out in a second.
+a mosaic. What counts is processor time, of the command and of all its processes: the difference between many and few is
+the time of a file, the rest is that of the start. Dask's processes look after themselves all the time, so on a busy
+machine, where a run takes long, a file seems to cost more; wall times and the load stand beside.
+"work" is the processor time of the thread that codes a file, which tells whether the codec itself is slower there.
+"scheduler": groups without files; the processor time of the scheduler, with that of the client in the same process,
+says how many can be handed out in a second.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from common import command_line, mosaic, write_result
+from common import RESULTS, command_line, mosaic, write_result
 
 WAYS = {"-j 2": ("--jobs", "2", "--threads", "2"), "--cluster local -j 2": ("--cluster", "local", "--jobs", "2")}
 SMALL, LARGE = (64, 64), (768, 520)  # width, height
@@ -26,7 +31,8 @@ def add_options(parser) -> None:
     parser.add_argument("--small", type=int, nargs=2, default=(200, 1000), help="few and many small files")
     parser.add_argument("--large", type=int, nargs=2, default=(6, 30), help="few and many files of 0.4 MP")
     parser.add_argument("--rounds", type=int, default=2, help="turns; the least time counts (default: 2)")
-    parser.add_argument("--tasks", type=int, default=2000, help="that do nothing (default: 2000)")
+    parser.add_argument("--only", choices=("small", "large", "work", "scheduler"), help="measure this part again")
+    parser.add_argument("--groups", type=int, default=2000, help="without files (default: 2000)")
 
 
 def fill(folder: Path, images: list[Path], size: tuple[int, int], count: int) -> None:
@@ -78,36 +84,85 @@ def compare(few: Path, many: Path, work: Path, rounds: int) -> dict[str, dict[st
     return rows
 
 
-def tasks_of_a_second(count: int) -> dict[str, float]:
-    """Tasks that a scheduler and its client hand out and take back in a second of their processor time."""
-    from aecodec.batch.cluster import connected
+class Timed:
+    """Compresses, and reports the seconds of processor time of this thread."""
+
+    def __call__(self, task, progress):
+        from aecodec.batch.jobs import Compress
+
+        start = time.thread_time()
+        made = Compress({"threads": 1})(task, progress)
+        return made._replace(fields={"seconds": time.thread_time() - start})
+
+
+def work_of_a_file(source: Path, work: Path) -> dict[str, float]:
+    """Median milliseconds of processor time that a thread takes for a file, in this process and on two workers."""
+    from cluster import Timed as Job  # by a name that workers know
+
+    from aecodec.batch import engine
+    from aecodec.batch.cluster import connected, on_workers
+    from aecodec.batch.jobs import Task
+
+    def measure(each, name: str) -> float:
+        seconds = []
+        tasks = [Task(str(path), str(work / f"{name}-{path.stem}.aez")) for path in sorted(source.iterdir())]
+        engine.run(tasks, engine.Attempt(Job()), each, lambda task, made: seconds.append(made.fields["seconds"]))
+        return round(1000 * float(np.median(seconds)), 1)
 
     with connected("local", 2) as client:
-        client.gather(client.map(abs, range(100), pure=False))
+        there = measure(partial(on_workers, client=client), "there")
+    here = measure(partial(engine.in_threads, count=2), "here")
+    return {"files": len(list(source.iterdir())), "cpu_ms_in_threads": here, "cpu_ms_on_workers": there}
+
+
+def groups_of_a_second(count: int) -> dict[str, float]:
+    """Groups without files that a scheduler and its client hand out and take back in a second of processor time."""
+    from aecodec.batch import cluster
+    from aecodec.batch.engine import Attempt
+
+    attempt, here = Attempt(Timed()), cluster._installed()
+
+    def hand_out(client, keys: list[str]) -> None:
+        submit = partial(client.submit, cluster._work, [], attempt, here, pure=False)
+        client.gather([submit(key, key=key) for key in keys])
+
+    with cluster.connected("local", 2) as client:
+        hand_out(client, ["first", "second", "third", "fourth"])
         start, wall = time.process_time(), time.perf_counter()
-        client.gather(client.map(abs, range(100, 100 + count), pure=False))
+        hand_out(client, [f"group-{number}" for number in range(count)])
         used, taken = time.process_time() - start, time.perf_counter() - wall
-    return {"tasks": count, "of_a_processor_second": round(count / used), "of_a_second_measured": round(count / taken)}
+    return {"groups": count, "of_a_processor_second": round(count / used), "of_a_second": round(count / taken)}
+
+
+def measure_commands(images: list[Path], work: Path, size: tuple[int, int], counts: list[int], rounds: int) -> dict:
+    few, many = work / "few", work / "many"
+    for path, count in ((few, counts[0]), (many, counts[1])):
+        fill(path, images, size, count)
+    rows = compare(few, many, work, rounds)
+    here, there = (rows[name]["cpu_ms_of_a_file"] for name in WAYS)
+    return {
+        "width": size[0],
+        "height": size[1],
+        **rows,
+        "overhead_ms_of_a_file": round(there - here, 2),
+        "throughput_over_j2": round(here / there, 3),
+    }
 
 
 def run(options) -> None:
-    result = {"rounds": options.rounds}
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        for kind, size, counts in (("small", SMALL, options.small), ("large", LARGE, options.large)):
-            few, many = work / f"{kind}-few", work / f"{kind}-many"
-            for path, count in ((few, counts[0]), (many, counts[1])):
-                fill(path, options.images, size, count)
-            rows = compare(few, many, work, options.rounds)
-            here, there = (rows[name]["cpu_ms_of_a_file"] for name in WAYS)
-            megapixels = size[0] * size[1] / 1e6
-            result[kind] = {
-                "width": size[0],
-                "height": size[1],
-                **rows,
-                "overhead_ms_of_a_file": round(there - here, 2),
-                "throughput_over_j2": round(here / there, 3),
-                "mp_per_core_second": round(1000 * megapixels / there, 3),
-            }
-    result["scheduler"] = tasks_of_a_second(options.tasks)
+    parts: dict[str, Callable[[Path], dict]] = {
+        "small": lambda work: measure_commands(options.images, work, SMALL, options.small, options.rounds),
+        "large": lambda work: measure_commands(options.images, work, LARGE, options.large, options.rounds),
+        "work": lambda work: (
+            fill(work / "in", options.images, LARGE, options.large[1]) or work_of_a_file(work / "in", work)
+        ),
+        "scheduler": lambda work: groups_of_a_second(options.groups),
+    }
+    path = RESULTS / "cluster.json"
+    known = json.loads(path.read_text()) if options.only and path.exists() else {}
+    result = {name: known[name] for name in parts if name in known}
+    for name in [options.only] if options.only else parts:
+        with tempfile.TemporaryDirectory() as folder:
+            before = os.getloadavg()[1]
+            result[name] = parts[name](Path(folder)) | {"load": round((before + os.getloadavg()[1]) / 2, 1)}
     write_result("cluster", result)

@@ -20,6 +20,8 @@ settings.register_profile("untimed", deadline=None)  # a loaded machine is no fa
 settings.load_profile("untimed")
 
 TINY = Path(__file__).parent / "tiny"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -152,6 +154,18 @@ def wrong(capsys):
         return errors.splitlines()[-1]
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, pip install playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=300_000)
+        yield started
+        started.close()
 
 
 @pytest.fixture

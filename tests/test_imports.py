@@ -20,7 +20,7 @@ PACKAGE = Path(aecodec.__file__).parent
 FLOORS = [
     {"errors", "parallel", "processes", "atomic", "progress"},
     {"storage"},
-    {"limits", "geometry", "pixels"},
+    {"limits", "geometry", "pixels", "scaling"},
     {"container"},
     {"entropy", "settings"},
     {"model", "imagefile"},
@@ -29,10 +29,11 @@ FLOORS = [
     {"codec", "classic"},
     {"families"},
     {"api", "damage", "parts"},
-    {"pillow", "files", "arrays"},
+    {"pillow", "files", "arrays", "thumbnail", "research"},
     {"batch"},
     {"__init__"},
-    {"bench", "train"},
+    {"bench", "train", "desktop"},
+    {"web"},
     {"classic.train"},
     {"cli"},
     {"__main__"},
@@ -40,7 +41,7 @@ FLOORS = [
 # The same within folders; a folder's __init__ may import all of it.
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
-    "model": [{"litert", "onnx_runtime", "lapped"}, {"runtime"}, {"weights"}, {"model"}],
+    "model": [{"litert", "onnx_runtime", "lapped", "thumbnail"}, {"runtime"}, {"weights"}, {"model"}],
     "storage": [{"local"}, {"remote"}],
     "batch": [{"inputs", "loader", "shards"}, {"jobs"}, {"engine"}, {"cluster"}, {"convert"}],
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
@@ -50,7 +51,7 @@ FLOORS_WITHIN = {
         {"tilecoder", "forecast", "competition"},
         {"envelope"},
         {"decoder", "refine", "search"},
-        {"salvage", "encoder"},
+        {"salvage", "encoder", "thumbnail"},
         {"rate_control"},
         {"family"},
     ],
@@ -204,7 +205,7 @@ def test_training_is_loaded_inside_two_commands_only():
     training = {"train", "classic.train"}
     users = [i for i in IMPORTS if i.target_room in training and i.room not in training]
     command = "classic.commands.train"  # which cli.train loads when it runs
-    assert {i.module for i in users} == {"cli.train", "cli.export", command}
+    assert {i.module for i in users} == {"cli.train", "cli.export", "cli.log", command}
     assert all(i.inside for i in users if i.module != command)
     assert all(i.inside for i in IMPORTS if i.target == f"aecodec.{command}")
 

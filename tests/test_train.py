@@ -775,7 +775,7 @@ def test_what_would_change_an_interrupted_phase_is_refused(straight, option):
 def test_an_average_is_not_overwritten_by_a_new_run(straight, tmp_path):
     shutil.copy(straight / "average.npz", tmp_path)
     found = command("train", "photo", "--data", str(SAMPLES), "--out", str(tmp_path), "--steps", "1")
-    assert found == (1, f"{tmp_path / 'average.npz'}: exists; continue with --resume or choose another --out")
+    assert found == (1, f"{tmp_path / 'average.npz'}: exists; continue photo with --resume, or choose another --out")
 
 
 @pytest.mark.parametrize("number", ["65536", "-1", "0x10000", "x"])

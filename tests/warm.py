@@ -1,4 +1,4 @@
-"""aecodec in processes forked from one that has imported everything: a second less for each command.
+"""aecodec in processes forked from one that has been at work: a second less for each command.
 
     python -I -S warm.py ADDRESS ARGUMENT...    as `aecodec ARGUMENT...`, run by the Starter at this address
 
@@ -9,12 +9,6 @@ import json
 import os
 import socket
 import sys
-
-_LOADED = (
-    *("numpy", "PIL.Image", "ai_edge_litert.interpreter", "aecodec.api", "aecodec.codec.encoder", "aecodec.imagefile"),
-    *("aecodec.cli", "aecodec.cli.find", "aecodec.batch.inputs", "aecodec.cli.tasks", "aecodec.cli.verify"),
-    *("aecodec.cli.batch", "aecodec.cli.outputs", "aecodec.cli.report", "aecodec.classic.codec"),
-)
 
 
 class Starter:
@@ -62,12 +56,10 @@ def start(address: str, call: list, streams: list[int], timeout: float | None = 
 
 def serve(address: str) -> None:
     """Fork for each call that arrives, until standard input ends."""
-    import importlib
     import select
     import signal
 
-    for module in _LOADED:
-        importlib.import_module(module)
+    _load()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
@@ -80,6 +72,23 @@ def serve(address: str) -> None:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 _answer(channel)
             channel.close()
+
+
+def _load() -> None:
+    """Load what commands need, by way of some: their modules, the model of the tests and that of the users."""
+    import tempfile
+
+    from PIL import Image
+    from typer.testing import CliRunner
+
+    from aecodec.cli import app
+
+    with tempfile.TemporaryDirectory() as folder:
+        image, file = os.path.join(folder, "a.png"), os.path.join(folder, "a.aez")
+        Image.linear_gradient("L").convert("RGB").save(image)
+        for weights in (os.environ["AECODEC_WEIGHTS"], None):
+            for command in (["compress", image, "--force"], ["decompress", file, "--force"], ["info", file]):
+                CliRunner().invoke(app, command, env={"AECODEC_WEIGHTS": weights})
 
 
 def _answer(channel: socket.socket) -> None:

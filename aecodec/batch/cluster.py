@@ -27,6 +27,9 @@ from aecodec.parallel import usable_threads
 from aecodec.storage import is_address, storage_of
 
 GROUP_PIXELS, GROUP_FILES = 4e6, 64  # of one group, about: seconds of work
+_MANY = (
+    250  # threads, from which on groups grow with their number, so that the scheduler has no more groups to hand out
+)
 _AHEAD = 2  # groups for each thread of the workers
 _PATIENCE = 15  # seconds for a scheduler or a first worker to answer
 _TRIES = 2
@@ -63,7 +66,7 @@ def connected(address: str, processes: int | None = None) -> Iterator[Any]:
     for name in ("distributed", "distributed.client"):  # what it says goes into our lines
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if address == "local":
-        local = {"n_workers": processes or usable_threads(), "threads_per_worker": 1, "dashboard_address": None}
+        local = {"n_workers": processes or usable_threads(), "threads_per_worker": 1, "dashboard_address": ":0"}
         with LocalCluster(**local, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
             yield client
         return
@@ -122,9 +125,11 @@ def _groups(tasks: Iterator[Task], threads: int) -> Iterator[_Group]:
     """Groups that are small at first, so that a few files are shared by all threads."""
     group: list[Task] = []
     pixels = sent = 0.0
+    scale = max(1, threads // _MANY)
     for task in tasks:
         more = _pixels(task)
-        if group and (pixels + more > min(GROUP_PIXELS, sent / (2 * threads)) or len(group) == GROUP_FILES):
+        full = pixels + more > min(scale * GROUP_PIXELS, sent / (2 * threads)) or len(group) == scale * GROUP_FILES
+        if group and full:
             yield _Group(tuple(group), 0)
             sent, group, pixels = sent + pixels, [], 0.0
         group.append(task)

@@ -140,8 +140,10 @@ def decompress(
     quality : int, optional
         Of JPEG, WebP and AVIF.
     """
+    from aecodec.imagefile import format_of
+
     extension = f".{format.removeprefix('.')}"
-    job = Decompress(extension, quality, threads=1, limits=limits)
+    job = Decompress(format_of(f"image{extension}"), quality, threads=1, limits=limits)
     return _convert(sources, out, extension, job, client, jobs, force, skip_existing, on_result)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aecodec.batch.inputs import MAX_FILE, STANDARD, read_aez, read_aez_region, read_input
+from aecodec.batch.inputs import MAX_FILE, read_aez, read_aez_region, read_input
 from aecodec.errors import AezError
 from aecodec.limits import DEFAULT_LIMITS, Limits
 
@@ -208,11 +208,13 @@ def check_result(
 
 @dataclass(frozen=True)
 class Decompress:
-    """An .aez file -> an image file, whose format is that of the target's extension."""
+    """An .aez file -> an image file. thumbnail: the number of pixels of its longer edge, at most."""
 
-    extension: str = ".png"  # of what goes to standard output
+    format: str = "PNG"  # as Pillow calls it
     quality: int | None = None
     region: tuple[int, ...] | None = None
+    scale: float = 1
+    thumbnail: int | None = None
     salvage: bool = False
     threads: int | None = None
     limits: Limits = DEFAULT_LIMITS
@@ -222,9 +224,10 @@ class Decompress:
         from aecodec import container
         from aecodec.api import decode, read_metadata
         from aecodec.damage import salvage
-        from aecodec.imagefile import format_of, pack_image
+        from aecodec.imagefile import pack_image
+        from aecodec.scaling import reduced
+        from aecodec.thumbnail import thumbnail
 
-        kind = format_of(f"image{self.extension}" if task.target == STANDARD else task.target)
         damage: tuple[str, ...] = ()
         data: bytes | bytearray
         part, known, fields = "", "", {}
@@ -247,10 +250,16 @@ class Decompress:
         progress(0, width * height)
         if self.salvage:
             pixels, metadata, _, damage = salvage(data, limits=self.limits, threads=self.threads)
+            pixels = reduced(pixels, round(1 / self.scale), header.channels % 2 == 0)
+        elif self.thumbnail:
+            pixels, metadata = thumbnail(data, self.thumbnail, limits=self.limits, threads=self.threads)
         else:
-            pixels = decode(data, region=self.region, limits=self.limits, threads=self.threads)
+            pixels = decode(data, region=self.region, scale=self.scale, limits=self.limits, threads=self.threads)
             metadata = read_metadata(data, limits=self.limits)
-        packed = pack_image(pixels, metadata, kind, self.quality)
-        lost = [f"left out, because {kind} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
+        if pixels.shape[:2] != (height, width):
+            height, width = pixels.shape[:2]
+            part = part or f" of {header.width}x{header.height}"
+        packed = pack_image(pixels, metadata, self.format, self.quality)
+        lost = [f"left out, because {self.format} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
         line = change_line(width, height, size, len(packed.data)).replace(", ", f"{part}, {known}", 1)
         return Made(packed.data, size, width, height, line, fields, (*damage, *lost), 1 if damage else 0)

@@ -7,8 +7,9 @@ autoencoders are rows too: each has one quality and codes grey images.
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -217,6 +218,35 @@ def known_codecs() -> dict[str, Codec]:
     from aecodec.classic.weights import classics
 
     return CODECS | {name: _classic(name, net) for name, net in classics().items() if net.codes}
+
+
+def codecs_of(folder: Path) -> list[Codec]:
+    """Return a row for each learned model in a folder of weights, at the default effort. Raises ModelError.
+
+    It is called as the folder, or folder/model if there are several, and told from others by a hash of its files.
+    """
+    import hashlib
+    import json
+
+    from aecodec.research import load_models
+
+    models = load_models(folder)
+    called = folder.resolve().name
+    rows = []
+    for name, model in models.items():
+        digest = hashlib.sha256(json.dumps(model.entry_of("files"), sort_keys=True).encode()).hexdigest()[:12]
+        where: dict[str, Any] = {"folder": str(folder), "name": name}
+        rows.append(
+            replace(
+                CODECS[SUBJECT],
+                name=called if len(models) == 1 else f"{called}/{name}",
+                about=f"aecodec, effort {_EFFORT}, model {name} with files {digest}",
+                encode=partial(libraries.encode_model, **where, effort=_EFFORT),
+                decode=partial(libraries.decode_model, **where),
+                colour="",
+            )
+        )
+    return rows
 
 
 def choose(names: Sequence[str]) -> list[Codec]:

@@ -27,6 +27,20 @@ def decode_aez(data: bytes) -> np.ndarray:
     return aecodec.decode(data)
 
 
+def encode_model(pixels: np.ndarray, quality: float, *, folder: str, name: str, **settings: Any) -> bytes:
+    """Encode with a learned model of a folder of weights."""
+    from aecodec.research import load_models
+
+    return aecodec.encode(pixels, quality, model=load_models(folder)[name], **settings)
+
+
+def decode_model(data: bytes, *, folder: str, name: str) -> np.ndarray:
+    """Decode with that model, whatever id the file has."""
+    from aecodec.research import decode, load_models
+
+    return decode(data, load_models(folder)[name])
+
+
 def encode_classic(pixels: np.ndarray, quality: float, *, model: str) -> bytes:
     """Encode with a classic autoencoder, whose only quality is its own."""
     return aecodec.encode(pixels, model=model)

@@ -10,7 +10,7 @@ from typing import Any
 
 from aecodec.bench.codecs import SUBJECT, colours, dashed
 from aecodec.bench.metrics import METRICS
-from aecodec.bench.report import Json, comparable, shown_level
+from aecodec.bench.report import Json, comparable, has_mean, mean_title, shown_level
 
 _TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 
@@ -23,10 +23,9 @@ def missing() -> str | None:
 def draw_report(report: Json) -> dict[str, bytes]:
     """Return all plots of a report by file name: mean curves, one plot per image, speed against BD-rate."""
     metrics, anchor = list(report["metrics"]), report["anchor"]
-    count = len(report["images"])
     files: dict[str, bytes] = {}
-    if count > 1:
-        blocks = [(f"mean of {count} images", report["mean"])]
+    if has_mean(report):
+        blocks = [(mean_title(report), report["mean"])]
         files |= draw_curves("mean", blocks, metrics, anchor)
     for number, image in enumerate(report["images"], 1):
         name = re.sub(r"[^\w.-]+", "_", image["name"])

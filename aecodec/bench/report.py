@@ -11,6 +11,7 @@ from aecodec.bench.curves import Curve, bd_rate, overlap
 from aecodec.bench.machine import describe_machine, library_versions
 from aecodec.bench.measure import Failure, Point, Sweep, Unsuited, mean_sweep
 from aecodec.bench.metrics import METRICS, Metric
+from aecodec.bench.published import Published
 from aecodec.bench.speed import Speed
 from aecodec.bench.targets import Kind, Target
 
@@ -40,8 +41,12 @@ def build_report(
     repeats: int = 0,
     not_measured: Mapping[str, str] | None = None,
     skipped: Mapping[str, str] | None = None,
+    published: Sequence[Published] = (),
 ) -> Json:
-    """Return the report of a run: `codecs` and `metrics` are those that ran; the mappings give reasons by name."""
+    """Return the report of a run: `codecs` and `metrics` are those that ran; the mappings give reasons by name.
+
+    published: curves that join the mean.
+    """
     images = [
         {"name": result.name, "width": result.width, "height": result.height}
         | {"note": result.note, "sha256": result.digest}
@@ -50,6 +55,9 @@ def build_report(
         for result in results
     ]
     means = mean_sweep([result.sweep for result in results])
+    if results:
+        pixels = statistics.fmean(result.width * result.height for result in results)
+        means |= {curve.name: curve.column(pixels) for curve in published}
     curves = {name: column for name, column in means.items() if isinstance(column, list) and len(column) >= _FEWEST}
     return {
         "report": 3,
@@ -59,7 +67,8 @@ def build_report(
         "versions": library_versions(),
         "anchor": ANCHOR,
         "metrics": {m.name: {"title": m.title, "unit": m.unit, "digits": m.digits} for m in metrics},
-        "codecs": {codec.name: codec.about for codec in codecs},
+        "codecs": {codec.name: codec.about for codec in codecs} | {curve.name: curve.about for curve in published},
+        "published": [curve.name for curve in published],
         "lossless": [codec.name for codec in codecs if codec.lossless],
         "fixed_quality": [codec.name for codec in codecs if codec.fixed_quality and not codec.lossless],
         "not_measured": dict(not_measured or {}),
@@ -162,6 +171,17 @@ def shown_level(metric: str, value: float | None) -> float | None:
         return None
     level = METRICS[metric].level(value)
     return level if math.isfinite(level) else None
+
+
+def has_mean(report: Json) -> bool:
+    """Return whether the mean says more than the one image."""
+    return len(report["images"]) > 1 or bool(report["published"])
+
+
+def mean_title(report: Json) -> str:
+    """Return how the mean is called."""
+    count = len(report["images"])
+    return f"mean of {count} images" if count > 1 else "mean of 1 image"
 
 
 def is_sweep(report: Json) -> bool:

@@ -14,6 +14,7 @@ from aecodec.bench.codecs import Codec
 from aecodec.bench.images import load_image
 from aecodec.bench.measure import Column, Failure, Point, Sweep, Unsuited, describe, fitting
 from aecodec.bench.metrics import Metric
+from aecodec.bench.published import Published
 from aecodec.bench.report import ImageResult, Json, build_report, speed_block
 from aecodec.bench.speed import measure_speeds
 from aecodec.bench.targets import Target
@@ -42,6 +43,7 @@ def run_bench(
     repeats: int = 3,
     jobs: int = 1,
     max_side: int | None = None,
+    published: Sequence[Published] = (),
     tick: Tick = lambda steps: None,
     skip: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
 ) -> Run:
@@ -49,6 +51,7 @@ def run_bench(
 
     `jobs` processes share the images and codecs; speeds are measured afterwards by one process alone, on the largest
     image, `repeats` times (0: not at all). Of images larger than `max_side` pixels on a side the centre is measured.
+    `published` curves join the mean.
     An image that cannot be read is given to `skip` as one line, named in the report, and left out. `tick` is called
     with a number of steps that are done; `steps_of_run` tells how many there are.
     """
@@ -83,7 +86,14 @@ def run_bench(
     suited = [codec for codec in present if codec.name not in unsuited]
     reasons = not_measured | unsuited | without
     report = build_report(
-        results, suited, usable, target=target, not_measured=reasons, skipped=skipped, repeats=repeats
+        results,
+        suited,
+        usable,
+        target=target,
+        not_measured=reasons,
+        skipped=skipped,
+        repeats=repeats,
+        published=published,
     )
     if repeats and results and suited:
         report["speed"] = speed_of(results, suited, repeats, max_side)

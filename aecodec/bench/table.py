@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from aecodec.bench.codecs import SUBJECT, Codec
 from aecodec.bench.metrics import METRICS
-from aecodec.bench.report import Json, is_sweep
+from aecodec.bench.report import Json, has_mean, is_sweep, mean_title
 
 _MANY = 10  # a codec with more qualities than this shows every second one
 _SMALL = 0.5  # megapixels
@@ -62,8 +62,8 @@ def _lines(report: Json, images: bool) -> Iterator[str]:
             title = f"{image['name']}, {image['width']}x{image['height']}"
             yield from _block(f"{title} ({image['note']})" if image["note"] else title, image, report)
             yield ""
-    if len(shown) > 1:
-        yield from _block(f"mean of {len(shown)} images", report["mean"], report, several=True)
+    if has_mean(report):
+        yield from _block(mean_title(report), report["mean"], report, several=True)
         yield ""
     if "speed" in report:
         yield from _speeds(report["speed"], report)
@@ -199,6 +199,9 @@ def _notes(report: Json) -> Iterator[str]:
         if image["too_small_for"]:
             titles = " and ".join(report["metrics"][name]["title"] for name in image["too_small_for"])
             yield f"too small for {titles}: {image['name']}, {image['width']}x{image['height']}"
+    if report["published"]:
+        curves = ", ".join(report["published"])
+        yield f"published means, not measured here, of images that should be the same: {curves}"
     for name, reason in report["skipped"].items():
         yield f"skipped: {name}: {reason}"
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
@@ -217,7 +220,7 @@ def format_csv(report: Json) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["image", "width", "height", "codec", "quality", "bytes", "bpp", *metrics, "reached"])
     blocks = [([image["name"], image["width"], image["height"]], image) for image in report["images"]]
-    if len(blocks) > 1:
+    if has_mean(report):
         blocks.append(([f"mean of {len(blocks)}", "", ""], report["mean"]))
     for head, block in blocks:
         for name, codec in block["codecs"].items():

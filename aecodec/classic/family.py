@@ -32,6 +32,11 @@ class ClassicFamily:
     def decode(self, bitstreams: Bitstreams, model: Classic, area: Region, threads: int | None) -> np.ndarray:
         return codec.decode(bitstreams.header, bitstreams.tile(0), model, threads)[area.inside]
 
+    def decode_reduced(
+        self, bitstreams: Bitstreams, model: Classic, area: Region, factor: int, threads: int | None
+    ) -> np.ndarray | None:
+        return None
+
     def salvage(
         self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Classic, threads: int | None
     ) -> tuple[np.ndarray, dict[int, DecodeError]]:

@@ -13,12 +13,16 @@ from typer.core import TyperGroup
 from aecodec.classic.commands.denoise import denoise
 from aecodec.classic.commands.generate import generate
 from aecodec.cli.bench import bench
+from aecodec.cli.bits import bits
 from aecodec.cli.compress import compress
 from aecodec.cli.decompress import decompress
+from aecodec.cli.desktop import desktop
 from aecodec.cli.export import export
 from aecodec.cli.info import info
+from aecodec.cli.log import log
 from aecodec.cli.messages import explain, say
 from aecodec.cli.models import models
+from aecodec.cli.serve import serve
 from aecodec.cli.train import train
 from aecodec.cli.verify import verify
 
@@ -59,7 +63,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None},
 )
-for _command in (compress, decompress, info, verify, denoise, generate, models, bench, train, export):
+_COMMANDS = (
+    *(compress, decompress, info, verify, bits, denoise, generate, models, bench, train, log, export, serve, desktop),
+)
+for _command in _COMMANDS:
     app.command()(_command)
 
 

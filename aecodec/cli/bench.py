@@ -29,6 +29,24 @@ def bench(
             "classic autoencoders by their names. list: show all of them with their settings."
         ),
     ] = _CODECS,
+    models: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--model",
+            metavar="FOLDER",
+            help="Measure the learned models in this folder of weights too, as aecodec export --out makes it; can be "
+            "repeated. Each is called as its folder.",
+        ),
+    ] = None,
+    curves: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--curve",
+            metavar="FILE",
+            help="Show a published curve beside the mean, from JSON in CompressAI's form; can be repeated. It has to "
+            "be of the same images.",
+        ),
+    ] = None,
     metrics: Annotated[
         str, typer.Option(help="Metrics besides psnr: psnr-y, ms-ssim, ssimulacra2 (slow), or all.")
     ] = "psnr-y,ms-ssim",
@@ -70,6 +88,12 @@ def bench(
         str | None,
         typer.Option("--html", metavar="FILE", help="Write a page with plots, tables and images to compare."),
     ] = None,
+    compressai: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write the mean of each codec into a folder, as JSON in CompressAI's form."
+        ),
+    ] = None,
     plots: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write plots as PNG and SVG into a folder (needs matplotlib).")
     ] = None,
@@ -86,9 +110,10 @@ def bench(
     """
     import json
 
-    from aecodec.bench.codecs import choose, known_codecs, lossless_codecs
+    from aecodec.bench.codecs import choose, codecs_of, known_codecs, lossless_codecs
     from aecodec.bench.images import find_images
     from aecodec.bench.metrics import choose_metrics
+    from aecodec.bench.published import curve_files
     from aecodec.bench.run import run_bench, steps_of_run, went_well
     from aecodec.bench.table import format_codecs, format_csv, format_lossless, format_report
 
@@ -97,8 +122,11 @@ def bench(
         return
     chosen = _choose(choose, codecs, "--codecs")
     chosen_metrics = _choose(choose_metrics, metrics, "--metrics")
+    chosen += [codec for folder in models or () for codec in codecs_of(folder)]
+    published = [_curve(path) for path in curves or ()]
     if not chosen:
         raise typer.BadParameter("no codec given", param_hint="--codecs")
+    _check_names([codec.name for codec in chosen] + [curve.name for curve in published])
     if lossless:
         if given := [value for value in (quality, at_bpp, at_psnr, points) if value is not None]:
             raise typer.BadParameter(f"--lossless has no quality to choose: {given[0]}")
@@ -124,6 +152,8 @@ def bench(
         check_target(name, force)  # before the minutes of measuring, not after
     if plots is not None:
         _check_plots(plots, force)
+    if compressai is not None:
+        _check_folder(compressai, force)
 
     cache = _open_cache(fresh)
     lines: list[str] = []  # said after the progress bar, which would be drawn over them
@@ -137,6 +167,7 @@ def bench(
             repeats=repeats,
             jobs=jobs,
             max_side=max_side,
+            published=published,
             tick=tick,
             skip=lines.append,
         )
@@ -157,6 +188,9 @@ def bench(
         write_output(html_file, _page(run, cache, target, max_side), force)
     if plots is not None:
         _write_plots(plots, report, force)
+    if compressai is not None:
+        for name, data in curve_files(report).items():
+            write_output(str(compressai / name), data, force)
     texts = {}
     if json_file is not None:
         texts[json_file] = json.dumps(report, indent=1, allow_nan=False) + "\n"
@@ -178,6 +212,21 @@ def _choose(choose: Any, text: str, option: str) -> list:
         return choose([name.strip() for name in text.split(",") if name.strip()])
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _curve(path: Path) -> Any:
+    from aecodec.bench.published import read_curve
+
+    try:
+        return read_curve(path)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--curve") from error
+
+
+def _check_names(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise typer.BadParameter(f"{name}: two rows of this name, of codecs, models and curves")
 
 
 def _target(quality: str | None, at_bpp: str | None, at_psnr: str | None, points: int | None) -> Any:
@@ -239,12 +288,17 @@ def _page(run: Any, cache: Any, target: Any, max_side: int | None) -> bytes:
 
 def _check_plots(folder: Path, force: bool) -> None:
     """Raise OSError for a folder that plots could not be written to; leave with a line without matplotlib."""
-    import errno
-
     from aecodec.bench.plots import missing
 
     if reason := missing():
         fail(reason)
+    _check_folder(folder, force)
+
+
+def _check_folder(folder: Path, force: bool) -> None:
+    """Make a folder of results. Raises OSError if nothing can be written there."""
+    import errno
+
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder))
     if folder.is_dir() and not force and any(folder.iterdir()):

@@ -57,6 +57,26 @@ def decompress(
             "Takes time for them alone. Default: all.",
         ),
     ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            "--scale",
+            metavar="S",
+            help="Decode at a fraction of the size: 1/2, 1/4, 1/8 or 1/16; the last two take less than half the "
+            "time. Default: 1.",
+        ),
+    ] = None,
+    thumbnail: Annotated[
+        int | None,
+        typer.Option(
+            "--thumbnail",
+            metavar="N",
+            min=1,
+            max=65535,
+            help="An upright image whose longer edge has at most N pixels, with its colour profile but without "
+            "Exif and XMP. Default: the whole image.",
+        ),
+    ] = None,
     salvage: Annotated[
         bool,
         typer.Option(
@@ -80,6 +100,7 @@ def decompress(
       aecodec decompress photo.aez photo.jpg -q 90
       aecodec decompress photo.aez -o part.png --region 64,64,128,96
       aecodec decompress packed -r --out-dir images --format webp
+      aecodec decompress photo.aez small.png --thumbnail 256
       aecodec decompress damaged.aez --salvage
       aecodec decompress photo.aez -o - --format ppm | cjpeg > photo.jpg
     """
@@ -92,20 +113,25 @@ def decompress(
 
     if region is not None and salvage:
         raise typer.BadParameter("not together with --region", param_hint="--salvage")
+    if thumbnail is not None:
+        for option, given in (("--region", region), ("--scale", scale), ("--salvage", salvage or None)):
+            if given is not None:
+                raise typer.BadParameter(f"not together with {option}", param_hint="--thumbnail")
     extension = _extension(kind)
     inputs, output = pair(inputs, output, options.out_dir, EXTENSIONS)
     search = find(inputs, AEZ, options.recursive)
     tasks = plan(inputs, search.files, output, options.out_dir, extension)
     named = output is not None and output != STANDARD and any(task.target == output for task in tasks)
-    if kind is not None and named:
+    written = format_of(output if named and output and kind is None else f"image{extension}")
+    if kind is not None and named and _other_format(output, written):
         raise typer.BadParameter(f"not together with the name of a file, {output}", param_hint="--format")
-    written = format_of(output if named and output else f"image{extension}")
     if quality is not None and written not in LOSSY:
         raise typer.BadParameter(f"{written} has no quality, expected --format jpg, webp or avif", param_hint="-q")
     wanted, allowance = None if region is None else _numbers(region), allowed(options.limit)
+    factor = _scale(scale)
     batch(
         tasks,
-        lambda threads: Decompress(extension, quality, wanted, salvage, threads, *allowance),
+        lambda threads: Decompress(written, quality, wanted, factor, thumbnail, salvage, threads, *allowance),
         options,
         search.others,
     )
@@ -126,6 +152,19 @@ def _extension(kind: str | None) -> str:
     return extension
 
 
+def _other_format(name: str | None, written: str) -> bool:
+    """Whether an extension names another format than is written."""
+    import os
+
+    from aecodec.errors import EncodeError
+    from aecodec.imagefile import format_of
+
+    try:
+        return name is not None and bool(os.path.splitext(name)[1]) and format_of(name) != written
+    except EncodeError:  # it names none
+        return False
+
+
 def _numbers(region: str) -> tuple[int, ...]:
     """Four whole numbers. Raises typer.BadParameter."""
     try:
@@ -135,3 +174,15 @@ def _numbers(region: str) -> tuple[int, ...]:
     if len(numbers) != 4:
         raise typer.BadParameter(f"{region!r}, expected four whole numbers X,Y,W,H", param_hint="--region")
     return numbers
+
+
+def _scale(text: str | None) -> float:
+    """1/8 or 0.125 -> the number. Raises typer.BadParameter."""
+    from fractions import Fraction
+
+    from aecodec.scaling import factor_of
+
+    try:
+        return 1 / factor_of(float(Fraction(text or "1")))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise typer.BadParameter(f"{text!r}, expected 1/2, 1/4, 1/8 or 1/16", param_hint="--scale") from None

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 
+from aecodec.cli.messages import say
+
 
 @contextmanager
 def quiet() -> Iterator[None]:
@@ -36,8 +38,13 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def calm() -> Iterator[None]:
-    """Import TensorFlow inside of this: neither that nor what runs later says which processors it has found."""
+def calm(silent: bool = False) -> Iterator[None]:
+    """Import TensorFlow inside of this: neither that nor what runs later says which processors it has found.
+
+    That it takes a while is said, unless it is to be `silent` or is there already.
+    """
+    if not silent and "tensorflow" not in sys.modules:
+        say("loading TensorFlow, which can take half a minute")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with quiet():
         yield

@@ -1,6 +1,9 @@
 """aecodec train: train a model on images."""
 
+import json
 import math
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,16 +26,22 @@ _OWN = {  # options that one kind of model alone has
         "bits",
         "precision",
     ),
-    "classic": ("epochs", "parameters", "widen"),
+    "classic": ("epochs", "parameters", "widen", "full"),
 }
 _SPELT = {"parameters": "-p", "refines": "--refine", "start": "--from"}
 _EXTRA = "training needs the extra 'train': pip install 'aecodec[train]'"
 
 
+def _list(wanted: bool) -> None:
+    if wanted:
+        from aecodec.classic.commands.train import list_models
+
+        typer.echo(list_models(), nl=False)
+        raise typer.Exit
+
+
 def train(
-    name: Annotated[
-        str, typer.Argument(help="Model to train: photo, or a classic autoencoder; any other word lists them.")
-    ],
+    name: Annotated[str, typer.Argument(help="Model to train: photo, or a classic autoencoder; --list shows them.")],
     data: Annotated[
         Path | None,
         typer.Option(help="Folder of training images, or of IDX files; without it the classic ones download theirs."),
@@ -44,14 +53,29 @@ def train(
         Path | None, typer.Option(help="Folder of images to validate on; of a classic one: to measure it on.")
     ] = None,
     shape: Annotated[
-        str | None, typer.Option(help="photo: shape of the networks of a new run, photo or slim; default: photo.")
+        str | None,
+        typer.Option(
+            metavar="photo|slim|FILE.json",
+            help="photo: shape of the networks of a new run; a JSON file has the fields of Shape in "
+            "aecodec/train/photo.py that are to differ, such as lmbda_low and lmbda_high; default: that of --from, "
+            "else photo.",
+        ),
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option("--from", help="photo: moving average that a new run takes over what has kept its shape from."),
+        typer.Option(
+            "--from",
+            help="photo: moving average that a new run takes over what has kept its shape from; "
+            "photo: that of the shipped weights, in a checkout, to fine-tune them.",
+        ),
     ] = None,
     distortion: Annotated[
-        str | None, typer.Option(help="photo: psnr (default), opponent, masked or visual: see aecodec/train/losses.py.")
+        str | None,
+        typer.Option(
+            metavar="NAME|MODULE:FUNCTION",
+            help="photo: psnr (default), opponent, masked, visual or ms-ssim, or a function of your own: see "
+            "aecodec/train/losses.py.",
+        ),
     ] = None,
     fixed_overlap: Annotated[
         bool,
@@ -95,9 +119,20 @@ def train(
         Path | None,
         typer.Option(metavar="RUN", help="Classic ones: start from the run of a net with fewer channels, or as many."),
     ] = None,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="Classic ones: train on all images, as published; default: on so many that an epoch takes less than a "
+            "minute on two cores.",
+        ),
+    ] = False,
     batch: Annotated[int | None, typer.Option(min=1, help="Images per step; default: 16, or as published.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.0, help="Learning rate; default: 0.002, or as published.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, order and noise; default: 0.")] = None,
+    _: Annotated[
+        bool, typer.Option("--list", is_eager=True, callback=_list, help="Show all models that can be trained.")
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -107,10 +142,8 @@ def train(
     images, and a line of figures. aecodec export installs either.
     """
     given = {option: value for option, value in locals().items() if value is not None and value is not False}
-    for option in ("name", "data", "out", "val", "quiet", "as_json"):
+    for option in ("_", "name", "data", "out", "val", "quiet", "as_json"):
         given.pop(option, None)
-    import json
-
     from aecodec.cli.messages import fail
     from aecodec.cli.outputs import write_line
 
@@ -136,7 +169,11 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
     if data is None:
         fail("--data: photo needs a folder of images", code=2)
     start = given.pop("start", None)
-    shape, crop = given.pop("shape", "photo"), given.get("crop", 128)
+    shape, crop = given.pop("shape", None), given.get("crop", 128)
+    if start == Path("photo") and not start.exists():
+        from aecodec.model.weights import weights_folder
+
+        start = weights_folder() / "photo.average.npz"
     if crop % 64 or (crop > 256 and crop % 256):
         fail(f"--crop {crop}: expected a multiple of 64, above 256 a multiple of 256", code=2)
     if "minutes" in given and "steps" in given:
@@ -148,30 +185,58 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
             spelt = _SPELT.get(option, f"--{option}")
             fail(f"{spelt}: --resume without --minutes or --steps finishes the phase as it was begun", code=2)
     check_folders({"--data": data, "--val": val})
+    from aecodec.train.runs import check_new
+
+    if start is not None and not start.is_file():
+        fail(f"--from: {start}: no such file")
+    if not resume:
+        check_new(out)
     from aecodec.train.data import image_files
 
     for folder in (data, *([val] if val else [])):
         image_files(folder)  # raises if there are none
     try:
-        with calm():
+        with calm(silent):
             from aecodec.train.loop import Phase, Run
     except ImportError as e:
         fail(f"{_EXTRA} ({e})")
     from aecodec.errors import AezError
-    from aecodec.train.losses import DISTORTIONS
-    from aecodec.train.photo import SHAPES
+    from aecodec.train.losses import distortion_of
 
-    for option, word, words in (("shape", shape, SHAPES), ("distortion", given.get("distortion", "psnr"), DISTORTIONS)):
-        if word not in words:
-            fail(f"--{option} {word}: expected one of {', '.join(words)}", code=2)
+    if ":" in given.get("distortion", ""):
+        sys.path.insert(0, os.getcwd())  # where a function of one's own lies
+    try:
+        distortion_of(given.get("distortion", "psnr"))
+        networks = _shape(shape, start)
+    except ValueError as e:
+        fail(f"--{e}", code=2)
+    except AezError as e:
+        fail(str(e))
     try:
         with muted(silent):
-            run = Run(out, data, val, SHAPES[shape], Phase(**given), resume, start, precision)
+            run = Run(out, data, val, networks, Phase(**given), resume, start, precision)
             finished = run.train()
     except (AezError, OSError, ValueError, FloatingPointError) as e:
         fail(str(e))
     result = {"step": run.position.step, "loss": run.best if math.isfinite(run.best) else None}
     return result | ({} if finished else {"status": "interrupted"})
+
+
+def _shape(word: str | None, start: Path | None) -> Any:
+    """The shape of --shape, or else that of --from. Raises ValueError, ModelError."""
+    from aecodec.train.checkpoint import part_of, read_meta
+    from aecodec.train.photo import SHAPES, Shape
+
+    if word is None and start is not None:
+        return part_of(read_meta(start), "shape", Shape, start)
+    if word is None or word in SHAPES:
+        return SHAPES[word or "photo"]
+    if not word.endswith(".json"):
+        raise ValueError(f"shape {word}: expected one of {', '.join(SHAPES)}, or a JSON file")
+    try:
+        return Shape(**json.loads(Path(word).read_text()))
+    except (ValueError, TypeError, OSError) as error:
+        raise ValueError(f"shape {word}: {error}") from None
 
 
 def _classic(*arguments: Any) -> dict[str, Any]:

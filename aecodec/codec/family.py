@@ -10,11 +10,13 @@ from aecodec.codec.decoder import Decoder, reach
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.envelope import Envelope
 from aecodec.codec.salvage import salvage
+from aecodec.codec.thumbnail import decode_reduced
 from aecodec.container import ALPHA, Chunk, Header
 from aecodec.container.alpha import encode_alpha
 from aecodec.errors import DecodeError
 from aecodec.family import Bitstreams
 from aecodec.geometry import TILE_PIXELS, Region
+from aecodec.model import thumbnail
 from aecodec.model.model import Model, models
 from aecodec.parallel import Workers
 from aecodec.pixels import fill_hidden, split
@@ -52,6 +54,15 @@ class LearnedFamily:
     def decode(self, bitstreams: Bitstreams, model: Model, area: Region, threads: int | None) -> np.ndarray:
         with Workers(threads) as workers:
             return Decoder(bitstreams.header, model, workers).decode(bitstreams, area)
+
+    def decode_reduced(
+        self, bitstreams: Bitstreams, model: Model, area: Region, factor: int, threads: int | None
+    ) -> np.ndarray | None:
+        if model.thumbnail is None or factor not in thumbnail.FACTORS:
+            return None
+        with Workers(threads) as workers:
+            decoder = Decoder(bitstreams.header, model, workers)
+            return decode_reduced(decoder, bitstreams, area, factor, model.thumbnail)
 
     def salvage(
         self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Model, threads: int | None

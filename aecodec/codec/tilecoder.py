@@ -139,16 +139,19 @@ class TileCoder:
             y_hat = self.point.reconstruct(symbols.r[latents], symbols.z[hyper])
             yield y_hat[coded.tile.crop] * self.point.inverse_gain
 
-    def decode(self, tiles: Sequence[CodedTile], window: Tile) -> np.ndarray:
+    def decode(
+        self, tiles: Sequence[CodedTile], window: Tile, channels: slice | np.ndarray = slice(None)
+    ) -> np.ndarray:
         """The learned tiles that meet a window -> y_hat (h, w, M) of the window, at unit gain, 0 between them.
 
-        Raises CorruptError with the tile's number.
+        channels: which of the M. Raises CorruptError with the tile's number.
         """
-        out = np.zeros((window.height, window.width, self.model.latent), np.float32)
+        count = len(np.arange(self.model.latent)[channels])
+        out = np.zeros((window.height, window.width, count), np.float32)
 
         def run(batch: Sequence[CodedTile]) -> None:
             for coded, y_hat in zip(batch, self.decode_tiles(batch), strict=True):
-                coded.tile.paste(y_hat, window, out)
+                coded.tile.paste(y_hat[..., channels], window, out)
 
         self.workers.map(run, self.workers.batches(tiles, BATCH))
         return out

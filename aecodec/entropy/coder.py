@@ -65,6 +65,21 @@ def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, tables: TableRo
     return data.rstrip(b"\0")
 
 
+def symbol_bits(z: np.ndarray, r: np.ndarray, index: np.ndarray, tables: TableRow) -> tuple[np.ndarray, np.ndarray]:
+    """Bits that `encode_tile` spends on each symbol: float64 (h, w, Z) and (H, W, M), those of escapes included."""
+    z_bits = PRECISION - np.log2(tables.frequencies[np.arange(z.shape[-1]), z + Z_MAX])
+    positions, reach, bounds = _groups(index, tables.reach)
+    values = r.reshape(-1)[positions]
+    e = np.abs(values) - reach
+    symbols = np.where(e > 0, 2 * reach + 1, values + reach)
+    bits = np.concatenate([table[symbols[bounds[i] : bounds[i + 1]]] for i, table in enumerate(tables.r_bits)])
+    length = np.frexp(e[e > 0])[1] - 1  # as _encode_escapes has it: a prefix, `length` bits and a sign
+    bits[e > 0] += np.minimum(length + 1, ESCAPE_BITS - 1) + length + 1
+    r_bits = np.zeros(index.size)
+    r_bits[positions] = bits
+    return z_bits, r_bits.reshape(index.shape)
+
+
 def expected_bits(z: np.ndarray, index: np.ndarray, tables: TableRow) -> float:
     """What `encode_tile` is expected to need for z (h, w, Z) and whatever r belongs to index (H, W, M), in bits."""
     frequencies = tables.frequencies[np.arange(z.shape[-1]), z.reshape(-1, z.shape[-1]) + Z_MAX]

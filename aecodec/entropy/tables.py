@@ -82,3 +82,8 @@ class TableRow:
         """Bits that a residual of each scale index takes if its table is right: float64 (64,)."""
         probabilities = [table / TOTAL for table in self._r]
         return np.array([0.0] + [-(p @ np.log2(p)) for p in probabilities])
+
+    @cached_property
+    def r_bits(self) -> list[np.ndarray]:
+        """Bits of each symbol of each scale index, float64; of a latent with index 0, which is not coded, none."""
+        return [np.zeros(1), *(PRECISION - np.log2(table) for table in self._r)]

@@ -64,6 +64,11 @@ class ExactFamily:
         with Workers(threads) as workers:
             return _colours(decode_tiles(_checked(bitstreams), area, workers)[0], bitstreams)
 
+    def decode_reduced(
+        self, bitstreams: Bitstreams, model: ExactModel, area: Region, factor: int, threads: int | None
+    ) -> np.ndarray | None:
+        return None
+
     def salvage(
         self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: ExactModel, threads: int | None
     ) -> tuple[np.ndarray, dict[int, DecodeError]]:

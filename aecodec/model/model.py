@@ -9,6 +9,7 @@
     weights/<name>/synthesis        y_hat (1, h, w, M), features -> pixels (1, 16h, 16w, 3)
     weights/<name>/adjoint          errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
     weights/<name>/numbers.npz      gains, tables, overlaps, hyper-synthesis of the scales
+    weights/<name>/thumbnail.npz    a linear map from y_hat to small images (thumbnail.py); not every model has it
 
 Networks are files .tflite in the first generation of models, .onnx in the second (runtime.py). Pixels are uint8, or
 float32 0..255 where the model has overlaps (lapped.py). In the second generation all that a decoder makes pixels of is
@@ -25,6 +26,7 @@ from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis, between_knots
 from aecodec.entropy.tables import TableRow, Tables
 from aecodec.model.lapped import overlap, overlap_to_pixels
 from aecodec.model.runtime import Net
+from aecodec.model.thumbnail import FILE, ThumbnailMap
 from aecodec.model.weights import Weights, read_models, weights_folder
 
 NETS = ("analysis", "hyper_analysis", "synthesis")  # of every model
@@ -73,6 +75,12 @@ class Model(Weights):
         n = self.numbers
         ends = np.cumsum(n["r_sizes"])[:-1]
         return Tables(n["z_tables"], [np.split(row, ends) for row in np.atleast_2d(n["r_tables"])])
+
+    @cached_property
+    def thumbnail(self) -> ThumbnailMap | None:
+        """The linear map that makes small images without the synthesis transform."""
+        data = self.read_auxiliary(FILE)
+        return None if data is None else ThumbnailMap.unpack(data)
 
     @property
     def latent(self) -> int:

@@ -60,6 +60,11 @@ class Weights:
         """One of its networks, which is read when it first runs."""
         return open_net(name, self.entry["files"], self.read)
 
+    def read_auxiliary(self, file: str) -> bytes | None:
+        """The bytes of a file that lies beside the weights and that no decoded file depends on; None without one."""
+        digest = self.entry.get("auxiliary", {}).get(file)
+        return None if digest is None else checked_bytes(self.folder / file, digest)
+
     def arrays(self, file: str) -> dict[str, np.ndarray]:
         """The arrays of an .npz file."""
         with np.load(io.BytesIO(self.read(file)), allow_pickle=False) as arrays:

@@ -28,6 +28,7 @@ from aecodec.train.entropy_model import LOG_STEP, MIXTURE, SIGMA_MIN, rounding_o
 from aecodec.train.manifest import next_id, write
 from aecodec.train.photo import CURVATURE_SPREAD, Photo, Shape
 from aecodec.train.prior import psnr_prior
+from aecodec.train.thumbnail import auxiliary
 
 __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 
@@ -216,9 +217,10 @@ def build(
         exported = Model(name, entry(files), Path(folder))
         z_counts, r_counts = count_symbols(exported, images, knots)
         prior_psnr = psnr_prior(exported, images)
+        beside, beside_files = auxiliary(exported, images)
     z_tables = to_frequencies(z_counts + 30 * prior + 1e-3)
     files |= {"numbers.npz": _numbers(model, z_tables, residual_tables(r_counts), **curved, **prior_psnr)}
-    return entry(files) | {"self_test": self_test}, files
+    return entry(files) | beside | {"self_test": self_test}, files | beside_files
 
 
 def load_trained(path: Path) -> tuple[Photo, dict]:

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aecodec.errors import ModelError
-from aecodec.train import checkpoint, precision, quantize
+from aecodec.train import checkpoint, precision, quantize, runs
 from aecodec.train.backend import Stepper
 from aecodec.train.data import Crops, batches, image_files, load_images, principal_components, tiles_of
-from aecodec.train.losses import DISTORTIONS
+from aecodec.train.losses import distortion_of
 from aecodec.train.optimizer import FastMuon
 from aecodec.train.photo import Photo, Shape
 from aecodec.train.validation import Validation
@@ -42,7 +42,7 @@ class Phase:
     decay: float = 0.6  # share of the budget, at its end, in which a cosine takes the learning rate down to 1 %
     seed: int = 0
     refines: bool = False  # latents are refined before the loss sees them, as the encoder does it
-    distortion: str = "psnr"  # what the loss takes for it, a name of `losses.DISTORTIONS`
+    distortion: str = "psnr"  # what the loss takes for it, see `losses.distortion_of`
     fixed_overlap: bool = False  # the overlap before the analysis is left as it is
     bits: int | None = None  # 8: networks are rounded in the forward pass, as static graphs round them
 
@@ -84,7 +84,7 @@ def average_decay(step: int) -> float:
 
 
 class Run:
-    """A training run in a folder: `checkpoint.npz`, `average.npz` (float16), `log.jsonl`."""
+    """A training run in a folder: a checkpoint, its moving average in float16, a log."""
 
     def __init__(
         self,
@@ -98,19 +98,17 @@ class Run:
         asked: str = "auto",  # precision; a run may go on in another one
     ):
         self.folder, self.console = Path(folder), Console(stderr=True)
-        self.path = self.folder / "checkpoint.npz"
+        self.path = self.folder / runs.CHECKPOINT
         meta, new_phase = None, True
         if resume:
-            if not self.path.exists() and (self.folder / "average.npz").exists():
-                self.path = self.folder / "average.npz"
+            if not self.path.exists() and (self.folder / runs.AVERAGE).exists():
+                self.path = self.folder / runs.AVERAGE
             meta = checkpoint.read_meta(self.path)
             shape = checkpoint.part_of(meta, "shape", Shape, self.path)
             if phase.open_ended:
                 phase, new_phase = checkpoint.part_of(meta, "phase", Phase, self.path), False
         else:
-            for path in (self.path, self.folder / "average.npz"):
-                if path.exists():
-                    raise FileExistsError(f"{path}: exists; continue with --resume or choose another --out")
+            runs.check_new(self.folder)
         images = load_images(image_files(data), phase.crop)
         self.crops = Crops(images, phase.seed)
         basis, variance = (None, None) if meta else principal_components(self.crops)
@@ -139,10 +137,10 @@ class Run:
         if meta:
             self._continue(checkpoint.load(self.path, self.stepper), new_phase)
         self.model.refines, self.model.fixed_overlap = self.phase.refines, self.phase.fixed_overlap
-        self.model.distortion = DISTORTIONS[self.phase.distortion]
+        self.model.distortion = distortion_of(self.phase.distortion)
         if self.phase.bits:
             self._round((meta or {}).get("steps"))
-        self.path = self.folder / "checkpoint.npz"
+        self.path = self.folder / runs.CHECKPOINT
         self.validation, self.judge = None, None
         if val:
             tiles = tiles_of(load_images(image_files(val)))
@@ -185,7 +183,7 @@ class Run:
         p = self.position
         row = {"step": p.step, "minutes": round(p.seconds / 60, 2), "cpu_minutes": round(p.cpu_seconds / 60, 2)} | row
         self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / "log.jsonl", "a") as f:
+        with open(self.folder / runs.LOG, "a") as f:
             f.write(json.dumps(row) + "\n")
         if not self.console.is_terminal or "val" in row or "precision" in row:
             self.console.print(json.dumps(row), soft_wrap=True, highlight=False)
@@ -194,7 +192,7 @@ class Run:
         """Write a checkpoint; without validation the average beside it is the last one."""
         checkpoint.save(self.path, self.stepper, self._meta())
         if self.validation is None:
-            checkpoint.save_average(self.folder / "average.npz", self.stepper.average, self._meta())
+            checkpoint.save_average(self.folder / runs.AVERAGE, self.stepper.average, self._meta())
 
     def validate(self) -> None:
         """Measure the moving average; keep it when it is the best so far."""
@@ -212,7 +210,7 @@ class Run:
         self.log(val=result)
         if result["loss"] < self.best:
             self.best = result["loss"]
-            checkpoint.save_average(self.folder / "average.npz", self.stepper.average, self._meta() | {"val": result})
+            checkpoint.save_average(self.folder / runs.AVERAGE, self.stepper.average, self._meta() | {"val": result})
 
     def train(self, save_minutes: float = 5.0, validate_minutes: float = 10.0) -> bool:
         """Run the phase to its end. -> False when Ctrl-C or SIGTERM stopped it; a checkpoint is written anyway."""

@@ -4,6 +4,10 @@ Each takes x and x_hat (B, H, W, 3) in -0.5..0.5 and gives (B,), about as large 
 0..255 where the images are alike, so that the same Lagrangian multipliers serve.
 """
 
+import importlib
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -73,4 +77,24 @@ DISTORTIONS = {
     "opponent": opponent_mse,
     "masked": masked_mse,
     "visual": visual,
+    "ms-ssim": ms_ssim_loss,
 }
+
+
+def distortion_of(name: str) -> Callable[[Any, Any], Any]:
+    """The distortion of this name, or the function that module:function names. Raises ValueError.
+
+    A function of one's own takes and gives what those here do, in operations of keras.ops, so that it has a gradient.
+    """
+    if name in DISTORTIONS:
+        return DISTORTIONS[name]
+    module, colon, function = name.partition(":")
+    if not colon:
+        raise ValueError(f"distortion {name}: expected {', '.join(DISTORTIONS)} or module:function")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"distortion {name}: {error}") from None
+    if not callable(found):
+        raise ValueError(f"distortion {name}: not a function")
+    return found

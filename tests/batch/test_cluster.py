@@ -173,7 +173,7 @@ def test_without_dask(images, monkeypatch, capsys):
     assert capsys.readouterr().err == "--cluster needs Dask: pip install 'aecodec[cluster]'\n"
 
 
-def test_groups_grow_to_some_megapixels():
+def test_groups_grow_to_some_megapixels(monkeypatch):
     tasks = [Task(f"{number}.png", "", size=60_000) for number in range(5000)]
     groups = list(cluster._groups(iter(tasks), 4))
     assert [task for group in groups for task in group.tasks] == tasks
@@ -181,6 +181,9 @@ def test_groups_grow_to_some_megapixels():
     assert sizes[:4] == [1, 1, 1, 1]
     assert sizes[:-1] == sorted(sizes[:-1])
     assert max(sizes) == cluster.GROUP_FILES
+    monkeypatch.setattr(cluster, "_MANY", 2)  # with more threads than that they grow further
+    assert max(len(group.tasks) for group in cluster._groups(iter(tasks), 4)) == 2 * cluster.GROUP_FILES
+    monkeypatch.undo()
     large = [Task(f"{number}.tif", "", size=36_000_000) for number in range(10)]
     assert [len(group.tasks) for group in cluster._groups(iter(large), 4)] == [1] * 10
 

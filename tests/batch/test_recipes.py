@@ -19,10 +19,7 @@ def test_recipes(engine, tmp_path, environment):
         picture(tmp_path / f"{number:02}.png", 8, 9)
     [code] = re.findall(rf"^```python {engine}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     names = f"names = [f'{tmp_path}/{{number:02}}.png' for number in range(20)] + ['none.png']\n"
-    environment = environment | {
-        "HOME": str(tmp_path),
-        "PYSPARK_PYTHON": sys.executable,
-    }  # where they keep files of their own
+    environment = environment | {"HOME": str(tmp_path), "PYSPARK_PYTHON": sys.executable}
     code = names + code.replace('"packed"', repr(f"{tmp_path}/packed")) + "print(failed)\n"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=600

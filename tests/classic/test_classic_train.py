@@ -134,7 +134,7 @@ def test_a_classic_model_is_trained_installed_and_used(train, tmp_path):
 def test_bad_input_is_one_line(train, tmp_path, arguments, code, line):
     said = train("train", *arguments, "--out", "run", code=code)
     assert line in said
-    assert len(said.splitlines()) == 1
+    assert len([line for line in said.splitlines() if not line.startswith("loading TensorFlow")]) == 1
     assert not (tmp_path / "run").exists()
 
 

@@ -175,6 +175,42 @@ def test_a_region_is_the_crop(aecodec, tmp_path):
     aecodec("decompress", "a.aez", "--region", "700,0,9,9", "-o", "-", code=1)
 
 
+def test_scale_and_thumbnail_are_smaller_images(aecodec, tmp_path):
+    source = GOLDEN / "rgba-260x258-q1.aez"
+    for number, (options, size) in enumerate(
+        [
+            (["--scale", "1/8"], (33, 33)),
+            (["--scale", "0.5", "--region", "1,0,20,20"], (11, 10)),
+            (["--scale", "1/4", "--salvage"], (65, 65)),
+            (["--thumbnail", "100"], (100, 99)),
+            (["--thumbnail", "1000"], (260, 258)),
+        ]
+    ):
+        done = aecodec("decompress", source, "-o", f"{number}.png", *options)
+        with Image.open(tmp_path / f"{number}.png") as image:
+            assert image.size == size
+        assert f" {size[0]}x{size[1]}" in done.lines[0]
+    aecodec("decompress", source, "-o", "named-by-another", "--format", "webp", "--thumbnail", "50")
+    with Image.open(tmp_path / "named-by-another", formats=["WEBP"]) as image:
+        assert image.size == (50, 50)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--scale", "1/3"], "--scale: '1/3', expected 1/2, 1/4, 1/8 or 1/16"),
+        (["--scale", "1/0"], "--scale: '1/0', expected"),
+        (["--scale", "half"], "--scale: 'half', expected"),
+        (["--thumbnail", "0"], "--thumbnail"),
+        (["--thumbnail", "9", "--scale", "1/2"], "--thumbnail: not together with --scale"),
+        (["--thumbnail", "9", "--region", "0,0,1,1"], "--thumbnail: not together with --region"),
+        (["--thumbnail", "9", "--salvage"], "--thumbnail: not together with --salvage"),
+    ],
+)
+def test_wrong_sizes_are_wrong_usage(wrong, options, reason):
+    assert reason in wrong("decompress", str(GOLDEN / "rgba-260x258-q1.aez"), "-o", "out.png", *options)
+
+
 @pytest.mark.parametrize("region", ["17,0,1,1", "0,33,1,1", "-1,0,2,2", "0,0,18,33", "3,3,0,2"])
 def test_a_region_outside_the_picture_is_wrong_usage(aecodec, tmp_path, region):
     x, y, width, height = region.split(",")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.rangecoder import RangeDecoder, RangeEncoder, cumulative
 
-from aecodec.entropy.coder import ESCAPE_BITS, TileDecoder, encode_tile
+from aecodec.entropy.coder import ESCAPE_BITS, TileDecoder, encode_tile, symbol_bits
 from aecodec.entropy.tables import Tables, coder_table
 from aecodec.errors import CorruptError, ModelError
 
@@ -153,6 +153,16 @@ def test_escape_code_at_its_ends(kind, sign):
     data = encode_tile(z, r, index, TABLES.at(1))
     assert data == encode_in_integers(z, r, index, 1)
     np.testing.assert_array_equal(decode(data, z.shape, index, 1)[1], r)
+
+
+@pytest.mark.parametrize("wild", [0, 0.01, 0.5, 1])
+def test_bits_of_symbols_are_those_of_the_bytes(wild):
+    z, r, index = symbols(3, 16, 16, wild)
+    z_bits, r_bits = symbol_bits(z, r, index, TABLES.at(0))
+    assert (z_bits.shape, r_bits.shape) == (z.shape, r.shape)
+    assert (r_bits[index == 0] == 0).all()
+    size = 8 * len(encode_tile(z, r, index, TABLES.at(0)))
+    assert z_bits.sum() + r_bits.sum() == pytest.approx(size, abs=40)
 
 
 def test_escape_code_costs_what_it_says():

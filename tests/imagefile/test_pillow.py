@@ -103,6 +103,33 @@ def test_read(name):
         assert np.abs(np.asarray(image).astype(int) - np.asarray(expected)).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("size", "factor"), [((130, 129), 2), ((60, 60), 4), ((65, 1), 4), ((1, 1), 16), ((300, 9), 1)]
+)
+def test_draft_chooses_the_smallest_scale_that_is_large_enough(size, factor):
+    data = (GOLDEN / "rgba-260x258-q1.aez").read_bytes()
+    with opened(data) as image:
+        mode, box = image.draft(None, size)
+        assert (mode, box) == ("RGBA", (0, 0, 260 / factor, 258 / factor))
+        expected = aecodec.decode(data, scale=1 / factor)
+        assert image.size == expected.shape[1::-1]
+        np.testing.assert_array_equal(np.asarray(image), expected)
+        assert image.draft(None, (1, 1)) is None  # it is loaded
+    with opened(data) as image:
+        image.draft("L", (2, 2))
+        assert image.draft("L", size)[1][2] == 260 / factor  # once more before it is loaded
+        assert image.draft(None, None) is None
+
+
+def test_thumbnails_are_decoded_at_a_smaller_scale(monkeypatch):
+    scales, decode = [], api.decode
+    monkeypatch.setattr(api, "decode", lambda *a, scale, **k: scales.append(scale) or decode(*a, scale=scale, **k))
+    with Image.open(GOLDEN / "rgba-260x258-q1.aez") as image:
+        image.thumbnail((32, 32))
+        assert image.size == (32, 32)
+    assert scales == [1 / 4]  # Pillow wants twice the size, to reduce from
+
+
 def test_open_reads_header_index_and_metadata_only():
     tile = bytes(1_000_000)
     chunks = [Chunk(b"ALPH", tile), Chunk(b"exif", b"\0" + EXIF), Chunk(b"xmp ", b"\0" + XMP)]

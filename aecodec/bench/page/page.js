@@ -232,7 +232,7 @@ function conditions() {
 }
 
 header();
-if (report.images.length > 1) byId("block").add(new Option(`mean of ${report.images.length} images`, "mean"));
+if (report.images.length > 1 || report.published.length) byId("block").add(new Option(`mean of ${report.images.length} image${report.images.length > 1 ? "s" : ""}`, "mean"));
 report.images.forEach((one, i) => byId("block").add(new Option(one.name, i)));
 for (const metric of Object.keys(report.metrics)) byId("metric").add(new Option(title(metric), metric));
 for (const id of ["block", "metric"]) byId(id).addEventListener("change", curves);

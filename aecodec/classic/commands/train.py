@@ -9,6 +9,19 @@ from aecodec.classic.train.entries import ENTRIES
 from aecodec.cli.messages import check_folders, fail, say
 from aecodec.cli.silence import calm, muted
 from aecodec.errors import AezError
+from aecodec.train.runs import check_new
+
+
+def list_models() -> str:
+    """Return a table of what can be trained, with the epochs and training images that are the default."""
+    rows = [("model", "epochs", "images", "what it is, its data")]
+    rows.append(("photo", "", "", "learned codec for images of any kind: --data FOLDER, and --minutes or --steps"))
+    for name, entry in ENTRIES.items():
+        images = str(entry.training["pictures"] or "all")
+        rows.append((name, str(entry.training["epochs"]), images, f"{entry.about}, {entry.data}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(lines) + "\n"
 
 
 def train_classic(name: str, data: Path | None, out: Path, val: Path | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -17,8 +30,10 @@ def train_classic(name: str, data: Path | None, out: Path, val: Path | None, opt
     `options`: the other options of aecodec train that were given, under the names of its arguments.
     """
     if name not in ENTRIES:
-        fail(f"unknown model {name!r}: there are photo, {', '.join(ENTRIES)}", code=2)
+        fail(f"unknown model {name!r}: there are photo, {', '.join(ENTRIES)}; see aecodec train --list", code=2)
     settings = {"seed": "0"} | {key: str(options[key]) for key in ("epochs", "batch", "rate", "seed") if key in options}
+    if options.get("full"):
+        settings["pictures"] = "0"
     for setting in options.get("parameters", ()):
         key, equals, value = setting.partition("=")
         if not equals:
@@ -29,7 +44,8 @@ def train_classic(name: str, data: Path | None, out: Path, val: Path | None, opt
     except ValueError as e:
         fail(f"{name}: {e}", code=2)
     check_folders({"--data": data, "--val": val, "--widen": options.get("widen")})
-    with calm():
+    check_new(out)
+    with calm(options["silent"]):
         from aecodec.classic.train.run import run
     try:
         with muted(options["silent"]), redirect_stdout(sys.stderr):  # the progress bar of Keras is not data

@@ -111,7 +111,10 @@ _MAY_BE_ZERO = ("seed", "latent", "pictures")
 
 
 def _fit(epochs: int, batch: int, rate: float = 1e-3, **others: Any) -> dict[str, Any]:
-    """`decay`: fraction of the steps, at the end, in which a cosine lowers the rate to 1 %. `pictures`: 0 for all."""
+    """`decay`: fraction of the steps, at the end, in which a cosine lowers the rate to 1 %.
+
+    `pictures`: of the training images, so few that an epoch takes less than a minute on two cores; 0 for all.
+    """
     defaults = {"optimizer": "adam", "decay": 0.0, "loss": "mse", "pictures": 0, "precision": "float32", "seed": 0}
     return {"epochs": epochs, "batch": batch, "rate": rate} | defaults | others
 
@@ -170,15 +173,16 @@ _TABLE = (
           _fit(20, 128, loss=_CROSS), noise="salt"),
     Entry("photo-denoise", "B3", "photographs with Gaussian noise of sigma_low to sigma, or salt noise, in RGB",
           "photos", residual, {"width": 48, "blocks": 3, "sigma_low": 10.0, "sigma": 50.0, "salt": 0.1, "salted": 0.33},
-          _fit(20, 16, decay=0.5), noise="photo"),
+          _fit(20, 16, decay=0.5, pictures=3_000), noise="photo"),
     Entry("fashion-conv", "C1", "strided convolutions and batch normalisation to a dense code, transposed convolutions "
-          "back", "fashion-mnist", convolutional, _FASHION, _fit(100, 32, 5e-4), goal=0.0461),
+          "back", "fashion-mnist", convolutional, _FASHION, _fit(100, 32, 5e-4, pictures=10_000), goal=0.0461),
     Entry("fashion-vae", "C2", "C1 with a code that is drawn: a variational autoencoder", "fashion-mnist",
-          convolutional, _FASHION | {"variational": True}, _fit(100, 32, 5e-4), weight=1000.0, goal=0.0461),
+          convolutional, _FASHION | {"variational": True}, _fit(100, 32, 5e-4, pictures=10_000), weight=1000.0,
+          goal=0.0461),
     Entry("mnist-conv-7x7", "D1", "convolutions and max-pooling to one map of 7x7, up-sampling back", "mnist",
           convolutional,
           {"filters": "256 128 64 p 32 16 8:1 p 4 2:1 1:1", "code_bias": 0.5} | _POOLED | {"output": "tanh"},
-          _fit(20, 32), goal=0.0117),
+          _fit(20, 32, pictures=1_000), goal=0.0117),
     Entry("mnist-simple", "E1", "dense 784-k and back", "mnist", _plain,
           {"k": 32, "code": "relu", "output": "sigmoid"}, _fit(20, 200, loss=_CROSS), goal=0.0168),
     Entry("mnist-conv", "E2", "narrow convolutions and max-pooling to 4x4x8, resizing back", "mnist", convolutional,

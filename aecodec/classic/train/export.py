@@ -17,10 +17,11 @@ from aecodec.classic.latents import MOST_BITS, Scale, scale_of
 from aecodec.classic.train.data import Images
 from aecodec.classic.train.entries import ENTRIES, Entry
 from aecodec.classic.train.install import ENTRY, FIRST
-from aecodec.classic.train.loop import SETTINGS, WEIGHTS, Trained
+from aecodec.classic.train.loop import WEIGHTS, Trained
 from aecodec.classic.weights import Classic
 from aecodec.errors import ModelError
 from aecodec.parallel import Workers
+from aecodec.train.runs import SETTINGS
 
 _SAMPLE = 20_000  # patches whose latents give the scales
 _MAX_RISE = 1.005  # of the error, through fewer bits

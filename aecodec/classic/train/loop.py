@@ -11,10 +11,9 @@ import keras
 
 from aecodec.classic.train.data import Batches, Images
 from aecodec.classic.train.entries import Entry
+from aecodec.train.runs import HISTORY, SETTINGS
 
 WEIGHTS = "best.weights.h5"
-HISTORY = "history.json"  # losses of each epoch
-SETTINGS = "settings.json"  # the entry and its parameters
 _QUIET = 10.0  # seconds without a line
 
 

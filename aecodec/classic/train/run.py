@@ -5,9 +5,10 @@ from pathlib import Path
 
 from aecodec.classic.train import data, export, measure, plots
 from aecodec.classic.train.entries import Entry
-from aecodec.classic.train.loop import HISTORY, SETTINGS, Trained, fit
+from aecodec.classic.train.loop import Trained, fit
 from aecodec.classic.train.widen import widen
 from aecodec.classic.weights import Classic
+from aecodec.train.runs import HISTORY, check_new
 
 
 def run(
@@ -24,8 +25,7 @@ def run(
 
     Raises ValueError, OSError, AezError or FloatingPointError.
     """
-    if (out / SETTINGS).exists():
-        raise FileExistsError(f"{out / SETTINGS}: exists; choose another --out")
+    check_new(out)
     seed = entry.training["seed"]
     start = export.load_run(narrow)[1] if narrow else None
 

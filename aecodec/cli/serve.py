@@ -1,0 +1,53 @@
+"""aecodec serve: a folder of .aez files in the browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aecodec.cli.options import LimitOption, allowed
+
+
+def serve(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of .aez files, or one of them to begin with.", show_default=False)
+    ] = Path("."),
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 for a free one. Default: 0.", show_default=False)
+    ] = 0,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Open the page in the browser. Default: say where it is.")
+    ] = False,
+    limit: LimitOption = None,
+) -> None:
+    """Show a folder in the browser of this machine, until Ctrl-C.
+
+    Thumbnails first; a picture can be zoomed and compared with the image that it was made from, if one of the same name
+    lies beside it, and with a JPEG of equally many bytes. An .aez file that is dropped onto the page is shown, and any
+    other image is compressed. Nothing outside of the folder is shown, nothing is written, no other machine is answered.
+
+    \b
+    Examples:
+      aecodec serve photos --open
+      aecodec serve photos/cat.aez --open
+      aecodec serve --port 8000
+    """
+    from urllib.parse import quote
+
+    from aecodec.cli.messages import fail, say
+    from aecodec.errors import printable
+    from aecodec.web.gallery import Gallery
+    from aecodec.web.server import Server
+
+    limits, max_file = allowed(limit)
+    name = "" if folder.is_dir() else folder.name
+    if not folder.exists():
+        fail(f"{printable(str(folder))}: no such file or folder")
+    with Server(Gallery(folder.parent if name else folder, limits, max_file), port) as server:
+        address = server.address + (f"#/{quote(name)}" if name else "")
+        say(f"{address} shows {printable(str(folder))}; Ctrl-C ends")
+        if open_page:
+            import webbrowser
+
+            webbrowser.open(address)
+        server.serve_forever()

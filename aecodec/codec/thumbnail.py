@@ -1,0 +1,36 @@
+"""A reduced image without the synthesis transform: a linear map of the latents, means over the exact tiles."""
+
+import numpy as np
+
+from aecodec.codec.decoder import Decoder
+from aecodec.codec.transforms import needed
+from aecodec.exact.tiles import decode_tiles
+from aecodec.family import Bitstreams
+from aecodec.geometry import STRIDE, Region, covered
+from aecodec.model.thumbnail import HALO, ThumbnailMap
+from aecodec.scaling import reduced, reduced_size
+
+
+def decode_reduced(
+    decoder: Decoder, bitstreams: Bitstreams, area: Region, factor: int, thumbnail: ThumbnailMap
+) -> np.ndarray:
+    """The colours of an area whose corner is one of a square, as means over squares of factor x factor pixels.
+
+    uint8 (H, W) of a grey image, else (H, W, 3). factor: 8 or 16. Raises DecodeError.
+    """
+    header, per = decoder.header, STRIDE // factor
+    size = reduced_size(area.height, factor), reduced_size(area.width, factor)
+    window = needed(area, header.height, header.width, HALO)
+    top, left = area.y // factor - window.top * per, area.x // factor - window.left * per
+    inside = slice(top, top + size[0]), slice(left, left + size[1])
+    exact = covered([decoder.tiles[number] for number in bitstreams.exact], window)
+    mask = exact.repeat(per, 0).repeat(per, 1)[inside]
+    if mask.all():
+        rgb = np.empty((*size, 3), np.uint8)
+    else:
+        y_hat = decoder.coder.decode(decoder.coded_tiles(bitstreams, window), window, thumbnail.channels)
+        rgb = thumbnail.apply(y_hat, ~exact, factor)[inside]
+    if mask.any():
+        pixels, _ = decode_tiles(bitstreams, area, decoder.workers)
+        np.copyto(rgb, reduced(pixels, factor), where=mask[..., None])
+    return decoder.colours(rgb)

@@ -1,0 +1,245 @@
+"""What is inside an image's file: latents, hyper-latents, scale indexes, means and bits, as arrays.
+
+    image --> analyse --> y                                   what the analysis transform makes of it
+    image --> encode --> file --> examine --> z, scale indexes, r, means, y_hat, and the bits of every symbol
+    file, a model that is not installed --> decode --> image
+
+Latents have one position for 16x16 pixels, hyper-latents one for 4x4 latents: h = ceil(H / 16), w = ceil(W / 16).
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aecodec import container, geometry
+from aecodec.codec.decoder import Decoder
+from aecodec.codec.encoder import Encoder
+from aecodec.codec.family import LearnedFamily
+from aecodec.container import BytesLike, Container
+from aecodec.entropy.coder import symbol_bits
+from aecodec.errors import ModelError, UnsupportedError
+from aecodec.families import by_id, by_name
+from aecodec.family import Bitstreams
+from aecodec.geometry import HYPER, STRIDE, Region
+from aecodec.limits import DEFAULT_LIMITS, Limits
+from aecodec.model.model import Model
+from aecodec.model.weights import Weights, read_models
+from aecodec.parallel import Workers
+from aecodec.pixels import split
+from aecodec.settings import DEFAULT_MODEL, DEFAULT_QUALITY
+
+_COLOURS = np.array([(0, 0, 0), (60, 15, 110), (190, 50, 90), (250, 150, 40), (255, 255, 230)], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file holds. Arrays are zero where tiles are exact, which have no latents.
+
+    Parameters
+    ----------
+    z : ndarray of int32 (ceil(h / 4), ceil(w / 4), Z)
+        Hyper-latents, -63 to 63.
+    scale_indexes : ndarray of uint8 (h, w, M)
+        0 to 63, how widely the residuals spread; where it is 0 none is coded.
+    r : ndarray of int32 (h, w, M)
+        Residuals, the symbols that are coded.
+    means : ndarray of float32 (h, w, M)
+        What the context model predicts; r = round(y * gain - means) but for the encoder's rounding towards zero.
+    y_hat : ndarray of float32 (h, w, M)
+        (means + r) * inverse_gain, what the synthesis transform gets; on the scale of y.
+    z_bits, r_bits : ndarray of float32, shaped like z and r
+        Bits that each symbol takes.
+    exact : ndarray of bool (h, w)
+        Where tiles are stored as pixels.
+    exact_bits : ndarray of float32 (h, w)
+        Bits of exact tiles, spread evenly over each.
+    gain, inverse_gain : ndarray of float32 (M,)
+        Factors of y at the encoder and of y_hat at the decoder.
+    other_bits : int
+        Of header, index, alpha and metadata.
+    width, height : int
+        Pixels of the image.
+    qindex : int
+        Position on the model's quality axis, in 1/256 of a knot.
+    """
+
+    z: np.ndarray
+    scale_indexes: np.ndarray
+    r: np.ndarray
+    means: np.ndarray
+    y_hat: np.ndarray
+    z_bits: np.ndarray
+    r_bits: np.ndarray
+    exact: np.ndarray
+    exact_bits: np.ndarray
+    gain: np.ndarray
+    inverse_gain: np.ndarray
+    other_bits: int
+    width: int
+    height: int
+    qindex: int
+
+    @property
+    def bits(self) -> float:
+        """Bits of the whole file, within about 40 for each tile, in which the range coder ends."""
+        return self.other_bits + float(
+            sum(part.sum(dtype=np.float64) for part in (self.z_bits, self.r_bits, self.exact_bits))
+        )
+
+    def bits_map(self) -> np.ndarray:
+        """Bits of each square of 16x16 pixels, float32 (h, w): residuals, hyper-latents and exact tiles."""
+        h, w = self.exact.shape
+        rows, columns = (np.minimum(HYPER, n - np.arange(0, n, HYPER)) for n in (h, w))  # latents of a hyper-latent
+        shares = (self.z_bits.sum(-1) / np.outer(rows, columns)).repeat(rows, 0).repeat(columns, 1)
+        return (self.r_bits.sum(-1) + shares + self.exact_bits).astype(np.float32)
+
+
+def analyse(
+    image: np.ndarray,
+    quality: float = DEFAULT_QUALITY,
+    *,
+    effort: int = 0,
+    model: str | Model = DEFAULT_MODEL,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Return the latents of an image before they are quantised.
+
+    Parameters
+    ----------
+    image : ndarray of uint8
+        (H, W), (H, W, 2), (H, W, 3) or (H, W, 4); alpha is left out.
+    quality : float
+        1 to 100; it matters to the refinement alone.
+    effort : int
+        Number of refinement steps. With 0 the latents are those of the analysis transform.
+    model : str or a loaded model
+    threads : int, optional
+
+    Returns
+    -------
+    ndarray of float32 (h, w, M)
+        y at unit gain; y * gain is what the entropy model sees.
+
+    Examples
+    --------
+    >>> analyse(np.zeros((40, 60, 3), np.uint8)).shape[:2]
+    (3, 4)
+    """
+    net = _learned(by_name(model) if isinstance(model, str) else model)
+    with Workers(threads) as workers:
+        encoder = Encoder.of(split(image).rgb, effort, net, workers)
+        return np.concatenate([strip.y for strip in encoder.refined(encoder.coder(net.qindex(quality)))])
+
+
+def examine(
+    data: BytesLike, /, model: Model | None = None, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = None
+) -> Contents:
+    """Return what a file of a learned model holds, with the bits that each symbol takes.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The whole file. `examine(aecodec.encode(image, 60))` examines an image at a quality.
+    model : Model, optional
+        The one that made the file, if it is not installed: see `load_models`.
+    limits : Limits
+    threads : int, optional
+
+    Raises
+    ------
+    DecodeError
+        The file is damaged, or not of a learned model.
+
+    Examples
+    --------
+    >>> from aecodec import encode
+    >>> image = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
+    >>> contents = examine(encode(image, quality=50))
+    >>> contents.r.shape == contents.means.shape == contents.r_bits.shape
+    True
+    """
+    file = container.read(data, limits)
+    net = _learned(by_id(file.header.model) if model is None else model)
+    with Workers(threads) as workers:
+        decoder = Decoder(file.header, net, workers)
+        tiles = decoder.coded_tiles(_bitstreams(file), decoder.window)
+        symbols = workers.map(lambda coded: next(iter(decoder.coder.parse([coded]))), tiles)
+        y_hat = workers.map(lambda found: net.reconstruct(found.r, found.z), symbols)
+    point = decoder.coder.point
+    window = decoder.window
+    h, w, hyper = window.height, window.width, window.hyper
+    latents = (h, w, net.latent)
+    z_shape = (*hyper, len(point.tables.frequencies))
+    contents = Contents(
+        z=np.zeros(z_shape, np.int32),
+        scale_indexes=np.zeros(latents, np.uint8),
+        r=np.zeros(latents, np.int32),
+        means=np.zeros(latents, np.float32),
+        y_hat=np.zeros(latents, np.float32),
+        z_bits=np.zeros(z_shape, np.float32),
+        r_bits=np.zeros(latents, np.float32),
+        exact=geometry.covered([decoder.tiles[number] for number in file.exact], window),
+        exact_bits=np.zeros((h, w), np.float32),
+        gain=point.gain,
+        inverse_gain=point.inverse_gain,
+        other_bits=8 * (len(memoryview(data)) - sum(map(len, file.tiles))),
+        width=file.header.width,
+        height=file.header.height,
+        qindex=file.header.quality,
+    )
+    for (_, tile, _), (z, index, r), scaled in zip(tiles, symbols, y_hat, strict=True):
+        hyper_inside = tuple(slice(s.start // HYPER, -(-s.stop // HYPER)) for s in tile.inside)
+        z, index, r = z[tile.hyper_crop], index[tile.crop], r[tile.crop]
+        z_bits, r_bits = symbol_bits(z, r, index, point.tables)
+        contents.z[hyper_inside], contents.z_bits[hyper_inside] = z, z_bits
+        contents.r[tile.inside], contents.r_bits[tile.inside] = r, r_bits
+        contents.scale_indexes[tile.inside] = index
+        contents.means[tile.inside] = scaled[tile.crop] - r
+        contents.y_hat[tile.inside] = scaled[tile.crop] * point.inverse_gain
+    for number in file.exact:
+        tile = decoder.tiles[number]
+        contents.exact_bits[tile.inside] = 8 * len(file.tiles[number]) / (tile.height * tile.width)
+    return contents
+
+
+def decode(data: BytesLike, model: Model, /, *, threads: int | None = None) -> np.ndarray:
+    """Return the colours of a file by a model that need not be installed: uint8 (H, W) or (H, W, 3), without alpha."""
+    file = container.read(data)
+    area = Region(0, 0, file.header.width, file.header.height)
+    return LearnedFamily().decode(_bitstreams(file), model, area, threads)
+
+
+def load_models(folder: str | os.PathLike[str], /) -> dict[str, Model]:
+    """Return the learned models of a folder of weights, such as `aecodec export --out` writes, by their names.
+
+    Each can be the `model` of `aecodec.encode` and of the functions here. Raises ModelError.
+    """
+    models = read_models(Path(folder), Model)
+    if not models:
+        raise ModelError(f"{Path(folder) / 'manifest.json'}: no models")
+    return models
+
+
+def draw_bits(contents: Contents) -> np.ndarray:
+    """Return a map of the bits as large as the image, uint8 (H, W, 3).
+
+    Black is 0, the brightest colour the square of 16x16 pixels that takes most; the colour goes with the square root.
+    """
+    bits = contents.bits_map()
+    position = np.sqrt(bits / max(bits.max(), 1e-9)) * (len(_COLOURS) - 1)
+    low = np.minimum(position.astype(int), len(_COLOURS) - 2)
+    share = (position - low)[..., None]
+    colours = np.rint(_COLOURS[low] * (1 - share) + _COLOURS[low + 1] * share).astype(np.uint8)
+    return colours.repeat(STRIDE, 0)[: contents.height].repeat(STRIDE, 1)[:, : contents.width]
+
+
+def _bitstreams(file: Container) -> Bitstreams:
+    return Bitstreams(file.header, file.tiles.__getitem__, file.exact)
+
+
+def _learned(model: Weights) -> Model:
+    if not isinstance(model, Model):
+        raise UnsupportedError(f"model {model.name}: has no latents, expected a learned model")
+    return model

@@ -1,0 +1,208 @@
+"""What the gallery shows: folders and .aez files, pictures as PNG, and what they are compared with."""
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from aecodec import api, container
+from aecodec.container import HEADER_SIZE
+from aecodec.container.metadata import Metadata
+from aecodec.errors import DecodeError, LimitError
+from aecodec.files import EXTENSION
+from aecodec.imagefile import EXTENSIONS, orientation_of, pack_image, read_image, turned_pixels
+from aecodec.limits import Limits
+from aecodec.thumbnail import Thumbnail, thumbnail
+
+THUMBNAIL = 320  # pixels, for 160 on a screen of twice the density
+_LONGEST_ENTRIES = 1 + 255 * 13 + 4  # bytes of an index beside the tiles'
+_TILE_ENTRY = 9
+_ICC_MAX = 65519  # bytes that a segment of JPEG holds
+
+
+class NotFound(Exception):
+    """There is no such file that may be shown."""
+
+
+class Picture(NamedTuple):
+    """A picture as a file that browsers show. size: width and height."""
+
+    data: bytes
+    mime: str
+    size: tuple[int, int]
+
+
+class Gallery:
+    """A folder. Names are relative to it, with slashes; none leads out of it, not even by a symbolic link.
+
+    limits: what a file may ask for; max_file: bytes of one. Raises NotFound, DecodeError, EncodeError, OSError.
+    """
+
+    def __init__(self, folder: Path, limits: Limits, max_file: int):
+        self.root, self.limits, self.max_file = folder.resolve(strict=True), limits, max_file
+
+    def path(self, name: str) -> Path:
+        """Where a name leads, if that is inside of the folder and not hidden."""
+        parts = [part for part in name.split("/") if part]
+        if any(part.startswith(".") or "\\" in part or "\0" in part for part in parts):
+            raise NotFound(name)
+        try:
+            path = self.root.joinpath(*parts).resolve(strict=True)
+        except (OSError, ValueError, RuntimeError):  # a loop of links is a RuntimeError
+            raise NotFound(name) from None
+        if not path.is_relative_to(self.root):
+            raise NotFound(name)
+        return path
+
+    def read(self, name: str, max_bytes: int | None = None) -> bytes:
+        """The bytes of an ordinary file, or the first of them."""
+        path = self.path(name)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            raise NotFound(name) from None
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise NotFound(name)
+        with open(descriptor, "rb") as file:
+            if max_bytes is None and status.st_size > self.max_file:
+                raise LimitError(f"file: {status.st_size} bytes", "file", self.max_file, status.st_size)
+            return file.read(self.max_file if max_bytes is None else max_bytes)
+
+    def list(self, name: str) -> dict[str, object]:
+        """Folders and .aez files of a folder, by name; of a file that cannot be read the reason."""
+        path = self.path(name)
+        if not path.is_dir():
+            raise NotFound(name)
+        folders, pictures = [], []
+        with os.scandir(path) as entries:
+            names = sorted((entry.name for entry in entries), key=lambda name: (name.casefold(), name))
+        for entry in names:
+            inside = f"{name}/{entry}" if name else entry
+            try:
+                entry.encode()
+                status = self.path(inside).stat()
+            except (NotFound, OSError, UnicodeEncodeError):  # the last: a name that no address can hold
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                folders.append(entry)
+            elif stat.S_ISREG(status.st_mode) and entry.lower().endswith(EXTENSION):
+                pictures.append({"name": entry, "bytes": status.st_size} | self.about(inside))
+        return {"folders": folders, "pictures": pictures}
+
+    def about(self, name: str) -> dict[str, object]:
+        """What header and index of a file say, or what is wrong with them."""
+        try:
+            head = self.read(name, HEADER_SIZE + _LONGEST_ENTRIES + _TILE_ENTRY * self.limits.max_tiles)
+            return describe(head, self.limits)
+        except (DecodeError, OSError) as error:
+            return {"error": explain(error)}
+
+    def original(self, name: str) -> str | None:
+        """The name of the image that a file was made from, if one with the same stem lies beside it."""
+        folder, _, file = name.rpartition("/")
+        stem = file[: -len(EXTENSION)]
+        for candidate in (stem, *(stem + extension for extension in sorted(EXTENSIONS))):
+            inside = f"{folder}/{candidate}" if folder else candidate
+            if os.path.splitext(candidate)[1].lower() in EXTENSIONS:
+                try:
+                    if self.path(inside).is_file():
+                        return inside
+                except NotFound:
+                    continue
+        return None
+
+    def aez(self, name: str) -> bytes:
+        """The bytes of an .aez file."""
+        return self.read(_aez(name))
+
+    def thumbnail(self, name: str) -> Picture:
+        """A small upright picture of an .aez file."""
+        return show(self.aez(name), self.limits, THUMBNAIL, threads=1)
+
+    def picture(self, name: str) -> Picture:
+        """An .aez file, upright."""
+        return show(self.aez(name), self.limits)
+
+    def reference(self, name: str) -> Thumbnail | None:
+        """The image that a file was made from, upright; None where there is none."""
+        found = self.original(_aez(name))
+        return None if found is None else upright(self.read(found), self.limits)
+
+
+def describe(head: bytes, limits: Limits) -> dict[str, object]:
+    """The beginning of an .aez file -> what the page says of it. Raises DecodeError."""
+    info = api.read_info(head, limits=limits)
+    return {"width": info.width, "height": info.height, "quality": info.quality, "exact": info.exact == info.tiles}
+
+
+def show(data: bytes, limits: Limits, max_size: int | None = None, threads: int | None = None) -> Picture:
+    """An .aez file -> an upright picture, of at most so many pixels along its edges. Raises DecodeError, ModelError."""
+    if max_size is None:
+        container.read_header(data)  # nothing else is taken for one
+        return lossless(upright(data, limits))
+    return lossless(thumbnail(data, max_size, limits=limits, threads=threads))
+
+
+def upright(data: bytes, limits: Limits) -> Thumbnail:
+    """An .aez file or another image file in its whole size. Raises DecodeError, EncodeError, ModelError."""
+    if data.startswith(container.SIGNATURE):
+        header = container.read_header(data)
+        return thumbnail(data, max(header.width, header.height), limits=limits)
+    image = read_image(io.BytesIO(data), limits)
+    pixels = turned_pixels(image.pixels, orientation_of(image.metadata.exif))
+    return Thumbnail(pixels, Metadata(icc=image.metadata.icc))
+
+
+def lossless(image: Thumbnail) -> Picture:
+    """An image as PNG."""
+    height, width = image.pixels.shape[:2]
+    return Picture(pack_image(image.pixels, image.metadata).data, "image/png", (width, height))
+
+
+def jpeg_of(image: Thumbnail, max_bytes: int) -> Picture:
+    """The best JPEG (4:2:0, optimised, progressive) of so many bytes, or the smallest; what is transparent is white.
+
+    Its colour profile, if any, does not count.
+    """
+    from aecodec.bench.codecs import CODECS
+
+    pixels, icc = image.pixels, image.metadata.icc or b""
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    if channels in (2, 4):
+        alpha = pixels[..., -1:].astype(np.uint16)
+        pixels = ((pixels[..., :-1] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+        pixels = pixels[..., 0] if channels == 2 else pixels
+    codec, low, high = CODECS["jpeg-opt"], 1, 100
+    best = codec.encode(pixels, low)
+    while low + 1 < high:  # the size rises with the quality
+        middle = (low + high) // 2
+        data = codec.encode(pixels, middle)
+        low, high, best = (middle, high, data) if len(data) <= max_bytes else (low, middle, best)
+    if 0 < len(icc) <= _ICC_MAX:
+        best = b"".join([best[:2], b"\xff\xe2", (len(icc) + 16).to_bytes(2), b"ICC_PROFILE\0\1\1", icc, best[2:]])
+    return Picture(best, "image/jpeg", (pixels.shape[1], pixels.shape[0]))
+
+
+def explain(error: BaseException) -> str:
+    """A line for the place of the picture."""
+    if isinstance(error, OSError):
+        return (error.strerror or os.strerror(error.errno or errno.EIO)).lower()
+    return str(error)
+
+
+def _aez(name: str) -> str:
+    if not name.lower().endswith(EXTENSION):
+        raise NotFound(name)
+    return name
+
+
+def page_files() -> Iterator[Path]:
+    """The files of the page."""
+    yield from (path for path in sorted((Path(__file__).parent / "page").iterdir()) if path.is_file())

@@ -1,0 +1,238 @@
+"""The gallery over HTTP, for the browser of the same machine alone.
+
+    GET  /                              the page, and /gallery.js, /gallery.css
+    GET  /list?name=FOLDER              folders and pictures, as JSON
+    GET  /thumbnail?name=FILE           a small picture, /picture the whole, /original what it was made from,
+                                        /jpeg a JPEG of equal bytes
+    POST /show                          an .aez file -> a picture
+    POST /compress?quality=Q            an image -> an .aez file
+    POST /jpeg?bytes=N                  an image or an .aez file -> a JPEG of so many bytes
+
+http.server of the standard library is enough: one user, a dozen paths, no state. A request must name this machine as
+its host, so that no other page can reach it by a name of its own that leads here (DNS rebinding), and must not come
+from another page.
+"""
+
+import json
+import mimetypes
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+from aecodec import api, container
+from aecodec.errors import AezError
+from aecodec.web.gallery import (
+    Gallery,
+    NotFound,
+    Picture,
+    describe,
+    explain,
+    jpeg_of,
+    lossless,
+    page_files,
+    show,
+    upright,
+)
+
+_HOSTS = ("127.0.0.1", "localhost")
+_SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' blob: data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_AT_ONCE = 2  # images that are decoded at a time: their memory is what limits it
+_PATIENCE = 30  # seconds without a byte
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a gallery on 127.0.0.1; port 0 is a free one."""
+
+    daemon_threads = True
+
+    def __init__(self, gallery: Gallery, port: int = 0):
+        super().__init__(("127.0.0.1", port), partial(Handler, gallery=gallery, turns=threading.Semaphore(_AT_ONCE)))
+
+    @property
+    def address(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+
+class Refused(Exception):
+    """A request that is answered with a status and a line."""
+
+    def __init__(self, status: HTTPStatus, line: str):
+        super().__init__(line)
+        self.status = status
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "aecodec", ""
+    timeout = _PATIENCE
+
+    def __init__(self, *arguments, gallery: Gallery, turns: threading.Semaphore):
+        self.gallery, self.turns = gallery, turns
+        self.page = {f"/{path.name}": path for path in page_files()}
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        """Answer GET."""
+        self._answer(
+            {
+                "/list": self._list,
+                "/thumbnail": lambda: self._kept(self.gallery.thumbnail),
+                "/picture": lambda: self._kept(self.gallery.picture),
+                "/original": self._original,
+                "/jpeg": self._jpeg,
+            }
+        )
+
+    def do_POST(self) -> None:
+        """Answer POST."""
+        self._answer({"/show": self._show, "/compress": self._compress, "/jpeg": self._jpeg_of_body})
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing: the page says what is wrong."""
+
+    # What is asked for
+
+    def _list(self) -> None:
+        self._send(json.dumps(self.gallery.list(self._value("name"))).encode(), "application/json")
+
+    def _kept(self, make: Callable[[str], Picture]) -> None:
+        """A picture that the browser may keep until its file changes."""
+        name = self._value("name")
+        status = self.gallery.path(name).stat()
+        tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+        if self.headers.get("If-None-Match") == tag:
+            self._send(b"", "image/png", {"ETag": tag}, HTTPStatus.NOT_MODIFIED)
+            return
+        with self.turns:
+            picture = make(name)
+        self._send_picture(picture, {"ETag": tag})
+
+    def _original(self) -> None:
+        with self.turns:
+            image = self.gallery.reference(self._value("name"))
+            if image is None:
+                raise NotFound("original")
+            self._send_picture(lossless(image))
+
+    def _jpeg(self) -> None:
+        name = self._value("name")
+        data = self.gallery.aez(name)
+        with self.turns:
+            original = self.gallery.reference(name)
+            image = upright(data, self.gallery.limits) if original is None else original
+            made_of = {"X-Made-Of": "decoded" if original is None else "original"}
+            self._send_picture(jpeg_of(image, len(data)), made_of)
+
+    def _show(self) -> None:
+        data = self._body()
+        about = describe(data, self.gallery.limits)
+        with self.turns:
+            self._send_picture(show(data, self.gallery.limits), {"X-About": json.dumps(about)})
+
+    def _compress(self) -> None:
+        data, quality = self._body(), self._number("quality", 1, 100)
+        with self.turns:
+            image = upright(data, self.gallery.limits)
+            self._send(api.encode(image.pixels, quality, metadata=image.metadata), "image/x-aez")
+
+    def _jpeg_of_body(self) -> None:
+        data, size = self._body(), int(self._number("bytes", 1, 1 << 40))
+        made_of = {"X-Made-Of": "decoded" if data.startswith(container.SIGNATURE) else "original"}
+        with self.turns:
+            self._send_picture(jpeg_of(upright(data, self.gallery.limits), size), made_of)
+
+    # How it is asked for and answered
+
+    def _answer(self, paths: dict[str, Callable[[], None]]) -> None:
+        """Answer by the function of the path; whatever goes wrong is a status and a line, and a closed connection."""
+        try:
+            self._check()
+            path = urlsplit(self.path).path
+            if path in paths:
+                paths[path]()
+            elif self.command == "GET" and (file := self.page.get("/index.html" if path == "/" else path)):
+                kind = mimetypes.types_map.get(file.suffix, "text/plain") if file.suffix != ".js" else "text/javascript"
+                self._send(file.read_bytes(), f"{kind}; charset=utf-8")
+            else:
+                raise NotFound(path)
+        except Refused as error:
+            self._fail(error.status, str(error))
+        except NotFound:
+            self._fail(HTTPStatus.NOT_FOUND, "no such file in this folder")
+        except AezError as error:
+            self._fail(HTTPStatus.UNPROCESSABLE_ENTITY, explain(error))
+        except ValueError:  # an address that is none
+            self._fail(HTTPStatus.BAD_REQUEST, "not understood")
+        except MemoryError:
+            self._fail(HTTPStatus.INSUFFICIENT_STORAGE, "out of memory")
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+        except OSError as error:
+            self._fail(HTTPStatus.FORBIDDEN, explain(error))
+
+    def _check(self) -> None:
+        """Refuse requests of other pages and by other names of this machine."""
+        port = self.server.server_address[1]  # type: ignore[index]
+        hosts = [f"{host}:{port}" for host in _HOSTS] + (list(_HOSTS) if port == 80 else [])
+        if self.headers.get("Host", "").lower() not in hosts or len(self.headers.get_all("Host", [])) != 1:
+            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "this server answers to 127.0.0.1 and localhost alone")
+        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "none")
+        foreign = origin is not None and origin.lower() not in [f"http://{host}" for host in hosts]
+        if foreign or (site not in ("same-origin", "none") and urlsplit(self.path).path != "/"):
+            raise Refused(HTTPStatus.FORBIDDEN, "asked for by another page")
+
+    def _value(self, name: str) -> str:
+        return parse_qs(urlsplit(self.path).query, keep_blank_values=True, max_num_fields=8).get(name, [""])[0]
+
+    def _number(self, name: str, lowest: float, highest: float) -> float:
+        try:
+            number = float(self._value(name))
+        except ValueError:
+            number = float("nan")
+        if not lowest <= number <= highest:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"{name}: expected a number from {lowest} to {highest}")
+        return number
+
+    def _body(self) -> bytes:
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()) or len(length) > 18:
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, "expected the length of the file")
+        if int(length) > self.gallery.max_file:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"file: {length} bytes, limit {self.gallery.max_file}")
+        data = self.rfile.read(int(length))
+        if len(data) < int(length):
+            raise ConnectionError
+        return data
+
+    def _send_picture(self, picture: Picture, headers: dict[str, str] | None = None) -> None:
+        width, height = picture.size
+        self._send(picture.data, picture.mime, {"X-Size": f"{width}x{height}"} | (headers or {}))
+
+    def _send(
+        self, data: bytes, mime: str, headers: dict[str, str] | None = None, status: HTTPStatus = HTTPStatus.OK
+    ) -> None:
+        self.send_response(status)
+        sent = {"Content-Type": mime, "Content-Length": str(len(data)), "Cache-Control": "no-cache"}
+        for name, value in (_SECURITY | sent | (headers or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _fail(self, status: HTTPStatus, line: str) -> None:
+        """Answer with a line; the rest of the request is not read."""
+        self.close_connection = True
+        with suppress(OSError):
+            self._send(line.encode(), "text/plain; charset=utf-8", {"Connection": "close"}, status)

@@ -1,0 +1,194 @@
+"""What the pages of docs/ tell a user to type works as it stands, and so do the examples."""
+
+import importlib.util
+import json
+import os
+import re
+import runpy
+import shutil
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+import typer
+from PIL import Image
+
+import aecodec
+from aecodec.cli import app
+
+ROOT = Path(aecodec.__file__).parent.parent
+DOCS = ROOT / "docs"
+SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
+OTHERS = {"arrays.md", "cloud.md", "cluster.md"}  # with a test of their own
+PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+FENCE = re.compile(r"^```(\w+)( no-run)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+COMMANDS = typer.main.get_command(app).commands
+
+
+def blocks(page: str) -> list[tuple[str, bool, str]]:
+    """Language, whether it is to be run, text."""
+    return [(language, not no_run, text) for language, no_run, text in FENCE.findall((DOCS / page).read_text())]
+
+
+def commands(text: str) -> list[str]:
+    return [line for line in (line.partition(" #")[0].strip() for line in text.splitlines()) if line]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """What the recipes take for granted."""
+    for name, sample in (("photo.png", "kodim15"), ("photos/one.png", "kodim05"), ("photos/2/two.png", "kodim20")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(SAMPLES / f"{sample}_crop.png", tmp_path / name)
+    with Image.open(SAMPLES / "kodim15_crop.png") as image:
+        image.convert("L").resize((28, 28)).save(tmp_path / "digit.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def hooks():
+    spec = importlib.util.spec_from_file_location("aecodec_docs_hooks", DOCS / "hooks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the commands are for a POSIX shell")
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page not in OTHERS and any(run for _, run, _ in blocks(page))]
+)
+def test_what_a_page_says_runs(page, folder, shell):
+    names: dict = {}
+    for language, run, text in blocks(page):
+        if run and language == "python":
+            exec(compile(text, page, "exec"), names)
+        for command in commands(text) if run and language == "sh" else ():
+            code, said = shell(command, folder)
+            assert code == 0, f"{command}: {said}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_not_run_has_options_that_there_are(page):
+    for language, _, text in blocks(page):
+        assert language in ("sh", "python", "json"), language
+        for command in commands(text) if language == "sh" else ():
+            for part in re.findall(r"\baecodec (\w+)([^|&;]*)", command):
+                known = {name for p in COMMANDS[part[0]].params for name in (*p.opts, *p.secondary_opts)}
+                assert set(re.findall(r"(?<=\s)--?[a-z][\w-]*", part[1])) <= known, command
+        if language == "python":
+            compile(text, page, "exec")
+        if language == "json":
+            json.loads(text)
+
+
+def test_pages_are_filled_in_and_their_links_lead_somewhere(hooks):
+    filled = {page: hooks.fill((DOCS / page).read_text(), page) for page in PAGES}
+    for page, text in filled.items():
+        assert "{{" not in re.sub(r"```.*?```", "", text, flags=re.DOTALL), page
+        prose = re.sub(r"^```.*?^```|^    .*?$|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+        for target in re.findall(r"\]\((?!\w+://)([^)#\s]+)", prose):
+            assert ((DOCS / page).parent / target).exists(), f"{page}: {target}"
+    assert set(re.findall(r"^## (\w+)$", filled["commands.md"], re.MULTILINE)) == set(COMMANDS)
+    assert "--target-psnr" in filled["commands.md"]
+    rates = json.loads((ROOT / "benchmarks/results/rd_kodak.json").read_text())["groups"]["all"]["bd_rate"]["psnr"]
+    assert f"{abs(rates['aez']['percent']):.1f} % smaller" in " ".join(filled["index.md"].split())
+    assert "hyperprior" in filled["glossary.md"]
+    nav = (ROOT / "mkdocs.yml").read_text()
+    assert [page for page in PAGES if f": {page}\n" not in nav] == []
+
+
+@pytest.mark.parametrize(
+    "mark", ["{{ number rd_kodak.json none .1f }}", "{{ section CONTRIBUTING.md#None }}", "{{ x }}"]
+)
+def test_what_there_is_not_ends_the_build(hooks, mark):
+    with pytest.raises((KeyError, ValueError)):
+        hooks.fill(mark, "index.md")
+
+
+def run_example(monkeypatch, name: str, *arguments: object) -> None:
+    monkeypatch.setattr("sys.argv", [name, *map(str, arguments)])
+    runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
+
+
+def test_examples(folder, monkeypatch, capsys):
+    (folder / "photos" / "2" / "two.png").rename(folder / "photos" / "two.png")
+    (folder / "photos" / "2").rmdir()
+    (folder / "photos" / "notes.txt").write_text("no image")
+    run_example(monkeypatch, "compress_folder.py", "photos", "packed", 6000)
+    assert capsys.readouterr().err.startswith("photos/notes.txt: ")
+    assert all(5000 < path.stat().st_size <= 6000 for path in (folder / "packed").iterdir())
+    run_example(monkeypatch, "thumbnail.py", "packed/one.aez", "one.webp")
+    with Image.open("one.webp") as image:
+        assert image.size == (200, 200)
+    run_example(monkeypatch, "qualities.py", "photo.png", "sheet.png")
+    with Image.open("sheet.png") as image:
+        assert image.size == (3 * 256, 2 * 256)
+    sizes = [int(size) for size in re.findall(r"(\d+) bytes", capsys.readouterr().out)]
+    assert sizes == sorted(sizes)
+    run_example(monkeypatch, "rate_distortion.py", "photo.png")
+    rows = [[float(value) for value in line.split(",")] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert rows == sorted(rows)
+    assert rows[-1][2] > 40 > 28 > rows[0][2]
+    run_example(monkeypatch, "channels.py", "packed/one.aez")
+    assert re.match(r"\d+ channels; half of the bits are in \d+, 99 % in \d+\n\d+\.\d% of", capsys.readouterr().out)
+
+
+def test_the_example_of_a_server(folder, monkeypatch):
+    import http.server
+
+    (folder / "packed").mkdir()
+    aecodec.imwrite("packed/a.aez", aecodec.imread("photo.png"), quality=20)
+    servers = []
+    monkeypatch.setattr(http.server.HTTPServer, "serve_forever", lambda server: servers.append(server))
+    monkeypatch.setattr(http.server.BaseHTTPRequestHandler, "log_message", lambda *_: None)
+    run_example(monkeypatch, "serve.py", "packed", 0)
+    (server,) = servers
+    with server:
+        for path, status in (("/a.webp", 200), ("/none.webp", 404), ("/../photo.webp", 404)):
+            thread = threading.Thread(target=server.handle_request)
+            thread.start()
+            try:
+                with urllib.request.urlopen(f"http://localhost:{server.server_port}{path}", timeout=30) as answer:
+                    assert answer.read(4) == b"RIFF"
+                    found = 200
+            except urllib.error.HTTPError as error:
+                found = error.code
+                error.close()
+            thread.join()
+            assert found == status
+
+
+def test_examples_are_short():
+    for path in (ROOT / "examples").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 30, path
+
+
+def notebook() -> list[dict]:
+    return json.loads((ROOT / "examples" / "ladder.ipynb").read_text())["cells"]
+
+
+def test_the_notebook_has_run_to_its_end():
+    cells = [cell for cell in notebook() if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 8
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_notebook_runs(monkeypatch):
+    pytest.importorskip("tensorflow")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("Agg")
+    monkeypatch.setattr(pyplot, "show", lambda: pyplot.close("all"))
+    names: dict = {"__name__": "notebook"}
+    for cell in notebook():
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), "ladder.ipynb", "exec"), names)
+    dense = names["results"]["mnist-dense-0"]
+    assert dense["psnr"] > names["linear_psnr"][4]
+    assert dense["bytes"] < dense["jpeg"]["bytes"]
+    assert names["codec_psnr"] > names["toy_psnr"] + 2
