@@ -52,11 +52,6 @@ class Weights:
         """The bytes of one of its files."""
         return checked_bytes(self.folder / file, self.entry["files"].get(file))
 
-    def read_auxiliary(self, file: str) -> bytes | None:
-        """The bytes of a file that lies beside the weights and that no decoded file depends on; None without one."""
-        digest = self.entry.get("auxiliary", {}).get(file)
-        return None if digest is None else checked_bytes(self.folder / file, digest)
-
     def has(self, name: str) -> bool:
         """Whether a network is among its files."""
         return any(file.split(".")[0] == name for file in self.entry["files"])
@@ -64,6 +59,11 @@ class Weights:
     def net(self, name: str) -> Net:
         """One of its networks, which is read when it first runs."""
         return open_net(name, self.entry["files"], self.read)
+
+    def read_auxiliary(self, file: str) -> bytes | None:
+        """The bytes of a file that lies beside the weights and that no decoded file depends on; None without one."""
+        digest = self.entry.get("auxiliary", {}).get(file)
+        return None if digest is None else checked_bytes(self.folder / file, digest)
 
     def arrays(self, file: str) -> dict[str, np.ndarray]:
         """The arrays of an .npz file."""
