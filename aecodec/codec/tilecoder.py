@@ -106,13 +106,13 @@ class TileCoder:
         y_scaled = self._scaled(latents)
         hyper = latents.hyper or self._hyper(y_scaled, latents.tiles)
         for part, (z, index), tile in zip(y_scaled, hyper, latents.tiles, strict=True):
-            latents, hyper = self._seen(tile)
-            symbols, y_hat = self.point.quantise(part[latents], z[hyper], self.model.rounding[index[latents]])
+            seen, seen_z = self._seen(tile)
+            symbols, y_hat = self.point.quantise(part[seen], z[seen_z], self.model.rounding[index[seen]])
             if max(symbols.max(), -symbols.min()) > RESIDUAL_MAX:
                 symbols = np.clip(symbols, -RESIDUAL_MAX, RESIDUAL_MAX)
-                y_hat = self.point.reconstruct(symbols, z[hyper])
+                y_hat = self.point.reconstruct(symbols, z[seen_z])
             r = np.zeros(index.shape, np.int32)
-            r[latents] = symbols
+            r[seen] = symbols
             yield tile, Symbols(z, index, r), y_hat
 
     # Decoding

@@ -1,9 +1,10 @@
 """A static network (static.py) as an ONNX model."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from aecodec.train.static import (
     Add,
@@ -29,7 +30,7 @@ from aecodec.train.static import (
 )  # fmt: skip
 
 MICROSOFT = "com.microsoft"  # domain of the operators that ONNX Runtime adds
-_TYPES = {np.float32: TensorProto.FLOAT, np.int32: TensorProto.INT32}
+_TYPES: dict[type, Any] = {np.float32: TensorProto.FLOAT, np.int32: TensorProto.INT32}
 
 
 def to_onnx(network: Network, checked: bool = True) -> bytes:
@@ -43,8 +44,10 @@ class _Builder:
     """Nodes and constants of a graph under way."""
 
     def __init__(self, network: Network):
-        self.network, self.nodes, self.constants = network, [], []
-        self.zeros, self.channels, self._parts = network.zeros(), network.channels(), {}
+        self.network, self.zeros, self.channels = network, network.zeros(), network.channels()
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self._parts: dict[Part, str] = {}
         self.one = self._constant("one", np.float32(1))
         self.weight_zero = self._constant("weight_zero", np.int8(0))
         zeros = {zero for zero in self.zeros.values() if zero is not None}
@@ -64,7 +67,9 @@ class _Builder:
         return self._node("Reshape", [source, self._constant(f"{output}.shape", np.array(shape))], output)
 
     def _zero(self, tensor: str) -> str:
-        return self.zero[self.zeros[tensor]]
+        zero = self.zeros[tensor]
+        assert zero is not None
+        return self.zero[zero]
 
     def _part(self, part: Part) -> str:
         """The name of a part of a vector."""
@@ -84,22 +89,22 @@ class _Builder:
         match layer:
             case Conv(weight=weight, bias=bias, scale=scale):
                 k, depthwise, count = weight.shape[0], layer.depthwise, weight.shape[-1]
-                weight = self._constant(f"{name}.weight", np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
-                scale = self._constant(f"{name}.scale", scale)
-                inputs = [source, self.one, self._zero(source), weight, scale, self.weight_zero, self.one]
-                bias = self._part(bias) if isinstance(bias, Part) else self._constant(f"{name}.bias", bias)
+                kernel = self._constant(f"{name}.weight", np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
+                factors = self._constant(f"{name}.scale", scale)
+                inputs = [source, self.one, self._zero(source), kernel, factors, self.weight_zero, self.one]
+                added = self._part(bias) if isinstance(bias, Part) else self._constant(f"{name}.bias", bias)
                 shape = {"kernel_shape": [k, k], "pads": [k // 2] * 4, "channels_last": 1}
                 group = count if depthwise else 1
-                self._node("QLinearConv", [*inputs, self._zero(name), bias], name, MICROSOFT, group=group, **shape)
+                self._node("QLinearConv", [*inputs, self._zero(name), added], name, MICROSOFT, group=group, **shape)
             case Add(other=other):
                 a = self._constant(f"{name}.scale", np.float32(layer.scale))
                 b = self._constant(f"{name}.other_scale", np.float32(layer.other_scale))
                 inputs = [source, a, self._zero(source), other, b, self._zero(other), self.one, self._zero(name)]
                 self._node("QLinearAdd", inputs, name, MICROSOFT)
             case Product(weight=weight, bias=bias, scale=scale):
-                added = [] if bias is None else [self._constant(f"{name}.bias", (bias * scale).astype(np.float32))]
-                weight, factor = self._constant(f"{name}.weight", weight), self._constant(f"{name}.scale", scale)
-                inputs = [source, weight, self.one, factor, self._zero(source), self.weight_zero, *added]
+                last = [] if bias is None else [self._constant(f"{name}.bias", (bias * scale).astype(np.float32))]
+                matrix, factor = self._constant(f"{name}.weight", weight), self._constant(f"{name}.scale", scale)
+                inputs = [source, matrix, self.one, factor, self._zero(source), self.weight_zero, *last]
                 self._node("MatMulIntegerToFloat", inputs, name, MICROSOFT)
             case Join():
                 self._node("Concat", layer.sources, name, axis=3)
@@ -121,8 +126,8 @@ class _Builder:
             case Pick(width=width, blocks=blocks):
                 if blocks == tuple(range(blocks[0], blocks[0] + len(blocks))):
                     ends = [[blocks[0] * width], [(blocks[-1] + 1) * width], [3]]
-                    ends = [self._constant(f"{name}.{i}", np.array(end)) for i, end in enumerate(ends)]
-                    self._node("Slice", [source, *ends], name)
+                    bounds = [self._constant(f"{name}.{i}", np.array(end)) for i, end in enumerate(ends)]
+                    self._node("Slice", [source, *bounds], name)
                     return
                 self._reshape(source, f"{name}.blocks", [0, 0, 0, -1, width])
                 order = self._constant(f"{name}.order", np.array(blocks))
@@ -142,7 +147,7 @@ class _Builder:
             case Rounded(scale=scale):
                 self._node("Round", [self._scaled(name, source, scale)], name)
             case Linear(weight=weight, bias=bias, relu=relu):
-                steps = [("MatMul", self._constant(f"{name}.weight", weight))]
+                steps: list[tuple[str, str | None]] = [("MatMul", self._constant(f"{name}.weight", weight))]
                 steps += [] if bias is None else [("Add", self._constant(f"{name}.bias", bias))]
                 steps += [("Relu", None)] if relu else []
                 for i, (kind, constant) in enumerate(steps):
@@ -151,8 +156,8 @@ class _Builder:
             case Spread(weight=weight, bias=bias):
                 k = weight.shape[0]
                 self._node("Transpose", [source], f"{name}.first", perm=[0, 3, 1, 2])
-                weight = self._constant(f"{name}.weight", np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
-                inputs = [f"{name}.first", weight, self._constant(f"{name}.bias", bias)]
+                kernel = self._constant(f"{name}.weight", np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
+                inputs = [f"{name}.first", kernel, self._constant(f"{name}.bias", bias)]
                 self._node("Conv", inputs, f"{name}.sums", group=len(bias), pads=[k // 2] * 4)
                 self._node("Transpose", [f"{name}.sums"], name, perm=[0, 2, 3, 1])
             case Sum(other=other):
@@ -164,17 +169,17 @@ class _Builder:
             case DeadZone():
                 v = self._node("Sub", [source, layer.mean], f"{name}.v")
                 sides = []
-                for side, kind, inputs in (("up", "Add", [v, layer.rounding]), ("down", "Sub", [layer.rounding, v])):
-                    size = self._node("Floor", [self._node(kind, inputs, f"{name}.{side}")], f"{name}.{side}.floor")
+                for side, kind, pair in (("up", "Add", [v, layer.rounding]), ("down", "Sub", [layer.rounding, v])):
+                    size = self._node("Floor", [self._node(kind, pair, f"{name}.{side}")], f"{name}.{side}.floor")
                     sides.append(self._node("Relu", [size], f"{name}.{side}.symbol"))
                 self._node("Sub", sides, name)
 
     def model(self) -> bytes:
         """The graph, serialised."""
 
-        def image(name: str, label: str) -> object:
+        def image(name: str, label: str) -> ValueInfoProto:
             kind = TensorProto.FLOAT if self.zeros[name] is None else TensorProto.UINT8
-            shape = [1, f"h_{label}", f"w_{label}", self.channels[name]]
+            shape: list[str | int | None] = [1, f"h_{label}", f"w_{label}", self.channels[name]]
             return helper.make_tensor_value_info(name, kind, shape)
 
         network = self.network

@@ -78,8 +78,9 @@ class Stack:
         self.layers[name] = layer
         return name
 
-    def dense(self, x: Tensor, layer: Pointwise, out: Rounding, bias: np.ndarray | Part | None = None) -> Tensor:
+    def dense(self, x: Tensor, layer: Pointwise, out: Rounding | None, bias: np.ndarray | Part | None = None) -> Tensor:
         """A pointwise layer; bias: another one than its own, in units of `bias_step` if it is a part of a vector."""
+        assert out is not None
         step = array(out.step)[0]
         weight, unit = integers(array(layer.w) * x.step[:, None] if x.step.size > 1 else array(layer.w) * x.step)
         if not isinstance(bias, Part):
@@ -104,8 +105,8 @@ class Stack:
 
     def sum(self, a: Tensor, b: Tensor, out: Rounding) -> Tensor:
         step = array(out.step)[0]
-        scales = (float((t.step / step)[0]) for t in (a, b))
-        return Tensor(self.put(Add(a.name, b.name, *scales, SIGNED)), step)
+        first, second = (float((t.step / step)[0]) for t in (a, b))
+        return Tensor(self.put(Add(a.name, b.name, first, second, SIGNED)), step)
 
     def block(self, x: Tensor, block: Block) -> Tensor:
         branch = self.depthwise(self.dense(x, block.enter, block.enter.out), block.depthwise)
@@ -179,8 +180,8 @@ def scales(model: Photo) -> Network:
     net, width = Stack(), len(p["b_in"])
 
     def conv(source: str, weight: np.ndarray, bias, scale: np.float32, depthwise=False) -> str:
-        scale = np.full(weight.shape[-1], scale, np.float32)
-        return net.put(Conv(source, weight.astype(np.int8), bias, scale, depthwise))
+        scales = np.full(weight.shape[-1], scale, np.float32)
+        return net.put(Conv(source, weight.astype(np.int8), bias, scales, depthwise))
 
     z = net.put(Quantise("z", np.ones(1, np.float32)))
     hidden = conv(z, p["w_in"][None, None], p["b_in"], first)
@@ -219,7 +220,9 @@ def _four_steps(model: Photo, encoding: bool) -> Network:
         return [net.put(Pick(folded, quarter, step)) for step in blocks]
 
     def unfolded(parts: list[str]) -> str:
-        return net.put(DepthToSpace(net.put(Pick(net.put(Join(*parts[:2], tuple(parts[2:]))), quarter, back)), 2))
+        return net.put(
+            DepthToSpace(net.put(Pick(net.put(Join(parts[0], parts[1], tuple(parts[2:]))), quarter, back)), 2)
+        )
 
     x = Tensor(net.put(Quantise("z", np.ones(1, np.float32))), np.ones(1, np.float32))
     x = net.run(x, mean.hyper.layers)
@@ -251,14 +254,17 @@ def _four_steps(model: Photo, encoding: bool) -> Network:
             for group, block in enumerate(blocks[step]):
                 place = Tensor(net.put(Pick(hidden, width, (block // 4,))), one, 0)
                 parts.append(net.product(place, array(last.w)[:, group * quarter : (group + 1) * quarter]))
-            mu = net.put(Times(net.put(Join(*parts[:2], tuple(parts[2:]))), at))
+            mu = net.put(Times(net.put(Join(parts[0], parts[1], tuple(parts[2:]))), at))
             mu = net.put(Sum(net.put(Shift(mu, array(last.b))), base[step]))
         symbols.append(net.put(DeadZone(given[step], mu, rounding[step])) if encoding else given[step])
         y_hat.append(net.put(Sum(mu, symbols[-1])))
         if step < 3:
             known[step] = net.put(Quantise(y_hat[-1], np.float32(1) / known_step, SIGNED, level))
     outputs = (unfolded(symbols), unfolded(y_hat)) if encoding else (unfolded(y_hat),)
-    inputs = {"y" if encoding else "r": (latent, None), "z": (model.shape.hyper, None)}
+    inputs: dict[str, tuple[int, int | None]] = {
+        "y" if encoding else "r": (latent, None),
+        "z": (model.shape.hyper, None),
+    }
     inputs |= {"rounding": (latent, None)} if encoding else {}
     return Network(inputs, net.layers, {"steps": (4, np.float32)}, outputs)
 

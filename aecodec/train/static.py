@@ -293,7 +293,9 @@ class _Reference:
         return [self.values[name] for name in self.network.results]
 
     def _signed(self, name: str) -> np.ndarray:
-        return self.values[name].astype(np.int32) - self.zeros[name]
+        zero = self.zeros[name]
+        assert zero is not None
+        return self.values[name].astype(np.int32) - zero
 
     def _part(self, part: Part) -> np.ndarray:
         return self.values[part.vector][part.start : part.stop]
