@@ -5,7 +5,7 @@
 #
 # MNIST, FASHION: folders of IDX files. PHOTOS, VAL: photographs to learn from, pictures to measure photo-denoise on. GREY:
 # grey pictures to measure image-dense and image-conv on. RUNS: an empty folder for the runs. NAME: these alone.
-# Published settings are the defaults of aecodec train; what differs here is what gets to the same figures sooner.
+# Published settings are the defaults of aecodec train with --full; what differs here is what gets to the same figures sooner.
 set -euo pipefail
 mnist=$1 fashion=$2 photos=$3 val=$4 grey=$5 runs=$6
 shift 6
@@ -15,7 +15,7 @@ one() { # name, then options of aecodec train
     local name=$1
     shift
     if [[ $wanted != "  " && $wanted != *" $name "* ]]; then return; fi
-    aecodec train "$name" --out "$runs/$name" "$@"
+    aecodec train "$name" --full --out "$runs/$name" "$@"
     aecodec export "$runs/$name" --out weights
 }
 
@@ -35,7 +35,7 @@ one fashion-vae --data "$fashion" --epochs 3 --batch 32 --rate 0.001 -p decay=0.
 # The squared error learns fast, but loud noise counts most in it; the absolute one evens that out, but forgives the few
 # lost pixels that it misses. So the squared error comes first and last, then with more salt noise.
 if [[ $wanted == "  " || $wanted == *" photo-denoise "* ]]; then
-    given=(--data "$photos" --val "$val" --batch 16 "${half[@]}")
+    given=(--full --data "$photos" --val "$val" --batch 16 "${half[@]}")
     aecodec train photo-denoise --out "$runs/squared" --epochs 6 --rate 2e-3 -p decay=0.8 "${given[@]}" # stopped after 4
     aecodec train photo-denoise --out "$runs/even" --widen "$runs/squared" --epochs 5 --rate 1e-3 -p decay=1 -p loss=mae \
         --seed 1 "${given[@]}"
