@@ -87,7 +87,7 @@ def test_version_is_that_of_program_format_and_models(said):
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("aecodec comp", {"compress"}), ("aecodec decompress --s", {"--salvage", "--skip-existing"})],
+    [("aecodec comp", {"compress"}), ("aecodec decompress --s", {"--salvage", "--scale", "--skip-existing"})],
 )
 def test_completion_completes(said, monkeypatch, words, expected):
     monkeypatch.setenv("_AECODEC_COMPLETE", "complete_bash")
