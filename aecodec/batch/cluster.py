@@ -106,6 +106,9 @@ def on_workers(
             if not busy:
                 return
             future = next(done)
+            if future.status == "lost" and client.status == "running":  # with its worker: it is done once more
+                done.add(future)
+                continue
             yield from _outcomes(future, busy.pop(future), again)
             threads = _threads(client)
     finally:
