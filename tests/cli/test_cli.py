@@ -20,6 +20,8 @@ from aecodec import api, container
 from aecodec.api import Info
 from aecodec.cli import app
 from aecodec.cli.report import size_line
+from aecodec.exact import webp
+from aecodec.scaling import reduced
 
 TESTS = Path(__file__).parents[1]
 GOLDEN = TESTS / "conformance" / "golden"
@@ -193,6 +195,15 @@ def test_scale_and_thumbnail_are_smaller_images(aecodec, tmp_path):
     aecodec("decompress", source, "-o", "named-by-another", "--format", "webp", "--thumbnail", "50")
     with Image.open(tmp_path / "named-by-another", formats=["WEBP"]) as image:
         assert image.size == (50, 50)
+
+
+def test_squares_across_the_border_of_tiles_are_read_whole(aecodec, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 200, 3), np.uint8)  # two tiles; 100 is no multiple of 16
+    tiles = [webp.encode(pixels[:, left : left + 100], 0) for left in (0, 100)]
+    (tmp_path / "a.aez").write_bytes(container.write(container.Header(0, 200, 20, 3, 0, 100), tiles, exact=(0, 1)))
+    aecodec("decompress", "a.aez", "--scale", "1/16", "--region", "98,0,1,1")
+    with Image.open(tmp_path / "a.png") as part:
+        np.testing.assert_array_equal(np.asarray(part), reduced(pixels[:16, 96:112], 16))
 
 
 @pytest.mark.parametrize(
