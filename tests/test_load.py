@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import aecodec
-from aecodec.model import runtime
+from aecodec.model import litert
 
 HERE = Path(__file__).parent
 SIZES = [(1, 1), (16, 16), (17, 33), (40, 20), (33, 64), (20, 257)]
@@ -86,12 +86,12 @@ def fork_while_locked() -> None:
     right, held = job(1), threading.Event()
 
     def hold() -> None:
-        with runtime._lock:
+        with litert._lock:
             held.set()
             time.sleep(0.5)
 
     threading.Thread(target=hold).start()
-    held.wait()
+    assert held.wait(20)
     child = os.fork()
     if not child:
         signal.alarm(20)

@@ -209,7 +209,7 @@ def test_an_interrupted_run_resumes_exactly(straight, tmp_path):
         assert checkpoint.read_meta(path)["position"]["step"] == step
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
-    with pytest.raises(FileExistsError, match=r"checkpoint\.npz: exists; continue with --resume"):
+    with pytest.raises(FileExistsError, match=r"exists; continue photo with --resume.*checkpoint\.npz"):
         new_run(tmp_path, PHASE)
     second = new_run(tmp_path, FINISH, resume=True)
     assert second.position.step == 3

@@ -159,8 +159,10 @@ def _other_format(name: str | None, written: str) -> bool:
     from aecodec.errors import EncodeError
     from aecodec.imagefile import format_of
 
+    if name is None or not os.path.splitext(name)[1]:
+        return False
     try:
-        return name is not None and os.path.splitext(name)[1] != "" and format_of(name) != written
+        return format_of(name) != written
     except EncodeError:  # it names none
         return False
 

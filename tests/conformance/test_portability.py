@@ -20,7 +20,7 @@ import portability
 import pytest
 
 from aecodec.entropy.hyper_synthesis import HyperSynthesis
-from aecodec.model import runtime, weights
+from aecodec.model import litert, weights
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -52,7 +52,7 @@ def run(command: list[str], **environment: str) -> dict[str, dict]:
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threads_of_litert_change_nothing(folder, monkeypatch, threads):
     """Against the golden files, made with one thread; XNNPACK has other kernels for other processors."""
-    monkeypatch.setattr(runtime, "_interpreter", partial(portability.interpreter, threads=threads, reference=False))
+    monkeypatch.setattr(litert, "_interpreter", partial(portability.interpreter, threads=threads, reference=False))
     rows = portability.compare(folder)
     assert {name: row["levels"] for name, row in rows.items() if row["levels"] > 1} == {}
     assert all(row["symbols"] for row in rows.values())
@@ -65,7 +65,7 @@ def test_reference_kernels(folder, monkeypatch):
     two of them falls to either side, and the layers behind it spread that: less here than what FORMAT.md, section 9,
     allows, as these are few and small pictures.
     """
-    monkeypatch.setattr(runtime, "_interpreter", partial(portability.interpreter, threads=1, reference=True))
+    monkeypatch.setattr(litert, "_interpreter", partial(portability.interpreter, threads=1, reference=True))
     rows = portability.compare(folder)
     most = {"golden": 2, "golden_photo": 6}[folder]
     assert {name: row["levels"] for name, row in rows.items() if row["levels"] > most} == {}
