@@ -13,7 +13,7 @@ from common import write_result
 import aecodec
 from aecodec import families
 from aecodec.bench.images import as_rgb, centre, find_images, load_image
-from aecodec.model import runtime, weights
+from aecodec.model import litert, weights
 
 QUALITIES = (1, 33, 75, 100)
 SIDE = 256
@@ -39,7 +39,7 @@ def run(options) -> None:
     crops = [centre(as_rgb(load_image(path).pixels), SIDE, SIDE) for path in find_images(options.images)]
     packed = {quality: [aecodec.encode(crop, quality) for crop in crops] for quality in QUALITIES}
     usual = {quality: [aecodec.decode(data) for data in files] for quality, files in packed.items()}
-    runtime._interpreter = reference
+    litert._interpreter = reference
     weights.read_models.cache_clear()  # with the interpreters that it holds
     rows = {}
     for quality, files in packed.items():

@@ -8,6 +8,7 @@ keras = pytest.importorskip("keras")
 
 from aecodec.train import checkpoint, entropy_model  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
+from aecodec.train.optimizer import FastMuon  # noqa: E402
 from aecodec.train.photo import Photo, Shape  # noqa: E402
 from aecodec.train.warm import copy_kept  # noqa: E402
 

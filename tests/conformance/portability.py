@@ -16,7 +16,7 @@ from PIL import Image
 
 import aecodec
 from aecodec.entropy.hyper_synthesis import HyperSynthesis
-from aecodec.model import runtime
+from aecodec.model import litert
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--symbols", action="store_true", help="no pixels, so no LiteRT")
     arguments = parser.parse_args()
     os.environ["AECODEC_WEIGHTS"] = str(FOLDERS[arguments.folder])
-    runtime._interpreter = partial(interpreter, threads=arguments.threads, reference=arguments.reference)
+    litert._interpreter = partial(interpreter, threads=arguments.threads, reference=arguments.reference)
     if arguments.float64:
         HyperSynthesis.run = partialmethod(HyperSynthesis.run, dtype=np.float64)
     print(json.dumps(compare(arguments.folder, not arguments.symbols)))
