@@ -1,4 +1,4 @@
-"""ExactModel coding as a family of models: one model, which needs no files, and only exact tiles."""
+"""Exact coding as a family of models: one model, which needs no files, and only exact tiles."""
 
 from collections.abc import Collection, Mapping
 from functools import cached_property

@@ -6,48 +6,27 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from aecodec.train.static import (
-    Add,
-    Conv,
-    DeadZone,
-    DepthToSpace,
-    Join,
-    Layer,
-    Limit,
-    Linear,
-    Network,
-    Part,
-    Pick,
-    Product,
-    Quantise,
-    Rounded,
-    Shift,
-    SpaceToDepth,
-    Spread,
-    Sum,
-    Times,
-    check,
-)  # fmt: skip
+from aecodec.train import static
 
 MICROSOFT = "com.microsoft"  # domain of the operators that ONNX Runtime adds
 _TYPES: dict[type, Any] = {np.float32: TensorProto.FLOAT, np.int32: TensorProto.INT32}
 
 
-def to_onnx(network: Network, checked: bool = True) -> bytes:
+def to_onnx(network: static.Network, checked: bool = True) -> bytes:
     """An ONNX model of a network; tensors are (1, h, w, C) with any height and width. Raises ValueError of `check`."""
     if checked:
-        check(network)
+        static.check(network)
     return _Builder(network).model()
 
 
 class _Builder:
     """Nodes and constants of a graph under way."""
 
-    def __init__(self, network: Network):
+    def __init__(self, network: static.Network):
         self.network, self.zeros, self.channels = network, network.zeros(), network.channels()
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
-        self._parts: dict[Part, str] = {}
+        self._parts: dict[static.Part, str] = {}
         self.one = self._constant("one", np.float32(1))
         self.weight_zero = self._constant("weight_zero", np.int8(0))
         zeros = {zero for zero in self.zeros.values() if zero is not None}
@@ -71,7 +50,7 @@ class _Builder:
         assert zero is not None
         return self.zero[zero]
 
-    def _part(self, part: Part) -> str:
+    def _part(self, part: static.Part) -> str:
         """The name of a part of a vector."""
         if part not in self._parts:
             name = f"{part.vector}.{part.start}"
@@ -84,31 +63,31 @@ class _Builder:
             return source
         return self._node("Mul", [source, self._constant(f"{name}.scale", np.float32(scale))], f"{name}.scaled")
 
-    def _add(self, name: str, layer: Layer) -> None:
+    def _add(self, name: str, layer: static.Layer) -> None:
         source = layer.source
         match layer:
-            case Conv(weight=weight, bias=bias, scale=scale):
+            case static.Conv(weight=weight, bias=bias, scale=scale):
                 k, depthwise, count = weight.shape[0], layer.depthwise, weight.shape[-1]
                 kernel = self._constant(f"{name}.weight", np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
                 factors = self._constant(f"{name}.scale", scale)
                 inputs = [source, self.one, self._zero(source), kernel, factors, self.weight_zero, self.one]
-                added = self._part(bias) if isinstance(bias, Part) else self._constant(f"{name}.bias", bias)
+                added = self._part(bias) if isinstance(bias, static.Part) else self._constant(f"{name}.bias", bias)
                 shape = {"kernel_shape": [k, k], "pads": [k // 2] * 4, "channels_last": 1}
                 group = count if depthwise else 1
                 self._node("QLinearConv", [*inputs, self._zero(name), added], name, MICROSOFT, group=group, **shape)
-            case Add(other=other):
+            case static.Add(other=other):
                 a = self._constant(f"{name}.scale", np.float32(layer.scale))
                 b = self._constant(f"{name}.other_scale", np.float32(layer.other_scale))
                 inputs = [source, a, self._zero(source), other, b, self._zero(other), self.one, self._zero(name)]
                 self._node("QLinearAdd", inputs, name, MICROSOFT)
-            case Product(weight=weight, bias=bias, scale=scale):
+            case static.Product(weight=weight, bias=bias, scale=scale):
                 last = [] if bias is None else [self._constant(f"{name}.bias", (bias * scale).astype(np.float32))]
                 matrix, factor = self._constant(f"{name}.weight", weight), self._constant(f"{name}.scale", scale)
                 inputs = [source, matrix, self.one, factor, self._zero(source), self.weight_zero, *last]
                 self._node("MatMulIntegerToFloat", inputs, name, MICROSOFT)
-            case Join():
+            case static.Join():
                 self._node("Concat", layer.sources, name, axis=3)
-            case DepthToSpace(n=n):
+            case static.DepthToSpace(n=n):
                 # Height and width are free. In a Reshape 0 keeps an axis and one -1 takes what remains.
                 c = self.channels[name]
                 self._node("Squeeze", [source, self._constant(f"{name}.axis", np.array([0]))], f"{name}.hwc")
@@ -116,14 +95,14 @@ class _Builder:
                 self._node("Transpose", [f"{name}.split"], f"{name}.rows", perm=[0, 2, 1, 3])
                 self._reshape(f"{name}.rows", f"{name}.columns", [0, 0, -1, c])
                 self._reshape(f"{name}.columns", name, [1, -1, 0, c])
-            case SpaceToDepth(n=n):
+            case static.SpaceToDepth(n=n):
                 c = self.channels[source]
                 self._reshape(source, f"{name}.columns", [0, 0, -1, n * c])
                 self._reshape(f"{name}.columns", f"{name}.rows", [-1, n, 0, 0])
                 self._node("Transpose", [f"{name}.rows"], f"{name}.split", perm=[0, 2, 1, 3])
                 self._reshape(f"{name}.split", f"{name}.hwc", [0, 0, n * n * c])
                 self._node("Unsqueeze", [f"{name}.hwc", self._constant(f"{name}.axis", np.array([0]))], name)
-            case Pick(width=width, blocks=blocks):
+            case static.Pick(width=width, blocks=blocks):
                 if blocks == tuple(range(blocks[0], blocks[0] + len(blocks))):
                     ends = [[blocks[0] * width], [(blocks[-1] + 1) * width], [3]]
                     bounds = [self._constant(f"{name}.{i}", np.array(end)) for i, end in enumerate(ends)]
@@ -133,9 +112,9 @@ class _Builder:
                 order = self._constant(f"{name}.order", np.array(blocks))
                 self._node("Gather", [f"{name}.blocks", order], f"{name}.picked", axis=3)
                 self._reshape(f"{name}.picked", name, [0, 0, 0, len(blocks) * width])
-            case Limit(high=high):
+            case static.Limit(high=high):
                 self._node("Min", [source, self._constant(f"{name}.high", np.uint8(high))], name)
-            case Quantise(scale=scale, by=by, shift=shift):
+            case static.Quantise(scale=scale, by=by, shift=shift):
                 source = self._scaled(name, source, scale)
                 if by is not None:
                     source = self._node("Div", [source, self._part(by)], f"{name}.divided")
@@ -144,29 +123,29 @@ class _Builder:
                         "Add", [source, self._constant(f"{name}.shift", np.float32(shift))], f"{name}.shifted"
                     )
                 self._node("QuantizeLinear", [source, self.one, self._zero(name)], name)
-            case Rounded(scale=scale):
+            case static.Rounded(scale=scale):
                 self._node("Round", [self._scaled(name, source, scale)], name)
-            case Linear(weight=weight, bias=bias, relu=relu):
+            case static.Linear(weight=weight, bias=bias, relu=relu):
                 steps: list[tuple[str, str | None]] = [("MatMul", self._constant(f"{name}.weight", weight))]
                 steps += [] if bias is None else [("Add", self._constant(f"{name}.bias", bias))]
                 steps += [("Relu", None)] if relu else []
                 for i, (kind, constant) in enumerate(steps):
                     output = name if i == len(steps) - 1 else f"{name}.{i}"
                     source = self._node(kind, [source, *([constant] if constant else [])], output)
-            case Spread(weight=weight, bias=bias):
+            case static.Spread(weight=weight, bias=bias):
                 k = weight.shape[0]
                 self._node("Transpose", [source], f"{name}.first", perm=[0, 3, 1, 2])
                 kernel = self._constant(f"{name}.weight", np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
                 inputs = [f"{name}.first", kernel, self._constant(f"{name}.bias", bias)]
                 self._node("Conv", inputs, f"{name}.sums", group=len(bias), pads=[k // 2] * 4)
                 self._node("Transpose", [f"{name}.sums"], name, perm=[0, 2, 3, 1])
-            case Sum(other=other):
+            case static.Sum(other=other):
                 self._node("Add", [source, other], name)
-            case Shift(shift=shift):
+            case static.Shift(shift=shift):
                 self._node("Add", [source, self._constant(f"{name}.shift", shift)], name)
-            case Times(by=by):
+            case static.Times(by=by):
                 self._node("Mul", [source, self._part(by)], name)
-            case DeadZone():
+            case static.DeadZone():
                 v = self._node("Sub", [source, layer.mean], f"{name}.v")
                 sides = []
                 for side, kind, pair in (("up", "Add", [v, layer.rounding]), ("down", "Sub", [layer.rounding, v])):

@@ -12,145 +12,34 @@ Vectors come after a semicolon; the model interpolates them between knots. Tenso
 Keras (quantize.py); a layer's scale is what is left when those of its weights and input meet that of its output.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
-from keras import ops
 
 from aecodec.entropy.hyper_synthesis import SCALES, SHIFTS
 from aecodec.model.lapped import EIGHTHS
-from aecodec.train import layers as layers_of_keras
+from aecodec.train import static
 from aecodec.train.entropy_model import ORDER
-from aecodec.train.layers import Block, Depthwise, Pointwise, Rounding
+from aecodec.train.layers import Block, Pointwise
 from aecodec.train.photo import Photo
-from aecodec.train.static import (
-    DEPTHWISE_MAX,
-    SIGNED,
-    WEIGHT_MAX,
-    Add,
-    Conv,
-    DeadZone,
-    DepthToSpace,
-    Join,
-    Layer,
-    Limit,
-    Linear,
-    Network,
-    Part,
-    Pick,
-    Product,
-    Quantise,
-    Rounded,
-    Shift,
-    SpaceToDepth,
-    Spread,
-    Sum,
-    Times,
-)  # fmt: skip
+from aecodec.train.stack import Stack, Tensor, array, integers
+from aecodec.train.static import SIGNED, Network, Part
 
 BYPASS = 2.0**-10  # of 1/8 level: the linear synthesis is summed in multiples of it, which float32 holds to 2048 levels
 SCALE = np.float32(255 * EIGHTHS)  # eighths of levels to the unit of Keras
 _UP = np.float32(1 + 2.0**-20)  # moves halves up, so that rounding to the nearest is floor(x + 1/2)
 
 
-def array(variable) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(variable), np.float32)
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A uint8 tensor under way: its name, and how large one step of it is, for all channels or each of them."""
-
-    name: str
-    step: np.ndarray
-    zero: int = SIGNED
-
-
-class Stack:
-    """A network that grows layer by layer."""
-
-    def __init__(self):
-        self.layers: dict[str, Layer] = {}
-
-    def put(self, layer: Layer) -> str:
-        """Add a layer -> its name."""
-        name = f"{type(layer).__name__.lower()}{len(self.layers)}"
-        self.layers[name] = layer
-        return name
-
-    def dense(self, x: Tensor, layer: Pointwise, out: Rounding | None, bias: np.ndarray | Part | None = None) -> Tensor:
-        """A pointwise layer; bias: another one than its own, in units of `bias_step` if it is a part of a vector."""
-        assert out is not None
-        step = array(out.step)[0]
-        weight, unit = integers(array(layer.w) * x.step[:, None] if x.step.size > 1 else array(layer.w) * x.step)
-        if not isinstance(bias, Part):
-            bias = np.rint((array(layer.b) if bias is None else bias) / unit).astype(np.int32)
-        zero = SIGNED if out.signed else 0
-        scale = (unit / step).astype(np.float32)
-        return Tensor(self.put(Conv(x.name, weight[None, None], bias, scale, zero=zero)), step, zero)
-
-    def product(self, x: Tensor, weight: np.ndarray) -> str:
-        """A last layer without its bias; weight: float32 (c_in, c_out)."""
-        weight, unit = integers(weight * (x.step[:, None] if x.step.size > 1 else x.step))
-        return self.put(Product(x.name, weight, None, unit.astype(np.float32)))
-
-    def depthwise(self, x: Tensor, layer: Depthwise) -> Tensor:
-        """A depthwise layer; a late bias is left to what follows."""
-        kernel = array(layer.kernel).transpose(0, 1, 3, 2) * x.step
-        weight, unit = integers(kernel, DEPTHWISE_MAX)
-        step = array(layer.out.step)[0]
-        bias = np.rint((0 if layer.late_bias else 1) * array(layer.bias) / unit).astype(np.int32)
-        scale = (unit / step).astype(np.float32)
-        return Tensor(self.put(Conv(x.name, weight, bias, scale, True, SIGNED)), step)
-
-    def sum(self, a: Tensor, b: Tensor, out: Rounding) -> Tensor:
-        step = array(out.step)[0]
-        first, second = (float((t.step / step)[0]) for t in (a, b))
-        return Tensor(self.put(Add(a.name, b.name, first, second, SIGNED)), step)
-
-    def block(self, x: Tensor, block: Block) -> Tensor:
-        branch = self.depthwise(self.dense(x, block.enter, block.enter.out), block.depthwise)
-        x = self.sum(self.dense(branch, block.leave, block.leave.out), x, block.sums[0])
-        branch = self.dense(x, block.expand, block.expand.out)
-        return self.sum(self.dense(branch, block.reduce, block.reduce.out), x, block.sums[1])
-
-    def run(self, x: Tensor, layers: list) -> Tensor:
-        """Layers of a Keras chain, one after another."""
-        for layer in layers:
-            match layer:
-                case Pointwise():
-                    x = self.dense(x, layer, layer.out)
-                case Depthwise():
-                    x = self.depthwise(x, layer)
-                case Block():
-                    x = self.block(x, layer)
-                case layers_of_keras.SpaceToDepth():
-                    x = self.moved(x, SpaceToDepth(x.name, layer.n))
-                case layers_of_keras.DepthToSpace():
-                    x = self.moved(x, DepthToSpace(x.name, layer.n))
-        return x
-
-    def moved(self, x: Tensor, layer: DepthToSpace | SpaceToDepth) -> Tensor:
-        return Tensor(self.put(layer), x.step, x.zero)
-
-
-def integers(weight: np.ndarray, limit: int = WEIGHT_MAX) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (..., c_out) -> int8 in -limit..limit, and the unit of each output channel (c_out,)."""
-    unit = np.maximum(np.abs(weight).reshape(-1, weight.shape[-1]).max(0), 1e-9) / np.float32(limit)
-    return np.rint(weight / unit).astype(np.int8), unit
-
-
 def analysis(model: Photo) -> Network:
     """Samples are levels 0..255; what Keras has is their distance to 127.5, and 255 to the unit."""
     net, (_, first, *middle, last) = Stack(), model.analysis.net.layers
     weight = array(model.analysis.linear.layers[1].w) / 255
-    linear = net.put(Linear(net.put(SpaceToDepth("x", 16)), weight, -127.5 * weight.sum(0) + array(last.b)))
+    squares = net.put(static.SpaceToDepth("x", 16))
+    linear = net.put(static.Linear(squares, weight, -127.5 * weight.sum(0) + array(last.b)))
     step = array(first.into.step)[0]
     scale = 1 / (255 * step)
-    x = Tensor(net.put(Quantise("x", scale, shift=float(-127.5 * scale[0]))), step)
-    x = net.dense(net.moved(x, SpaceToDepth(x.name, 8)), first, first.out)
+    x = Tensor(net.put(static.Quantise("x", scale, shift=float(-127.5 * scale[0]))), step)
+    x = net.dense(net.moved(x, static.SpaceToDepth(x.name, 8)), first, first.out)
     x = net.run(x, middle)
-    net.put(Sum(linear, net.product(x, array(last.w))))
+    net.put(static.Sum(linear, net.product(x, array(last.w))))
     return Network({"x": (3, None)}, net.layers)
 
 
@@ -158,18 +47,18 @@ def hyper_analysis(model: Photo) -> Network:
     net, name = Stack(), "y"
 
     def dense(source: str, layer: Pointwise) -> str:
-        return net.put(Linear(source, array(layer.w), array(layer.b), layer.relu))
+        return net.put(static.Linear(source, array(layer.w), array(layer.b), layer.relu))
 
     for layer in model.hyper_analysis.net.layers:
         if isinstance(layer, Pointwise):
             name = dense(name, layer)
         elif isinstance(layer, Block):
             kernel = array(layer.depthwise.kernel).transpose(0, 1, 3, 2)
-            spread = net.put(Spread(dense(name, layer.enter), kernel, array(layer.depthwise.bias)))
-            name = net.put(Sum(dense(spread, layer.leave), name))
-            name = net.put(Sum(dense(dense(name, layer.expand), layer.reduce), name))
+            spread = net.put(static.Spread(dense(name, layer.enter), kernel, array(layer.depthwise.bias)))
+            name = net.put(static.Sum(dense(spread, layer.leave), name))
+            name = net.put(static.Sum(dense(dense(name, layer.expand), layer.reduce), name))
         else:
-            name = net.put(SpaceToDepth(name, layer.n))
+            name = net.put(static.SpaceToDepth(name, layer.n))
     return Network({"y": (model.shape.latent, None)}, net.layers)
 
 
@@ -181,15 +70,15 @@ def scales(model: Photo) -> Network:
 
     def conv(source: str, weight: np.ndarray, bias, scale: np.float32, depthwise=False) -> str:
         scales = np.full(weight.shape[-1], scale, np.float32)
-        return net.put(Conv(source, weight.astype(np.int8), bias, scales, depthwise))
+        return net.put(static.Conv(source, weight.astype(np.int8), bias, scales, depthwise))
 
-    z = net.put(Quantise("z", np.ones(1, np.float32)))
+    z = net.put(static.Quantise("z", np.ones(1, np.float32)))
     hidden = conv(z, p["w_in"][None, None], p["b_in"], first)
     hidden = conv(hidden, p["w_dw"].reshape(3, 3, 1, width), p["b_dw"], second, True)
     hidden = conv(hidden, p["w_mid"][None, None], p["b_mid"], second)
     size = p["w_out"].shape[-1]
-    index = net.put(Limit(conv(hidden, p["w_out"][None, None], Part("offsets", 0, size), third), SCALES - 1))
-    net.put(DepthToSpace(index, 4))
+    index = net.put(static.Limit(conv(hidden, p["w_out"][None, None], Part("offsets", 0, size), third), SCALES - 1))
+    net.put(static.DepthToSpace(index, 4))
     return Network({"z": (model.shape.hyper, None)}, net.layers, {"offsets": (size, np.int32)})
 
 
@@ -216,17 +105,16 @@ def _four_steps(model: Photo, encoding: bool) -> Network:
     back = tuple(every.index(block) for block in range(16))
 
     def by_steps(source: str) -> list[str]:
-        folded = net.put(SpaceToDepth(source, 2))
-        return [net.put(Pick(folded, quarter, step)) for step in blocks]
+        folded = net.put(static.SpaceToDepth(source, 2))
+        return [net.put(static.Pick(folded, quarter, step)) for step in blocks]
 
     def unfolded(parts: list[str]) -> str:
-        return net.put(
-            DepthToSpace(net.put(Pick(net.put(Join(parts[0], parts[1], tuple(parts[2:]))), quarter, back)), 2)
-        )
+        joined = net.put(static.Join(parts[0], parts[1], tuple(parts[2:])))
+        return net.put(static.DepthToSpace(net.put(static.Pick(joined, quarter, back)), 2))
 
-    x = Tensor(net.put(Quantise("z", np.ones(1, np.float32))), np.ones(1, np.float32))
+    x = Tensor(net.put(static.Quantise("z", np.ones(1, np.float32))), np.ones(1, np.float32))
     x = net.run(x, mean.hyper.layers)
-    base = by_steps(net.put(Shift(net.product(x, array(mean.first.w)), array(mean.first.b))))
+    base = by_steps(net.put(static.Shift(net.product(x, array(mean.first.w)), array(mean.first.b))))
     hiddens, lasts = [step.layers[0] for step in mean.steps], [step.layers[1] for step in mean.steps]
     width = hiddens[0].filters
     given, rounding = by_steps("y" if encoding else "r"), by_steps("rounding") if encoding else []
@@ -235,9 +123,9 @@ def _four_steps(model: Photo, encoding: bool) -> Network:
         array(layer.b) + array(reach.bias) @ array(layer.w)[:latent]
         for reach, layer in zip(mean.reach, hiddens, strict=True)
     ]
-    own = net.put(Shift(own, np.concatenate(biases)))
+    own = net.put(static.Shift(own, np.concatenate(biases)))
     known_step = array(mean.known.step)[0]
-    nothing = net.put(Quantise(base[0], np.zeros(1, np.float32)))
+    nothing = net.put(static.Quantise(base[0], np.zeros(1, np.float32)))
     symbols, y_hat, known = [], [], [nothing] * 4
     for step in range(4):
         mu = base[step]
@@ -245,21 +133,22 @@ def _four_steps(model: Photo, encoding: bool) -> Network:
             y = Tensor(unfolded(known), known_step)
             reached = net.depthwise(y, mean.reach[step - 1])
             hidden, last = hiddens[step - 1], lasts[step - 1]
-            theirs = net.put(Times(net.product(reached, array(hidden.w)[:latent]), level))
-            ours = net.put(Pick(own, width, (step - 1,)))
+            theirs = net.put(static.Times(net.product(reached, array(hidden.w)[:latent]), level))
+            ours = net.put(static.Pick(own, width, (step - 1,)))
             at = Part("steps", step, step + 1)
             one = np.ones(1, np.float32)
-            hidden = net.put(SpaceToDepth(net.put(Quantise(net.put(Sum(theirs, ours)), one, 0, at)), 2))
+            sums = net.put(static.Sum(theirs, ours))
+            hidden = net.put(static.SpaceToDepth(net.put(static.Quantise(sums, one, 0, at)), 2))
             parts = []
             for group, block in enumerate(blocks[step]):
-                place = Tensor(net.put(Pick(hidden, width, (block // 4,))), one, 0)
+                place = Tensor(net.put(static.Pick(hidden, width, (block // 4,))), one, 0)
                 parts.append(net.product(place, array(last.w)[:, group * quarter : (group + 1) * quarter]))
-            mu = net.put(Times(net.put(Join(parts[0], parts[1], tuple(parts[2:]))), at))
-            mu = net.put(Sum(net.put(Shift(mu, array(last.b))), base[step]))
-        symbols.append(net.put(DeadZone(given[step], mu, rounding[step])) if encoding else given[step])
-        y_hat.append(net.put(Sum(mu, symbols[-1])))
+            mu = net.put(static.Times(net.put(static.Join(parts[0], parts[1], tuple(parts[2:]))), at))
+            mu = net.put(static.Sum(net.put(static.Shift(mu, array(last.b))), base[step]))
+        symbols.append(net.put(static.DeadZone(given[step], mu, rounding[step])) if encoding else given[step])
+        y_hat.append(net.put(static.Sum(mu, symbols[-1])))
         if step < 3:
-            known[step] = net.put(Quantise(y_hat[-1], np.float32(1) / known_step, SIGNED, level))
+            known[step] = net.put(static.Quantise(y_hat[-1], np.float32(1) / known_step, SIGNED, level))
     outputs = (unfolded(symbols), unfolded(y_hat)) if encoding else (unfolded(y_hat),)
     inputs: dict[str, tuple[int, int | None]] = {
         "y" if encoding else "r": (latent, None),
@@ -286,16 +175,18 @@ def synthesis(model: Photo) -> Network:
     units = bypass_units(model)
     weight = SCALE * array(s.linear.layers[0].w).reshape(-1, 2, 8, 2, 8, 3).transpose(0, 1, 3, 2, 4, 5)
     weight = np.rint(weight.reshape(len(weight), -1) * units[:, None] / BYPASS) * np.float32(BYPASS)
-    linear = net.put(DepthToSpace(net.put(Linear(net.put(Rounded("y_hat", 1 / units)), weight.astype(np.float32))), 2))
+    product = net.put(static.Linear(net.put(static.Rounded("y_hat", 1 / units)), weight.astype(np.float32)))
+    linear = net.put(static.DepthToSpace(product, 2))
     step = array(s.enter.into.step)[0]
-    x = Tensor(net.put(Quantise("y_hat", 1 / step)), step)
+    x = Tensor(net.put(static.Quantise("y_hat", 1 / step)), step)
     x = net.dense(x, s.enter, s.sums[0], Part("biases", 0, width16))
     *blocks16, widen, _ = s.net16.layers
     x = net.dense(net.run(x, blocks16), widen, s.sums[1], Part("biases", width16, width16 + 4 * width8))
-    x = net.run(net.moved(x, DepthToSpace(x.name, 2)), s.net8.layers)
+    x = net.run(net.moved(x, static.DepthToSpace(x.name, 2)), s.net8.layers)
     last = s.leave.layers[0]
-    levels = net.put(Shift(net.product(x, SCALE * array(last.w)), SCALE * array(last.b) + np.float32(128 * EIGHTHS)))
-    net.put(DepthToSpace(net.put(Sum(levels, linear)), 8))
+    middle = SCALE * array(last.b) + np.float32(128 * EIGHTHS)
+    levels = net.put(static.Shift(net.product(x, SCALE * array(last.w)), middle))
+    net.put(static.DepthToSpace(net.put(static.Sum(levels, linear)), 8))
     return Network({"y_hat": (model.shape.latent, None)}, net.layers, {"biases": (width16 + 4 * width8, np.int32)})
 
 
@@ -321,7 +212,7 @@ def code_steps(model: Photo) -> np.ndarray:
 
 def adjoint(model: Photo) -> Network:
     net, weight = Stack(), array(model.synthesis.linear.layers[0].w)
-    net.put(Linear(net.put(SpaceToDepth("error", 16)), np.ascontiguousarray(weight.T)))
+    net.put(static.Linear(net.put(static.SpaceToDepth("error", 16)), np.ascontiguousarray(weight.T)))
     return Network({"error": (3, None)}, net.layers)
 
 

@@ -12,7 +12,8 @@ from aecodec.model.runtime import open_net
 pytest.importorskip("onnx")
 
 from aecodec.train.onnx_graphs import to_onnx
-from aecodec.train.static import Conv, Network, Quantise, run_numpy
+from aecodec.train.static import Conv, Network, Quantise
+from aecodec.train.static_numpy import run_numpy
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from aecodec.train import export, quantize, slim  # noqa: E402
 from aecodec.train.entropy_model import rounding_offsets  # noqa: E402
 from aecodec.train.layers import at_knots  # noqa: E402
 from aecodec.train.photo import Photo, Shape  # noqa: E402
-from aecodec.train.static import run_numpy  # noqa: E402
+from aecodec.train.static_numpy import run_numpy  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

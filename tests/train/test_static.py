@@ -6,7 +6,6 @@ import pytest
 pytest.importorskip("onnx")
 
 from aecodec.model.onnx_runtime import OnnxNet
-from aecodec.train import static
 from aecodec.train.onnx_graphs import to_onnx
 from aecodec.train.static import (
     SIGNED,
@@ -30,6 +29,7 @@ from aecodec.train.static import (
     Sum,
     Times,
 )  # fmt: skip
+from aecodec.train.static_numpy import run_numpy
 
 
 def run_onnx(network, inputs):
@@ -72,7 +72,7 @@ def test_every_layer_as_in_integers(zero, size):
     network = everything(random, zero)
     for low, high in ((0, 256), (255, 256), (0, 1)):
         inputs = {n: random.integers(low, high, (*size, c)).astype(np.uint8) for n, (c, _) in network.inputs.items()}
-        (expected,), (found,) = static.run_numpy(network, inputs), run_onnx(network, inputs)
+        (expected,), (found,) = run_numpy(network, inputs), run_onnx(network, inputs)
         assert found.dtype == expected.dtype == np.float32
         assert found.shape == (2 * size[0], 2 * size[1], 12)
         assert (found == expected).all()
@@ -85,14 +85,14 @@ def test_worst_case_of_two_neighbours():
         layer = Conv("y", weight, np.zeros(16, np.int32), np.full(16, sign / 2**14, np.float32))
         network = Network({"y": (64, 0)}, {"out": layer})
         y = np.full((3, 5, 64), 255, np.uint8)
-        assert static.run_numpy(network, {"y": y})[0][0, 0, 0] == round(64 * 255 * 63 / 2**14)
-        assert (run_onnx(network, {"y": y})[0] == static.run_numpy(network, {"y": y})[0]).all()
+        assert run_numpy(network, {"y": y})[0][0, 0, 0] == round(64 * 255 * 63 / 2**14)
+        assert (run_onnx(network, {"y": y})[0] == run_numpy(network, {"y": y})[0]).all()
 
 
 def test_halves_go_to_the_even_number():
     layer = Conv("y", np.ones((1, 1, 1, 1), np.int8), np.zeros(1, np.int32), np.full(1, 0.5, np.float32))
     network, y = Network({"y": (1, 0)}, {"out": layer}), np.arange(8, dtype=np.uint8).reshape(1, 8, 1)
-    assert static.run_numpy(network, {"y": y})[0].ravel().tolist() == [0, 0, 1, 2, 2, 2, 3, 4]
+    assert run_numpy(network, {"y": y})[0].ravel().tolist() == [0, 0, 1, 2, 2, 2, 3, 4]
     assert run_onnx(network, {"y": y})[0].ravel().tolist() == [0, 0, 1, 2, 2, 2, 3, 4]
 
 
@@ -147,7 +147,7 @@ def test_layers_of_float32_as_in_numpy():
             "by": np.float32([1.7, 0.31]),
             "biases": random.integers(-20_000, 20_000, 90).astype(np.int32),
         }
-        for found, expected in zip(run_onnx(network, inputs), static.run_numpy(network, inputs), strict=True):
+        for found, expected in zip(run_onnx(network, inputs), run_numpy(network, inputs), strict=True):
             assert found.dtype == expected.dtype
             assert np.unique(found).size > 20
             np.testing.assert_array_equal(found, expected)
@@ -157,7 +157,7 @@ def test_spread_is_a_depthwise_convolution():
     random = np.random.default_rng(4)
     spread = Spread("x", random.normal(size=(3, 3, 1, 6)).astype(np.float32), random.normal(size=6).astype(np.float32))
     network, x = Network({"x": (6, None)}, {"out": spread}), random.normal(size=(5, 4, 6)).astype(np.float32)
-    (found,), (expected,) = run_onnx(network, {"x": x}), static.run_numpy(network, {"x": x})
+    (found,), (expected,) = run_onnx(network, {"x": x}), run_numpy(network, {"x": x})
     np.testing.assert_allclose(found, expected, atol=1e-5)
     inner = (x[1:4, 1:4] * spread.weight[:, :, 0]).sum((0, 1)) + spread.bias
     np.testing.assert_allclose(found[2, 2], inner, atol=1e-5)

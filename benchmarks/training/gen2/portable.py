@@ -17,7 +17,7 @@ def make(folder: Path) -> None:
     from shapes import LATENT, SHAPES
 
     from aecodec.train.onnx_graphs import to_onnx
-    from aecodec.train.static import run_numpy
+    from aecodec.train.static_numpy import run_numpy
 
     random, cases = np.random.default_rng(9), {}
     for name in NETWORKS:

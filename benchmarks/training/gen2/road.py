@@ -26,7 +26,8 @@ from aecodec.families import by_name
 from aecodec.model.lapped import overlap, segment_matrix
 from aecodec.model.model import Model
 from aecodec.train.onnx_graphs import to_onnx
-from aecodec.train.static import Network, run_numpy
+from aecodec.train.static import Network
+from aecodec.train.static_numpy import run_numpy
 
 TILE = 256 * 256  # pixels
 QUALITY = 75

@@ -27,7 +27,8 @@ from shapes import LATENT, SHAPES, macs
 
 from aecodec.bench.machine import describe_machine, library_versions
 from aecodec.train.onnx_graphs import to_onnx
-from aecodec.train.static import SIGNED, Add, Conv, Network, run_numpy
+from aecodec.train.static import SIGNED, Add, Conv, Network
+from aecodec.train.static_numpy import run_numpy
 
 HERE = Path(__file__).parent
 SIDES = (24, 32, 40, 56, 80)  # latents along the edge of a window

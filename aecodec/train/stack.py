@@ -1,0 +1,99 @@
+"""From Keras layers in few bits to static ones: a network that grows layer by layer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from keras import ops
+
+from aecodec.train import layers as keras_layers
+from aecodec.train import static
+from aecodec.train.layers import Block, Depthwise, Pointwise, Rounding
+from aecodec.train.static import DEPTHWISE_MAX, SIGNED, WEIGHT_MAX, Part
+
+
+def array(variable) -> np.ndarray:
+    """A Keras variable as float32."""
+    return np.asarray(ops.convert_to_numpy(variable), np.float32)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A uint8 tensor under way: its name, and how large one step of it is, for all channels or each of them."""
+
+    name: str
+    step: np.ndarray
+    zero: int = SIGNED
+
+
+class Stack:
+    """A network that grows layer by layer."""
+
+    def __init__(self):
+        self.layers: dict[str, static.Layer] = {}
+
+    def put(self, layer: static.Layer) -> str:
+        """Add a layer -> its name."""
+        name = f"{type(layer).__name__.lower()}{len(self.layers)}"
+        self.layers[name] = layer
+        return name
+
+    def dense(self, x: Tensor, layer: Pointwise, out: Rounding | None, bias: np.ndarray | Part | None = None) -> Tensor:
+        """A pointwise layer; bias: another one than its own, in units of its sums if it is a part of a vector."""
+        assert out is not None
+        step = array(out.step)[0]
+        weight, unit = integers(array(layer.w) * x.step[:, None] if x.step.size > 1 else array(layer.w) * x.step)
+        if not isinstance(bias, Part):
+            bias = np.rint((array(layer.b) if bias is None else bias) / unit).astype(np.int32)
+        zero = SIGNED if out.signed else 0
+        scale = (unit / step).astype(np.float32)
+        return Tensor(self.put(static.Conv(x.name, weight[None, None], bias, scale, zero=zero)), step, zero)
+
+    def product(self, x: Tensor, weight: np.ndarray) -> str:
+        """A last layer without its bias; weight: float32 (c_in, c_out)."""
+        weight, unit = integers(weight * (x.step[:, None] if x.step.size > 1 else x.step))
+        return self.put(static.Product(x.name, weight, None, unit.astype(np.float32)))
+
+    def depthwise(self, x: Tensor, layer: Depthwise) -> Tensor:
+        """A depthwise layer; a late bias is left to what follows."""
+        kernel = array(layer.kernel).transpose(0, 1, 3, 2) * x.step
+        weight, unit = integers(kernel, DEPTHWISE_MAX)
+        step = array(layer.out.step)[0]
+        bias = np.rint((0 if layer.late_bias else 1) * array(layer.bias) / unit).astype(np.int32)
+        scale = (unit / step).astype(np.float32)
+        return Tensor(self.put(static.Conv(x.name, weight, bias, scale, True, SIGNED)), step)
+
+    def sum(self, a: Tensor, b: Tensor, out: Rounding) -> Tensor:
+        step = array(out.step)[0]
+        first, second = (float((t.step / step)[0]) for t in (a, b))
+        return Tensor(self.put(static.Add(a.name, b.name, first, second, SIGNED)), step)
+
+    def block(self, x: Tensor, block: Block) -> Tensor:
+        branch = self.depthwise(self.dense(x, block.enter, block.enter.out), block.depthwise)
+        x = self.sum(self.dense(branch, block.leave, block.leave.out), x, block.sums[0])
+        branch = self.dense(x, block.expand, block.expand.out)
+        return self.sum(self.dense(branch, block.reduce, block.reduce.out), x, block.sums[1])
+
+    def run(self, x: Tensor, layers: list) -> Tensor:
+        """Layers of a Keras chain, one after another."""
+        for layer in layers:
+            match layer:
+                case Pointwise():
+                    x = self.dense(x, layer, layer.out)
+                case Depthwise():
+                    x = self.depthwise(x, layer)
+                case Block():
+                    x = self.block(x, layer)
+                case keras_layers.SpaceToDepth():
+                    x = self.moved(x, static.SpaceToDepth(x.name, layer.n))
+                case keras_layers.DepthToSpace():
+                    x = self.moved(x, static.DepthToSpace(x.name, layer.n))
+        return x
+
+    def moved(self, x: Tensor, layer: static.DepthToSpace | static.SpaceToDepth) -> Tensor:
+        return Tensor(self.put(layer), x.step, x.zero)
+
+
+def integers(weight: np.ndarray, limit: int = WEIGHT_MAX) -> tuple[np.ndarray, np.ndarray]:
+    """float32 (..., c_out) -> int8 in -limit..limit, and the unit of each output channel (c_out,)."""
+    unit = np.maximum(np.abs(weight).reshape(-1, weight.shape[-1]).max(0), 1e-9) / np.float32(limit)
+    return np.rint(weight / unit).astype(np.int8), unit
