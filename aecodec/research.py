@@ -166,7 +166,7 @@ def examine(
         decoder = Decoder(file.header, net, workers)
         tiles = decoder.coded_tiles(_bitstreams(file), decoder.window)
         symbols = workers.map(lambda coded: next(iter(decoder.coder.parse([coded]))), tiles)
-        y_hat = workers.map(lambda found: net.reconstruct(found.r, found.z), symbols)
+        y_hat = workers.map(lambda i: decoder.coder.y_hat_of(tiles[i].tile, symbols[i]), range(len(tiles)))
     point = decoder.coder.point
     window = decoder.window
     h, w, hyper = window.height, window.width, window.hyper
@@ -196,8 +196,8 @@ def examine(
         contents.z[hyper_inside], contents.z_bits[hyper_inside] = z, z_bits
         contents.r[tile.inside], contents.r_bits[tile.inside] = r, r_bits
         contents.scale_indexes[tile.inside] = index
-        contents.means[tile.inside] = scaled[tile.crop] - r
-        contents.y_hat[tile.inside] = scaled[tile.crop] * point.inverse_gain
+        contents.means[tile.inside] = scaled - r
+        contents.y_hat[tile.inside] = scaled * point.inverse_gain
     for number in file.exact:
         tile = decoder.tiles[number]
         contents.exact_bits[tile.inside] = 8 * len(file.tiles[number]) / (tile.height * tile.width)

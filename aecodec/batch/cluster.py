@@ -223,9 +223,9 @@ def _difference(there: _Installed, here: _Installed) -> str:
         return f"has aecodec {there.version}, expected {here.version}: install the same version there"
     for name, number in here.models.items():
         if there.models.get(name) != number:
-            found = f"id 0x{there.models[name]:04x}" if name in there.models else "no such model"
+            what = f"id 0x{there.models[name]:04x}" if name in there.models else "no such model"
             return (
-                f"has other weights: {name} is {found}, expected id 0x{number:04x}: copy the folder of AECODEC_WEIGHTS"
+                f"has other weights: {name} is {what}, expected id 0x{number:04x}: copy the folder of AECODEC_WEIGHTS"
             )
     return ""
 

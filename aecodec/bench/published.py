@@ -59,10 +59,10 @@ def read_curve(path: Path) -> Published:
 
 def _lists(results: Mapping[str, Any]) -> dict[str, list]:
     known = ("bpp", *(key for keys in _KEYS.values() for key in keys))
-    found = {key: values for key, values in results.items() if key in known}
-    if not all(isinstance(values, list) and all(_finite(value) for value in values) for values in found.values()):
+    curves = {key: values for key, values in results.items() if key in known}
+    if not all(isinstance(values, list) and all(_finite(value) for value in values) for values in curves.values()):
         raise ValueError("not numbers")
-    return found
+    return curves
 
 
 def _finite(value: Any) -> bool:

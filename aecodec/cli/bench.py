@@ -1,6 +1,5 @@
 """`aecodec bench`: aez beside the other codecs on the user's own images."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from aecodec.cli.messages import STANDARD, fail, say
-from aecodec.cli.outputs import check_target, write_output, write_standard
+from aecodec.cli.bench_outputs import BenchOutputs
+from aecodec.cli.messages import fail, say
+from aecodec.cli.outputs import write_standard
 
 _QUICK_IMAGES, _QUICK_POINTS, _QUICK_SIDE = 3, 5, 512
 _CODECS = "aez,jpeg,jpeg-opt,webp,avif"
@@ -108,14 +108,11 @@ def bench(
     and is measured on what comes back from the bytes of that file. What was measured is kept in the user's folder for
     caches, so a run that was stopped goes on where it was.
     """
-    import json
-
     from aecodec.bench.codecs import choose, codecs_of, known_codecs, lossless_codecs
     from aecodec.bench.images import find_images
     from aecodec.bench.metrics import choose_metrics
-    from aecodec.bench.published import curve_files
     from aecodec.bench.run import run_bench, steps_of_run, went_well
-    from aecodec.bench.table import format_codecs, format_csv, format_lossless, format_report
+    from aecodec.bench.table import format_codecs, format_lossless, format_report
 
     if codecs == "list":
         write_standard(format_codecs(known_codecs().values()).encode())
@@ -142,18 +139,8 @@ def bench(
         paths = [paths[i * len(paths) // count] for i in range(count)]
         target = target._replace(max_points=points or _QUICK_POINTS)
         max_side, repeats = _QUICK_SIDE, min(repeats, 1)
-    outputs = [name for name in (json_file, csv_file, html_file) if name is not None]
-    if outputs.count(STANDARD) > 1 or html_file == STANDARD:
-        raise typer.BadParameter("standard output takes one of --json and --csv", param_hint="-")
-    files = [os.path.realpath(name) for name in outputs if name != STANDARD]
-    if len(set(files)) < len(files):
-        raise typer.BadParameter("--json, --csv and --html: expected a file for each")
-    for name in outputs:
-        check_target(name, force)  # before the minutes of measuring, not after
-    if plots is not None:
-        _check_plots(plots, force)
-    if compressai is not None:
-        _check_folder(compressai, force)
+    outputs = BenchOutputs(json_file, csv_file, html_file, compressai, plots, force)
+    outputs.check()  # before the minutes of measuring, not after
 
     cache = _open_cache(fresh)
     lines: list[str] = []  # said after the progress bar, which would be drawn over them
@@ -184,22 +171,9 @@ def bench(
             say(f"{name}: not measured: {reason}")
         fail("no codec was measured")
 
-    if html_file is not None:
-        write_output(html_file, _page(run, cache, target, max_side), force)
-    if plots is not None:
-        _write_plots(plots, report, force)
-    if compressai is not None:
-        for name, data in curve_files(report).items():
-            write_output(str(compressai / name), data, force)
-    texts = {}
-    if json_file is not None:
-        texts[json_file] = json.dumps(report, indent=1, allow_nan=False) + "\n"
-    if csv_file is not None:
-        texts[csv_file] = format_csv(report)
-    for name in sorted(texts, key=lambda name: name == STANDARD):  # last, as a reader that goes away ends the command
-        write_output(name, texts[name].encode(), force)
+    outputs.write(report, lambda: _page(run, cache, target, max_side))
     table = format_lossless(report) if lossless else format_report(report, images=not summary)
-    if STANDARD in outputs:
+    if outputs.standard:
         say(table.rstrip("\n"))
     else:
         write_standard(table.encode())
@@ -284,33 +258,6 @@ def _page(run: Any, cache: Any, target: Any, max_side: int | None) -> bytes:
     with _kept(), _progress(len(run.results), "images of the page") as tick:
         shown, left_out = build_comparisons(run.results, run.codecs, cache, target=target, max_side=max_side, tick=tick)
     return build_page(run.report, shown, left_out)
-
-
-def _check_plots(folder: Path, force: bool) -> None:
-    """Raise OSError for a folder that plots could not be written to; leave with a line without matplotlib."""
-    from aecodec.bench.plots import missing
-
-    if reason := missing():
-        fail(reason)
-    _check_folder(folder, force)
-
-
-def _check_folder(folder: Path, force: bool) -> None:
-    """Make a folder of results. Raises OSError if nothing can be written there."""
-    import errno
-
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder))
-    if folder.is_dir() and not force and any(folder.iterdir()):
-        raise FileExistsError(errno.EEXIST, "has files, use --force to write among them", str(folder))
-    folder.mkdir(parents=True, exist_ok=True)
-
-
-def _write_plots(folder: Path, report: dict, force: bool) -> None:
-    from aecodec.bench.plots import draw_report
-
-    for name, data in draw_report(report).items():
-        write_output(str(folder / name), data, force)
 
 
 @contextmanager

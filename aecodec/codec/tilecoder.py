@@ -135,9 +135,12 @@ class TileCoder:
     def decode_tiles(self, batch: Sequence[CodedTile]) -> Iterator[np.ndarray]:
         """y_hat (tile.height, tile.width, M) of each tile, at unit gain. Raises CorruptError with the tile's number."""
         for coded, symbols in zip(batch, self.parse(batch), strict=True):
-            latents, hyper = self._seen(coded.tile)
-            y_hat = self.point.reconstruct(symbols.r[latents], symbols.z[hyper])
-            yield y_hat[coded.tile.crop] * self.point.inverse_gain
+            yield self.y_hat_of(coded.tile, symbols) * self.point.inverse_gain
+
+    def y_hat_of(self, tile: Tile, symbols: Symbols) -> np.ndarray:
+        """y_hat (tile.height, tile.width, M), at the quality's gain."""
+        latents, hyper = self._seen(tile)
+        return self.point.reconstruct(symbols.r[latents], symbols.z[hyper])[tile.crop]
 
     def decode(
         self, tiles: Sequence[CodedTile], window: Tile, channels: slice | np.ndarray = slice(None)

@@ -121,8 +121,8 @@ def _without_block(magic: Path) -> bytes:
     except FileNotFoundError:
         return b""
     begin, end = (mark.encode() for mark in _MARKS)
-    before, found, after = text.partition(begin)
-    return before + after.partition(end)[2] if found else before + b"\n" * (bool(before) and before[-1:] != b"\n")
+    before, mark, after = text.partition(begin)
+    return before + after.partition(end)[2] if mark else before + b"\n" * (bool(before) and before[-1:] != b"\n")
 
 
 def _index(places: Places) -> list[str]:

@@ -99,15 +99,15 @@ class Remote:
             with _system(top) as (fs, inside):
                 root = inside.rstrip("/")
                 maxdepth = None if recursive else 1
-                found = fs.find(root, withdirs=not recursive, maxdepth=maxdepth, detail=True)
-                if not found and not fs.exists(inside):
+                files = fs.find(root, withdirs=not recursive, maxdepth=maxdepth, detail=True)
+                if not files and not fs.exists(inside):
                     raise FileNotFoundError(_NO_SUCH)
         except OSError as error:
             errors.append(error)
             return
         folders: dict[str, dict[str, int | None]] = {"": {}}
         deeper = False
-        for path, about in sorted(found.items()):
+        for path, about in sorted(files.items()):
             below = path[len(root) :].strip("/")
             folder, name = posixpath.split(below)
             if about["type"] == "directory" or path.endswith("/"):
@@ -121,9 +121,9 @@ class Remote:
         """Names that match, in order: files, and folders with a / at their end."""
         tail = _split(pattern)[1]
         with _system(pattern) as (fs, inside):
-            found = fs.glob(inside, detail=True)
-            names = {path: fs.unstrip_protocol(path) for path in found}
-        return sorted(names[p] + "/" * (about["type"] == "directory") + tail for p, about in found.items())
+            files = fs.glob(inside, detail=True)
+            names = {path: fs.unstrip_protocol(path) for path in files}
+        return sorted(names[p] + "/" * (about["type"] == "directory") + tail for p, about in files.items())
 
     def below(self, name: str, top: str) -> str:
         """The path of a file below a folder."""

@@ -92,9 +92,9 @@ def distortion_of(name: str) -> Callable[[Any, Any], Any]:
     if not colon:
         raise ValueError(f"distortion {name}: expected {', '.join(DISTORTIONS)} or module:function")
     try:
-        found = getattr(importlib.import_module(module), function)
+        distortion = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"distortion {name}: {error}") from None
-    if not callable(found):
+    if not callable(distortion):
         raise ValueError(f"distortion {name}: not a function")
-    return found
+    return distortion

@@ -131,8 +131,8 @@ class Gallery:
 
     def reference(self, name: str) -> Thumbnail | None:
         """The image that a file was made from, upright; None where there is none."""
-        found = self.original(_aez(name))
-        return None if found is None else upright(self.read(found), self.limits)
+        original = self.original(_aez(name))
+        return None if original is None else upright(self.read(original), self.limits)
 
 
 def describe(head: bytes, limits: Limits) -> dict[str, object]:
