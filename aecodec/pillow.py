@@ -82,7 +82,7 @@ class AezImageFile(ImageFile.ImageFile):
             if Image.MAX_IMAGE_PIXELS is not None and header.width * header.height > 2 * Image.MAX_IMAGE_PIXELS:
                 return  # Image.open refuses the size; nothing more is read
             limits = _limits(header.width * header.height)
-            head += self.fp.read(_longest_index(min(header.tile_count, limits.max_tiles)))
+            head += self.fp.read(container.longest_index(min(header.tile_count, limits.max_tiles)))
             index = container.read_index(head, limits)
             quality = api.read_info(head, limits=limits).quality
             metadata = unpack_metadata(self._metadata_chunks(index), limits)
@@ -129,7 +129,9 @@ class AezImageFile(ImageFile.ImageFile):
             raise RuntimeError("verify must be called directly after open")
         self.fp.seek(0)
         with _pillow_errors():
-            container.read(self.fp.read(), _limits(self.width * self.height))
+            data = self.fp.read()
+            header = container.read_header(data)
+            container.read(data, _limits(header.width * header.height))  # as it is, whatever `draft` has chosen
         super().verify()
 
 
@@ -158,11 +160,6 @@ def _accept(prefix: bytes) -> bool:
 def _limits(pixels: int) -> Limits:
     """Pillow has checked the number of pixels, by its own limit; with more of them there may be more tiles."""
     return Limits(max_pixels=pixels, max_tiles=max(DEFAULT_LIMITS.max_tiles, 3 * pixels // geometry.TILE_PIXELS**2))
-
-
-def _longest_index(tiles: int) -> int:
-    """Bytes: count of chunks; tag, length and checksum of each; length and checksum of each tile; checksum."""
-    return 1 + 255 * (4 + 5 + 4) + tiles * (5 + 4) + 4
 
 
 def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:

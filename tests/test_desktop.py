@@ -72,8 +72,7 @@ def test_the_command_installs_for_a_user_and_leaves_nothing_behind(home):
 def test_what_others_have_installed_stays(places):
     for name in ("mime/packages/other.xml", "thumbnailers/other.thumbnailer", "applications/other.desktop"):
         (places.share / name).parent.mkdir(parents=True, exist_ok=True)
-    other = '<mime-info xmlns="http://www.freedesktop.org/standards/shared-mime-info"/>'
-    (places.share / "mime/packages/other.xml").write_text(other)
+        (places.share / name).write_text('<mime-info xmlns="http://www.freedesktop.org/standards/shared-mime-info"/>')
     before = contents(places.share)
     install(places)
     uninstall(places)
@@ -86,6 +85,40 @@ def test_a_failure_leaves_nothing(places):
     with pytest.raises(OSError, match="directory"):
         install(places)
     assert not contents(places.share)
+
+
+def test_where_nothing_is_installed_nothing_is_removed(places):
+    for name in ("mime/globs", "applications/mimeinfo.cache"):
+        (places.share / name).parent.mkdir(parents=True, exist_ok=True)
+        (places.share / name).write_text("of the user")
+    before = contents(places.share)
+    assert uninstall(places) == []
+    assert contents(places.share) == before
+
+
+def test_a_failure_keeps_what_was_installed_before(places):
+    install(places)
+    before = contents(places.share)
+    places.magic.unlink()
+    places.magic.mkdir()
+    for change in (install, uninstall):
+        with pytest.raises(OSError, match="directory"):
+            change(places)
+        assert contents(places.share) == before
+
+
+def test_no_module_is_taken_from_the_folder_of_a_file(places, home, tmp_path):
+    """File managers start programs in the folder of the file that is opened."""
+    install(places)
+    shutil.copy(AEZ, tmp_path / "a.aez")
+    (tmp_path / "aecodec").mkdir()
+    for name in ("aecodec/__init__.py", "aecodec/__main__.py", "typer.py"):
+        (tmp_path / name).write_text("raise SystemExit('taken')")
+    codes = {"%i": "a.aez", "%o": "a.png", "%s": "64"}
+    call = exec_line(places.share / "thumbnailers/aecodec.thumbnailer", "Thumbnailer Entry", codes)
+    done = subprocess.run(call, env=home, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "a.png").is_file()
 
 
 def test_the_command_says_what_it_may_not_write(home):

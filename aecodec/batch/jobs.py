@@ -75,13 +75,13 @@ Job = Callable[[Task, Progress], Made | Failed]
 def saving(before: int, after: int) -> str:
     """Return how much smaller a file has become, in percent of what it was.
 
-    >>> saving(6_075_543, 1_210_960), saving(100, 250), saving(0, 9)
-    ('80 % saved', '150 % more', '')
+    >>> saving(6_075_543, 1_210_960), saving(100, 250), saving(0, 9), saving(1000, 1)
+    ('80 % saved', '150 % more', '', '99 % saved')
     """
     if not before:
         return ""
     percent = 100 * (before - after) / before
-    return f"{percent:.0f} % saved" if percent >= 0 else f"{-percent:.0f} % more"
+    return f"{min(percent, 99):.0f} % saved" if percent >= 0 else f"{-percent:.0f} % more"
 
 
 def change_line(width: int, height: int, before: int, after: int, bpp: bool = False) -> str:

@@ -10,8 +10,8 @@ from aecodec.cli.options import LimitOption, allowed
 
 def serve(
     folder: Annotated[
-        Path, typer.Argument(help="Folder of .aez files, or one of them to begin with.", show_default=False)
-    ] = Path("."),
+        str, typer.Argument(help="Folder of .aez files, or one of them to begin with.", show_default=False)
+    ] = ".",
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 for a free one. Default: 0.", show_default=False)
     ] = 0,
@@ -24,7 +24,8 @@ def serve(
 
     Thumbnails first; a picture can be zoomed and compared with the image that it was made from, if one of the same name
     lies beside it, and with a JPEG of equally many bytes. An .aez file that is dropped onto the page is shown, and any
-    other image is compressed. Nothing outside of the folder is shown, nothing is written, no other machine is answered.
+    other image is compressed. Nothing outside of the folder is shown, nothing is written, no other machine is answered,
+    and no other user of this one, as the address has a key.
 
     \b
     Examples:
@@ -36,16 +37,28 @@ def serve(
 
     from aecodec.cli.messages import fail, say
     from aecodec.errors import printable
+    from aecodec.files import EXTENSION
+    from aecodec.storage import is_address
     from aecodec.web.gallery import Gallery
     from aecodec.web.server import Server
 
     limits, max_file = allowed(limit)
-    name = "" if folder.is_dir() else folder.name
-    if not folder.exists():
-        fail(f"{printable(str(folder))}: no such file or folder")
-    with Server(Gallery(folder.parent if name else folder, limits, max_file), port) as server:
+    if is_address(folder):
+        fail(f"{printable(folder)}: expected a folder of this machine")
+    shown = Path(folder)
+    if not shown.exists():
+        fail(f"{printable(folder)}: no such file or folder")
+    name = "" if shown.is_dir() else shown.name
+    if name and not (shown.is_file() and name.lower().endswith(EXTENSION)):
+        fail(f"{printable(folder)}: expected a folder or an .aez file")
+    gallery = Gallery(shown.parent if name else shown, limits, max_file)
+    try:
+        server = Server(gallery, port)
+    except OSError as error:
+        fail(f"port {port}: {(error.strerror or str(error)).lower()}")
+    with server:
         address = server.address + (f"#/{quote(name)}" if name else "")
-        say(f"{address} shows {printable(str(folder))}; Ctrl-C ends")
+        say(f"{address} shows {printable(folder)}; Ctrl-C ends")
         if open_page:
             import webbrowser
 

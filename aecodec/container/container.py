@@ -125,6 +125,11 @@ def read(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Container:
     return Container(index.header, tiles, read_chunks(view, index), index.exact)
 
 
+def longest_index(tiles: int) -> int:
+    """Bytes: count of chunks; tag, length and checksum of each; length and checksum of each tile; checksum."""
+    return 1 + 255 * (4 + 5 + 4) + tiles * (5 + 4) + 4
+
+
 def read_index(data: BytesLike, limits: Limits = DEFAULT_LIMITS) -> Index:
     """Read header and index; the bytes after them may be missing or damaged.
 

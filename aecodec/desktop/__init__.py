@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 from aecodec.atomic import write_file
 
+# What entries call, by its absolute path; -P, or Python would take modules from the folder of the file that is opened.
+PROGRAM = (sys.executable, "-P", "-m", "aecodec")
 _MARKS = "# aecodec: begin\n", "# aecodec: end\n"
 # Folders below SHARE, the file in each, what makes an index of it, and the index, which nothing else needs.
 _ENTRIES = {
@@ -57,44 +59,46 @@ class Places(NamedTuple):
         return cls(Path(share) if os.path.isabs(share) else Path.home() / ".local/share", magic)
 
 
-def install(places: Places, program: Sequence[str] = (sys.executable, "-m", "aecodec")) -> tuple[list[Path], list[str]]:
+def install(places: Places, program: Sequence[str] = PROGRAM) -> tuple[list[Path], list[str]]:
     """Write the files; what was installed before is replaced.
 
-    program: the command with its absolute path. Returns the files, and the names of programs that are missing and that
-    file managers need to find them. Raises OSError; nothing is left then.
+    Returns the files, and the names of programs that are missing and that file managers need to find them. Raises
+    OSError; a first installation leaves nothing then, and one that was there before stays.
     """
-    command = " ".join(_quoted(part) for part in program)
+    command, tried = " ".join(_quoted(part) for part in program), program[0].replace("\\", "\\\\")
+    rest = _without_block(places.magic)
+    there = any(path.exists() for path, _ in _entries(places))
     try:
         for path, name in _entries(places):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, _template(name).replace("@COMMAND@", command).replace("@TRY@", program[0]).encode())
-        rest = _without_block(places.magic)
+            write_file(path, _template(name).replace("@COMMAND@", command).replace("@TRY@", tried).encode())
         places.magic.parent.mkdir(parents=True, exist_ok=True)
         write_file(places.magic, rest + _template("magic").join(_MARKS).encode())
     except BaseException:
-        with suppress(OSError):
-            uninstall(places)
+        if not there:
+            with suppress(OSError):
+                uninstall(places)
         raise
     return [path for path, _ in _entries(places)] + [places.magic], _index(places)
 
 
 def uninstall(places: Places) -> list[Path]:
     """Remove the files, what was made of them, and folders that are empty then. Returns those that were there."""
-    removed = []
+    removed, rest = [], _without_block(places.magic)
     for path, _ in _entries(places):
         if path.exists():
             path.unlink()
             removed.append(path)
     if places.magic.is_file() and _MARKS[0].encode() in places.magic.read_bytes():
         removed.append(places.magic)
-        if rest := _without_block(places.magic):
+        if rest:
             write_file(places.magic, rest)
         else:
             places.magic.unlink()
     if removed:
         _index(places)
-    for folder in _ENTRIES:
-        _remove_index(places.share, folder)
+        for folder in _ENTRIES:
+            _remove_index(places.share, folder)
     return removed
 
 

@@ -3,7 +3,6 @@
 import io
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,15 +11,13 @@ import numpy as np
 from aecodec import api, container
 from aecodec.container import HEADER_SIZE
 from aecodec.container.metadata import Metadata
-from aecodec.errors import DecodeError, LimitError, explain
+from aecodec.errors import DecodeError, LimitError
 from aecodec.files import EXTENSION
 from aecodec.imagefile import EXTENSIONS, orientation_of, pack_image, read_image, turned_pixels
 from aecodec.limits import Limits
 from aecodec.thumbnail import Thumbnail, thumbnail
 
 THUMBNAIL = 320  # pixels, for 160 on a screen of twice the density
-_LONGEST_ENTRIES = 1 + 255 * 13 + 4  # bytes of an index beside the tiles'
-_TILE_ENTRY = 9
 _ICC_MAX = 65519  # bytes that a segment of JPEG holds
 
 
@@ -48,13 +45,13 @@ class Gallery:
     def path(self, name: str) -> Path:
         """Where a name leads, if that is inside of the folder and not hidden."""
         parts = [part for part in name.split("/") if part]
-        if any(part.startswith(".") or "\\" in part or "\0" in part for part in parts):
+        if any(part.startswith(".") or ("\\" in part and os.name == "nt") or "\0" in part for part in parts):
             raise NotFound(name)
         try:
             path = self.root.joinpath(*parts).resolve(strict=True)
         except (OSError, ValueError, RuntimeError):  # a loop of links is a RuntimeError
             raise NotFound(name) from None
-        if not path.is_relative_to(self.root):
+        if not path.is_relative_to(self.root) or any(p.startswith(".") for p in path.relative_to(self.root).parts):
             raise NotFound(name)
         return path
 
@@ -98,10 +95,12 @@ class Gallery:
     def about(self, name: str) -> dict[str, object]:
         """What header and index of a file say, or what is wrong with them."""
         try:
-            head = self.read(name, HEADER_SIZE + _LONGEST_ENTRIES + _TILE_ENTRY * self.limits.max_tiles)
+            head = self.read(name, HEADER_SIZE + container.longest_index(self.limits.max_tiles))
             return describe(head, self.limits)
-        except (DecodeError, OSError) as error:
-            return {"error": explain(error) or str(error)}
+        except DecodeError as error:
+            return {"error": str(error)}
+        except OSError as error:
+            return {"error": (error.strerror or type(error).__name__).lower()}
 
     def original(self, name: str) -> str | None:
         """The name of the image that a file was made from, if one with the same stem lies beside it."""
@@ -178,7 +177,7 @@ def jpeg_of(image: Thumbnail, max_bytes: int) -> Picture:
         alpha = pixels[..., -1:].astype(np.uint16)
         pixels = ((pixels[..., :-1] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
         pixels = pixels[..., 0] if channels == 2 else pixels
-    codec, low, high = CODECS["jpeg-opt"], 1, 100
+    codec, low, high = CODECS["jpeg-opt"], 1, 101
     best = codec.encode(pixels, low)
     while low + 1 < high:  # the size rises with the quality
         middle = (low + high) // 2
@@ -193,9 +192,3 @@ def _aez(name: str) -> str:
     if not name.lower().endswith(EXTENSION):
         raise NotFound(name)
     return name
-
-
-def page_files() -> Iterator[Path]:
-    """The files of the page, and the decoder in JavaScript, for pages of one's own."""
-    here = Path(__file__).parent
-    yield from (path for path in [here / "aez.js", *sorted((here / "page").iterdir())] if path.is_file())

@@ -1,6 +1,6 @@
 """The gallery over HTTP, for the browser of the same machine alone.
 
-    GET  /                              the page, and /gallery.js, /gallery.css; /aez.js for other pages
+    GET  /?key=KEY                      the page; /gallery.js, /gallery.css; /aez.js, a decoder for its scripts
     GET  /list?name=FOLDER              folders and pictures, as JSON
     GET  /thumbnail?name=FILE           a small picture, /picture the whole, /original what it was made from,
                                         /jpeg a JPEG of equal bytes
@@ -8,19 +8,24 @@
     POST /compress?quality=Q            an image -> an .aez file
     POST /jpeg?bytes=N                  an image or an .aez file -> a JPEG of so many bytes
 
-http.server of the standard library is enough: one user, a dozen paths, no state. A request must name this machine as
-its host, so that no other page can reach it by a name of its own that leads here (DNS rebinding), and must not come
-from another page.
+http.server of the standard library is enough: one user, a dozen paths, no state. Other users of the machine do not
+know the key of the address, which the page keeps as a cookie. A request must name this machine as its host, so that no
+other page can reach it by a name of its own that leads here (DNS rebinding), and must not come from another page.
 """
 
+import hmac
 import json
 import mimetypes
+import os
+import secrets
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from aecodec import api, container
@@ -32,12 +37,13 @@ from aecodec.web.gallery import (
     describe,
     jpeg_of,
     lossless,
-    page_files,
     show,
     upright,
 )
 
 _HOSTS = ("127.0.0.1", "localhost")
+_HERE = Path(__file__).parent
+_PAGE = {f"/{path.name}": path for path in [_HERE / "aez.js", *(_HERE / "page").iterdir()] if path.is_file()}
 _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
@@ -53,14 +59,17 @@ class Server(ThreadingHTTPServer):
     """Serves a gallery on 127.0.0.1; port 0 is a free one."""
 
     daemon_threads = True
+    allow_reuse_address = os.name != "nt"  # there it would let another program take the port
 
     def __init__(self, gallery: Gallery, port: int = 0):
-        super().__init__(("127.0.0.1", port), partial(Handler, gallery=gallery, turns=threading.Semaphore(_AT_ONCE)))
+        self.key = secrets.token_urlsafe(16)
+        handler = partial(Handler, gallery=gallery, key=self.key, turns=threading.Semaphore(_AT_ONCE))
+        super().__init__(("127.0.0.1", port), handler)
 
     @property
     def address(self) -> str:
         """Where the page is."""
-        return f"http://127.0.0.1:{self.server_address[1]}/"
+        return f"http://127.0.0.1:{self.server_address[1]}/?key={self.key}"
 
 
 class Refused(Exception):
@@ -78,9 +87,8 @@ class Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "aecodec", ""
     timeout = _PATIENCE
 
-    def __init__(self, *arguments, gallery: Gallery, turns: threading.Semaphore):
-        self.gallery, self.turns = gallery, turns
-        self.page = {f"/{path.name}": path for path in page_files()}
+    def __init__(self, *arguments, gallery: Gallery, key: str, turns: threading.Semaphore):
+        self.gallery, self.key, self.turns = gallery, key, turns
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
@@ -162,9 +170,10 @@ class Handler(BaseHTTPRequestHandler):
             path = urlsplit(self.path).path
             if path in paths:
                 paths[path]()
-            elif self.command == "GET" and (file := self.page.get("/index.html" if path == "/" else path)):
+            elif self.command == "GET" and (file := _PAGE.get("/index.html" if path == "/" else path)):
                 kind = mimetypes.types_map.get(file.suffix, "text/plain") if file.suffix != ".js" else "text/javascript"
-                self._send(file.read_bytes(), f"{kind}; charset=utf-8")
+                cookie = f"{self._cookie_name()}={self.key}; Path=/; HttpOnly; SameSite=Strict"
+                self._send(file.read_bytes(), f"{kind}; charset=utf-8", {"Set-Cookie": cookie})
             else:
                 raise NotFound(path)
         except Refused as error:
@@ -192,6 +201,21 @@ class Handler(BaseHTTPRequestHandler):
         foreign = origin is not None and origin.lower() not in [f"http://{host}" for host in hosts]
         if foreign or (site not in ("same-origin", "none") and urlsplit(self.path).path != "/"):
             raise Refused(HTTPStatus.FORBIDDEN, "asked for by another page")
+        if not hmac.compare_digest(self._given_key().encode(), self.key.encode()):
+            raise Refused(HTTPStatus.FORBIDDEN, "open the address that aecodec serve has printed")
+
+    def _given_key(self) -> str:
+        """That of the address of the page, or of the cookie."""
+        if urlsplit(self.path).path == "/" and (key := self._value("key")):
+            return key
+        try:
+            cookie = SimpleCookie(self.headers.get("Cookie", "")).get(self._cookie_name())
+        except CookieError:
+            return ""
+        return "" if cookie is None else cookie.value
+
+    def _cookie_name(self) -> str:
+        return f"aecodec-{self.server.server_address[1]}"  # type: ignore[index]
 
     def _value(self, name: str) -> str:
         return parse_qs(urlsplit(self.path).query, keep_blank_values=True, max_num_fields=8).get(name, [""])[0]

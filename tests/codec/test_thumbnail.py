@@ -87,7 +87,8 @@ def test_exact_tiles_are_reduced_and_learned_ones_beside_them_have_no_seam(facto
         if number in index.exact:
             np.testing.assert_array_equal(small[part], expected[part])
         else:
-            assert psnr(small[part], expected[part]) > 35
+            least = {8: 39.3, 16: 44.3}[factor]  # about 2 dB less if the latents of exact tiles counted
+            assert psnr(small[part], expected[part]) > least
 
 
 @pytest.mark.parametrize("factor", [2, *SMALL])

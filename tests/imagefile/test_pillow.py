@@ -119,6 +119,9 @@ def test_draft_chooses_the_smallest_scale_that_is_large_enough(size, factor):
         image.draft("L", (2, 2))
         assert image.draft("L", size)[1][2] == 260 / factor  # once more before it is loaded
         assert image.draft(None, None) is None
+    with opened(data) as image:
+        image.draft(None, (1, 1))
+        image.verify()
 
 
 def test_thumbnails_are_decoded_at_a_smaller_scale(monkeypatch):

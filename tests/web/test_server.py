@@ -42,6 +42,7 @@ def folder(tmp_path_factory) -> Path:
     (shown / "a.aez").write_bytes(AEZ)
     (shown / "a.png").write_bytes(PNG)
     (shown / "alone.aez").write_bytes(AEZ)
+    (shown / "large.aez").write_bytes(package.encode(np.zeros((30, 700, 3), np.uint8), lossless=True))
     (shown / ".hidden.aez").write_bytes(AEZ)
     (shown / "text.txt").write_text("no picture")
     (shown / "damaged.aez").write_bytes(AEZ[:-1] + bytes([AEZ[-1] ^ 1]))
@@ -59,11 +60,21 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def port(folder) -> Iterator[int]:
+def port(server) -> int:
+    return server.server_address[1]
+
+
+@pytest.fixture(scope="module")
+def cookie(server, port) -> str:
+    return f"aecodec-{port}={server.key}"
+
+
+@pytest.fixture(scope="module")
+def server(folder) -> Iterator[Server]:
     with Server(Gallery(folder, Limits(max_pixels=1 << 20), 1 << 20)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
-        yield server.server_address[1]
+        yield server
         server.shutdown()
         thread.join()
 
@@ -79,10 +90,11 @@ class Answer(tuple):
 
 
 @pytest.fixture
-def ask(port):
+def ask(port, cookie):
     def ask(path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        sent = {"Cookie": cookie} | {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, sent)
         answer = connection.getresponse()
         found = Answer((answer.status, answer.read(), answer.headers))
         connection.close()
@@ -121,7 +133,7 @@ def test_a_folder_is_listed(ask):
     found = json.loads(ask("/list").data)
     assert found["folders"] == ["in ä %2e, side"]
     pictures = {picture.pop("name"): picture for picture in found["pictures"]}
-    expected = {"a.aez", "alone.aez", "damaged.aez", "cut.aez"}
+    expected = {"a.aez", "alone.aez", "damaged.aez", "cut.aez", "large.aez"}
     assert set(pictures) == expected | ({"inside.aez", "out2.aez"} if os.name != "nt" else set())
     assert pictures["a.aez"] == {"bytes": len(AEZ), "width": 260, "height": 258, "quality": 1.0, "exact": False}
     assert pictures["cut.aez"]["error"].startswith("header: 20 bytes")
@@ -136,6 +148,11 @@ def test_pictures_and_thumbnails(ask, name):
     assert (whole.headers["Content-Type"], whole.headers["X-Size"]) == ("image/png", "260x258")
     again = ask(at("/thumbnail", name), If_None_Match=small.headers["ETag"])
     assert (again.status, again.data) == (304, b"")
+
+
+def test_a_thumbnail_is_small(ask):
+    assert ask(at("/picture", "large.aez")).headers["X-Size"] == "700x30"
+    assert ask(at("/thumbnail", "large.aez")).headers["X-Size"] == "320x14"
 
 
 def test_the_original_and_a_jpeg_of_equal_bytes(ask):
@@ -200,6 +217,17 @@ def test_nothing_else_is_shown(ask, folder, name):
         assert ask(path).status == 404
 
 
+def test_only_who_has_the_address_is_answered(ask, server, port, cookie):
+    for given in ("", "aecodec=x", f"aecodec-{port}={'x' * len(server.key)}", f"other={server.key}", "\xff=;;"):
+        for path in ("/", "/gallery.js", "/list", "/?key=", "/?key=x", f"/list?key={server.key}"):
+            assert ask(path, Cookie=given).status == 403
+        assert ask("/show", "POST", AEZ, Cookie=given).status == 403
+    page = ask(f"/?key={server.key}", Cookie="")
+    assert page.status == 200
+    assert page.headers["Set-Cookie"] == f"{cookie}; Path=/; HttpOnly; SameSite=Strict"
+    assert ask("/list").status == 200
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs symbolic links")
 def test_an_original_that_is_a_link_to_elsewhere_is_none(ask):
     assert ask(at("/original", "out2.aez")).status == 404
@@ -245,7 +273,7 @@ def test_damaged_and_hostile_files_are_a_line(ask):
         ask("/show", "POST", PNG): "file: starts with",
         ask("/show", "POST", bomb): "header: 1048576x1048576 pixels, limit 1048576",
         ask("/compress?quality=75", "POST", b"no image"): "no image: expected PNG",
-        ask("/compress?quality=75", "POST", b""): "",
+        ask("/compress?quality=75", "POST", b""): "empty file",
     }.items():
         assert answer.status == 422
         assert line in answer.data.decode()
@@ -271,7 +299,8 @@ def test_wrong_requests_have_their_status(ask, path, method, status):
     assert ask(path, method, PNG if method == "POST" else None).status == status
 
 
-def test_a_body_has_a_length_within_the_limit(port):
+def test_a_body_has_a_length_within_the_limit(port, cookie):
+    known = f"Host: localhost:{port}\r\nCookie: {cookie}"
     for (address, head), status in {
         ("/show", "Content-Length: 999999999999"): 413,
         ("/show", "Content-Length: -1"): 411,
@@ -279,7 +308,7 @@ def test_a_body_has_a_length_within_the_limit(port):
         ("http://[", "Content-Length: 0"): 400,
     }.items():
         with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-            connection.sendall(f"POST {address} HTTP/1.1\r\nHost: localhost:{port}\r\n{head}\r\n\r\n".encode())
+            connection.sendall(f"POST {address} HTTP/1.1\r\n{known}\r\n{head}\r\n\r\n".encode())
             assert connection.recv(100).split()[1] == str(status).encode()
 
 
@@ -306,9 +335,10 @@ def test_the_command_serves_until_it_is_interrupted(command, folder):
         assert line.endswith("a.aez; Ctrl-C ends\n")
         address = line.split()[0]
         assert address.startswith("http://127.0.0.1:")
-        assert address.endswith("/#/a.aez")
-        with urllib.request.urlopen(address.split("#")[0] + "list", timeout=30) as answer:
-            assert b"alone.aez" in answer.read()
+        assert address.endswith("#/a.aez")
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        assert opener.open(address.split("#")[0], timeout=30).status == 200
+        assert b"alone.aez" in opener.open(address.split("?")[0] + "list", timeout=30).read()
         if os.name != "nt":
             time.sleep(0.1)
             process.send_signal(signal.SIGINT)
@@ -322,4 +352,10 @@ def test_the_command_serves_until_it_is_interrupted(command, folder):
 def test_a_missing_folder_and_a_taken_port_are_a_line(aecodec, port, tmp_path):
     assert aecodec("serve", "missing", code=1).lines == ["missing: no such file or folder"]
     [line] = aecodec("serve", ".", "--port", port, code=1).lines
-    assert "in use" in line
+    assert line.startswith(f"port {port}: ")
+    (tmp_path / "a.png").write_bytes(PNG)
+    for name, line in {
+        "a.png": "a.png: expected a folder or an .aez file",
+        "s3://bucket/a": "s3://bucket/a: expected a folder of this machine",
+    }.items():
+        assert aecodec("serve", name, code=1).lines == [line]

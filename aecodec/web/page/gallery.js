@@ -1,6 +1,7 @@
 // The gallery: folders and pictures of the server; one picture at a time with zoom and a line to compare.
 
 const LARGEST = 16; // screen pixels for one of the picture
+history.replaceState(null, "", location.pathname + location.hash); // the key is in a cookie now
 const find = (id) => document.getElementById(id);
 const amount = (bytes) => (bytes < 1e4 ? `${bytes} bytes` : bytes < 1e7 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 const join = (folder, name) => (folder ? `${folder}/${name}` : name);
@@ -64,7 +65,7 @@ async function openFolder(name) {
       frame.dataset.name = join(name, picture.name);
       if (picture.error) frame.append(make("span", { textContent: picture.error }));
       else seen.observe(frame);
-      const size = picture.error ? "damaged" : `${picture.width} × ${picture.height}`;
+      const size = picture.error ? "not shown" : `${picture.width} × ${picture.height}`;
       const text = make("span", { className: "text" }, picture.name, make("small", { textContent: `${size}, ${amount(picture.bytes)}` }));
       return make("li", {}, make("button", { onclick: () => (location.hash = hashOf(i)) }, frame, text));
     }));
@@ -195,7 +196,7 @@ const view = {
         text = `JPEG, ${amount(blob.size)}${answer.headers.get("X-Made-Of") === "decoded" ? ", of the decoded picture" : ""}`;
       } else if (!current.source) {
         if (!current.path) throw new Error("there is no original of a dropped file");
-        blob = await (await ask(at("original", current.path), { signal: turn.signal })).blob().catch((error) => { throw error; });
+        blob = await (await ask(at("original", current.path), { signal: turn.signal })).blob();
       }
       await this.put("left", blob);
       if (turn !== this.turn || other !== find("other").value) return;
