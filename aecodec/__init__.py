@@ -9,6 +9,7 @@
 After `aecodec.register()` Pillow and imageio open and save .aez files.
 """
 
+from aecodec import interrupts  # noqa: F401 (before all that takes time)
 from aecodec.api import Info, decode, encode, read_info, read_metadata
 from aecodec.container.metadata import Metadata
 from aecodec.damage import Salvaged, salvage

@@ -193,6 +193,10 @@ class Window(NamedTuple):
         """The exact part of the window in an array of the whole plane, which may end before the window does."""
         return array[self.rows.kept(scale), self.columns.kept(scale)]
 
+    def raised(self, rows: int) -> "Window":
+        """The same window so many rows further up: for an array that begins there."""
+        return Window(Span(*(row - rows for row in self.rows)), self.columns)
+
     def paste(self, part: np.ndarray, out: np.ndarray, scale: int = 1, where: np.ndarray | None = None) -> None:
         """Write the exact part of the window to its position in `out`; `where`: bool like `out` without channels."""
         position = self.kept(out, scale)
@@ -234,9 +238,35 @@ def fitted(length: int, max_window: int, halo: int) -> int:
 
 def windows(height: int, width: int, max_window: int, halo: int) -> Iterator[Window]:
     """Windows that cover a plane, all of one shape, whose edges are no longer than `max_window`."""
-    for rows in spans(height, fitted(height, max_window, halo), halo):
-        for columns in spans(width, fitted(width, max_window, halo), halo):
-            yield Window(rows, columns)
+    for band in bands(height, width, max_window, halo):
+        yield from band
+
+
+def bands(height: int, width: int, max_window: int, halo: int, count: int = 1) -> Iterator[list[Window]]:
+    """The same windows from top to bottom, in groups of whole rows of them: as few rows as hold `count` windows."""
+    rows = spans(height, fitted(height, max_window, halo), halo)
+    columns = spans(width, fitted(width, max_window, halo), halo)
+    together = -(-count // len(columns))
+    for first in range(0, len(rows), together):
+        yield [Window(row, column) for row in rows[first : first + together] for column in columns]
+
+
+def recut(blocks: Iterable[np.ndarray], cuts: Iterable[slice]) -> Iterator[np.ndarray]:
+    """Cut an array that comes in blocks of rows, from top to bottom, into others, which may overlap.
+
+    cuts: their rows; neither starts nor stops go back. Only blocks that the next one needs are held.
+
+    >>> [part.tolist() for part in recut([np.arange(3), np.arange(3, 5)], [slice(0, 2), slice(1, 5)])]
+    [[0, 1], [1, 2, 3, 4]]
+    """
+    coming, held, end = iter(blocks), list[tuple[int, np.ndarray]](), 0
+    for cut in cuts:
+        held = [(top, block) for top, block in held if top + len(block) > cut.start]
+        while end < cut.stop:
+            held.append((end, next(coming)))
+            end += len(held[-1][1])
+        parts = [block[max(cut.start - top, 0) : cut.stop - top] for top, block in held]
+        yield parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def pad_window(image: np.ndarray, rows: slice, columns: slice) -> np.ndarray:

@@ -129,7 +129,7 @@ def analyse(
     """
     net = _learned(by_name(model) if isinstance(model, str) else model)
     with Workers(threads) as workers:
-        encoder = Encoder.of(split(image).rgb, effort, net, workers)
+        encoder = Encoder(split(image).rgb, effort, net, workers)
         return np.concatenate([strip.y for strip in encoder.refined(encoder.coder(net.qindex(quality)))])
 
 

@@ -13,8 +13,11 @@ from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.scaling import factor_for
 
 
-class Thumbnail(NamedTuple):
-    """pixels: as `decode` returns them. metadata: the colour profile alone; Exif and XMP are of the whole image."""
+class UprightImage(NamedTuple):
+    """An image as it is looked at, whole or small.
+
+    pixels: as `decode` returns them. metadata: the colour profile alone; Exif and XMP are of the file.
+    """
 
     pixels: np.ndarray
     metadata: Metadata
@@ -22,7 +25,7 @@ class Thumbnail(NamedTuple):
 
 def thumbnail(
     data: BytesLike, max_size: int, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = None
-) -> Thumbnail:
+) -> UprightImage:
     """Decode a file to an upright image whose longer edge has at most so many pixels; a smaller one keeps its size.
 
     It is decoded at the smallest scale that is no smaller than that, and resized. Raises DecodeError, ModelError.
@@ -31,4 +34,4 @@ def thumbnail(
     factor = factor_for(header.width, header.height, max_size)
     pixels = api.decode(data, scale=1 / factor, limits=limits, threads=threads)
     pixels = resized(pixels, *fitting(header.width, header.height, max_size))
-    return Thumbnail(turned_pixels(pixels, orientation_of(metadata.exif)), Metadata(icc=metadata.icc))
+    return UprightImage(turned_pixels(pixels, orientation_of(metadata.exif)), Metadata(icc=metadata.icc))

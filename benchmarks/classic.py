@@ -16,12 +16,13 @@ from PIL import Image
 
 from aecodec.bench.codecs import CODECS, SUBJECT, Codec, known_codecs
 from aecodec.bench.images import find_images
-from aecodec.bench.libraries import decode_pillow, encode_pillow
+from aecodec.bench.libraries import decode_pillow
 from aecodec.bench.measure import measure_once
 from aecodec.classic.idx import read_digits
 from aecodec.classic.weights import classics
+from aecodec.imagefile.write import encode_plain
 
-ENCODE, DECODE = partial(encode_pillow, format="JPEG", optimize=True), partial(decode_pillow, format="JPEG")
+ENCODE, DECODE = partial(encode_plain, format="JPEG", optimize=True), partial(decode_pillow, format="JPEG")
 JPEG = Codec("JPEG", "optimised, baseline", ENCODE, DECODE, (1, 75))
 PHOTO_QUALITIES = (1, 50, 75)
 

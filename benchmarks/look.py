@@ -25,7 +25,7 @@ QUALITIES = (10, 25, 50, 75, 90, 100)
 def rows(path: Path, workers: Workers) -> list[tuple[int, float, float, bool]]:
     """Quality, cost learned, cost exact, whether it is tried: of each tile of an image at each quality."""
     pixels, model = as_rgb(load_image(path).pixels), by_name("photo")
-    encoder = Encoder.of(pixels, 1, model, workers)
+    encoder = Encoder(pixels, 1, model, workers)
     parts = [pixels[tile.pixels] for tile in encoder.latents.tiles]
     exact = workers.map(lambda part: 8.0 * len(webp.encode(part, 1)), parts)
     tried_tiles = []
@@ -33,7 +33,7 @@ def rows(path: Path, workers: Workers) -> list[tuple[int, float, float, bool]]:
         coder, y_hat, learned = encoder.coder(model.qindex(quality)), np.empty_like(encoder.latents.y), []
         for strip in encoder.refined(coder):
             learned += coder.encode(strip, y_hat[strip.top : strip.top + len(strip.y)])
-        decoded = synthesise(y_hat, pixels.shape[:2], coder.point, workers)
+        decoded = synthesise([y_hat], pixels.shape[:2], coder.point, workers)
         for tile, part, bitstream, bits in zip(encoder.latents.tiles, parts, learned, exact, strict=True):
             cost = 8 * len(bitstream) + coder.point.lmbda * squared_error(decoded[tile.pixels], part) / 3
             tried = worth_trying(part, len(bitstream)) and (not photographic(part) or photograph_fits(part, cost))

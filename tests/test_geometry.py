@@ -1,5 +1,7 @@
 """Geometry: what covers what, exactly once."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,6 +49,27 @@ def test_windows_cover_a_plane_once(height, width, window, halo):
     for rows, columns in geometry.windows(height, width, window, halo):
         count[rows.keep_start : rows.keep_stop, columns.keep_start : columns.keep_stop] += 1
     assert (count == 1).all()
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(5, 40), st.integers(0, 2), st.integers(1, 9))
+def test_bands_are_the_windows_in_whole_rows(height, width, window, halo, count):
+    bands = list(geometry.bands(height, width, window, halo, count))
+    assert [one for band in bands for one in band] == list(geometry.windows(height, width, window, halo))
+    for band, following in pairwise(bands):
+        assert band[-1].rows.keep_stop == following[0].rows.keep_start
+        across = sum(one.rows == band[0].rows for one in band)
+        assert count <= len(band) < count + across
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=8), st.data())
+def test_blocks_are_cut_into_others(sizes, data):
+    whole = np.arange(2 * sum(sizes)).reshape(-1, 2)
+    ends = st.lists(st.integers(0, len(whole)), min_size=1, max_size=6).map(sorted)
+    starts, stops = data.draw(ends), data.draw(ends)
+    cuts = [slice(start, stop) for start, stop in zip(starts, stops, strict=False) if start < stop]
+    blocks = np.split(whole, np.cumsum(sizes)[:-1])
+    for cut, part in zip(cuts, geometry.recut(blocks, cuts), strict=True):
+        np.testing.assert_array_equal(part, whole[cut])
 
 
 def test_windows_of_the_codec_move_on():

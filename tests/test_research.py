@@ -52,7 +52,7 @@ def test_y_hat_is_the_image_and_near_to_y():
     contents = research.examine(data)
     point = models()["photo"].at(contents.qindex)
     with Workers(1) as workers:
-        np.testing.assert_array_equal(synthesise(contents.y_hat, image.shape[:2], point, workers), decode(data))
+        np.testing.assert_array_equal(synthesise([contents.y_hat], image.shape[:2], point, workers), decode(data))
     np.testing.assert_allclose((contents.means + contents.r) * contents.inverse_gain, contents.y_hat, atol=1e-5)
     y = research.analyse(image)
     error = y * contents.gain - contents.means - contents.r

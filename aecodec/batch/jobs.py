@@ -116,8 +116,11 @@ class Compress:
         from aecodec.progress import reporting
 
         source = read_input(task.source, self.max_file)
+        size = len(source)
         image = read_image(io.BytesIO(source), self.limits, to_8_bits=self.to_8_bits, salvage=self.salvage)
         pixels, metadata = self._prepared(image)
+        image = image._replace(pixels=pixels)
+        del source  # what is not needed any more would take memory while the image is encoded
         searches = any(self.options.get(name) for name in ("target_size", "target_bpp", "target_psnr"))
         small = {"threads": 1} if pixels.shape[0] * pixels.shape[1] <= _SMALL else {}
         _check_tiles(pixels, self.limits)
@@ -128,7 +131,7 @@ class Compress:
             data = encode(pixels, metadata=metadata, **self.options | small)
         read_metadata(data, limits=self.limits)  # a file that is read only with --limit is written only with it
         height, width = pixels.shape[:2]
-        line, fields = change_line(width, height, len(source), len(data), bpp=True), {}
+        line, fields = change_line(width, height, size, len(data), bpp=True), {}
         fields["bpp"] = round(8 * len(data) / (width * height), 6)
         if self.verify:
             lossless, threads = self.options.get("lossless", False), self.options.get("threads")
@@ -142,7 +145,7 @@ class Compress:
         notes = [image.note] if image.note else []
         if image.left_out and not self.strip:
             notes.append(f"left out: {', '.join(image.left_out)}")
-        return Made(data, len(source), width, height, line, fields, tuple(notes), int(image.damaged))
+        return Made(data, size, width, height, line, fields, tuple(notes), int(image.damaged))
 
     def _prepared(self, image: "DecodedImage") -> "tuple[np.ndarray, Metadata]":
         """Turned, if Exif is left out, and at the size that is asked for."""

@@ -16,6 +16,8 @@ import numpy as np
 
 import aecodec
 from aecodec.bench import libraries
+from aecodec.imagefile.jpeg import PROGRESSIVE
+from aecodec.imagefile.write import encode_plain
 
 Encode = Callable[[np.ndarray, float], bytes]
 Decode = Callable[[bytes], np.ndarray]
@@ -94,7 +96,7 @@ def _pillow(
     return Codec(
         name,
         about,
-        partial(libraries.encode_pillow, format=format, **settings),
+        partial(encode_plain, format=format, **settings),
         partial(libraries.decode_pillow, format=format),
         qualities,
         partial(libraries.missing_pillow, feature, format),
@@ -167,15 +169,14 @@ _PILLOW = {  # format: feature of Pillow, libraries that do the work
     "AVIF": ("avif", ("libavif", "aom", "dav1d")),
     "PNG": ("zlib", ("zlib",)),
 }
-_PROGRESSIVE: dict[str, Any] = {"optimize": True, "progressive": True}
 _SLOW_AVIF: dict[str, Any] = {"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}}
 _TABLE: tuple[Codec, ...] = (
     _aez_at("aez", _EFFORT, "#e5484d"),
     _aez_at("aez-fast", 0, "#f2a0a3"),
     _aez_at("aez-slow", 4, "#b3262c"),
     _pillow("jpeg", "Pillow default: 4:2:0, baseline", "JPEG", "#8b8d98"),
-    _pillow("jpeg-opt", "4:2:0, optimised, progressive", "JPEG", "#a8a29e", dashed=True, **_PROGRESSIVE),
-    _pillow("jpeg-444", "4:4:4, optimised, progressive", "JPEG", "#6f7782", dashed=True, subsampling=0, **_PROGRESSIVE),
+    _pillow("jpeg-opt", "4:2:0, optimised, progressive", "JPEG", "#a8a29e", dashed=True, **PROGRESSIVE),
+    _pillow("jpeg-444", "4:4:4, optimised, progressive", "JPEG", "#6f7782", dashed=True, subsampling=0, **PROGRESSIVE),
     Codec(
         "jpeg2000",
         "irreversible 9/7 with colour transform; its quality is the PSNR in dB that is asked for",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import aecodec
+from aecodec.imagefile.write import encode_plain
 from aecodec.parallel import usable_threads
 
 SMALL = 28  # pixels on each side of the images of MNIST and Fashion-MNIST
@@ -63,14 +64,6 @@ def unsuited_classic(pixels: np.ndarray, *, model: str) -> str | None:
     return None
 
 
-def encode_pillow(pixels: np.ndarray, quality: float, *, format: str, **settings: Any) -> bytes:
-    from PIL import Image
-
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, format, quality=int(quality), **settings)
-    return file.getvalue()
-
-
 def decode_pillow(data: bytes, *, format: str) -> np.ndarray:
     from PIL import Image
 
@@ -91,7 +84,7 @@ def encode_jpeg2000(pixels: np.ndarray, quality: float) -> bytes:
     settings = {"quality_mode": "dB", "quality_layers": [quality], "irreversible": True}
     if pixels.ndim == 3:
         settings["mct"] = 1  # without: RGB as it is
-    return encode_pillow(pixels, quality, format="JPEG2000", **settings)
+    return encode_plain(pixels, quality, format="JPEG2000", **settings)
 
 
 def encode_imagecodecs(pixels: np.ndarray, quality: float, *, codec: str, scale: float = 1, **settings: Any) -> bytes:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from aecodec import interrupts
 from aecodec.classic.commands.denoise import denoise
 from aecodec.classic.commands.generate import generate
 from aecodec.cli.bench import bench
@@ -26,7 +27,6 @@ from aecodec.cli.serve import serve
 from aecodec.cli.train import train
 from aecodec.cli.verify import verify
 
-_INTERRUPTED = 130  # 128 and the number of the signal, as shells count
 _TERMINATED = 143
 
 
@@ -45,10 +45,11 @@ class _Commands(TyperGroup):
 @contextmanager
 def _explained() -> Iterator[None]:
     try:
+        interrupts.raise_again()
         yield
     except KeyboardInterrupt:
         say("interrupted")
-        raise SystemExit(_INTERRUPTED) from None
+        raise SystemExit(interrupts.CODE) from None
     except Exception as error:
         if (line := explain(error)) is None:
             raise
@@ -128,7 +129,7 @@ def main() -> None:
         say("out of memory")
         raise SystemExit(1) from None
     except SystemExit as left:
-        if left.code in (_INTERRUPTED, _TERMINATED):  # threads at work are not waited for: they write nothing
+        if left.code in (interrupts.CODE, _TERMINATED):  # threads at work are not waited for: they write nothing
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None and not stream.closed:
                     stream.flush()

@@ -1,6 +1,6 @@
 """Bitstreams of tiles -> y_hat, exact pixels -> pixels, for the tiles that an area depends on alone."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 
@@ -35,7 +35,9 @@ class Decoder:
         window = reach(self.header, bitstreams.exact, area)
         if all(number in bitstreams.exact for number, tile in enumerate(self.tiles) if tile.meets(window)):
             return self.colours(decode_tiles(bitstreams, area, self.workers)[0])
-        y_hat = self.coder.decode(self.coded_tiles(bitstreams, window), window)
+        learned = self.coded_tiles(bitstreams, window)
+        whole = bool(bitstreams.exact)
+        y_hat = [self.coder.decode(learned, window)] if whole else self.coder.decode_rows(learned, window)
         rgb = self.pixels(y_hat, window, bitstreams)
         return self.colours(rgb[area.moved(-window.left * STRIDE, -window.top * STRIDE).inside])
 
@@ -53,8 +55,10 @@ class Decoder:
         tiles = [pair for pair in enumerate(self.tiles) if pair[0] not in bitstreams.exact]
         return [CodedTile(number, tile, bitstreams.tile(number)) for number, tile in tiles if tile.meets(window)]
 
-    def pixels(self, y_hat: np.ndarray, window: Tile, bitstreams: Bitstreams) -> np.ndarray:
+    def pixels(self, y_hat: Iterable[np.ndarray], window: Tile, bitstreams: Bitstreams) -> np.ndarray:
         """y_hat (h, w, M) of a window at unit gain, and exact tiles -> its RGB inside the image.
+
+        y_hat comes in blocks of rows from top to bottom, in one if there are exact tiles.
 
         Raises DecodeError for an exact tile.
         """
@@ -65,7 +69,7 @@ class Decoder:
         if not mask.any():
             return synthesise(y_hat, (area.height, area.width), self.coder.point, self.workers)
         rgb, _ = decode_tiles(bitstreams, area, self.workers)
-        synthesise_between(y_hat, Partial(rgb, mask), self.coder.point, self.workers)
+        synthesise_between(next(iter(y_hat)), Partial(rgb, mask), self.coder.point, self.workers)
         return rgb
 
     def colours(self, rgb: np.ndarray) -> np.ndarray:

@@ -1,49 +1,55 @@
-"""An image on its way into a file: analysed once, then coded at any quality, as often as a search needs it."""
+"""An image on its way into a file: analysed once, then coded at any quality, as often as a search needs it.
+
+What is coded at one quality alone passes in strips: its latents, which take more memory than its pixels, are never
+there at once.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from aecodec import geometry
 from aecodec.codec.competition import Coded, Competition
 from aecodec.codec.latents import Latents, Symbols
 from aecodec.codec.refine import Refiner, strips
 from aecodec.codec.tilecoder import TileCoder
 from aecodec.codec.transforms import Partial, analyse, synthesise, synthesise_between
 from aecodec.exact import webp
-from aecodec.geometry import Tile, covered, pad_window
+from aecodec.geometry import Tile, covered, latent_size, pad_window
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
 from aecodec.progress import report
 
 
-@dataclass(frozen=True, slots=True)
 class Encoder:
-    """pixels: uint8 (H, W, 3); latents: of the image.
+    """pixels: uint8 (H, W, 3); y: their latents, where they are known already.
 
     effort: number of steps by which latents are refined at a quality, before they are coded; 0 where the model cannot.
-    competition: of the kinds of its tiles.
     """
 
-    pixels: np.ndarray
-    latents: Latents
-    effort: int
-    model: Model
-    workers: Workers
-    competition: Competition
+    def __init__(self, pixels: np.ndarray, effort: int, model: Model, workers: Workers, y: np.ndarray | None = None):
+        self.pixels, self.model, self.workers, self._y = pixels, model, workers, y
+        self.effort = effort if model.refines else 0
+        self.competition = Competition(pixels, effort, workers)
+        self.size = latent_size(pixels.shape[0]), latent_size(pixels.shape[1])
 
-    @classmethod
-    def of(cls, pixels: np.ndarray, effort: int, model: Model, workers: Workers) -> "Encoder":
-        """Analyse an image."""
-        y = analyse(pixels, model, workers)
-        competition = Competition(pixels, effort, workers)
-        return cls(pixels, Latents.of(y), effort if model.refines else 0, model, workers, competition)
+    @property
+    def latents(self) -> Latents:
+        """Of the whole image, from now on kept."""
+        if self._y is None:
+            y, top = np.empty((*self.size, self.model.latent), np.float32), 0
+            for block in analyse(self.pixels, self.model, self.workers):
+                y[top : top + len(block)] = block
+                top += len(block)
+            self._y = y
+        return Latents.of(self._y)
 
     def sample(self, tiles: Sequence[Tile]) -> "Encoder":
         """These tiles, all of them whole, side by side as if they were an image."""
         pixels = np.concatenate([pad_window(self.pixels, *tile.pixels) for tile in tiles], axis=1)
         y = np.concatenate([self.latents.y[tile.inside] for tile in tiles], axis=1)
-        return replace(self, pixels=pixels, latents=Latents.of(y))
+        return Encoder(pixels, self.effort, self.model, self.workers, y)
 
     def coder(self, qindex: int) -> TileCoder:
         """The coder of its tiles at a quality."""
@@ -51,7 +57,8 @@ class Encoder:
 
     def refined(self, coder: TileCoder) -> Iterator[Latents]:
         """The latents that are coded at a quality, from top to bottom."""
-        refiner, latents = Refiner(self.pixels, coder), strips(self.latents.y)
+        blocks = analyse(self.pixels, self.model, self.workers) if self._y is None else [self._y]
+        refiner, latents = Refiner(self.pixels, coder), strips(blocks, *self.size)
         for _ in range(self.effort):
             latents = refiner.step(latents)
         return latents
@@ -67,15 +74,16 @@ class Encoder:
             y_hat = np.empty_like(strip.y) if out is None else out[strip.top : strip.top + len(strip.y)]
             bitstreams = coder.encode(strip, y_hat)
             tiles += self.competition.choose(replace(strip, y=y_hat), bitstreams, coder.point, weight)
-            report((strip.top + len(strip.y)) / len(self.latents.y))
+            report((strip.top + len(strip.y)) / self.size[0])
         return tiles
 
     def decode(self, tiles: Sequence[Coded], y_hat: np.ndarray, qindex: int) -> np.ndarray:
         """Return the pixels, uint8 (H, W, 3), that the decoder makes of tiles and what `encode` says of y_hat."""
         point, size = self.model.at(qindex), self.pixels.shape[:2]
         if not any(coded.exact for coded in tiles):
-            return synthesise(y_hat, size, point, self.workers)
-        exact = [(tile, coded.bitstream) for tile, coded in zip(self.latents.tiles, tiles, strict=True) if coded.exact]
+            return synthesise([y_hat], size, point, self.workers)
+        every = geometry.tiles(*size)
+        exact = [(tile, coded.bitstream) for tile, coded in zip(every, tiles, strict=True) if coded.exact]
         mask, pixels = covered((tile for tile, _ in exact), Tile(0, 0, *y_hat.shape[:2])), np.empty_like(self.pixels)
         for tile, bitstream in exact:
             part = pixels[tile.pixels]

@@ -43,7 +43,7 @@ class LearnedFamily:
                 rgb = fill_hidden(rgb, seen)
         envelope = Envelope(Header(model.id, width, height, channels, 0, TILE_PIXELS), chunks)
         with Workers(settings.threads) as workers:
-            encoder = Encoder.of(rgb, settings.effort, model, workers)
+            encoder = Encoder(rgb, settings.effort, model, workers)
             return rate_control.encode(encoder, envelope, settings.target, seen)
 
     def reads(self, header: Header, exact: Collection[int], area: Region) -> list[int]:

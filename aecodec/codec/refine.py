@@ -31,12 +31,11 @@ _STRIP = 16_000  # positions of a strip that is more than a row of tiles
 _ROWS = 4  # of tiles in a strip at most
 
 
-def strips(y: np.ndarray) -> Iterator[Latents]:
-    """Cut y (h, w, M) into strips of whole tiles, from top to bottom."""
-    height, width, _ = y.shape
+def strips(y: Iterable[np.ndarray], height: int, width: int) -> Iterator[Latents]:
+    """Cut y (height, width, M), which comes in blocks of rows, into strips of whole tiles, from top to bottom."""
     rows = geometry.TILE * max(1, min(_ROWS, _STRIP // (geometry.TILE * width)))
-    for top in range(0, height, rows):
-        yield Latents.of(y[top : top + rows], top)
+    tops = range(0, height, rows)
+    return map(Latents.of, geometry.recut(y, (slice(top, min(top + rows, height)) for top in tops)), tops)
 
 
 def gradient(y_hat: np.ndarray, pixels: np.ndarray, point: QualityPoint) -> np.ndarray:

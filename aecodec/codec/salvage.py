@@ -41,6 +41,6 @@ def salvage(
     whole = Region(0, 0, decoder.header.width, decoder.header.height)
     damaged |= decode_tiles(exact, whole, decoder.workers, keep_going=True)[1]
     check_any_sound(decoder.header, damaged)  # before pixels are made of nothing
-    rgb = decoder.pixels(y_hat, window, exact._replace(exact=set(exact.exact) - damaged.keys()))
+    rgb = decoder.pixels([y_hat], window, exact._replace(exact=set(exact.exact) - damaged.keys()))
     fill_damaged(rgb, decoder.header, damaged)
     return decoder.colours(rgb), damaged

@@ -159,6 +159,17 @@ class TileCoder:
         self.workers.map(run, self.workers.batches(tiles, BATCH))
         return out
 
+    def decode_rows(self, tiles: Sequence[CodedTile], window: Tile) -> Iterator[np.ndarray]:
+        """What `decode` returns, in blocks of rows from top to bottom."""
+        across = -(-(window.left % TILE + window.width) // TILE)
+        rows = TILE * -(-2 * BATCH * self.workers.count // across)
+        bottom, top = window.top + window.height, window.top
+        while top < bottom:
+            stop = min((top // TILE) * TILE + rows, bottom)
+            part = window._replace(top=top, height=stop - top)
+            yield self.decode([coded for coded in tiles if coded.tile.meets(part)], part)
+            top = stop
+
     # Both
 
     def _scale_indexes(self, z: np.ndarray, tiles: Sequence[Tile]) -> np.ndarray:

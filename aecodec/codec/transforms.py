@@ -1,37 +1,45 @@
 """Whole images through the transforms, window by window, without seams: the halo is their receptive field."""
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.geometry import STRIDE, Region, Tile, Window, latent_size, windows
+from aecodec.geometry import STRIDE, Region, Tile, Window, bands, latent_size, recut, windows
 from aecodec.model.model import Model, QualityPoint
 from aecodec.parallel import Workers
 
 WINDOW = 80  # latents along the edge of the largest window
 _SMALL_WINDOW = 42  # the same where few windows may do: two tiles and the halo
+_EACH = 2  # windows for each thread that are worked on before the next rows are
 HALO = 5  # latents: the receptive field of either transform, overlap included
 
 
-def analyse(pixels: np.ndarray, model: Model, workers: Workers) -> np.ndarray:
-    """Pixels uint8 (H, W, 3) -> y float32 (h, w, M) at unit gain."""
+def analyse(pixels: np.ndarray, model: Model, workers: Workers) -> Iterator[np.ndarray]:
+    """Pixels uint8 (H, W, 3) -> y float32 (h, w, M) at unit gain, in blocks of rows from top to bottom."""
     h, w = latent_size(pixels.shape[0]), latent_size(pixels.shape[1])
-    y = np.empty((h, w, model.latent), np.float32)
-    workers.map(
-        lambda window: window.paste(model.analysis(window.cut(pixels, STRIDE)), y),
-        windows(h, w, WINDOW, HALO),
-    )
-    return y
+
+    def analyse_band(band: list[Window]) -> np.ndarray:
+        top, bottom = band[0].rows.keep_start, band[-1].rows.keep_stop
+        y = np.empty((bottom - top, w, model.latent), np.float32)
+        workers.map(lambda window: window.raised(top).paste(model.analysis(window.cut(pixels, STRIDE)), y), band)
+        return y
+
+    return map(analyse_band, bands(h, w, WINDOW, HALO, _EACH * workers.count))
 
 
-def synthesise(y_hat: np.ndarray, size: tuple[int, int], point: QualityPoint, workers: Workers) -> np.ndarray:
-    """y_hat (h, w, M) at unit gain -> pixels uint8 (H, W, 3) of `size` (H, W)."""
-    h, w, _ = y_hat.shape
+def synthesise(y_hat: Iterable[np.ndarray], size: tuple[int, int], point: QualityPoint, workers: Workers) -> np.ndarray:
+    """y_hat (h, w, M) at unit gain, in blocks of rows from top to bottom -> pixels uint8 (H, W, 3) of `size` (H, W)."""
     pixels = np.empty((*size, 3), np.uint8)
-    workers.map(
-        lambda window: window.paste(point.synthesis(window.cut(y_hat)), pixels, STRIDE),
-        windows(h, w, WINDOW, HALO),
-    )
+
+    def synthesise_band(band: list[Window], part: np.ndarray) -> None:
+        top = band[0].rows.start
+        workers.map(lambda window: window.paste(point.synthesis(window.raised(top).cut(part)), pixels, STRIDE), band)
+
+    every = list(bands(latent_size(size[0]), latent_size(size[1]), WINDOW, HALO, _EACH * workers.count))
+    rows = [slice(band[0].rows.start, band[-1].rows.stop) for band in every]
+    for band, part in zip(every, recut(y_hat, rows), strict=True):
+        synthesise_band(band, part)
     return pixels
 
 

@@ -28,6 +28,7 @@ EXTENSIONS = frozenset(  # of files in folders that are taken for images
 )
 _MODES = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "P": "RGB", "YCbCr": "RGB"}
 _WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
+_ROWS = 256  # of an image that are copied at a time
 _KEPT = ("L", "LA", "RGB", "RGBA")
 _UNSUPPORTED = ("unsupported", "not supported", "unknown", "not available", "no decoder", "cannot handle")
 
@@ -188,7 +189,18 @@ def _read(data: bytes, said: Said, limits: Limits, to_8_bits: bool, salvage: boo
         limits.check("metadata", size, f"metadata: {size} bytes")
         if orientation != 1 and tags.ORIENTATION not in image.getexif():  # Pillow turns TIFF files
             ready = tags.turned(ready, orientation, undo=True)
-        return DecodedImage(np.asarray(ready), kept, tuple(names), note, damaged)
+        return DecodedImage(_samples(ready), kept, tuple(names), note, damaged)
+
+
+def _samples(image: Image.Image) -> np.ndarray:
+    """The samples of an image, uint8 (H, W) or (H, W, C); Pillow's own copy takes twice their memory."""
+    width, height = image.size
+    bands = image.getbands()
+    samples = np.empty((height, width, len(bands)) if len(bands) > 1 else (height, width), np.uint8)
+    for top in range(0, height, _ROWS):
+        bottom = min(top + _ROWS, height)
+        samples[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+    return samples
 
 
 def _further_info(image: Image.Image, data: bytes) -> dict[str, Any]:

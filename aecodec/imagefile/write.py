@@ -125,6 +125,13 @@ def pack_image(
     return Packed(file.getvalue(), lost)
 
 
+def encode_plain(pixels: np.ndarray, quality: float, *, format: str, **settings: Any) -> bytes:
+    """Return an image file of the pixels alone, uint8 (H, W) or (H, W, 3). format and settings are Pillow's."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format, quality=int(quality), **settings)
+    return file.getvalue()
+
+
 def _metadata_options(metadata: Metadata, format: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Options for Pillow's save, and the kinds of metadata that the format cannot hold."""
     present = {kind: bytes(raw) for kind, raw in metadata._asdict().items() if raw}

@@ -6,19 +6,17 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from aecodec import api, container
 from aecodec.container import HEADER_SIZE
 from aecodec.container.metadata import Metadata
 from aecodec.errors import DecodeError, LimitError
 from aecodec.files import EXTENSION
 from aecodec.imagefile import EXTENSIONS, orientation_of, pack_image, read_image, turned_pixels
+from aecodec.imagefile.jpeg import best_jpeg
 from aecodec.limits import Limits
-from aecodec.thumbnail import Thumbnail, thumbnail
+from aecodec.thumbnail import UprightImage, thumbnail
 
 THUMBNAIL = 320  # pixels, for 160 on a screen of twice the density
-_ICC_MAX = 65519  # bytes that a segment of JPEG holds
 
 
 class NotFound(Exception):
@@ -128,7 +126,7 @@ class Gallery:
         """An .aez file, upright."""
         return show(self.aez(name), self.limits)
 
-    def reference(self, name: str) -> Thumbnail | None:
+    def reference(self, name: str) -> UprightImage | None:
         """The image that a file was made from, upright; None where there is none."""
         original = self.original(_aez(name))
         return None if original is None else upright(self.read(original), self.limits)
@@ -148,44 +146,26 @@ def show(data: bytes, limits: Limits, max_size: int | None = None, threads: int 
     return lossless(thumbnail(data, max_size, limits=limits, threads=threads))
 
 
-def upright(data: bytes, limits: Limits) -> Thumbnail:
+def upright(data: bytes, limits: Limits) -> UprightImage:
     """An .aez file or another image file in its whole size. Raises DecodeError, EncodeError, ModelError."""
     if data.startswith(container.SIGNATURE):
         header = container.read_header(data)
         return thumbnail(data, max(header.width, header.height), limits=limits)
     image = read_image(io.BytesIO(data), limits)
     pixels = turned_pixels(image.pixels, orientation_of(image.metadata.exif))
-    return Thumbnail(pixels, Metadata(icc=image.metadata.icc))
+    return UprightImage(pixels, Metadata(icc=image.metadata.icc))
 
 
-def lossless(image: Thumbnail) -> Picture:
+def lossless(image: UprightImage) -> Picture:
     """An image as PNG."""
     height, width = image.pixels.shape[:2]
     return Picture(pack_image(image.pixels, image.metadata).data, "image/png", (width, height))
 
 
-def jpeg_of(image: Thumbnail, max_bytes: int) -> Picture:
-    """The best JPEG (4:2:0, optimised, progressive) of so many bytes, or the smallest; what is transparent is white.
-
-    Its colour profile, if any, does not count.
-    """
-    from aecodec.bench.codecs import CODECS
-
-    pixels, icc = image.pixels, image.metadata.icc or b""
-    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    if channels in (2, 4):
-        alpha = pixels[..., -1:].astype(np.uint16)
-        pixels = ((pixels[..., :-1] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-        pixels = pixels[..., 0] if channels == 2 else pixels
-    codec, low, high = CODECS["jpeg-opt"], 1, 101
-    best = codec.encode(pixels, low)
-    while low + 1 < high:  # the size rises with the quality
-        middle = (low + high) // 2
-        data = codec.encode(pixels, middle)
-        low, high, best = (middle, high, data) if len(data) <= max_bytes else (low, middle, best)
-    if 0 < len(icc) <= _ICC_MAX:
-        best = b"".join([best[:2], b"\xff\xe2", (len(icc) + 16).to_bytes(2), b"ICC_PROFILE\0\1\1", icc, best[2:]])
-    return Picture(best, "image/jpeg", (pixels.shape[1], pixels.shape[0]))
+def jpeg_of(image: UprightImage, max_bytes: int) -> Picture:
+    """The best JPEG of so many bytes, or the smallest; what is transparent is white."""
+    height, width = image.pixels.shape[:2]
+    return Picture(best_jpeg(image.pixels, image.metadata.icc, max_bytes), "image/jpeg", (width, height))
 
 
 def _aez(name: str) -> str:

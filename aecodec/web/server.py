@@ -1,6 +1,6 @@
 """The gallery over HTTP, for the browser of the same machine alone.
 
-    GET  /?key=KEY                      the page; /gallery.js, /gallery.css; /aez.js, a decoder for its scripts
+    GET  /?key=KEY                      the page; /gallery.js, /zoom.js, /gallery.css; /aez.js, a decoder for scripts
     GET  /list?name=FOLDER              folders and pictures, as JSON
     GET  /thumbnail?name=FILE           a small picture, /picture the whole, /original what it was made from,
                                         /jpeg a JPEG of equal bytes
@@ -19,8 +19,8 @@ import mimetypes
 import os
 import secrets
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
@@ -30,6 +30,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from aecodec import api, container
 from aecodec.errors import AezError, explain
+from aecodec.page import ZOOM
 from aecodec.web.gallery import (
     Gallery,
     NotFound,
@@ -43,7 +44,7 @@ from aecodec.web.gallery import (
 
 _HOSTS = ("127.0.0.1", "localhost")
 _HERE = Path(__file__).parent
-_PAGE = {f"/{path.name}": path for path in [_HERE / "aez.js", *(_HERE / "page").iterdir()] if path.is_file()}
+_PAGE = {f"/{path.name}": path for path in [_HERE / "aez.js", ZOOM, *(_HERE / "page").iterdir()] if path.is_file()}
 _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
@@ -52,6 +53,7 @@ _SECURITY = {
     "X-Content-Type-Options": "nosniff",
 }
 _AT_ONCE = 2  # images that are decoded at a time: their memory is what limits it
+_UPLOADS = 4  # files that are taken in at a time: they wait in memory
 _PATIENCE = 30  # seconds without a byte
 
 
@@ -63,7 +65,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, gallery: Gallery, port: int = 0):
         self.key = secrets.token_urlsafe(16)
-        handler = partial(Handler, gallery=gallery, key=self.key, turns=threading.Semaphore(_AT_ONCE))
+        turns, uploads = threading.Semaphore(_AT_ONCE), threading.Semaphore(_UPLOADS)
+        handler = partial(Handler, gallery=gallery, key=self.key, turns=turns, uploads=uploads)
         super().__init__(("127.0.0.1", port), handler)
 
     @property
@@ -87,8 +90,10 @@ class Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "aecodec", ""
     timeout = _PATIENCE
 
-    def __init__(self, *arguments, gallery: Gallery, key: str, turns: threading.Semaphore):
-        self.gallery, self.key, self.turns = gallery, key, turns
+    def __init__(
+        self, *arguments, gallery: Gallery, key: str, turns: threading.Semaphore, uploads: threading.Semaphore
+    ):
+        self.gallery, self.key, self.turns, self.uploads = gallery, key, turns, uploads
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
@@ -136,29 +141,28 @@ class Handler(BaseHTTPRequestHandler):
 
     def _jpeg(self) -> None:
         name = self._value("name")
-        data = self.gallery.aez(name)
         with self.turns:
+            data = self.gallery.aez(name)
             original = self.gallery.reference(name)
             image = upright(data, self.gallery.limits) if original is None else original
             made_of = {"X-Made-Of": "decoded" if original is None else "original"}
             self._send_picture(jpeg_of(image, len(data)), made_of)
 
     def _show(self) -> None:
-        data = self._body()
-        about = describe(data, self.gallery.limits)
-        with self.turns:
+        with self._upload() as data:
+            about = describe(data, self.gallery.limits)
             self._send_picture(show(data, self.gallery.limits), {"X-About": json.dumps(about)})
 
     def _compress(self) -> None:
-        data, quality = self._body(), self._number("quality", 1, 100)
-        with self.turns:
+        quality = self._number("quality", 1, 100)
+        with self._upload() as data:
             image = upright(data, self.gallery.limits)
             self._send(api.encode(image.pixels, quality, metadata=image.metadata), "image/x-aez")
 
     def _jpeg_of_body(self) -> None:
-        data, size = self._body(), int(self._number("bytes", 1, 1 << 40))
-        made_of = {"X-Made-Of": "decoded" if data.startswith(container.SIGNATURE) else "original"}
-        with self.turns:
+        size = int(self._number("bytes", 1, 1 << 40))
+        with self._upload() as data:
+            made_of = {"X-Made-Of": "decoded" if data.startswith(container.SIGNATURE) else "original"}
             self._send_picture(jpeg_of(upright(data, self.gallery.limits), size), made_of)
 
     # How it is asked for and answered
@@ -229,16 +233,28 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.BAD_REQUEST, f"{name}: expected a number from {lowest} to {highest}")
         return number
 
-    def _body(self) -> bytes:
+    @contextmanager
+    def _upload(self) -> Iterator[bytes]:
+        """The file that is sent, and a turn to work on it. It is read once few enough others are held."""
+        length = self._length()
+        if not self.uploads.acquire(timeout=_PATIENCE):
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy with other files, try again")
+        try:
+            data = self.rfile.read(length)
+            if len(data) < length:
+                raise ConnectionError
+            with self.turns:
+                yield data
+        finally:
+            self.uploads.release()
+
+    def _length(self) -> int:
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()) or len(length) > 18:
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "expected the length of the file")
         if int(length) > self.gallery.max_file:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"file: {length} bytes, limit {self.gallery.max_file}")
-        data = self.rfile.read(int(length))
-        if len(data) < int(length):
-            raise ConnectionError
-        return data
+        return int(length)
 
     def _send_picture(self, picture: Picture, headers: dict[str, str] | None = None) -> None:
         width, height = picture.size

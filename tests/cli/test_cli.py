@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -645,3 +646,25 @@ def test_signals_end_it_without_a_traceback(command, tmp_path, number, code, mes
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors.decode()) == (code, message)
     assert contents(tmp_path) == {}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
+@pytest.mark.parametrize("delay", [0, 0.01, 0.03, 0.1, 0.2, 0.4])
+def test_ctrl_c_while_it_is_loading_ends_it_without_a_traceback(command, tmp_path, delay):
+    call = command("compress", "-", "-o", "a.aez")
+    call["args"] = [sys.executable, "-X", "importtime", "-m", "aecodec", *call["args"][3:]]  # tells what is imported
+    process = subprocess.Popen(**call, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (line := process.stderr.readline()).endswith("aecodec.interrupts\n"):
+        assert line.startswith("import time:")
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    said = [line for line in errors.splitlines() if not line.startswith("import time:")]
+    assert (process.returncode, said) == (130, ["interrupted"])
+    assert contents(tmp_path) == {}
+
+
+def test_a_program_that_imports_it_keeps_its_own_ctrl_c():
+    script = "import signal; before = signal.getsignal(signal.SIGINT); import aecodec.cli\n"
+    script += "assert signal.getsignal(signal.SIGINT) is before is signal.default_int_handler"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

@@ -179,7 +179,7 @@ def test_the_encoder_decodes_what_the_decoder_does(quality):
     image, model = mixed(300, 600), by_name("photo")
     qindex = model.qindex(quality)
     with Workers(2) as workers:
-        encoder = Encoder.of(image, 1, model, workers)
+        encoder = Encoder(image, 1, model, workers)
         y_hat = np.empty_like(encoder.latents.y)
         tiles = encoder.encode(qindex, y_hat)
         assert len({coded.exact for coded in tiles}) == 2

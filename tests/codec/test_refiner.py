@@ -67,7 +67,7 @@ def test_a_step_is_the_formula_whatever_the_strips(monkeypatch, size, rows):
     monkeypatch.setattr(refine, "_ROWS", rows)
     pixels, y = image_and_latents(*size)
     with Workers(2) as workers:
-        refined = list(Refiner(pixels, Coder(workers)).step(strips(y)))
+        refined = list(Refiner(pixels, Coder(workers)).step(strips([y], *y.shape[:2])))
     assert [strip.top for strip in refined] == list(range(0, len(y), 16 * rows))
     np.testing.assert_allclose(np.concatenate([strip.y for strip in refined]), expected(pixels, y), rtol=1e-5)
 
@@ -76,7 +76,7 @@ def test_steps_keep_the_first_hyperpriors():
     pixels, y = image_and_latents(1300, 40)
     with Workers(1) as workers:
         coder = Coder(workers)
-        refiner, latents = Refiner(pixels, coder), strips(y)
+        refiner, latents = Refiner(pixels, coder), strips([y], *y.shape[:2])
         for _ in range(3):
             latents = refiner.step(latents)
         latents = list(latents)
@@ -88,10 +88,10 @@ def test_steps_keep_the_first_hyperpriors():
 
 def test_strips_cover_the_latents_and_wide_ones_are_a_row_of_tiles():
     y = np.arange(70 * 3 * M, dtype=np.float32).reshape(70, 3, M)
-    cut = list(strips(y))
+    cut = list(strips([y[:10], y[10:66], y[66:]], 70, 3))
     np.testing.assert_array_equal(np.concatenate([strip.y for strip in cut]), y)
     assert [(strip.top, len(strip.y), len(strip.tiles)) for strip in cut] == [(0, 64, 4), (64, 6, 1)]
-    assert len(next(strips(np.zeros((70, 2000, 1), np.float32))).y) == 16
+    assert len(next(strips([np.zeros((70, 2000, 1), np.float32)], 70, 2000)).y) == 16
 
 
 def test_the_gradient_counts_no_pixel_outside_the_image():

@@ -162,7 +162,7 @@ def test_the_encoder_knows_what_the_decoder_gets(quality):
     weights = by_name("photo")
     units = weights.qindex(quality)
     with Workers(2) as workers:
-        source = Encoder.of(image, 1, weights, workers)
+        source = Encoder(image, 1, weights, workers)
         tiles, y_hat = source.latents.tiles, np.empty_like(source.latents.y)
         coded_tiles = source.encode(units, y_hat)
         assert not any(coded.exact for coded in coded_tiles)

@@ -74,6 +74,17 @@ def test_a_window_needs_only_the_tiles_that_it_meets(coder, latents, window):
     np.testing.assert_array_equal(decoded, coder.decode(tiles, whole(latents))[window.inside])
 
 
+@pytest.mark.parametrize("window", [Tile(0, 0, 35, 41), Tile(3, 17, 30, 9), Tile(15, 15, 2, 2)])
+def test_rows_are_the_whole(coder, latents, window, monkeypatch):
+    tiles = coded_tiles(latents, coder.encode(latents))
+    monkeypatch.setattr(tilecoder, "BATCH", 1)
+    blocks = list(coder.decode_rows(tiles, window))
+    assert sum(map(len, blocks)) == window.height
+    if coder.workers.count == 1:
+        assert max(map(len, blocks)) <= 16
+    np.testing.assert_array_equal(np.concatenate(blocks), coder.decode(tiles, window))
+
+
 def test_hyperpriors_that_are_given_are_coded(coder, latents):
     """As refinement does, which changes y and not its hyperprior."""
     hyper = coder.hyper(latents)

@@ -20,6 +20,8 @@ from PIL import Image
 
 import aecodec as package
 from aecodec.limits import Limits
+from aecodec.page import ZOOM
+from aecodec.web import server as web_server
 from aecodec.web.gallery import Gallery, jpeg_of, upright
 from aecodec.web.server import Server
 
@@ -115,7 +117,11 @@ def test_the_page_and_its_parts_need_nothing_else(ask):
     assert page.status == 200
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
-    for name, kind in {"gallery.js": "text/javascript", "gallery.css": "text/css"}.items():
+    for name, kind in {
+        "zoom.js": "text/javascript",
+        "gallery.js": "text/javascript",
+        "gallery.css": "text/css",
+    }.items():
         assert name.encode() in page.data
         answer = ask(f"/{name}")
         assert (answer.status, answer.headers.get_content_type()) == (200, kind)
@@ -124,9 +130,9 @@ def test_the_page_and_its_parts_need_nothing_else(ask):
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-def test_the_script_is_sound():
-    script = Path(package.__file__).parent / "web" / "page" / "gallery.js"
-    subprocess.run(["node", "--check", script], check=True, timeout=60)
+def test_the_scripts_are_sound():
+    for script in (ZOOM, Path(package.__file__).parent / "web" / "page" / "gallery.js"):
+        subprocess.run(["node", "--check", script], check=True, timeout=60)
 
 
 def test_a_folder_is_listed(ask):
@@ -359,3 +365,30 @@ def test_a_missing_folder_and_a_taken_port_are_a_line(aecodec, port, tmp_path):
         "s3://bucket/a": "s3://bucket/a: expected a folder of this machine",
     }.items():
         assert aecodec("serve", name, code=1).lines == [line]
+
+
+def test_few_files_are_taken_in_at_a_time(ask, port, cookie, monkeypatch):
+    """Those that are half sent hold their memory; one more is not read before one of them is answered."""
+    head = f"POST /show HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\nContent-Length: {len(AEZ)}\r\n\r\n"
+    half_sent = []
+    try:
+        for _ in range(web_server._UPLOADS):
+            half_sent.append(socket.create_connection(("127.0.0.1", port), timeout=60))
+            half_sent[-1].sendall(head.encode() + AEZ[:100])
+        time.sleep(0.3)
+        monkeypatch.setattr(web_server, "_PATIENCE", 0.3)
+        answer = ask("/show", "POST", AEZ)
+        assert (answer.status, answer.data) == (503, b"busy with other files, try again")
+        assert ask("/list?name=").status == 200
+        monkeypatch.setattr(web_server, "_PATIENCE", 60)
+        answers: list[int] = []
+        waiting = threading.Thread(target=lambda: answers.append(ask("/show", "POST", AEZ).status))
+        waiting.start()
+        waiting.join(0.3)
+        assert not answers
+        half_sent[0].sendall(AEZ[100:])
+        waiting.join(60)
+        assert answers == [200]
+    finally:
+        for connection in half_sent:
+            connection.close()

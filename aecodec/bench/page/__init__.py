@@ -1,6 +1,6 @@
 """The report as one self-contained HTML file: page.html with its style, its scripts, the data inside.
 
-page.js      fills the page          chart.js     plots as SVG          compare.js   the slider
+page.js      fills the page          chart.js     plots as SVG          compare.js   two images side by side
 """
 
 import json
@@ -9,9 +9,10 @@ from pathlib import Path
 
 from aecodec.bench.codecs import colours, dashed
 from aecodec.bench.report import Json
+from aecodec.page import ZOOM
 
 _HERE = Path(__file__).parent
-_SCRIPTS = ("chart.js", "compare.js", "page.js")
+_SCRIPTS = (_HERE / "chart.js", ZOOM, _HERE / "compare.js", _HERE / "page.js")
 
 
 def build_page(report: Json, comparisons: Sequence[Json], left_out: int = 0) -> bytes:
@@ -29,7 +30,7 @@ def build_page(report: Json, comparisons: Sequence[Json], left_out: int = 0) -> 
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")  # no tag ends the script
     parts = {
         "/*CSS*/": (_HERE / "page.css").read_text(encoding="utf-8"),
-        "/*JS*/": "\n".join(['"use strict";', *((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)]),
+        "/*JS*/": "\n".join(['"use strict";', *(path.read_text(encoding="utf-8") for path in _SCRIPTS)]),
         "/*DATA*/": text,
     }
     page = (_HERE / "page.html").read_text(encoding="utf-8")

@@ -1,6 +1,5 @@
 // The gallery: folders and pictures of the server; one picture at a time with zoom and a line to compare.
 
-const LARGEST = 16; // screen pixels for one of the picture
 history.replaceState(null, "", location.pathname + location.hash); // the key is in a cookie now
 const find = (id) => document.getElementById(id);
 const amount = (bytes) => (bytes < 1e4 ? `${bytes} bytes` : bytes < 1e7 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
@@ -99,7 +98,7 @@ async function follow() { // #/folder/ is a folder, #/folder/a.aez a picture in 
 // One picture
 
 const view = {
-  current: null, scale: 1, least: 1, x: 0, y: 0, split: 50, pointers: new Map(), turn: new AbortController(),
+  current: null, turn: new AbortController(),
 
   show(picture) { // name, bytes, and path on the server, or blob, or error
     const other = find("other").value;
@@ -163,7 +162,7 @@ const view = {
       this.tell();
       find("message").hidden = true;
       find("stage").setAttribute("aria-label", `${current.name}, ${find("about").textContent}`);
-      this.fit();
+      zoom.fit();
       this.ready = true;
       await this.compare();
     } catch (error) {
@@ -183,7 +182,7 @@ const view = {
     const { current, turn } = this, other = find("other").value;
     for (const id of ["left", "line", "tag-left", "tag-right", "message"]) find(id).hidden = true;
     find("split").disabled = true;
-    this.place();
+    zoom.place();
     if (!other || !this.ready) return;
     this.say("making the other picture …");
     try {
@@ -205,7 +204,7 @@ const view = {
       for (const id of ["line", "tag-left", "tag-right"]) find(id).hidden = false;
       find("message").hidden = true;
       find("split").disabled = false;
-      this.place();
+      zoom.place();
     } catch (error) {
       if (turn !== this.turn) return;
       const text = other === "original" && /no such file/.test(error.message) ? "The original does not lie beside this file." : error.message;
@@ -226,97 +225,42 @@ const view = {
     if (i !== undefined) location.hash = hashOf((i + by + count) % count);
   },
 
-  // Zoom and line
-
-  fit() {
-    const { clientWidth, clientHeight } = find("stage"), { naturalWidth, naturalHeight } = find("right");
-    if (!naturalWidth) return;
-    this.least = Math.min(clientWidth / naturalWidth, clientHeight / naturalHeight, LARGEST);
-    this.scale = this.least;
-    this.place();
-  },
-
-  zoom(scale, x, y) {
-    const { clientWidth, clientHeight } = find("stage");
-    [x, y] = [x ?? clientWidth / 2, y ?? clientHeight / 2];
-    const next = Math.max(this.least, Math.min(LARGEST, scale));
-    this.x = x - ((x - this.x) * next) / this.scale;
-    this.y = y - ((y - this.y) * next) / this.scale;
-    this.scale = next;
-    this.place();
-  },
-
-  place() {
-    const { clientWidth, clientHeight } = find("stage"), { naturalWidth, naturalHeight } = find("right");
-    const inside = (at, room, size) => (size <= room ? (room - size) / 2 : Math.min(0, Math.max(room - size, at)));
-    this.x = inside(this.x, clientWidth, naturalWidth * this.scale);
-    this.y = inside(this.y, clientHeight, naturalHeight * this.scale);
+  draw() {
+    const { clientWidth } = find("stage"), { naturalWidth, naturalHeight } = find("right"), { scale, x, y, split } = zoom;
     for (const id of ["left", "right"]) {
       const image = find(id);
       image.style.width = `${naturalWidth}px`;
       image.style.height = `${naturalHeight}px`;
-      image.style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
+      image.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     }
-    const at = (clientWidth * this.split) / 100;
-    const cut = find("line").hidden ? 0 : Math.max(0, (at - this.x) / this.scale);
+    const cut = find("line").hidden ? 0 : Math.max(0, ((clientWidth * split) / 100 - x) / scale);
     find("right").style.clipPath = `inset(0 0 0 ${cut}px)`;
-    find("line").style.left = `${this.split}%`;
-    find("split").value = this.split;
-    find("stage").classList.toggle("sharp", this.scale > 2);
-  },
-
-  move(split) {
-    this.split = Math.max(0, Math.min(100, split));
-    this.place();
+    find("line").style.left = `${split}%`;
+    find("split").value = split;
+    find("stage").classList.toggle("sharp", scale > 2);
   },
 };
 
+const size = () => [find("right").naturalWidth, find("right").naturalHeight];
+const zoom = new Zoom({
+  stage: find("stage"), line: find("line"), step: 1.5, size, draw: () => view.draw(),
+  fit() {
+    const { clientWidth, clientHeight } = find("stage"), [width, height] = size();
+    return width ? Math.min(clientWidth / width, clientHeight / height, LARGEST) : 1;
+  },
+});
+
 function listen() {
   const stage = find("stage");
-  const where = (event) => {
-    const frame = stage.getBoundingClientRect();
-    return [event.clientX - frame.left, event.clientY - frame.top];
-  };
-  stage.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    stage.setPointerCapture(event.pointerId);
-    view.onLine = event.target === find("line");
-    view.pointers.set(event.pointerId, where(event));
-  });
-  stage.addEventListener("pointermove", (event) => {
-    const before = view.pointers.get(event.pointerId);
-    if (!before) return;
-    const now = where(event);
-    if (view.pointers.size === 2) {
-      const other = [...view.pointers].find(([id]) => id !== event.pointerId)[1];
-      const far = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]) || 1;
-      view.zoom((view.scale * far(now)) / far(before), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
-    } else if (view.onLine) view.move((100 * now[0]) / stage.clientWidth);
-    else {
-      view.x += now[0] - before[0];
-      view.y += now[1] - before[1];
-      view.place();
-    }
-    view.pointers.set(event.pointerId, now);
-  });
-  for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, (event) => view.pointers.delete(event.pointerId));
-  stage.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    view.zoom(view.scale * Math.exp(-event.deltaY / 300), ...where(event));
-  }, { passive: false });
-  stage.addEventListener("dblclick", (event) => (view.scale > view.least * 1.01 ? view.fit() : view.zoom(Math.max(1, view.least * 2), ...where(event))));
+  stage.addEventListener("dblclick", (event) => (zoom.zoomed ? zoom.fit() : zoom.zoom(Math.max(1, zoom.least * 2), zoom.where(event))));
   find("viewer").addEventListener("keydown", (event) => {
     if (event.target.matches("select, input")) return;
-    const pan = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[event.key];
-    if (pan && (event.shiftKey || pan[1])) {
-      view.x += pan[0];
-      view.y += pan[1];
-      view.place();
-    } else if (pan) view.step(Math.sign(-pan[0]));
-    else if (event.key === "+" || event.key === "=") view.zoom(view.scale * 1.5);
-    else if (event.key === "-") view.zoom(view.scale / 1.5);
-    else if (event.key === "0") view.fit();
-    else if (event.key === "," || event.key === ".") view.move(view.split + (event.key === "." ? 2 : -2));
+    const pan = { ArrowUp: 60, ArrowDown: -60 }[event.key], step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const line = { ",": -2, ".": 2 }[event.key];
+    if (zoom.key(event)) ;
+    else if (pan) zoom.pan(0, pan);
+    else if (step) view.step(step);
+    else if (line) zoom.move(zoom.split + line);
     else return;
     event.preventDefault();
   });
@@ -324,13 +268,13 @@ function listen() {
   find("close").addEventListener("click", leave);
   find("previous").addEventListener("click", () => view.step(-1));
   find("next").addEventListener("click", () => view.step(1));
-  find("in").addEventListener("click", () => view.zoom(view.scale * 1.5));
-  find("out").addEventListener("click", () => view.zoom(view.scale / 1.5));
-  find("fit").addEventListener("click", () => view.fit());
+  find("in").addEventListener("click", () => zoom.nearer());
+  find("out").addEventListener("click", () => zoom.further());
+  find("fit").addEventListener("click", () => zoom.fit());
   find("other").addEventListener("change", () => view.compare());
-  find("split").addEventListener("input", (event) => view.move(Number(event.target.value)));
+  find("split").addEventListener("input", (event) => zoom.move(Number(event.target.value)));
   find("quality").addEventListener("change", () => compress(view.current.source));
-  new ResizeObserver(() => view.current && view.fit()).observe(stage);
+  new ResizeObserver(() => view.current && zoom.fit()).observe(stage);
   find("file").addEventListener("change", (event) => { take(event.target.files[0]); event.target.value = ""; });
   addEventListener("hashchange", follow);
   for (const name of ["dragenter", "dragover"])
