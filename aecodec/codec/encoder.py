@@ -69,13 +69,16 @@ class Encoder:
         out: float32 like y, filled with what the decoder makes of the learned tiles. weight: of the squared error of
         learned tiles against the bits of exact ones, see `Competition.choose`.
         """
-        tiles, coder = [], self.coder(qindex)
-        for strip in self.refined(coder):
+        coder = self.coder(qindex)
+
+        def code(strip: Latents) -> list[Coded]:
             y_hat = np.empty_like(strip.y) if out is None else out[strip.top : strip.top + len(strip.y)]
             bitstreams = coder.encode(strip, y_hat)
-            tiles += self.competition.choose(replace(strip, y=y_hat), bitstreams, coder.point, weight)
+            tiles = self.competition.choose(replace(strip, y=y_hat), bitstreams, coder.point, weight)
             report((strip.top + len(strip.y)) / self.size[0])
-        return tiles
+            return tiles
+
+        return [coded for tiles in map(code, self.refined(coder)) for coded in tiles]  # map holds no strip
 
     def decode(self, tiles: Sequence[Coded], y_hat: np.ndarray, qindex: int) -> np.ndarray:
         """Return the pixels, uint8 (H, W, 3), that the decoder makes of tiles and what `encode` says of y_hat."""

@@ -44,7 +44,9 @@ class LearnedFamily:
         envelope = Envelope(Header(model.id, width, height, channels, 0, TILE_PIXELS), chunks)
         with Workers(settings.threads) as workers:
             encoder = Encoder(rgb, settings.effort, model, workers)
-            return rate_control.encode(encoder, envelope, settings.target, seen)
+            data = rate_control.encode(encoder, envelope, settings.target, seen)
+        model.release()
+        return data
 
     def reads(self, header: Header, exact: Collection[int], area: Region) -> list[int]:
         window = reach(header, exact, area)
@@ -53,7 +55,9 @@ class LearnedFamily:
 
     def decode(self, bitstreams: Bitstreams, model: Model, area: Region, threads: int | None) -> np.ndarray:
         with Workers(threads) as workers:
-            return Decoder(bitstreams.header, model, workers).decode(bitstreams, area)
+            pixels = Decoder(bitstreams.header, model, workers).decode(bitstreams, area)
+        model.release()
+        return pixels
 
     def decode_reduced(
         self, bitstreams: Bitstreams, model: Model, area: Region, factor: int, threads: int | None

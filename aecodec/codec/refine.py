@@ -72,6 +72,7 @@ class Refiner:
             strip = replace(strip, y=self._corrected(strip, y_hat, above))
             del y_hat  # what comes next needs the memory
             yield strip
+            del strip
             above = HALO
 
     def _reconstructed(self, strip: Latents) -> tuple[Latents, np.ndarray]:

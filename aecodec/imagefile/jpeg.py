@@ -1,6 +1,5 @@
 """The best JPEG of so many bytes, for comparisons."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,10 @@ def best_jpeg(pixels: np.ndarray, icc: bytes | None, max_bytes: int) -> bytes:
         alpha = pixels[..., -1:].astype(np.uint16)
         pixels = ((pixels[..., :-1] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
         pixels = pixels[..., 0] if channels == 2 else pixels
-    encode = partial(encode_plain, pixels, format="JPEG", **PROGRESSIVE)
+
+    def encode(quality: int) -> bytes:
+        return encode_plain(pixels, quality, format="JPEG", **PROGRESSIVE)
+
     low, high, best = 1, 101, encode(1)
     while low + 1 < high:  # the size rises with the quality
         middle = (low + high) // 2

@@ -1,6 +1,7 @@
 """Networks as LiteRT runs them: those of the first generation and the classic ones."""
 
 import contextlib
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from aecodec.errors import ModelError
+
+_LARGE = 1 << 21  # values of an input, for which an interpreter takes more than about 50 MB
 
 
 class LiteNet:
@@ -33,6 +36,12 @@ class LiteNet:
         with _lock:
             self._free.setdefault(shapes, []).append(interpreter)
         return out
+
+    def release(self) -> None:
+        """Let go of the memory of free interpreters, if some input has made them large."""
+        with _lock:
+            if any(math.prod(shape) > _LARGE for shapes in self._free for shape in shapes):
+                self._free.clear()
 
     def _take(self, shapes: tuple, data: bytes) -> Any:
         with _lock:

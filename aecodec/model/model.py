@@ -147,6 +147,11 @@ class Model(Weights):
         own = ("scales", "quantise", "reconstruct") if self.integer else ("code",)
         return {name: self.net(name) for name in (*NETS, *own, *filter(self.has, ["adjoint"]))}
 
+    def release(self) -> None:
+        """Let go of the memory that networks took for large windows: what follows an image needs it."""
+        for net in self._nets.values():
+            net.release()
+
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
         if "overlap_pre" in self.numbers:

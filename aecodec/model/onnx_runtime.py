@@ -28,6 +28,9 @@ class OnnxNet:
         except Exception as error:  # its exceptions have no common base; the graph is sound, its hash says so
             raise ModelError(f"ONNX Runtime cannot run a network, perhaps for want of memory: {_line(error)}") from None
 
+    def release(self) -> None:
+        """Nothing is kept between runs but one session."""
+
     @cached_property
     def _session(self) -> tuple[Any, list[str]]:
         data = self._read()

@@ -19,6 +19,9 @@ class Net(Protocol):
     def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
         """The outputs."""
 
+    def release(self) -> None:
+        """Let go of memory that large inputs have taken and that the next call of this size would use again."""
+
 
 def open_net(name: str, files: Collection[str], read: Callable[[str], bytes]) -> Net:
     """The network of this name among a model's files; it is read when it first runs. Raises ModelError."""

@@ -108,7 +108,7 @@ def count_symbols(model: Model, images: list[np.ndarray], knots: int, seed: int 
     r_counts = np.zeros((knots, SCALES, 2 * REACH_MAX + 2))
     with Workers(None) as workers:
         for image in images:
-            encoder = Encoder.of(image, DEFAULT_EFFORT, model, workers)
+            encoder = Encoder(image, DEFAULT_EFFORT, model, workers)
             for knot in range(knots):
                 qindex = int(np.clip(knot * 256 + rng.integers(-128, 128), 0, (knots - 1) * 256))
                 row = model.at(qindex).row
@@ -130,7 +130,7 @@ def inverse_curvatures(model: Model, images: list[np.ndarray]) -> np.ndarray:
     above, below = np.zeros((2, model.last_knot + 1, model.latent))
     with Workers(None) as workers:
         for image in images:
-            encoder = Encoder.of(image, 0, model, workers)
+            encoder = Encoder(image, 0, model, workers)
             y = encoder.latents.y
             y_hat = np.empty_like(y)
             for knot in range(model.last_knot + 1):

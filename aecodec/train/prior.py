@@ -18,7 +18,7 @@ def psnr_prior(model: Model, images: list[np.ndarray]) -> dict[str, np.ndarray]:
     rows = []
     with Workers(None) as workers:
         for image in images:
-            encoder = Encoder.of(image, DEFAULT_EFFORT, model, workers)
+            encoder = Encoder(image, DEFAULT_EFFORT, model, workers)
             y_hat, psnrs = np.empty_like(encoder.latents.y), []
             for qindex in range(0, 256 * model.last_knot + 1, 256):
                 encoder.reconstruct(qindex, y_hat)

@@ -33,7 +33,7 @@ def fit(model: Model, images: Iterable[np.ndarray], channels: int = CHANNELS, se
             rgb = split(image).rgb
             height, width = (min(edge, EDGE) // STRIDE * STRIDE for edge in rgb.shape[:2])
             rgb = np.ascontiguousarray(rgb[:height, :width])
-            encoder, targets = Encoder.of(rgb, 0, model, workers), _means(rgb)
+            encoder, targets = Encoder(rgb, 0, model, workers), _means(rgb)
             y_hat = np.empty_like(encoder.latents.y)
             for qindex in rng.integers(0, model.max_qindex, QUALITIES, endpoint=True):
                 encoder.reconstruct(int(qindex), y_hat)
