@@ -12,7 +12,7 @@ import numpy as np
 
 from aecodec.errors import ModelError
 
-_LARGE = 1 << 21  # values of an input, for which an interpreter takes more than about 50 MB
+_LARGE = 3 << 19  # values of an input, for which an interpreter takes some 80 MB
 
 
 class LiteNet:
