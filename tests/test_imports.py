@@ -80,6 +80,7 @@ USERS = {
     "rich": {"train", "cli"},
     "typer": {"cli"},
     "fsspec": {"storage"},
+    "dask": {"batch"},
     "distributed": {"batch"},
     "imagecodecs": {"bench"},
     "zarr": {"arrays"},

@@ -69,8 +69,9 @@ def test_a_bad_file_is_raised_or_left_out(paths, tmp_path):
     mixed = [paths[0], bad[0], paths[1], *bad[1:], paths[2]]
     pairs = batch.iterate(mixed)
     next(pairs)
-    with pytest.raises(aecodec.TruncatedError):
+    with pytest.raises(aecodec.TruncatedError) as caught:
         next(pairs)
+    assert caught.value.__notes__ == [f"source: {bad[0]}"]
     errors = []
     assert numbers(batch.iterate(mixed, on_error=lambda *pair: errors.append(pair))) == [0, 1, 2]
     assert [source for source, _ in errors] == bad
@@ -82,6 +83,9 @@ def test_wrong_arguments_are_named_at_once(paths):
         batch.iterate(paths, prefetch=0)
     with pytest.raises(ValueError, match="threads: -1, expected 1 or more"):
         batch.iterate(paths, threads=-1)
+    for one in (str(paths[0]), paths[0]):
+        with pytest.raises(TypeError, match=r"sources: .*, expected a list or another iterable of names"):
+            batch.iterate(one)
     with pytest.raises(TypeError, match="source: int"):  # no fault of a file
         list(batch.iterate([3], on_error=print))
     with pytest.raises(aecodec.LimitError):
