@@ -166,6 +166,16 @@ def test_a_cluster_without_workers_or_without_a_scheduler(images, monkeypatch, c
             assert line in said[0]
 
 
+def test_a_local_cluster_keeps_memory_and_has_no_profiler(small_default):
+    with cluster.connected("local", 1) as client:
+        [(kept, profiled)] = client.run(_how_it_works).values()
+    assert (kept, profiled) == (None, False)
+
+
+def _how_it_works(dask_worker):
+    return os.environ.get("MALLOC_TRIM_THRESHOLD_"), "profile" in dask_worker.periodic_callbacks
+
+
 def test_without_dask(images, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(SystemExit):
