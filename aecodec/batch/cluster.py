@@ -135,7 +135,7 @@ def _groups(tasks: Iterator[Task], threads: int) -> Iterator[_Group]:
     """Groups that are small at first, so that a few files are shared by all threads."""
     group: list[Task] = []
     pixels = sent = 0.0
-    scale = max(1, threads // _MANY)
+    scale = -(-threads // _MANY)  # rounded up
     for task in tasks:
         more = _pixels(task)
         full = pixels + more > min(scale * GROUP_PIXELS, sent / (2 * threads)) or len(group) == scale * GROUP_FILES

@@ -192,7 +192,7 @@ def test_groups_grow_to_some_megapixels(monkeypatch):
     assert sizes[:-1] == sorted(sizes[:-1])
     assert max(sizes) == cluster.GROUP_FILES
     monkeypatch.setattr(cluster, "_MANY", 2)  # with more threads than that they grow further
-    assert max(len(group.tasks) for group in cluster._groups(iter(tasks), 4)) == 2 * cluster.GROUP_FILES
+    assert max(len(group.tasks) for group in cluster._groups(iter(tasks), 3)) == 2 * cluster.GROUP_FILES
     monkeypatch.undo()
     large = [Task(f"{number}.tif", "", size=36_000_000) for number in range(10)]
     assert [len(group.tasks) for group in cluster._groups(iter(large), 4)] == [1] * 10
