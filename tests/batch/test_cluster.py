@@ -166,7 +166,8 @@ def test_a_cluster_without_workers_or_without_a_scheduler(images, monkeypatch, c
             assert line in said[0]
 
 
-def test_a_local_cluster_keeps_memory_and_has_no_profiler(small_default):
+def test_a_local_cluster_keeps_memory_and_has_no_profiler(small_default, monkeypatch):
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)  # another cluster of this process leaves it behind
     with cluster.connected("local", 1) as client:
         [(kept, profiled)] = client.run(_how_it_works).values()
     assert (kept, profiled) == (None, False)

@@ -46,3 +46,6 @@ def test_costs_follow_from_what_was_measured():
     assert f"{groups} groups in a second" in PAGE
     assert f"{250 * 1.88 / 4:.0f} groups of 4 megapixels" in PAGE
     assert groups > 250 * 1.88 / 4
+    local, threads = (measured["large"][way] for way in ("--cluster local -j 2", "-j 2"))
+    assert f"takes {local['cpu_ms_of_a_file']:.0f} and {threads['cpu_ms_of_a_file']:.0f} ms" in PAGE
+    assert f"{measured['large']['throughput_over_j2']['by_processor_time']} of the throughput" in PAGE
