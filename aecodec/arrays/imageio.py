@@ -18,9 +18,10 @@ from imageio.core.v3_plugin_api import ImageProperties, PluginV3
 
 from aecodec import api, atomic, container
 from aecodec.arrays.stack import shape_of
+from aecodec.files import EXTENSION
 from aecodec.limits import DEFAULT_LIMITS, Limits
 
-NAME, EXTENSION = "aecodec", ".aez"
+NAME = "aecodec"
 
 
 def register() -> None:

@@ -27,9 +27,7 @@ from aecodec.parallel import usable_threads
 from aecodec.storage import is_address, storage_of
 
 GROUP_PIXELS, GROUP_FILES = 4e6, 64  # of one group, about: seconds of work
-_MANY = (
-    250  # threads, from which on groups grow with their number, so that the scheduler has no more groups to hand out
-)
+_MANY = 250  # threads: with more of them groups are larger, so that the scheduler hands out no more of them in a second
 _AHEAD = 2  # groups for each thread of the workers
 _PATIENCE = 15  # seconds for a scheduler or a first worker to answer
 _TRIES = 2
@@ -38,6 +36,13 @@ _LOST = "cluster: the scheduler has gone away: start it again, and go on with --
 # Bytes of a file that make a pixel, about: what is in a group is decided without opening its files.
 _BYTES = {".jpg": 0.4, ".jpeg": 0.4, ".webp": 0.2, ".avif": 0.1, ".heic": 0.15, ".jxl": 0.2, ".aez": 0.1, ".png": 1.5}
 _RAW = 3.0
+# Of the workers that are started here. By default Dask has malloc give memory back to the system at once, so that every
+# large array is fetched from there anew, page by page; and it looks at the stacks of all threads 100 times a second.
+_LOCAL = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+}
 
 
 class ClusterError(AezError):
@@ -60,6 +65,7 @@ def connected(address: str, processes: int | None = None) -> Iterator[Any]:
     Raises ClusterError.
     """
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         raise ClusterError("--cluster needs Dask: pip install 'aecodec[cluster]'") from None
@@ -67,7 +73,8 @@ def connected(address: str, processes: int | None = None) -> Iterator[Any]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if address == "local":
         local = {"n_workers": processes or usable_threads(), "threads_per_worker": 1, "dashboard_address": ":0"}
-        with LocalCluster(**local, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
+        local["silence_logs"] = logging.CRITICAL
+        with dask.config.set(_LOCAL), LocalCluster(**local) as cluster, Client(cluster) as client:
             yield client
         return
     try:
@@ -128,7 +135,7 @@ def _groups(tasks: Iterator[Task], threads: int) -> Iterator[_Group]:
     """Groups that are small at first, so that a few files are shared by all threads."""
     group: list[Task] = []
     pixels = sent = 0.0
-    scale = max(1, threads // _MANY)
+    scale = -(-threads // _MANY)  # rounded up
     for task in tasks:
         more = _pixels(task)
         full = pixels + more > min(scale * GROUP_PIXELS, sent / (2 * threads)) or len(group) == scale * GROUP_FILES

@@ -10,7 +10,9 @@ from typing import Any, Literal, NamedTuple
 
 from aecodec.api import encode
 from aecodec.batch.engine import Attempt, Each, Outcome, Skipped, in_threads, run
+from aecodec.batch.inputs import check_several
 from aecodec.batch.jobs import Compress, Decompress, Failed, Job, Task
+from aecodec.files import EXTENSION
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.parallel import usable_threads
 from aecodec.settings import DEFAULT_EFFORT, Settings, Target
@@ -114,7 +116,7 @@ def compress(
     Target(*(given.get(name) for name in ("quality", "target_size", "target_bpp", "target_psnr")))
     Settings(effort=given.get("effort", DEFAULT_EFFORT), threads=given["threads"])
     job = Compress(encoding, verify=verify, limits=limits)
-    return _convert(sources, out, ".aez", job, client, jobs, force, skip_existing, on_result)
+    return _convert(sources, out, EXTENSION, job, client, jobs, force, skip_existing, on_result)
 
 
 def decompress(
@@ -139,8 +141,16 @@ def decompress(
         The extension of the results, of a format that Pillow writes.
     quality : int, optional
         Of JPEG, WebP and AVIF.
+
+    Raises
+    ------
+    EncodeError
+        There is no such format.
     """
+    from aecodec.imagefile import format_of  # loads Pillow
+
     extension = f".{format.removeprefix('.')}"
+    format_of(f"image{extension}")  # a wrong one is told at once
     job = Decompress(extension, quality, threads=1, limits=limits)
     return _convert(sources, out, extension, job, client, jobs, force, skip_existing, on_result)
 
@@ -156,6 +166,7 @@ def _convert(
     skip_existing: bool,
     on_result: Callable[[Result], object] | None,
 ) -> Summary:
+    check_several(sources, "sources")
     if force and skip_existing:
         raise ValueError("force and skip_existing: expected one of them at most")
     if jobs is not None and jobs < 1:

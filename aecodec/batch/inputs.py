@@ -38,6 +38,12 @@ def descriptor_of(name: str) -> int | None:
     return int(match[1] or match[2]) if match else None
 
 
+def check_several(names: object, what: str) -> None:
+    """Raise TypeError for one name, whose letters would be taken for names."""
+    if isinstance(names, str | bytes | os.PathLike):
+        raise TypeError(f"{what}: {type(names).__name__}, expected a list or another iterable of names")
+
+
 def read_input(name: str, max_size: int = MAX_FILE) -> bytes:
     """Read a file or standard input from where it is. Raises OSError; LimitError for more than `max_size` bytes."""
     if is_address(name):

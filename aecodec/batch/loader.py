@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from aecodec.batch.inputs import check_several
 from aecodec.errors import DecodeError, EncodeError
 from aecodec.files import File, imread
 from aecodec.limits import DEFAULT_LIMITS, Limits
@@ -56,7 +57,7 @@ def iterate(
     DecodeError, EncodeError, OSError
         A file cannot be read, and there is no `on_error`.
     TypeError, ValueError
-        `prefetch` or `threads` is below 1, or a source is neither a path nor a file.
+        `prefetch` or `threads` is below 1, `sources` is a single name, or a source is neither a path nor a file.
 
     Examples
     --------
@@ -69,6 +70,7 @@ def iterate(
     >>> [int(pixels.mean()) for file, pixels in iterate(files)]
     [0, 1, 2]
     """
+    check_several(sources, "sources")
     threads = usable_threads() if threads is None else threads
     for name, value in (("prefetch", prefetch), ("threads", threads)):
         if value < 1:
@@ -97,6 +99,7 @@ def _iterate(
                     pixels = future.result()
                 except FILE_ERRORS as error:
                     if on_error is None:
+                        error.add_note(f"source: {source}")
                         raise
                     on_error(source, error)
                 else:

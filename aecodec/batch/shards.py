@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from aecodec import api
-from aecodec.errors import CorruptError
+from aecodec.batch.inputs import check_several
+from aecodec.errors import CorruptError, DecodeError
 from aecodec.files import EXTENSION
 from aecodec.storage import plain_name, storage_of
 
@@ -54,7 +55,7 @@ def write_shards(
     Raises
     ------
     ValueError
-        A key is empty or has a dot, or the pattern has no place for a number.
+        A key is empty, has a dot or is that of the sample before, or the pattern has no place for a number.
     EncodeError, TypeError, OSError
         An array cannot be encoded, or a shard not be written. Shards that were complete stay.
 
@@ -64,13 +65,13 @@ def write_shards(
     >>> write_shards(samples, "memory://train-{:02}.tar", max_count=2)  # doctest: +SKIP
     ['memory://train-00.tar', 'memory://train-01.tar', 'memory://train-02.tar']
     """
-    if pattern.format(0) == pattern.format(1):
+    if not _has_a_number(pattern):
         raise ValueError(f"pattern: {pattern!r}, expected a place for the number as in train-{{:05}}.tar")
     for name, value in (("max_count", max_count), ("max_size", max_size)):
         if value < 1:
             raise ValueError(f"{name}: {value}, expected 1 or more")
     names: list[str] = []
-    buffer, count = io.BytesIO(), 0
+    buffer, count, last = io.BytesIO(), 0, ""
     shard = tarfile.open(fileobj=buffer, mode="w")  # noqa: SIM115
 
     def finish() -> None:
@@ -82,6 +83,9 @@ def write_shards(
     for key, files in samples:
         if not key or "." in os.path.basename(key):
             raise ValueError(f"key: {key!r}, expected a name without a dot")
+        if key == last:  # who reads would take both for one sample
+            raise ValueError(f"key: {key!r} twice, expected one for each sample")
+        last = key
         if count and (count == max_count or buffer.tell() >= max_size):
             finish()
             buffer, count = io.BytesIO(), 0
@@ -118,12 +122,19 @@ def read_shards(shards: Iterable[Name], /, *, decode: bool = True, threads: int 
     ------
     DecodeError, OSError
         A file or a shard is damaged, or cannot be read.
+    TypeError
+        `shards` is a single name.
 
     Examples
     --------
     In a PyTorch DataLoader each worker takes its share of the shards, in tf.data each element of `interleave`; see
     docs/arrays.md.
     """
+    check_several(shards, "shards")
+    return _samples(shards, decode, threads)
+
+
+def _samples(shards: Iterable[Name], decode: bool, threads: int) -> Iterator[dict[str, Any]]:
     for name in shards:
         shard = os.fspath(name)
         sample: dict[str, Any] = {}
@@ -133,7 +144,11 @@ def read_shards(shards: Iterable[Name], /, *, decode: bool = True, threads: int 
                 sample = {}
             sample[KEY] = key
             is_image = decode and f".{extension}" == EXTENSION
-            sample[extension] = api.decode(data, threads=threads) if is_image else data
+            try:
+                sample[extension] = api.decode(data, threads=threads) if is_image else data
+            except DecodeError as error:
+                error.add_note(f"{key}.{extension} in {shard}")
+                raise
         if sample:
             yield sample
 
@@ -147,6 +162,14 @@ def split_shards(shards: Sequence[Name], worker: int, workers: int) -> Sequence[
     if not 0 <= worker < workers:
         raise ValueError(f"worker: {worker}, expected 0 to {workers - 1}")
     return shards[worker::workers]
+
+
+def _has_a_number(pattern: str) -> bool:
+    """Whether str.format puts a number into it."""
+    try:
+        return pattern.format(0) != pattern.format(1)
+    except (IndexError, KeyError, ValueError):
+        return False
 
 
 def _files(shard: str) -> Iterator[tuple[str, str, bytes]]:

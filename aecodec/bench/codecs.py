@@ -5,7 +5,6 @@ All codecs are libraries that a user can install; `missing` tells why one cannot
 autoencoders are rows too: each has one quality and codes grey images.
 """
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-import aecodec
 from aecodec.bench import libraries
 from aecodec.imagefile.jpeg import PROGRESSIVE
 from aecodec.imagefile.write import encode_plain
+from aecodec.settings import DEFAULT_EFFORT
 
 Encode = Callable[[np.ndarray, float], bytes]
 Decode = Callable[[bytes], np.ndarray]
@@ -72,7 +71,7 @@ def _aez(name: str, about: str, qualities: tuple[float, ...], colour: str, **set
         step=0.25,
         lossless="lossless" in settings,
         colour=colour,
-        dashed="lossless" not in settings and settings["effort"] != _EFFORT,
+        dashed="lossless" not in settings and settings["effort"] != DEFAULT_EFFORT,
     )
 
 
@@ -162,7 +161,6 @@ def _classic(name: str, net: Any) -> Codec:
     )
 
 
-_EFFORT = 1  # the default of aecodec.encode
 _PILLOW = {  # format: feature of Pillow, libraries that do the work
     "JPEG": ("jpg", ("libjpeg-turbo",)),
     "WEBP": ("webp", ("libwebp",)),
@@ -171,7 +169,7 @@ _PILLOW = {  # format: feature of Pillow, libraries that do the work
 }
 _SLOW_AVIF: dict[str, Any] = {"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}}
 _TABLE: tuple[Codec, ...] = (
-    _aez_at("aez", _EFFORT, "#e5484d"),
+    _aez_at("aez", DEFAULT_EFFORT, "#e5484d"),
     _aez_at("aez-fast", 0, "#f2a0a3"),
     _aez_at("aez-slow", 4, "#b3262c"),
     _pillow("jpeg", "Pillow default: 4:2:0, baseline", "JPEG", "#8b8d98"),
@@ -199,9 +197,8 @@ _TABLE: tuple[Codec, ...] = (
     _pillow("png", "lossless, optimised", "PNG", "#9ca3af", _ONE, optimize=True),
     _pillow("webp-lossless", "lossless, default effort", "WEBP", "#86b79c", _ONE, lossless=True),
     _imagecodecs("jxl-lossless", "lossless, effort 7", "jpegxl", "libjxl", "#b9a3d0", _ONE, effort=7, lossless=True),
+    _aez("aez-lossless", "lossless", (100,), "#7f1d1d", lossless=True),
 )
-if "lossless" in inspect.signature(aecodec.encode).parameters:
-    _TABLE += (_aez("aez-lossless", "lossless", (100,), "#7f1d1d", lossless=True),)
 _SPARE = ("#d6409f", "#7cb518", "#00a2c7", "#b45309", "#6d5bd0", "#c2a400", "#3f7d58", "#a04668")
 
 CODECS: dict[str, Codec] = {codec.name: codec for codec in _TABLE}
@@ -241,8 +238,8 @@ def codecs_of(folder: Path) -> list[Codec]:
             replace(
                 CODECS[SUBJECT],
                 name=called if len(models) == 1 else f"{called}/{name}",
-                about=f"aecodec, effort {_EFFORT}, model {name} with files {digest}",
-                encode=partial(libraries.encode_model, **where, effort=_EFFORT),
+                about=f"aecodec, effort {DEFAULT_EFFORT}, model {name} with files {digest}",
+                encode=partial(libraries.encode_model, **where, effort=DEFAULT_EFFORT),
                 decode=partial(libraries.decode_model, **where),
                 colour="",
             )

@@ -9,7 +9,7 @@
 import os
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from aecodec.storage.local import Local
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["is_address", "plain_name", "storage_of"]
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
-_FILE = re.compile(r"(file|local)://", re.IGNORECASE)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::.*://)")
+_FILE = re.compile(r"(file|local)://(localhost(?=/))?", re.IGNORECASE)
 _LOCAL = Local()
 
 
 def is_address(name: str) -> bool:
     """Whether a name is an address, and not a file of this machine.
 
-    >>> is_address("s3://bucket/a.png"), is_address("file:///tmp/a.png"), is_address("C:/a.png"), is_address("a.png")
-    (True, False, False, False)
+    >>> [is_address(name) for name in ("s3://bucket/a.png", "file:///tmp/a.png", "C:/a.png", "a.png", "ab::c.png")]
+    [True, False, False, False, False]
     """
     return bool(_ADDRESS.match(name)) and not _FILE.match(name)
 
@@ -35,12 +35,14 @@ def is_address(name: str) -> bool:
 def plain_name(name: str) -> str:
     """Return the name of a file of this machine as the system knows it, and any other name as it is.
 
-    >>> plain_name("file:///tmp/a%20b.png"), plain_name("s3://bucket/a%20b.png")
-    ('/tmp/a b.png', 's3://bucket/a%20b.png')
+    As in fsspec, what has no third slash is a relative name.
+
+    >>> plain_name("file:///tmp/a%20b.png"), plain_name("file://a.png"), plain_name("s3://bucket/a%20b.png")
+    ('/tmp/a b.png', 'a.png', 's3://bucket/a%20b.png')
     """
-    if not _FILE.match(name):
+    if not (head := _FILE.match(name)):
         return name
-    path = unquote(urlsplit(name).path)
+    path = unquote(name[head.end() :])
     return path.removeprefix("/") if os.name == "nt" else path
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import BinaryIO, NamedTuple
 
 from aecodec import atomic
@@ -181,7 +181,8 @@ class Local:
                 return
             atomic.write_file(name, data, replace=replace)
             if times is not None:
-                os.utime(name, ns=times)
+                with suppress(OSError):  # a file system that does not let them be set; the file is there
+                    os.utime(name, ns=times)
         except FileExistsError as error:
             raise FileExistsError(error.errno, EXISTS, name) from None
         except OSError as error:

@@ -9,7 +9,6 @@ import posixpath
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 from aecodec.errors import AezError
 from aecodec.storage.local import EXISTS, MAGIC, Folder
@@ -91,7 +90,8 @@ class Remote:
         return f"{head.rstrip('/') if head.count('/') > 2 else head}/{below.replace(os.sep, '/')}{tail}"
 
     def basename(self, name: str) -> str:
-        return posixpath.basename(urlsplit(_head(name)).path) or posixpath.basename(_head(name))
+        head = _head(name)
+        return posixpath.basename(head.partition("?")[0] if _scheme(name) in _HTTP else head)
 
     def walk(self, top: str, recursive: bool, errors: list[OSError]) -> Iterator[Folder]:
         """Yield each folder with its files, by one listing; those that begin with a dot are left out."""

@@ -166,6 +166,17 @@ def test_a_cluster_without_workers_or_without_a_scheduler(images, monkeypatch, c
             assert line in said[0]
 
 
+def test_a_local_cluster_keeps_memory_and_has_no_profiler(small_default, monkeypatch):
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)  # another cluster of this process leaves it behind
+    with cluster.connected("local", 1) as client:
+        [(kept, profiled)] = client.run(_how_it_works).values()
+    assert (kept, profiled) == (None, False)
+
+
+def _how_it_works(dask_worker):
+    return os.environ.get("MALLOC_TRIM_THRESHOLD_"), "profile" in dask_worker.periodic_callbacks
+
+
 def test_without_dask(images, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(SystemExit):
@@ -182,7 +193,7 @@ def test_groups_grow_to_some_megapixels(monkeypatch):
     assert sizes[:-1] == sorted(sizes[:-1])
     assert max(sizes) == cluster.GROUP_FILES
     monkeypatch.setattr(cluster, "_MANY", 2)  # with more threads than that they grow further
-    assert max(len(group.tasks) for group in cluster._groups(iter(tasks), 4)) == 2 * cluster.GROUP_FILES
+    assert max(len(group.tasks) for group in cluster._groups(iter(tasks), 3)) == 2 * cluster.GROUP_FILES
     monkeypatch.undo()
     large = [Task(f"{number}.tif", "", size=36_000_000) for number in range(10)]
     assert [len(group.tasks) for group in cluster._groups(iter(large), 4)] == [1] * 10

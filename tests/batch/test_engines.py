@@ -1,5 +1,6 @@
-"""The recipes of docs/cluster.md for Spark and Ray run as they stand, and its figures are those that were measured."""
+"""The recipes of docs/cluster.md for Spark and Ray run as they stand, and its costs follow from what was measured."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 from trees import contents, picture
 
-PAGE = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "cluster.md").read_text()
 
 
 @pytest.mark.slow
@@ -27,3 +29,28 @@ def test_recipes(engine, tmp_path, environment):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[('none.png', 'none.png: no such file or directory')]"
     assert len(contents(tmp_path / "packed")) == 20
+
+
+def test_costs_follow_from_what_was_measured():
+    measured = json.loads((ROOT / "benchmarks" / "results" / "cluster.json").read_text())
+    cells = [
+        line.strip("| ").split(" | ")[1:] for line in PAGE.split("|---|---|---|\n")[1].split("\n\n")[0].split("\n")
+    ]
+    for column, effort in zip(zip(*cells, strict=True), (1, 0), strict=True):
+        speed = measured["work"][f"effort {effort}"]["mp_of_a_core_second_on_workers"]
+        hours = 1e9 * 2 / speed / 3600
+        rows = f"{1e9 / hours:,.0f}", f"{round(hours, -2):,.0f} core-hours", f"{hours / 1000 / 24:.1f} days"
+        assert column == rows
+        assert f"{speed:.2f}" in PAGE
+    groups = measured["scheduler"]["of_a_processor_second"]
+    assert f"{groups} groups in a second" in PAGE
+    assert f"{250 * 1.88 / 4:.0f} groups of 4 megapixels" in PAGE
+    assert groups > 250 * 1.88 / 4
+    text = " ".join(PAGE.split())
+    for part in ("large", "small"):
+        local, threads = (measured[part][way]["cpu_ms_of_a_file"] for way in ("--cluster local -j 2", "-j 2"))
+        assert f"takes {local:.0f} and {threads:.0f} ms" in text
+        assert f"{measured[part]['throughput_over_j2']['by_processor_time']} of the throughput" in " ".join(
+            PAGE.split()
+        )
+    assert f"a worker held {max(measured['memory']['mb'])} MB" in text

@@ -1,7 +1,9 @@
-"""Images of many files: in order, not too many ahead, with bad files, in forked workers, under tf.data."""
+"""Images of many files: in order, not too many ahead, with bad files, in forked workers; recipes for training."""
 
+import importlib.util
 import itertools
 import multiprocessing
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from PIL import Image
 import aecodec
 from aecodec import batch
 
+DOCS = Path(__file__).parents[2] / "docs" / "arrays.md"
 pytestmark = pytest.mark.usefixtures("small")
 
 
@@ -69,8 +72,9 @@ def test_a_bad_file_is_raised_or_left_out(paths, tmp_path):
     mixed = [paths[0], bad[0], paths[1], *bad[1:], paths[2]]
     pairs = batch.iterate(mixed)
     next(pairs)
-    with pytest.raises(aecodec.TruncatedError):
+    with pytest.raises(aecodec.TruncatedError) as caught:
         next(pairs)
+    assert caught.value.__notes__ == [f"source: {bad[0]}"]
     errors = []
     assert numbers(batch.iterate(mixed, on_error=lambda *pair: errors.append(pair))) == [0, 1, 2]
     assert [source for source, _ in errors] == bad
@@ -82,6 +86,9 @@ def test_wrong_arguments_are_named_at_once(paths):
         batch.iterate(paths, prefetch=0)
     with pytest.raises(ValueError, match="threads: -1, expected 1 or more"):
         batch.iterate(paths, threads=-1)
+    for one in (str(paths[0]), paths[0]):
+        with pytest.raises(TypeError, match=r"sources: .*, expected a list or another iterable of names"):
+            batch.iterate(one)
     with pytest.raises(TypeError, match="source: int"):  # no fault of a file
         list(batch.iterate([3], on_error=print))
     with pytest.raises(aecodec.LimitError):
@@ -108,19 +115,31 @@ def test_forked_workers_as_data_loaders_start_them(paths):
 
 
 @pytest.mark.slow
-def test_tf_data(paths):
-    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+@pytest.mark.parametrize("library", ["torch", "tensorflow"])
+def test_the_recipes_for_training(library, tmp_path, environment):
+    """Those of docs/arrays.md, as they stand; the process has decoded before its workers are forked."""
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    pixels = [np.full((16, 24, 3), number, np.uint8) for number in range(12)]
+    paths = [f"{tmp_path}/{number:02}.aez" for number in range(12)]
+    for path, image in zip(paths, pixels, strict=True):
+        aecodec.imwrite(path, image, quality=90)
+    samples = ((f"{number:02}", {"aez": image, "cls": b"%d" % number}) for number, image in enumerate(pixels))
+    shards = batch.write_shards(samples, f"{tmp_path}/{{}}.tar", max_count=3, lossless=True)
+    [recipe] = re.findall(rf"^```python {library}\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
     code = (
-        "import sys, pathlib, tensorflow as tf\n"
-        "from aecodec import batch\n"
-        "paths = sorted(pathlib.Path(sys.argv[1]).iterdir())\n"
-        "images = tf.data.Dataset.from_generator(lambda: (image for _, image in batch.iterate(paths)),\n"
-        "    output_signature=tf.TensorSpec((None, None), tf.uint8))\n"
-        "print([int(b[0, 0, 0]) for _ in range(2) for b in images.batch(4).prefetch(2)])"
+        f"paths, shards = {paths}, {shards}\n{recipe}"
+        "means = [round(float(pixels.mean())) for _, pixels in batch.iterate(paths)]\n"
+        "for epoch in range(2):\n"
+        "    found = [round(float(image.mean())) for some in images for image in some.numpy()]\n"
+        "    assert sorted(found) == sorted(means), found\n"
+        "    pairs = [(int(x[0, 0, 0]), int(y)) for some, labels in samples for x, y in zip(some, labels)]\n"
+        "    assert sorted(pairs) == [(number, number) for number in range(12)], pairs\n"
+        "print('both epochs')"
     )
-    run = subprocess.run([sys.executable, "-c", code, paths[0].parent], capture_output=True, text=True, timeout=300)
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.strip() == str([0, 4, 8, 12] * 2)
+    assert run.stdout.strip() == "both epochs"
 
 
 def test_nothing_heavy_is_imported():

@@ -80,7 +80,10 @@ def test_they_lie_at_addresses(tmp_path):
 def test_what_is_wrong_is_named(shards, tmp_path):
     for pattern, pairs, line in (
         ("a.tar", samples(1), "pattern: 'a.tar', expected a place for the number"),
+        ("{name}.tar", samples(1), "expected a place for the number"),
+        ("{}{}.tar", samples(1), "expected a place for the number"),
         ("{}.tar", [("a.b", {})], "key: 'a.b', expected a name without a dot"),
+        ("{}.tar", [*samples(1), *samples(1)], "key: '000' twice, expected one for each sample"),
     ):
         with pytest.raises(ValueError, match=line):
             write_shards(pairs, f"{tmp_path}/{pattern}" if "{" in pattern else pattern)
@@ -88,11 +91,21 @@ def test_what_is_wrong_is_named(shards, tmp_path):
         write_shards([], "{}", max_count=0)
     with pytest.raises(FileNotFoundError):
         next(read_shards([tmp_path / "none.tar"]))
+    with pytest.raises(TypeError, match="shards: str, expected a list or another iterable of names"):
+        read_shards("train-00.tar")
     whole = (tmp_path / "train-00.tar").read_bytes()
     for name, data in (("text.tar", b"no tar file" * 99), ("cut.tar", whole[:700])):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(aecodec.CorruptError, match=name if name == "text.tar" else "cut.tar|000.aez"):
             list(read_shards([tmp_path / name]))
+
+
+def test_a_damaged_image_is_named(tmp_path):
+    data = aecodec.encode(np.zeros((8, 9), np.uint8))[:-1]
+    [shard] = write_shards([("a", {"cls": b"1"}), ("b", {"aez": data})], f"{tmp_path}/{{}}.tar")
+    with pytest.raises(aecodec.TruncatedError) as caught:
+        list(read_shards([shard]))
+    assert caught.value.__notes__ == [f"b.aez in {shard}"]
 
 
 def test_nothing_is_half_written(tmp_path):

@@ -85,14 +85,34 @@ def test_addresses_of_files_are_names(run, tmp_path):
     run("compress", f"file://{tmp_path}/a%20b.png", "--out-dir", f"file://{tmp_path}/out")
     assert set(contents(tmp_path)) == {"a b.png", "out/a b.aez"}
     assert aecodec.imread(f"file://{tmp_path}/out/a%20b.aez").shape == (20, 30)
+    assert aecodec.imread("file://out/a%20b.aez").shape == (20, 30)
+    [line], _ = run("info", "file://[none", code=1)
+    assert line == "[none: no file matches"
+
+
+def test_odd_names_are_names(run, tmp_path, memory):
+    picture(tmp_path / "a::b.png", 20, 30)
+    run("compress", "a::b.png")
+    assert "a::b.aez" in contents(tmp_path)
+    for name in ("what?.png", "x#y.png"):
+        picture(tmp_path / "in" / name, 20, 30)
+    run("compress", "in", "--out-dir", "memory://out")
+    assert sorted(memory()) == ["/out/what?.aez", "/out/x#y.aez"]
+    summary = batch.decompress([f"memory:/{name}" for name in memory()], "back", jobs=1)
+    assert summary.failed == []
+    assert set(contents(tmp_path / "back")) == {"what?.png", "x#y.png"}
+
+
+def test_a_file_whose_times_cannot_be_set_is_done(run, tmp_path, monkeypatch):
+    picture(tmp_path / "a.png", 20, 30)
+    monkeypatch.setattr("os.utime", lambda *_, **__: (_ for _ in ()).throw(PermissionError(1, "not permitted")))
+    run("compress", "a.png")
+    assert (tmp_path / "a.aez").exists()
 
 
 def test_file_systems_that_rename_get_whole_files(tmp_path):
-    """One that is no object storage: fsspec's own for local folders, through an address of its kind."""
-    address = f"dir::file://{tmp_path}/new/a.aez"
-    storage = storage_of(address)
-    with pytest.raises(OSError, match="dir"):
-        storage.write("dir://", b"", True)
+    """One that is no object storage: fsspec's own for local folders, as if it were far away."""
+    storage = storage_of("slow://a.aez")
     fs = fsspec.filesystem("file")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fsspec.core.url_to_fs", lambda name: (fs, name.removeprefix("slow://")))
@@ -172,3 +192,8 @@ def test_batch_in_python(run, tmp_path):
         batch.compress([], "out", quality=101)
     with pytest.raises(TypeError, match="qualty"):
         batch.compress([], "out", qualty=50)
+    with pytest.raises(TypeError, match="sources: str, expected a list"):
+        batch.compress("a.png", "out")
+    with pytest.raises(aecodec.EncodeError, match=r"extension \.xyz: cannot be written"):
+        batch.decompress([], "new", format="xyz")
+    assert not (tmp_path / "new").exists()
