@@ -13,6 +13,7 @@ from keras import ops
 
 from aecodec.train.static import DEPTHWISE_MAX, WEIGHT_MAX
 
+FINE = "_fine"  # end of the names of variables that are trained in small steps
 _for_litert = False
 
 
@@ -90,19 +91,31 @@ class Pointwise(keras.layers.Layer):
 
     In few bits: into: how the input is rounded, if it is not yet. out: how the output is; None: it stays exact. split:
     so many of the input channels have weights with a scale of their own.
+
+    fine: its output is small beside its input, so that it is trained in small steps (optimizer.py).
     """
 
     def __init__(
-        self, filters: int, relu=False, bias=True, init="glorot_uniform", into=None, out=True, split=0, **kwargs
+        self,
+        filters: int,
+        relu=False,
+        bias=True,
+        init="glorot_uniform",
+        into=None,
+        out=True,
+        split=0,
+        fine=False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.filters, self.relu, self.bias, self.init, self.split = filters, relu, bias, init, split
         self.into, self.out, self.few_bits = into, Rounding(not relu) if out is True else out or None, False
+        self.suffix = FINE if fine else ""
 
     def build(self, shape):
-        self.w = self.add_weight(shape=(shape[-1], self.filters), initializer=self.init, name="kernel")
+        self.w = self.add_weight(shape=(shape[-1], self.filters), initializer=self.init, name=f"kernel{self.suffix}")
         if self.bias:
-            self.b = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+            self.b = self.add_weight(shape=(self.filters,), initializer="zeros", name=f"bias{self.suffix}")
         for rounding in filter(None, (self.into, self.out)):
             rounding.build()
 

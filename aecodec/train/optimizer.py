@@ -3,6 +3,12 @@
 import keras
 from keras import ops
 
+from aecodec.train.layers import FINE
+
+# Of the learning rate, for the last layers of the transforms: what they put out is a few levels of 255, and steps that
+# suit hidden layers are as large as that.
+FINE_RATE = 1 / 8
+
 # Odd polynomials a x + b x^3 + c x^5 that take singular values, one after the other, towards one: what lies in 0.006..1
 # comes to lie in 0.48..1.39. Fitted to that range.
 POLYNOMIALS = ((6.323, -17.31, 12.3662), (4.121, -4.7264, 1.4246), (3.1782, -2.837, 0.7638))
@@ -20,6 +26,14 @@ class FastMuon(keras.optimizers.Muon):
 
     def _should_use_adamw(self, variable):
         return len(variable.shape) != 2 or not variable.name.startswith("kernel")
+
+    def build(self, variables):
+        super().build(variables)
+        self._fine = {self._get_variable_index(v) for v in variables if v.name.endswith(FINE)}
+
+    def update_step(self, gradient, variable, learning_rate):
+        fine = self._get_variable_index(variable) in self._fine
+        super().update_step(gradient, variable, learning_rate * FINE_RATE if fine else learning_rate)
 
     def zeropower_via_newtonschulz5(self, x, _steps):
         tall = x.shape[0] > x.shape[1]

@@ -197,7 +197,7 @@ def synthesis_biases(model: Photo) -> np.ndarray:
     *blocks16, widen, _ = s.net16.layers
     step = array(s.enter.into.step)[0]
     _, unit16 = integers(array(s.enter.w) * step[:, None])
-    last = array(blocks16[-1].sums[1].step)[0]
+    last = array((blocks16[-1].sums[1] if blocks16 else s.sums[0]).step)[0]
     _, unit8 = integers(array(widen.w) * last)
     first = (array(s.enter.b) + features[:, : s.width16]) / unit16
     second = (array(widen.b) + np.tile(features[:, s.width16 :], 4)) / unit8

@@ -78,7 +78,7 @@ class Analysis(keras.layers.Layer):
             SpaceToDepth(2),
             Pointwise(width16, out=Rounding(power=True)),
             *[Block(width16, ratio) for _ in range(blocks16)],
-            Pointwise(latent, init="zeros", out=None),
+            Pointwise(latent, init="zeros", out=None, fine=True),
         )
 
     def build(self, shape):
@@ -108,7 +108,7 @@ class Synthesis(keras.layers.Layer):
         widen = Pointwise(4 * width8, out=None)
         self.net16 = chain(*[Block(width16, ratio) for _ in range(blocks16)], widen, DepthToSpace(2))
         self.net8 = chain(*[Block(width8, ratio) for _ in range(blocks8)])
-        self.leave = chain(Pointwise(8 * 8 * 3, init="zeros", out=None), DepthToSpace(8))
+        self.leave = chain(Pointwise(8 * 8 * 3, init="zeros", out=None, fine=True), DepthToSpace(8))
         self.sums = [Rounding(power=True), Rounding(power=True)]  # of what enters the blocks at 1/16 and at 1/8
 
     def build(self, shape):

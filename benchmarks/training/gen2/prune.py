@@ -1,12 +1,13 @@
-"""Slim transforms made of the shipped ones by least squares: python prune.py SLIM.npz OUT.npz --data TRAIN --val VAL
+"""Slim transforms made of the shipped ones by least squares: python prune.py OUT.npz --data TRAIN --val VAL
 
-SLIM: a moving average of a slim run, for all parts but the transforms and what the shipped weights have in the same
-shape. The residual streams are reduced by reduced-rank regression of all that reads them (Izenman, 1975), and one block
-of the new network is fitted to one or two of the old. Prints what each fit leaves unexplained, and the loss.
+Parts that have kept their shape are copied. The residual streams are reduced by reduced-rank regression of all that
+reads them (Izenman, 1975), and one block of the new network is fitted to one or two of the old. Prints what each fit
+leaves unexplained, and the loss.
 """
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from trained import SHIPPED, crops_of, loaded, tiles
 from aecodec.train import checkpoint
 from aecodec.train.entropy_model import SCALES, rounding_offsets
 from aecodec.train.layers import Block, at_knots
-from aecodec.train.photo import Photo
+from aecodec.train.photo import SHAPES, Photo
 from aecodec.train.stack import array
 from aecodec.train.validation import Validation
 from aecodec.train.warm import copy_kept
@@ -93,6 +94,10 @@ def fit_block(new: Block, old: list[Block], code: np.ndarray, stream: np.ndarray
     code = code + dense(x[..., kept], *set_layer(new.leave, *fit(x[..., kept], middle @ e - code)))
     expand = d.T @ array(last.expand.w)
     x = np.maximum(dense(code, expand, last.expand.b), 0)
+    if not x.any():  # the old branch is dead, its ReLUs let nothing pass: the new one begins with weights by chance
+        left = (after @ e - code).reshape(-1, code.shape[-1]).mean(0)
+        set_layer(new.reduce, 0 * array(new.reduce.w), left)
+        return code + left, after
     kept = strongest(x, last.reduce.w, new.expand.filters)
     set_layer(new.expand, expand[:, kept], array(last.expand.b)[kept])
     return code + dense(x[..., kept], *set_layer(new.reduce, *fit(x[..., kept], after @ e - code))), after
@@ -120,6 +125,12 @@ def through(blocks: list[Block], stream: np.ndarray) -> list[np.ndarray]:
     return streams
 
 
+def groups(blocks: list, count: int) -> list[list]:
+    """Neighbouring blocks together, as many groups as the new network has blocks."""
+    ends = [len(blocks) * k // count for k in range(count + 1)] if count else []
+    return [blocks[start:stop] for start, stop in pairwise(ends)]
+
+
 def prune_analysis(old: Photo, new: Photo, x: np.ndarray) -> None:
     fold8, enter, *blocks8, fold16, widen, first, second, last = old.analysis.net.layers
     _, new_enter, *new8, _, new_widen, new_first, new_second, new_last = new.analysis.net.layers
@@ -128,8 +139,8 @@ def prune_analysis(old: Photo, new: Photo, x: np.ndarray) -> None:
     quarter = array(widen.w).reshape(4, stream.shape[-1], -1).transpose(1, 0, 2).reshape(stream.shape[-1], -1)
     basis = reduction(through(blocks8, stream), [*readers_of(blocks8), quarter], new_enter.filters)
     code = dense(squares, *set_layer(new_enter, array(enter.w) @ basis[0], array(enter.b) @ basis[0]))
-    for block, half in zip(new8, (blocks8[:2], blocks8[2:]), strict=True):
-        code, stream = fit_block(block, half, code, stream, basis)
+    for block, group in zip(new8, groups(blocks8, len(new8)), strict=True):
+        code, stream = fit_block(block, group, code, stream, basis)
     stream, code = dense(np.asarray(fold16(stream)), *both(widen)), np.asarray(fold16(code))
     code = dense(code, *set_layer(new_widen, *fit(code, stream)))
     same = (np.eye(code.shape[-1], dtype=np.float32),) * 2
@@ -144,40 +155,47 @@ def prune_synthesis(old: Photo, new: Photo, y_hat: np.ndarray, q: np.ndarray) ->
     *blocks16, widen, unfold = s.net16.layers
     stream = dense(y_hat, *both(s.enter)) * factors[..., : s.width16]
     basis = reduction(through(blocks16, stream), [*readers_of(blocks16), array(widen.w)], t.width16)
+    if len(t.net16.layers) == 2:
+        stream = through(blocks16, stream)[-1]
     code = dense(y_hat, *set_layer(t.enter, *fit(y_hat, stream @ basis[0])))
-    code, stream = fit_block(t.net16.layers[0], blocks16, code, stream, basis)
+    *new16, new_widen, new_unfold = t.net16.layers
+    for block, group in zip(new16, groups(blocks16, len(new16)), strict=True):
+        code, stream = fit_block(block, group, code, stream, basis)
     stream = np.asarray(unfold(dense(stream, *both(widen))))
     blocks8, last = list(s.net8.layers), s.leave.layers[0]
     basis = reduction(through(blocks8, stream), [*readers_of(blocks8), array(last.w)], t.net8.layers[0].enter.filters)
     b, h, w, c = (stream @ basis[0]).shape
     squares = (stream @ basis[0]).reshape(b, h // 2, 2, w // 2, 2 * c).transpose(0, 1, 3, 2, 4)
-    widened = dense(code, *set_layer(t.net16.layers[1], *fit(code, squares.reshape(b, h // 2, w // 2, 4 * c))))
-    code = np.asarray(t.net16.layers[2](widened))
-    for block, half in zip(t.net8.layers, (blocks8[:2], blocks8[2:]), strict=True):
-        code, stream = fit_block(block, half, code, stream, basis)
+    widened = dense(code, *set_layer(new_widen, *fit(code, squares.reshape(b, h // 2, w // 2, 4 * c))))
+    code = np.asarray(new_unfold(widened))
+    for block, group in zip(t.net8.layers, groups(blocks8, len(t.net8.layers)), strict=True):
+        code, stream = fit_block(block, group, code, stream, basis)
     set_layer(t.leave.layers[0], *fit(code, dense(stream * factors[..., s.width16 :], *both(last))))
     new.log_features.assign(0 * new.log_features)
 
 
 def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("slim", type=Path)
     ap.add_argument("out", type=Path)
     ap.add_argument("--data", required=True, type=Path)
     ap.add_argument("--val", required=True, type=Path)
     ap.add_argument("--crops", type=int, default=96)
     a = ap.parse_args()
-    old, new = loaded(SHIPPED), loaded(a.slim)
-    copy_kept(SHIPPED, new)
+    old, new = loaded(SHIPPED), Photo(SHAPES["slim"])
+    new.build()
+    print("copied", *copy_kept(SHIPPED, new))
     random = np.random.default_rng(7)
     x = crops_of(a.data).pixels(random, a.crops, 256).astype(np.float32) / 255 - np.float32(0.5)
     q = random.permutation(np.linspace(0, 8, a.crops).astype(np.float32))
     parts = [latents(old, x[i : i + 8], q[i : i + 8])[1] for i in range(0, a.crops, 8)]
     prune_analysis(old, new, x)
     prune_synthesis(old, new, np.concatenate(parts), q)
+    for reach, kept in zip(new.mean_net.reach, old.mean_net.reach, strict=True):
+        reach.kernel.assign(kept.kernel)
+        reach.bias.assign(kept.bias)
     result = Validation(new, tiles(a.val)[::3]).run()
     print(json.dumps(result))
-    meta = checkpoint.read_meta(a.slim) | {"val": result, "best": result["loss"]}
+    meta = {"shape": new.shape.as_dict(), "val": result, "best": result["loss"]}
     checkpoint.save_average(a.out, [array(v) for v in new.trainable_variables], meta)
 
 
