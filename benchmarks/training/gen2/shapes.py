@@ -101,6 +101,7 @@ SHAPES = {
     "today": lambda: staged(256, 2, 128, 4, 2),
     "Mid": lambda: staged(256, 2, 96, 2, 1),
     "Slim": lambda: staged(224, 1, 80, 2, 1),
+    "Slim, 96 x 4 at 1/8": lambda: staged(224, 0, 96, 4, 1),
     "Flat-16": lambda: flat(288, 4),
     "Flat-16+": lambda: flat(288, 4, 64),
     "bypass": linear,
