@@ -4,17 +4,26 @@ To be imported before all that takes time. Where aecodec is a library nothing ha
 """
 
 import os
+import re
 import sys
+from itertools import pairwise
 from types import FrameType
 
 CODE = 130  # 128 and the number of the signal, as shells count
 
 
 def _is_command() -> bool:
-    """Whether this process runs the script aecodec, or python -m aecodec, whose name is -m until it is found."""
-    if sys.argv[:1] == ["-m"]:
-        return sys.orig_argv[sys.orig_argv.index("-m") + 1 :][:1] == ["aecodec"]
-    return os.path.splitext(os.path.basename(sys.argv[0] if sys.argv else ""))[0] == "aecodec"
+    """Whether this process runs the script aecodec, or python -m aecodec, whose name is -m until it is found.
+
+    Not the processes that it starts, which have its arguments too and leave Ctrl-C to it.
+    """
+    if "--multiprocessing-fork" in sys.orig_argv:
+        return False
+    name = sys.argv[0] if sys.argv else ""
+    if name == "-m":
+        options = pairwise(sys.orig_argv)
+        return next((after for option, after in options if re.fullmatch("-[A-Za-z]*m", option)), "") == "aecodec"
+    return os.path.splitext(os.path.basename(name))[0] == "aecodec"
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

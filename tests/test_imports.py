@@ -42,7 +42,7 @@ FLOORS = [
 # The same within folders; a folder's __init__ may import all of it.
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
-    "model": [{"litert", "onnx_runtime", "lapped", "thumbnail"}, {"runtime"}, {"weights"}, {"model"}],
+    "model": [{"litert", "onnx_runtime", "lapped", "knots", "thumbnail"}, {"runtime"}, {"weights"}, {"model"}],
     "storage": [{"local"}, {"remote"}],
     "batch": [{"inputs"}, {"loader", "shards", "jobs"}, {"engine"}, {"cluster"}, {"convert"}],
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],

@@ -24,6 +24,7 @@ import numpy as np
 
 from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis, between_knots
 from aecodec.entropy.tables import TableRow, Tables
+from aecodec.model import knots
 from aecodec.model.lapped import overlap, overlap_to_pixels
 from aecodec.model.runtime import Net
 from aecodec.model.thumbnail import FILE, ThumbnailMap
@@ -271,7 +272,7 @@ class QualityPoint:
     @cached_property
     def steps(self) -> np.ndarray | None:
         """By how much the code rounds at this quality: float32 (4,), None if the model does not."""
-        return self._between(self.model.numbers["steps"]) if self.model.integer else None
+        return knots.between(self.model.numbers["steps"], self.qindex) if self.model.integer else None
 
     @cached_property
     def inverse_curvature(self) -> np.ndarray:
@@ -295,27 +296,5 @@ class QualityPoint:
         return self.model.synthesis(y_hat, self.features)
 
     def _at(self, name: str) -> np.ndarray:
-        values = self._between(self.model.numbers[name])
-        return exponential(values) if self.model.integer else np.exp(values).astype(np.float32)
-
-    def _between(self, knots: np.ndarray) -> np.ndarray:
-        """Rows of float32 (K, n), interpolated linearly."""
-        position = self.qindex / 256
-        low = min(int(position), len(knots) - 2)
-        w = np.float32(position - low)
-        return knots[low] * (1 - w) + knots[low + 1] * w
-
-
-def exponential(x: np.ndarray) -> np.ndarray:
-    """e^x in float32, by sums and products of float64 that no processor rounds otherwise; |x| < 80.
-
-    >>> bool(np.allclose(exponential(np.float32([0, 1, -7.3])), np.exp([0, 1, -7.3])))
-    True
-    """
-    x = x.astype(np.float64)
-    power = np.rint(x * 1.4426950408889634)
-    rest = x - power * 0.6931471805599453
-    series = np.ones_like(rest)
-    for n in range(13, 0, -1):
-        series = series * rest / n + 1
-    return np.ldexp(series, power.astype(np.int32)).astype(np.float32)
+        values = knots.between(self.model.numbers[name], self.qindex)
+        return knots.exponential(values) if self.model.integer else np.exp(values).astype(np.float32)

@@ -649,10 +649,12 @@ def test_signals_end_it_without_a_traceback(command, tmp_path, number, code, mes
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
-@pytest.mark.parametrize("delay", [0, 0.01, 0.03, 0.1, 0.2, 0.4])
-def test_ctrl_c_while_it_is_loading_ends_it_without_a_traceback(command, tmp_path, delay):
+@pytest.mark.parametrize(
+    ("delay", "module"), [(0, "-m"), (0.01, "-m"), (0.03, "-m"), (0.1, "-Bm"), (0.2, "-m"), (0.4, "-m")]
+)
+def test_ctrl_c_while_it_is_loading_ends_it_without_a_traceback(command, tmp_path, delay, module):
     call = command("compress", "-", "-o", "a.aez")
-    call["args"] = [sys.executable, "-X", "importtime", "-m", "aecodec", *call["args"][3:]]  # tells what is imported
+    call["args"] = [sys.executable, "-X", "importtime", module, "aecodec", *call["args"][3:]]  # tells what is imported
     process = subprocess.Popen(**call, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (line := process.stderr.readline()).endswith("aecodec.interrupts\n"):
         assert line.startswith("import time:")
