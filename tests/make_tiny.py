@@ -112,7 +112,7 @@ def pictures() -> dict[str, tuple[np.ndarray, float | None, Metadata]]:
         "grey-alpha-48x16-q100": (np.dstack([other[:16, :48, 1], steps]), 100, none),
         "rgb-31x47-q75": (photo[150:197, 60:91], 75, none),
         "rgb-1x300-q50": (np.concatenate([photo, other])[:300, 99:100], 50, none),
-        "rgb-1x300-q50": (np.concatenate([photo, other], axis=1)[99:100, :300], 100, none),
+        "rgb-300x1-q100": (np.concatenate([photo, other], axis=1)[99:100, :300], 100, none),
         "rgba-260x258-q1": (np.dstack([square, np.broadcast_to(fade, (258, 260))]), 1, none),
         "rgba-33x1-q75": (np.dstack([photo[:1, :33], bits[:1]]), 75, full),
         "rgba-15x31-q100": (np.dstack([other[20:51, 20:35], 255 - ramp[:31, :15]]), 100, meta),

@@ -3,7 +3,6 @@
 A file is a protocol buffer (https://protobuf.dev/programming-guides/encoding), with the fields of onnx.proto.
 """
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
