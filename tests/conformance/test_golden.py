@@ -1,7 +1,7 @@
 """Files of frozen tiny models that must decode for ever: exact symbols, pixels within one level or exact.
 
-tests/make_tiny.py made tests/tiny, and adds to the folders golden, whose pixels LiteRT makes, and golden2, of the second
-generation of models, whose pixels are the same everywhere. A failure here is never mended by new golden files.
+tests/make_tiny.py made tests/tiny, and adds to the folders golden, whose pixels LiteRT makes, and golden2, of a model
+of the second generation, whose pixels are the same everywhere. A failure here is never mended by new golden files.
 """
 
 import hashlib
@@ -117,7 +117,11 @@ def test_metadata_is_the_same(name):
 def test_every_kind_of_picture_is_there_at_four_qualities():
     kinds = {(name.rsplit("-", 2)[0].removesuffix("-noise"), name.rsplit("-q", 1)[-1]) for name in FIRST}
     expected = {
-        (f"golden/{kind}", quality) for kind in ("grey", "grey-alpha", "rgb", "rgba") for quality in ("1", "50", "75", "100")
+        (f"golden/{kind}", quality)
+        for kind in ("grey", "grey-alpha", "rgb", "rgba")
+        for quality in ("1", "50", "75", "100")
+        for kind in ("grey", "grey-alpha", "rgb", "rgba")
+        for quality in ("1", "50", "75", "100")
     }
     assert expected <= kinds
 
