@@ -30,7 +30,8 @@ class Info:
     """What a file says about itself.
 
     `model` is None for a model that is not installed. `quality` is on the scale 1..100, None where the model has one
-    quality or is not installed. `tile` is the edge of a tile in pixels, 0 for one tile, the whole image. `exact` is the
+    quality or is not installed. `tune`: what the file is made for, visual or psnr, None where the model has no tunings
+    or is not installed. `tile` is the edge of a tile in pixels, 0 for one tile, the whole image. `exact` is the
     number of tiles that are stored as pixels, which all decoders find the same. `chunks` maps tags to stored sizes in
     bytes. `size`: bytes of the whole file.
     """
@@ -42,6 +43,7 @@ class Info:
     height: int
     channels: int
     quality: float | None
+    tune: str | None
     tile: int
     tiles: int
     exact: int
@@ -62,6 +64,7 @@ def encode(
     model: str | Weights = DEFAULT_MODEL,
     metadata: Metadata = Metadata(),  # noqa: B008 (immutable)
     keep_hidden: bool = False,
+    tune: str | None = None,
     threads: int | None = None,
 ) -> bytes:
     """Compress an image to the bytes of an .aez file.
@@ -98,6 +101,10 @@ def encode(
     keep_hidden : bool
         Code the colours of fully transparent pixels as well as others. By default they are replaced by smooth ones,
         which cost few bits, and do not count in `target_psnr`: nobody sees them.
+    tune : {"visual", "psnr"}, optional
+        What the bits are spent for: what the eye sees, such as gradients and faint texture in smooth areas, or the
+        squared error alone, for measurements. Files of both are decoded by the same model. visual if None, but psnr
+        with `target_psnr`. A model without a visual tuning ignores it.
     threads : int, optional
         None for all that the process may use; the bytes are always the same.
 
@@ -127,7 +134,7 @@ def encode(
     target = Target(quality, target_size, target_bpp, target_psnr)
     if not isinstance(metadata, Metadata):
         raise TypeError(f"metadata: {type(metadata).__name__}, expected aecodec.Metadata")
-    settings = Settings(target, effort, pack_metadata(metadata), threads, keep_hidden)
+    settings = Settings(target, effort, pack_metadata(metadata), threads, keep_hidden, tune)
     if not isinstance(lossless, bool):
         raise TypeError(f"lossless: {lossless!r}, expected True or False")
     if lossless and model != DEFAULT_MODEL:
@@ -259,6 +266,7 @@ def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
         height=header.height,
         channels=header.channels,
         quality=None if quality is None else round(quality, 2),
+        tune=model.tuning(header.quality) if model else None,
         tile=header.tile,
         tiles=header.tile_count,
         exact=len(index.exact),

@@ -7,11 +7,11 @@ is an OSError, also under `ImageFile.LOAD_TRUNCATED_IMAGES`: pixels come whole o
 is the limit on pixels, as for any format, and with it on tiles; that on metadata is the default of `aecodec.Limits`.
 
 Options of `save` are those of `aecodec.encode`: one of `quality`, 1 (smallest) to 100 (best), default 75,
-`target_size`, `target_bpp`, `target_psnr` and `lossless=True`; `effort`, 0 to 9, default 1; `model`; `keep_hidden`;
-`threads`. Beside them `icc_profile`, bytes, default what the image has or says of its colours otherwise, None for none;
-`exif`, bytes or `Image.Exif`, and `xmp`, bytes or str, written only if given, as by Pillow's own plugins; `dpi`, a pair
-of numbers, kept in the Exif. Options that tune other formats, such as `optimize`, are passed over; unknown ones are a
-TypeError.
+`target_size`, `target_bpp`, `target_psnr` and `lossless=True`; `effort`, 0 to 9, default 1; `tune`; `model`;
+`keep_hidden`; `threads`. Beside them `icc_profile`, bytes, default what the image has or says of its colours otherwise,
+None for none; `exif`, bytes or `Image.Exif`, and `xmp`, bytes or str, written only if given, as by Pillow's own
+plugins; `dpi`, a pair of numbers, kept in the Exif. Options that tune other formats, such as `optimize`, are passed
+over; unknown ones are a TypeError.
 
 The modes L, LA, RGB and RGBA are kept; 1, P, PA, La, RGBa, RGBX and YCbCr are converted; a transparent colour becomes
 alpha. Any other mode is an OSError.
@@ -46,7 +46,7 @@ FORMAT = "AEZ"
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _TARGETS = ("quality", "target_size", "target_bpp", "target_psnr", "lossless")
-_ENCODE = (*_TARGETS, "effort", "model", "keep_hidden", "threads")
+_ENCODE = (*_TARGETS, "effort", "tune", "model", "keep_hidden", "threads")
 # Options with which programs tune several formats at once; none of them promises anything of the pixels.
 _TUNE_OTHERS = ("optimize", "progressive", "compress_level", "method", "speed", "subsampling", "bits", "format")
 _METADATA = {"icc_profile": "icc", "exif": "exif", "xmp": "xmp"}  # in Pillow's words and in ours

@@ -28,7 +28,7 @@ from aecodec.model.model import Model
 from aecodec.model.weights import Weights, read_models
 from aecodec.parallel import Workers
 from aecodec.pixels import split
-from aecodec.settings import DEFAULT_MODEL, DEFAULT_QUALITY
+from aecodec.settings import DEFAULT_MODEL, DEFAULT_QUALITY, Settings
 
 _COLOURS = np.array([(0, 0, 0), (60, 15, 110), (190, 50, 90), (250, 150, 40), (255, 255, 230)], np.float32)
 
@@ -47,9 +47,11 @@ class Contents:
         Residuals, the symbols that are coded.
     means : ndarray of float32 (h, w, M)
         What the context model predicts; r = round(y * gain - means) but for the encoder's rounding towards zero.
+    deltas : ndarray of int32 (ceil(h / 4), ceil(w / 4))
+        Of the visual tuning: y is multiplied by 2^(delta / 8) beside the gain; 0 in files of the other one.
     y_hat : ndarray of float32 (h, w, M)
-        (means + r) * inverse_gain, what the synthesis transform gets; on the scale of y.
-    z_bits, r_bits : ndarray of float32, shaped like z and r
+        (means + r) * inverse_gain / 2^(delta / 8), what the synthesis transform gets; on the scale of y.
+    z_bits, r_bits, delta_bits : ndarray of float32, shaped like z, r and deltas
         Bits that each symbol takes.
     exact : ndarray of bool (h, w)
         Where tiles are stored as pixels.
@@ -69,9 +71,11 @@ class Contents:
     scale_indexes: np.ndarray
     r: np.ndarray
     means: np.ndarray
+    deltas: np.ndarray
     y_hat: np.ndarray
     z_bits: np.ndarray
     r_bits: np.ndarray
+    delta_bits: np.ndarray
     exact: np.ndarray
     exact_bits: np.ndarray
     gain: np.ndarray
@@ -85,14 +89,14 @@ class Contents:
     def bits(self) -> float:
         """Bits of the whole file, within about 40 for each tile, in which the range coder ends."""
         return self.other_bits + float(
-            sum(part.sum(dtype=np.float64) for part in (self.z_bits, self.r_bits, self.exact_bits))
+            sum(part.sum(dtype=np.float64) for part in (self.z_bits, self.r_bits, self.delta_bits, self.exact_bits))
         )
 
     def bits_map(self) -> np.ndarray:
-        """Bits of each square of 16x16 pixels, float32 (h, w): residuals, hyper-latents and exact tiles."""
+        """Bits of each square of 16x16 pixels, float32 (h, w): residuals, hyper-latents, deltas and exact tiles."""
         h, w = self.exact.shape
         rows, columns = (np.minimum(HYPER, n - np.arange(0, n, HYPER)) for n in (h, w))  # latents of a hyper-latent
-        shares = (self.z_bits.sum(-1) / np.outer(rows, columns)).repeat(rows, 0).repeat(columns, 1)
+        shares = ((self.z_bits.sum(-1) + self.delta_bits) / np.outer(rows, columns)).repeat(rows, 0).repeat(columns, 1)
         return (self.r_bits.sum(-1) + shares + self.exact_bits).astype(np.float32)
 
 
@@ -101,6 +105,7 @@ def analyse(
     quality: float = DEFAULT_QUALITY,
     *,
     effort: int = 0,
+    tune: str | None = None,
     model: str | Model = DEFAULT_MODEL,
     threads: int | None = None,
 ) -> np.ndarray:
@@ -111,9 +116,11 @@ def analyse(
     image : ndarray of uint8
         (H, W), (H, W, 2), (H, W, 3) or (H, W, 4); alpha is left out.
     quality : float
-        1 to 100; it matters to the refinement alone.
+        1 to 100; it matters to the refinement alone, as does `tune`.
     effort : int
         Number of refinement steps. With 0 the latents are those of the analysis transform.
+    tune : {"visual", "psnr"}, optional
+        As in `aecodec.encode`.
     model : str or a loaded model
     threads : int, optional
 
@@ -129,7 +136,7 @@ def analyse(
     """
     net = _learned(by_name(model) if isinstance(model, str) else model)
     with Workers(threads) as workers:
-        encoder = Encoder(split(image).rgb, effort, net, workers)
+        encoder = Encoder(split(image).rgb, Settings(effort=effort, tune=tune), net, workers)
         return np.concatenate([strip.y for strip in encoder.refined(encoder.coder(net.qindex(quality)))])
 
 
@@ -171,15 +178,17 @@ def examine(
     window = decoder.window
     h, w, hyper = window.height, window.width, window.hyper
     latents = (h, w, net.latent)
-    z_shape = (*hyper, len(point.tables.frequencies))
+    z_shape = (*hyper, net.tables.z.shape[1])
     contents = Contents(
         z=np.zeros(z_shape, np.int32),
         scale_indexes=np.zeros(latents, np.uint8),
         r=np.zeros(latents, np.int32),
         means=np.zeros(latents, np.float32),
+        deltas=np.zeros(hyper, np.int32),
         y_hat=np.zeros(latents, np.float32),
         z_bits=np.zeros(z_shape, np.float32),
         r_bits=np.zeros(latents, np.float32),
+        delta_bits=np.zeros(hyper, np.float32),
         exact=geometry.covered([decoder.tiles[number] for number in file.exact], window),
         exact_bits=np.zeros((h, w), np.float32),
         gain=point.gain,
@@ -187,17 +196,19 @@ def examine(
         other_bits=8 * (len(memoryview(data)) - sum(map(len, file.tiles))),
         width=file.header.width,
         height=file.header.height,
-        qindex=file.header.quality,
+        qindex=point.qindex,
     )
     for (_, tile, _), (z, index, r), scaled in zip(tiles, symbols, y_hat, strict=True):
         hyper_inside = tuple(slice(s.start // HYPER, -(-s.stop // HYPER)) for s in tile.inside)
         z, index, r = z[tile.hyper_crop], index[tile.crop], r[tile.crop]
         z_bits, r_bits = symbol_bits(z, r, index, point.tables)
-        contents.z[hyper_inside], contents.z_bits[hyper_inside] = z, z_bits
+        contents.z[hyper_inside], contents.z_bits[hyper_inside] = point.hyper_latents(z), point.hyper_latents(z_bits)
+        if point.has_deltas:
+            contents.deltas[hyper_inside], contents.delta_bits[hyper_inside] = z[..., -1], z_bits[..., -1]
         contents.r[tile.inside], contents.r_bits[tile.inside] = r, r_bits
         contents.scale_indexes[tile.inside] = index
         contents.means[tile.inside] = scaled - r
-        contents.y_hat[tile.inside] = scaled * point.inverse_gain
+        contents.y_hat[tile.inside] = decoder.coder.at_unit_gain(tile, z, scaled)
     for number in file.exact:
         tile = decoder.tiles[number]
         contents.exact_bits[tile.inside] = 8 * len(file.tiles[number]) / (tile.height * tile.width)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 75
 DEFAULT_EFFORT, MAX_EFFORT = 1, 9
+TUNES = ("visual", "psnr")
 
 
 def check_input(data: Any, limits: Any) -> None:
@@ -109,7 +110,8 @@ class Settings:
     """Everything that a family of models gets beside the image and the model.
 
     effort: number of refinement steps, 0 to 9. chunks: of metadata. threads: None for all that the process may use.
-    keep_hidden: code the colours of fully transparent pixels too, which nobody sees.
+    keep_hidden: code the colours of fully transparent pixels too, which nobody sees. tune: visual or psnr; None is
+    visual, but psnr where a PSNR is aimed at.
     Raises TypeError or ValueError.
     """
 
@@ -118,6 +120,7 @@ class Settings:
     chunks: Sequence["Chunk"] = ()
     threads: int | None = None
     keep_hidden: bool = False
+    tune: str | None = None
 
     def __post_init__(self) -> None:
         _check_whole("effort", self.effort)
@@ -125,3 +128,10 @@ class Settings:
             _check_whole("threads", self.threads)
         if not 0 <= self.effort <= MAX_EFFORT:
             raise ValueError(f"effort: {self.effort}, expected 0 to {MAX_EFFORT}")
+        if self.tune is not None and self.tune not in TUNES:
+            raise ValueError(f"tune: {self.tune!r}, expected {' or '.join(TUNES)}")
+
+    @property
+    def tuning(self) -> str:
+        """What the file is made for: the name of a tuning."""
+        return self.tune or ("visual" if self.target.psnr is None else "psnr")

@@ -30,6 +30,7 @@ from aecodec.errors import (
 )
 from aecodec.families import by_name
 from aecodec.parallel import Workers
+from aecodec.settings import TUNES, Settings
 
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
 
@@ -287,11 +288,11 @@ def test_real_bits_are_the_estimated_bits_within_two_percent(quality):
     weights = by_name("photo")
     units = weights.qindex(quality)
     with Workers(1) as workers:
-        encoder = Encoder(image, 1, weights, workers)
+        encoder = Encoder(image, Settings(tune="psnr"), weights, workers)
         symbols = list(encoder.symbols(units))
     coded = [(z[tile.hyper_crop], *rest) for (z, *rest), tile in zip(symbols, encoder.latents.tiles, strict=True)]
     estimated = sum(estimated_bits(*parts, units) for parts in coded) / 8
-    file = container.read(aecodec.encode(image, quality))
+    file = container.read(aecodec.encode(image, quality, tune="psnr"))
     real = sum(len(tile) for tile in file.tiles)
     assert real == pytest.approx(estimated, rel=0.02)
     assert all(not r[index == 0].any() for _, index, r in symbols)
@@ -334,13 +335,14 @@ def test_pictures_that_need_escapes_come_back(monkeypatch):
     assert psnr(squares, aecodec.decode(data)) > 28
 
 
-def test_the_decoder_reads_the_symbols_that_the_encoder_wrote():
+@pytest.mark.parametrize("tune", TUNES)
+def test_the_decoder_reads_the_symbols_that_the_encoder_wrote(tune):
     image = picture(40, 300)
     weights = by_name("photo")
     units = weights.qindex(80)
     with Workers(1) as workers:
-        written = list(Encoder(image, 1, weights, workers).symbols(units))
-    read = api.decode_symbols(aecodec.encode(image, 80))
+        written = list(Encoder(image, Settings(tune=tune), weights, workers).symbols(units))
+    read = api.decode_symbols(aecodec.encode(image, 80, tune=tune))
     assert len(read) == 2
     for encoded, decoded in zip(written, read, strict=True):
         for kind, ours, theirs in zip(encoded._fields, encoded, decoded, strict=True):
@@ -477,8 +479,8 @@ def test_an_unknown_model_id_is_unsupported(small, model, message):
 def test_quality_beyond_the_axis(small):
     last = 256 * by_name("photo").last_knot
     assert aecodec.decode(rewritten(aecodec.encode(picture(16, 16), 100), quality=last)).shape == (16, 16, 3)
-    for quality in (last + 1, 0xFFFF):
-        with pytest.raises(CorruptError, match=rf"^header: quality {quality}, expected at most {last}$"):
+    for quality, said in ((last + 1, f"{last + 1} in tuning 0"), (0xFFFF, "4095 in tuning 15")):
+        with pytest.raises(CorruptError, match=rf"^header: quality {said}, expected at most {last}, in tuning \d$"):
             aecodec.decode(rewritten(small, quality=quality))
 
 

@@ -42,13 +42,18 @@ FLOORS = [
 # The same within folders; a folder's __init__ may import all of it.
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
-    "model": [{"litert", "onnx_runtime", "lapped", "knots", "thumbnail"}, {"runtime"}, {"weights"}, {"model"}],
+    "model": [
+        {"litert", "onnx_runtime", "lapped", "knots", "thumbnail", "tuning"},
+        {"runtime"},
+        {"weights"},
+        {"model"},
+    ],
     "storage": [{"local"}, {"remote"}],
     "batch": [{"inputs"}, {"loader", "shards", "jobs"}, {"engine"}, {"cluster"}, {"convert"}],
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
     "exact": [{"webp", "colours"}, {"look", "layout", "tiles"}, {"family"}],
     "codec": [
-        {"latents", "transforms"},
+        {"latents", "transforms", "masking"},
         {"tilecoder", "forecast", "competition"},
         {"envelope"},
         {"decoder", "refine", "search"},

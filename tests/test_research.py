@@ -61,14 +61,16 @@ def test_y_hat_is_the_image_and_near_to_y():
     assert np.abs(error[coded]).mean() < 0.5
 
 
-def test_refined_latents_are_those_that_are_coded(monkeypatch):
+@pytest.mark.parametrize("tune", ["visual", "psnr"])
+def test_refined_latents_are_those_that_are_coded(monkeypatch, tune):
     monkeypatch.delenv("AECODEC_WEIGHTS")  # the small model does not refine
     image = photo()[:200, :100]
-    contents = research.examine(encode(image, 60, effort=2))
-    refined = research.analyse(image, 60, effort=2)
+    contents = research.examine(encode(image, 60, effort=2, tune=tune))
+    refined = research.analyse(image, 60, effort=2, tune=tune)
     plain = research.analyse(image)
     assert np.abs(refined - plain).max() > 0.01
-    error = np.abs(refined * contents.gain - contents.means - contents.r)
+    scaled = refined * contents.gain * np.exp2(contents.deltas / 8).repeat(4, 0).repeat(4, 1)[:13, :7, None]
+    error = np.abs(scaled - contents.means - contents.r)
     assert error[contents.scale_indexes > 0].max() <= 1 + 1e-3
 
 

@@ -16,7 +16,7 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray, ndarray_copy
 
 from aecodec.arrays.stack import Config, pack, unpack_any
-from aecodec.settings import DEFAULT_EFFORT
+from aecodec.settings import DEFAULT_EFFORT, TUNES
 
 
 class Aez(Codec):
@@ -30,6 +30,8 @@ class Aez(Codec):
         Number of refinement steps, 0 to 9, as in `aecodec.encode`.
     lossless : bool
         Code all images without loss.
+    tune : {"visual", "psnr"}
+        What the bits are spent for, as in `aecodec.encode`.
     threads : int, optional
         Threads that code one image, None for all that the process may use. It is not kept in the metadata of an array.
 
@@ -53,10 +55,11 @@ class Aez(Codec):
         quality: float | None = None,
         effort: int = DEFAULT_EFFORT,
         lossless: bool = False,
+        tune: str = TUNES[0],
         *,
         threads: int | None = 1,
     ) -> None:
-        self._config = Config(quality, effort, lossless)
+        self._config = Config(quality, effort, lossless, tune)
         self._threads = threads
 
     def encode(self, buf: Any) -> bytes:

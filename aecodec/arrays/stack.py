@@ -28,7 +28,7 @@ from aecodec import api, container
 from aecodec.container import BytesLike
 from aecodec.errors import CorruptError, NotAezError, TruncatedError, UnsupportedError
 from aecodec.limits import DEFAULT_LIMITS
-from aecodec.settings import DEFAULT_EFFORT, DEFAULT_QUALITY, Settings, Target
+from aecodec.settings import DEFAULT_EFFORT, DEFAULT_QUALITY, TUNES, Settings, Target
 
 SIGNATURE, VERSION = b"\x89AEZS\r\n", 1
 _HEAD = struct.Struct("<7sBI")
@@ -38,19 +38,21 @@ _HEAD = struct.Struct("<7sBI")
 class Config:
     """What the chunks of an array are coded with, as its metadata have it.
 
-    quality: 1 to 100, 75 if None; None with `lossless`. effort: 0 to 9. Both as in `aecodec.encode`.
+    quality: 1 to 100, 75 if None; None with `lossless`. effort: 0 to 9. tune: visual or psnr. All as in
+    `aecodec.encode`.
     Raises TypeError or ValueError.
 
     >>> Config().to_dict()
-    {'quality': 75, 'effort': 1, 'lossless': False}
+    {'quality': 75, 'effort': 1, 'tune': 'visual', 'lossless': False}
     """
 
     quality: float | None = None
     effort: int = DEFAULT_EFFORT
     lossless: bool = False
+    tune: str = TUNES[0]
 
     def __post_init__(self) -> None:
-        Settings(Target(self.quality), self.effort)  # checks them
+        Settings(Target(self.quality), self.effort, tune=self.tune)  # checks them
         if not isinstance(self.lossless, bool):
             raise TypeError(f"lossless: {self.lossless!r}, expected true or false")
         if self.lossless and self.quality is not None:
@@ -60,7 +62,7 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """The arguments, for JSON."""
-        return {"quality": self.quality, "effort": self.effort, "lossless": self.lossless}
+        return {"quality": self.quality, "effort": self.effort, "tune": self.tune, "lossless": self.lossless}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def pack(array: np.ndarray, config: Config, threads: int | None) -> bytes:
                 config.quality,
                 lossless=config.lossless,
                 effort=config.effort,
+                tune=config.tune,
                 keep_hidden=not config.lossless,
                 threads=threads,
             )

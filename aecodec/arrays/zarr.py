@@ -25,7 +25,7 @@ from zarr.storage import StorePath
 
 from aecodec.arrays.stack import Config, Stack, cut, index_size, pack, read_index, stack_of, unpack
 from aecodec.container import BytesLike
-from aecodec.settings import DEFAULT_EFFORT
+from aecodec.settings import DEFAULT_EFFORT, TUNES
 
 NAME = "aecodec"
 
@@ -44,6 +44,8 @@ class AezCodec(ArrayBytesCodecPartialDecodeMixin, ArrayBytesCodec):
         Number of refinement steps, 0 to 9, as in `aecodec.encode`.
     lossless : bool
         Code all images without loss.
+    tune : {"visual", "psnr"}
+        What the bits are spent for, as in `aecodec.encode`.
     threads : int, optional
         Threads that code one image, None for all that the process may use. 1 by default, because Zarr codes several
         chunks at a time. It is not kept in the metadata of the array.
@@ -56,7 +58,7 @@ class AezCodec(ArrayBytesCodecPartialDecodeMixin, ArrayBytesCodec):
     Examples
     --------
     >>> AezCodec(quality=80).to_dict()
-    {'name': 'aecodec', 'configuration': {'quality': 80, 'effort': 1, 'lossless': False}}
+    {'name': 'aecodec', 'configuration': {'quality': 80, 'effort': 1, 'tune': 'visual', 'lossless': False}}
     """
 
     is_fixed_size = False
@@ -70,9 +72,10 @@ class AezCodec(ArrayBytesCodecPartialDecodeMixin, ArrayBytesCodec):
         quality: float | None = None,
         effort: int = DEFAULT_EFFORT,
         lossless: bool = False,
+        tune: str = TUNES[0],
         threads: int | None = 1,
     ) -> None:
-        object.__setattr__(self, "config", Config(quality, effort, lossless))
+        object.__setattr__(self, "config", Config(quality, effort, lossless, tune))
         object.__setattr__(self, "threads", threads)
 
     @classmethod

@@ -16,13 +16,14 @@ import numpy as np
 from aecodec.bench import libraries
 from aecodec.imagefile.jpeg import PROGRESSIVE
 from aecodec.imagefile.write import encode_plain
-from aecodec.settings import DEFAULT_EFFORT
+from aecodec.settings import DEFAULT_EFFORT, TUNES
 
 Encode = Callable[[np.ndarray, float], bytes]
 Decode = Callable[[bytes], np.ndarray]
 
 STEPS_OF_5 = tuple(range(5, 96, 5))
 FROM_1 = (1, *STEPS_OF_5)  # for codecs whose lowest PSNR is higher than that of the others, so that ranges overlap
+SUBJECT = "aez"  # the codec that the others are compared with
 _ONE = (80,)  # of lossless codecs; only WebP uses it, as its effort: 80 is Pillow's default
 
 
@@ -71,13 +72,13 @@ def _aez(name: str, about: str, qualities: tuple[float, ...], colour: str, **set
         step=0.25,
         lossless="lossless" in settings,
         colour=colour,
-        dashed="lossless" not in settings and settings["effort"] != DEFAULT_EFFORT,
+        dashed=name != SUBJECT and "lossless" not in settings,
     )
 
 
-def _aez_at(name: str, effort: int, colour: str) -> Codec:
-    about = f"model photo, effort {effort}, trained for the squared error (PSNR)"
-    return _aez(name, about, (1, 10, 25, 40, 55, 70, 85, 95, 100), colour, effort=effort)
+def _aez_at(name: str, effort: int, colour: str, tune: str = TUNES[0]) -> Codec:
+    about = f"model photo, effort {effort}, tune={tune}"
+    return _aez(name, about, (1, 10, 25, 40, 55, 70, 85, 95, 100), colour, effort=effort, tune=tune)
 
 
 def _pillow(
@@ -169,7 +170,8 @@ _PILLOW = {  # format: feature of Pillow, libraries that do the work
 }
 _SLOW_AVIF: dict[str, Any] = {"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}}
 _TABLE: tuple[Codec, ...] = (
-    _aez_at("aez", DEFAULT_EFFORT, "#e5484d"),
+    _aez_at(SUBJECT, DEFAULT_EFFORT, "#e5484d"),
+    _aez_at("aez-psnr", DEFAULT_EFFORT, "#e58f4d", "psnr"),
     _aez_at("aez-fast", 0, "#f2a0a3"),
     _aez_at("aez-slow", 4, "#b3262c"),
     _pillow("jpeg", "Pillow default: 4:2:0, baseline", "JPEG", "#8b8d98"),
@@ -202,7 +204,6 @@ _TABLE: tuple[Codec, ...] = (
 _SPARE = ("#d6409f", "#7cb518", "#00a2c7", "#b45309", "#6d5bd0", "#c2a400", "#3f7d58", "#a04668")
 
 CODECS: dict[str, Codec] = {codec.name: codec for codec in _TABLE}
-SUBJECT = "aez"  # the codec that the others are compared with
 ANCHOR = "jpeg"  # BD-rates are given against it
 
 

@@ -12,7 +12,7 @@ from aecodec.cli.messages import fail, say
 from aecodec.cli.outputs import write_standard
 
 _QUICK_IMAGES, _QUICK_POINTS, _QUICK_SIDE = 3, 5, 512
-_CODECS = "aez,jpeg,jpeg-opt,webp,avif"
+_CODECS = "aez,aez-psnr,jpeg,jpeg-opt,webp,avif"
 _MODES = "One of --quality, --at-bpp and --at-psnr replaces the sweep over all qualities."
 
 
@@ -24,9 +24,9 @@ def bench(
     codecs: Annotated[
         str,
         typer.Option(
-            help="Codecs, separated by commas, or all: aez, aez-fast, aez-slow, jpeg, jpeg-opt, jpeg-444, jpeg2000, "
-            "webp, avif, avif-slow, heic, heic-psnr, jxl, jpegxr, png, webp-lossless, jxl-lossless, aez-lossless, and "
-            "classic autoencoders by their names. list: show all of them with their settings."
+            help="Codecs, separated by commas, or all: aez, aez-psnr, aez-fast, aez-slow, jpeg, jpeg-opt, jpeg-444, "
+            "jpeg2000, webp, avif, avif-slow, heic, heic-psnr, jxl, jpegxr, png, webp-lossless, jxl-lossless, "
+            "aez-lossless, and classic autoencoders by their names. list: show all of them with their settings."
         ),
     ] = _CODECS,
     models: Annotated[

@@ -15,7 +15,7 @@ from aecodec.cli.options import (
     output_option,
     with_batch_options,
 )
-from aecodec.settings import DEFAULT_MODEL
+from aecodec.settings import DEFAULT_MODEL, TUNES
 
 
 @with_batch_options
@@ -83,6 +83,14 @@ def compress(
             show_default=False,
         ),
     ] = 1,
+    tune: Annotated[
+        str | None,
+        typer.Option(
+            metavar="visual|psnr",
+            help="What bits are spent for: visual for the eye, psnr for measurements of the squared error. Default: "
+            "visual, but psnr with --target-psnr.",
+        ),
+    ] = None,
     model: Annotated[
         str,
         typer.Option(
@@ -189,6 +197,10 @@ def compress(
     for name in ("--target-size", "--target-bpp", "--target-psnr"):
         if (value := targets[name]) is not None and not 0 < value < math.inf:
             raise typer.BadParameter(f"{value} is not a number above 0", param_hint=name)
+    if tune is not None and tune not in TUNES:
+        raise typer.BadParameter(f"{tune!r}, expected {' or '.join(TUNES)}", param_hint="--tune")
+    if lossless and tune is not None:
+        raise typer.BadParameter("not together with --lossless", param_hint="--tune")
     if lossless and model != DEFAULT_MODEL:
         raise typer.BadParameter("not together with --lossless", param_hint="--model")
     if resize is not None and max_size is not None:
@@ -208,6 +220,7 @@ def compress(
         "target_psnr": target_psnr,
         "lossless": lossless,
         "effort": effort,
+        "tune": tune,
         "model": model,
         "keep_hidden": keep_hidden,
     }

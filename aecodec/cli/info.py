@@ -68,6 +68,7 @@ def _describe(name: str, about: "Info", read: int) -> str:
 
     unknown = "of exact tiles" if about.exact == about.tiles else "its model has one" if about.model else "unknown"
     quality = unknown if about.quality is None else f"{about.quality:g}"
+    quality += f", for the {'eye' if about.tune == 'visual' else 'PSNR'}" if about.tune else ""
     chunks = ", ".join(f"{tag} {size:,} bytes" for tag, size in about.chunks.items()) or "none"
     tiles = f"{about.tiles} of {about.tile}x{about.tile}" if about.tile else "1, the whole image"
     tiles += f", {about.exact} exact" if about.exact else ""

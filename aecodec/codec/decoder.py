@@ -9,7 +9,7 @@ from aecodec.codec.latents import Symbols
 from aecodec.codec.tilecoder import CodedTile, TileCoder
 from aecodec.codec.transforms import HALO, Partial, needed, synthesise, synthesise_between
 from aecodec.container import Header
-from aecodec.errors import CorruptError, UnsupportedError
+from aecodec.errors import UnsupportedError
 from aecodec.exact.tiles import decode_tiles
 from aecodec.family import Bitstreams
 from aecodec.geometry import STRIDE, TILE_PIXELS, Region, Tile, covered
@@ -24,11 +24,9 @@ class Decoder:
     def __init__(self, header: Header, model: Model, workers: Workers):
         if header.tile != TILE_PIXELS:
             raise UnsupportedError(f"header: tile of {header.tile} px, expected {TILE_PIXELS}")
-        if header.quality > model.max_qindex:
-            raise CorruptError(f"header: quality {header.quality}, expected at most {model.max_qindex}")
         self.header, self.workers = header, workers
         self.tiles = geometry.tiles(header.height, header.width)
-        self.coder = TileCoder(model.at(header.quality), workers)
+        self.coder = TileCoder(model.at_header(header.quality), workers)
 
     def decode(self, bitstreams: Bitstreams, area: Region) -> np.ndarray:
         """The colours of an area: uint8 (H, W) of a grey image, else (H, W, 3). Raises DecodeError."""

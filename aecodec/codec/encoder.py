@@ -6,32 +6,40 @@ there at once.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from aecodec import geometry
 from aecodec.codec.competition import Coded, Competition
 from aecodec.codec.latents import Latents, Symbols
+from aecodec.codec.masking import deltas
 from aecodec.codec.refine import Refiner, strips
 from aecodec.codec.tilecoder import TileCoder
 from aecodec.codec.transforms import Partial, analyse, synthesise, synthesise_between
 from aecodec.exact import webp
-from aecodec.geometry import Tile, covered, latent_size, pad_window
-from aecodec.model.model import Model
+from aecodec.geometry import HYPER, Tile, covered, latent_size, pad_window
+from aecodec.model.model import Model, QualityPoint
+from aecodec.model.tuning import PSNR, TUNINGS, VISUAL
 from aecodec.parallel import Workers
 from aecodec.progress import report
+from aecodec.settings import Settings
 
 
 class Encoder:
     """pixels: uint8 (H, W, 3); y: their latents, where they are known already.
 
     effort: number of steps by which latents are refined at a quality, before they are coded; 0 where the model cannot.
+    tuning: the one that is asked for, or the first of the model if that has no other.
     """
 
-    def __init__(self, pixels: np.ndarray, effort: int, model: Model, workers: Workers, y: np.ndarray | None = None):
-        self.pixels, self.model, self.workers, self._y = pixels, model, workers, y
-        self.effort = effort if model.refines else 0
-        self.competition = Competition(pixels, effort, workers)
+    def __init__(
+        self, pixels: np.ndarray, settings: Settings, model: Model, workers: Workers, y: np.ndarray | None = None
+    ):
+        self.pixels, self.settings, self.model, self.workers, self._y = pixels, settings, model, workers, y
+        self.effort = settings.effort if model.refines else 0
+        self.tuning = TUNINGS.index(settings.tuning) if settings.tuning in model.tunings else PSNR
+        self.competition = Competition(pixels, settings.effort, workers)
         self.size = latent_size(pixels.shape[0]), latent_size(pixels.shape[1])
 
     @property
@@ -43,22 +51,37 @@ class Encoder:
                 y[top : top + len(block)] = block
                 top += len(block)
             self._y = y
-        return Latents.of(self._y)
+        return self._with_deltas(Latents.of(self._y))
+
+    @cached_property
+    def _deltas(self) -> np.ndarray:
+        return deltas(self.pixels)
+
+    def _with_deltas(self, latents: Latents) -> Latents:
+        if self.tuning != VISUAL:
+            return latents
+        top, rows = latents.top // HYPER, -(-len(latents.y) // HYPER)
+        return replace(latents, deltas=self._deltas[top : top + rows])
 
     def sample(self, tiles: Sequence[Tile]) -> "Encoder":
         """These tiles, all of them whole, side by side as if they were an image."""
         pixels = np.concatenate([pad_window(self.pixels, *tile.pixels) for tile in tiles], axis=1)
         y = np.concatenate([self.latents.y[tile.inside] for tile in tiles], axis=1)
-        return Encoder(pixels, self.effort, self.model, self.workers, y)
+        return Encoder(pixels, self.settings, self.model, self.workers, y)
+
+    def at(self, qindex: int) -> QualityPoint:
+        """The model at a quality."""
+        return self.model.at(qindex, self.tuning)
 
     def coder(self, qindex: int) -> TileCoder:
         """The coder of its tiles at a quality."""
-        return TileCoder(self.model.at(qindex), self.workers)
+        return TileCoder(self.at(qindex), self.workers)
 
     def refined(self, coder: TileCoder) -> Iterator[Latents]:
         """The latents that are coded at a quality, from top to bottom."""
         blocks = analyse(self.pixels, self.model, self.workers) if self._y is None else [self._y]
-        refiner, latents = Refiner(self.pixels, coder), strips(blocks, *self.size)
+        refiner = Refiner(self.pixels, coder)
+        latents: Iterator[Latents] = map(self._with_deltas, strips(blocks, *self.size))
         for _ in range(self.effort):
             latents = refiner.step(latents)
         return latents
@@ -82,7 +105,7 @@ class Encoder:
 
     def decode(self, tiles: Sequence[Coded], y_hat: np.ndarray, qindex: int) -> np.ndarray:
         """Return the pixels, uint8 (H, W, 3), that the decoder makes of tiles and what `encode` says of y_hat."""
-        point, size = self.model.at(qindex), self.pixels.shape[:2]
+        point, size = self.at(qindex), self.pixels.shape[:2]
         if not any(coded.exact for coded in tiles):
             return synthesise([y_hat], size, point, self.workers)
         every = geometry.tiles(*size)
@@ -109,4 +132,4 @@ class Encoder:
 
     def estimate(self, qindex: int, tiles: Sequence[Tile]) -> float:
         """Bytes that the bitstreams of these tiles are expected to take; within about a tenth."""
-        return self.coder(qindex).estimate(Latents(self.latents.y, tiles))
+        return self.coder(qindex).estimate(replace(self.latents, tiles=tiles))

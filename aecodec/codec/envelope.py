@@ -11,7 +11,7 @@ from aecodec.exact.layout import Layout
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The header, but for its qindex, and the chunks of a file."""
+    """The header, to whose quality a qindex is added, and the chunks of a file."""
 
     header: Header
     chunks: Sequence[Chunk]
@@ -27,7 +27,9 @@ class Envelope:
         exact = {number for number, coded in enumerate(tiles) if coded.exact}
         if len(exact) == len(tiles):
             return self.lossless(Layout(self.header.tile, bitstreams))
-        return container.write(replace(self.header, quality=qindex), bitstreams, self.chunks, exact)
+        return container.write(
+            replace(self.header, quality=self.header.quality + qindex), bitstreams, self.chunks, exact
+        )
 
     @property
     def overhead(self) -> int:

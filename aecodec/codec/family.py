@@ -18,6 +18,7 @@ from aecodec.family import Bitstreams
 from aecodec.geometry import TILE_PIXELS, Region
 from aecodec.model import thumbnail
 from aecodec.model.model import Model, models
+from aecodec.model.tuning import AXIS
 from aecodec.parallel import Workers
 from aecodec.pixels import fill_hidden, split
 from aecodec.settings import Settings
@@ -41,9 +42,10 @@ class LearnedFamily:
             if not settings.keep_hidden and not alpha.all():
                 seen = alpha > 0
                 rgb = fill_hidden(rgb, seen)
-        envelope = Envelope(Header(model.id, width, height, channels, 0, TILE_PIXELS), chunks)
         with Workers(settings.threads) as workers:
-            encoder = Encoder(rgb, settings.effort, model, workers)
+            encoder = Encoder(rgb, settings, model, workers)
+            header = Header(model.id, width, height, channels, encoder.tuning * AXIS, TILE_PIXELS)
+            envelope = Envelope(header, chunks)
             data = rate_control.encode(encoder, envelope, settings.target, seen)
         model.release()
         return data

@@ -10,6 +10,7 @@ estimated: guesses and samples only say where to measure.
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from aecodec.codec.competition import Coded
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.envelope import Envelope
 from aecodec.codec.forecast import fixed, guess_bits, psnr_forecast
-from aecodec.codec.latents import Latents
 from aecodec.codec.search import Goal, Search
 from aecodec.codec.transforms import HALO
 from aecodec.errors import EncodeError
@@ -90,7 +90,7 @@ class SizeControl:
         curve = guess_bits(latents, encoder.model)
         sample, shift = latents, np.zeros_like(curve)
         if len(tiles) >= _CROWD:
-            sample = Latents(latents.y, _spread(tiles, max(_CROWD - 1, len(tiles) // _FRACTION)))
+            sample = replace(latents, tiles=_spread(tiles, max(_CROWD - 1, len(tiles) // _FRACTION)))
             shift = curve - guess_bits(sample, encoder.model)
 
         def estimate(qindex: int) -> float:
@@ -129,7 +129,7 @@ class PsnrControl:
         forecast = psnr_forecast(self._encoder.latents, self._encoder.model)
         if len(self._whole) >= _MANY:
             sample = _spread(self._whole, len(self._encoder.latents.tiles) // _FRACTION)
-            shift = forecast({}) - psnr_forecast(Latents(self._encoder.latents.y, sample), self._encoder.model)({})
+            shift = forecast({}) - psnr_forecast(replace(self._encoder.latents, tiles=sample), self._encoder.model)({})
             probe = self._encoder.sample(sample)
             search = Search(forecast, Goal(aim - 0.3, aim + 0.3, aim), max_tries=2)
             forecast = fixed(search.run(lambda qindex: self._sample_psnr(probe, qindex) + shift[qindex]))
@@ -154,7 +154,7 @@ class PsnrControl:
 
     def _sample_psnr(self, probe: Encoder, qindex: int) -> float:
         """PSNR of the middle of the tiles of a sample, each synthesised alone."""
-        y_hat, point = np.empty_like(probe.latents.y), probe.model.at(qindex)
+        y_hat, point = np.empty_like(probe.latents.y), probe.at(qindex)
         probe.reconstruct(qindex, y_hat)
         middle = slice(HALO * STRIDE, (TILE - HALO) * STRIDE)
 

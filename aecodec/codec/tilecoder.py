@@ -19,6 +19,7 @@ from aecodec.entropy.coder import TileDecoder, encode_tile, expected_bits
 from aecodec.errors import CorruptError
 from aecodec.geometry import HYPER, TILE, Tile
 from aecodec.model.model import QualityPoint
+from aecodec.model.tuning import factors
 from aecodec.parallel import Workers
 
 BATCH = 8  # tiles that share one run of the hyper-synthesis
@@ -45,14 +46,14 @@ class TileCoder:
 
     def hyper(self, latents: Latents) -> list[Hyper]:
         """The hyperprior of each tile."""
-        return self._map(lambda part: self._hyper(self._scaled(part), part.tiles), latents)
+        return self._map(lambda part: self._hyper(self._scaled(part), part), latents)
 
     def encode(self, latents: Latents, out: np.ndarray | None = None) -> list[bytes]:
         """The bitstream of each tile; `out`, float32 like y, is filled with what `decode` makes of them."""
 
         def code(tile: Tile, symbols: Symbols, y_hat: np.ndarray) -> bytes:
             if out is not None:
-                self._write(tile, y_hat, out)
+                out[tile.inside] = self.at_unit_gain(tile, symbols.z, y_hat)
             crop = tile.crop
             return encode_tile(symbols.z[tile.hyper_crop], symbols.r[crop], symbols.indexes[crop], self.point.tables)
 
@@ -62,8 +63,8 @@ class TileCoder:
         """Fill `out` as `encode` does, without making bitstreams."""
 
         def run(part: Latents) -> list[None]:
-            for tile, _, y_hat in self._quantise(part):
-                self._write(tile, y_hat, out)
+            for tile, symbols, y_hat in self._quantise(part):
+                out[tile.inside] = self.at_unit_gain(tile, symbols.z, y_hat)
             return []
 
         self._map(run, latents)
@@ -86,25 +87,28 @@ class TileCoder:
         return [result for part in parts for result in part]
 
     def _scaled(self, latents: Latents) -> np.ndarray:
-        """y at the quality's gain (N, 16, 16, M), zero outside the image."""
+        """y at the quality's gain and the cells' (N, 16, 16, M), zero outside the image."""
         y_scaled = np.zeros((len(latents.tiles), TILE, TILE, self.model.latent), np.float32)
         for part, tile in zip(y_scaled, latents.tiles, strict=True):
             np.multiply(latents.y[tile.inside], self.point.gain, out=part[tile.crop])
+            if self.point.has_deltas:
+                part[tile.crop] *= factors(latents.deltas_of(tile))[tile.crop]
         return y_scaled
 
-    def _hyper(self, y_scaled: np.ndarray, tiles: Sequence[Tile]) -> list[Hyper]:
-        z = []
-        for part, tile in zip(y_scaled, tiles, strict=True):
-            latents, hyper = self._seen(tile)
-            z.append(np.zeros((4, 4, len(self.point.tables.frequencies)), np.int32))
-            z[-1][hyper] = self.model.hyper_analysis(part[latents])
-            _cleared(z[-1], *tile.hyper)
-        return list(map(Hyper, z, self._scale_indexes(np.stack(z), tiles)))
+    def _hyper(self, y_scaled: np.ndarray, latents: Latents) -> list[Hyper]:
+        zs = np.zeros((len(y_scaled), 4, 4, len(self.point.tables.frequencies)), np.int32)
+        for z, part, tile in zip(zs, y_scaled, latents.tiles, strict=True):
+            seen, hyper = self._seen(tile)
+            self.point.hyper_latents(z)[hyper] = self.model.hyper_analysis(part[seen])
+            _cleared(z, *tile.hyper)
+            if self.point.has_deltas:
+                z[tile.hyper_crop][..., -1] = latents.deltas_of(tile)
+        return list(map(Hyper, zs, self._scale_indexes(zs, latents.tiles)))
 
     def _quantise(self, latents: Latents) -> Iterator[tuple[Tile, Symbols, np.ndarray]]:
         """Each tile, its symbols, and y_hat (16, 16, M) as the decoder gets it, at the quality's gain."""
         y_scaled = self._scaled(latents)
-        hyper = latents.hyper or self._hyper(y_scaled, latents.tiles)
+        hyper = latents.hyper or self._hyper(y_scaled, latents)
         for part, (z, index), tile in zip(y_scaled, hyper, latents.tiles, strict=True):
             seen, seen_z = self._seen(tile)
             symbols, y_hat = self.point.quantise(part[seen], z[seen_z], self.model.rounding[index[seen]])
@@ -135,12 +139,19 @@ class TileCoder:
     def decode_tiles(self, batch: Sequence[CodedTile]) -> Iterator[np.ndarray]:
         """y_hat (tile.height, tile.width, M) of each tile, at unit gain. Raises CorruptError with the tile's number."""
         for coded, symbols in zip(batch, self.parse(batch), strict=True):
-            yield self.y_hat_of(coded.tile, symbols) * self.point.inverse_gain
+            yield self.at_unit_gain(coded.tile, symbols.z, self.y_hat_of(coded.tile, symbols))
 
     def y_hat_of(self, tile: Tile, symbols: Symbols) -> np.ndarray:
-        """y_hat (tile.height, tile.width, M), at the quality's gain."""
+        """y_hat (tile.height, tile.width, M), at the quality's gain and the cells'."""
         latents, hyper = self._seen(tile)
         return self.point.reconstruct(symbols.r[latents], symbols.z[hyper])[tile.crop]
+
+    def at_unit_gain(self, tile: Tile, z: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
+        """y_hat of a tile, or what is inside the image of it, without the gains -> (tile.height, tile.width, M)."""
+        y_hat = y_hat[tile.crop] * self.point.inverse_gain
+        if self.point.has_deltas:
+            y_hat *= factors(-z[tile.hyper_crop][..., -1])[tile.crop]
+        return y_hat
 
     def decode(
         self, tiles: Sequence[CodedTile], window: Tile, channels: slice | np.ndarray = slice(None)
@@ -189,9 +200,6 @@ class TileCoder:
         """What the networks see of a tile: its latents and its hyper-latents."""
         rows, columns = tile.hyper if self.model.integer else (TILE // HYPER, TILE // HYPER)
         return (slice(HYPER * rows), slice(HYPER * columns)), (slice(rows), slice(columns))
-
-    def _write(self, tile: Tile, y_hat: np.ndarray, out: np.ndarray) -> None:
-        np.multiply(y_hat[tile.crop], self.point.inverse_gain, out=out[tile.inside])
 
 
 def _cleared(array: np.ndarray, rows: int, columns: int) -> np.ndarray:

@@ -9,6 +9,7 @@
     weights/<name>/synthesis        y_hat (1, h, w, M), features -> pixels (1, 16h, 16w, 3)
     weights/<name>/adjoint          errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
     weights/<name>/numbers.npz      gains, tables, overlaps, hyper-synthesis of the scales
+    weights/<name>/visual.npz       what the visual tuning takes (tuning.py); not every model has it
     weights/<name>/thumbnail.npz    a linear map from y_hat to small images (thumbnail.py); not every model has it
 
 Networks are files .tflite in the first generation of models, .onnx in the second (runtime.py). Pixels are uint8, or
@@ -24,10 +25,12 @@ import numpy as np
 
 from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis, between_knots
 from aecodec.entropy.tables import TableRow, Tables
-from aecodec.model import knots
+from aecodec.errors import CorruptError
+from aecodec.model import knots, tuning
 from aecodec.model.lapped import overlap, overlap_of_pixels, overlap_to_pixels
 from aecodec.model.runtime import Net
 from aecodec.model.thumbnail import FILE, ThumbnailMap
+from aecodec.model.tuning import AXIS, PSNR, TUNINGS, VISUAL, Visual
 from aecodec.model.weights import Weights, read_models, weights_folder
 
 NETS = ("analysis", "hyper_analysis", "synthesis")  # of every model
@@ -78,6 +81,18 @@ class Model(Weights):
         return Tables(n["z_tables"], [np.split(row, ends) for row in np.atleast_2d(n["r_tables"])])
 
     @cached_property
+    def visual(self) -> Visual:
+        """What the visual tuning takes, of a model that has one."""
+        return Visual.of(self.arrays(tuning.FILE), self.latent)
+
+    @cached_property
+    def visual_tables(self) -> Tables:
+        """The tables for files of the visual tuning: the deltas are one more channel of z."""
+        z = self.tables.z
+        deltas = np.broadcast_to(self.visual.deltas, (len(z), 1, z.shape[-1]))
+        return Tables(np.concatenate([z, deltas], axis=1), self.tables.r)
+
+    @cached_property
     def thumbnail(self) -> ThumbnailMap | None:
         """The linear map that makes small images without the synthesis transform."""
         data = self.read_auxiliary(FILE)
@@ -100,9 +115,22 @@ class Model(Weights):
         """The end of the quality axis, in 1/256 of a knot."""
         return 256 * self.last_knot
 
-    def at(self, qindex: int) -> "QualityPoint":
+    @property
+    def tunings(self) -> tuple[str, ...]:
+        """The names of the tunings that it has."""
+        return TUNINGS if self.has("visual") else TUNINGS[:1]
+
+    def at(self, qindex: int, tuning: int = PSNR) -> "QualityPoint":
         """This model at one quality; qindex: 0 to `max_qindex`."""
-        return QualityPoint(self, qindex)
+        return QualityPoint(self, qindex, tuning)
+
+    def at_header(self, quality: int) -> "QualityPoint":
+        """This model at what a header says. Raises CorruptError for what this model never writes."""
+        number, qindex = divmod(quality, AXIS)
+        if number >= len(self.tunings) or qindex > self.max_qindex:
+            known = f"{self.max_qindex}, in tuning {len(self.tunings) - 1}"
+            raise CorruptError(f"header: quality {qindex} in tuning {number}, expected at most {known}")
+        return self.at(qindex, number)
 
     def qindex(self, quality: float) -> int:
         """Quality 1..100 -> 1/256 of a knot, as the header carries it."""
@@ -110,9 +138,13 @@ class Model(Weights):
         return round(float(np.interp(quality, qualities, qindexes)))
 
     def quality(self, qindex: int) -> float:
-        """The inverse of `qindex`."""
+        """The inverse of `qindex`, of a header's quality too."""
         qualities, qindexes = zip(*self.entry["quality"], strict=True)
-        return float(np.interp(qindex, qindexes, qualities))
+        return float(np.interp(qindex % AXIS, qindexes, qualities))
+
+    def tuning(self, qindex: int) -> str | None:
+        number = qindex // AXIS
+        return TUNINGS[number] if number < len(TUNINGS) else None
 
     # What the encoder alone needs
 
@@ -229,13 +261,22 @@ class Model(Weights):
 
 
 class QualityPoint:
-    """A model at one qindex, the position on its quality axis in 1/256 of a knot, as the header carries it.
+    """A model in one tuning at one qindex, the position on its quality axis in 1/256 of a knot.
 
     Parameters are stored at the knots as logarithms, and interpolated linearly between them.
     """
 
-    def __init__(self, model: Model, qindex: int):
-        self.model, self.qindex = model, qindex
+    def __init__(self, model: Model, qindex: int, tuning: int):
+        self.model, self.qindex, self.tuning = model, qindex, tuning
+
+    @property
+    def has_deltas(self) -> bool:
+        """Whether the last channel of z are the deltas of the cells."""
+        return self.tuning == VISUAL
+
+    def hyper_latents(self, z: np.ndarray) -> np.ndarray:
+        """z (..., Z) as the networks take it, without the deltas."""
+        return z[..., :-1] if self.has_deltas else z
 
     @property
     def lmbda(self) -> float:
@@ -252,17 +293,18 @@ class QualityPoint:
     @cached_property
     def tables(self) -> TableRow:
         """The frequencies of the entropy model."""
-        return self.model.tables.at(self.row)
+        tables = self.model.visual_tables if self.has_deltas else self.model.tables
+        return tables.at(self.row)
 
     @cached_property
     def gain(self) -> np.ndarray:
         """Factors (M,) of y at the encoder."""
-        return self._at("log_gain")
+        return self._gain("log_gain", 1)
 
     @cached_property
     def inverse_gain(self) -> np.ndarray:
         """Factors (M,) of y_hat at the decoder."""
-        return self._at("log_gain_inverse")
+        return self._gain("log_gain_inverse", -1)
 
     @cached_property
     def rounding_scale(self) -> np.ndarray:
@@ -288,20 +330,24 @@ class QualityPoint:
 
     def scale_indexes(self, z: np.ndarray) -> np.ndarray:
         """Hyper-latents (N, 4, 4, Z) -> scale indexes uint8 (N, 16, 16, M)."""
-        return self.model.scale_indexes(z, self.qindex)
+        return self.model.scale_indexes(self.hyper_latents(z), self.qindex)
 
     def quantise(self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Model.quantise`."""
-        return self.model.quantise(y, z, rounding, self.steps)
+        return self.model.quantise(y, self.hyper_latents(z), rounding, self.steps)
 
     def reconstruct(self, r: np.ndarray, z: np.ndarray) -> np.ndarray:
         """See `Model.reconstruct`."""
-        return self.model.reconstruct(r, z, self.steps)
+        return self.model.reconstruct(r, self.hyper_latents(z), self.steps)
 
     def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
         """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
         return self.model.synthesis(y_hat, self.features)
 
-    def _at(self, name: str) -> np.ndarray:
+    def _gain(self, name: str, sign: int) -> np.ndarray:
+        return self._at(name, np.float32(sign) * self.model.visual.log_weight if self.has_deltas else None)
+
+    def _at(self, name: str, more: np.ndarray | None = None) -> np.ndarray:
         values = knots.between(self.model.numbers[name], self.qindex)
+        values = values if more is None else values + more
         return knots.exponential(values) if self.model.integer else np.exp(values).astype(np.float32)

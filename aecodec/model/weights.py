@@ -39,7 +39,11 @@ class Weights:
         return True
 
     def quality(self, qindex: int) -> float | None:
-        """The quality on the scale 1..100 of a header's qindex, None where the model has one quality."""
+        """The quality on the scale 1..100 of a header's quality, None where the model has one quality."""
+        return None
+
+    def tuning(self, qindex: int) -> str | None:
+        """The name of the tuning in a header's quality, None where the model has none."""
         return None
 
     def entry_of(self, key: str) -> Any:

@@ -16,72 +16,27 @@ from keras import ops
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.refine import gradient
 from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX, HyperSynthesis
-from aecodec.entropy.rangecoder import PRECISION
 from aecodec.errors import ModelError
+from aecodec.model import tuning
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
-from aecodec.settings import DEFAULT_EFFORT
+from aecodec.settings import Settings
 from aecodec.train import checkpoint, quantize
 from aecodec.train.data import Crops
-from aecodec.train.entropy_model import LOG_STEP, MIXTURE, SIGMA_MIN, rounding_offsets
+from aecodec.train.entropy_model import rounding_offsets
+from aecodec.train.frequencies import REACH_MAX, reaches, residual_prior, residual_tables, to_frequencies
 from aecodec.train.manifest import next_id, write
 from aecodec.train.photo import CURVATURE_SPREAD, Photo, Shape
 from aecodec.train.prior import psnr_prior
 from aecodec.train.thumbnail import auxiliary
+from aecodec.train.visual import visual
 
 __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 
 # Quality against share of the axis: at 75 about 35 dB, at 90 about 39 dB on photographs, as users of JPEG expect.
 QUALITY = ((1, 0.0), (75, 0.55), (90, 0.735), (100, 1.0))
-REACH_MAX = 255  # K of the widest table
 CURVATURE_IMAGES = 30  # are enough for the curvature of the synthesis
 CROPS = 36  # are enough for the steps of 8 bits
-
-
-def to_frequencies(weight: np.ndarray) -> np.ndarray:
-    """Non-negative weights (..., n) -> uint32 frequencies, each at least 1, that sum to 2^24 along the last axis."""
-    n, total = weight.shape[-1], 1 << PRECISION
-    p = weight / weight.sum(-1, keepdims=True)
-    f = 1 + np.floor(p * (total - n)).astype(np.int64)
-    rest = total - f.sum(-1)
-    np.put_along_axis(
-        f, p.argmax(-1)[..., None], np.take_along_axis(f, p.argmax(-1)[..., None], -1) + rest[..., None], -1
-    )
-    return f.astype(np.uint32)
-
-
-def reaches() -> np.ndarray:
-    """K of scale indexes 1..63: min(ceil(4 sigma), 255)."""
-    sigma = SIGMA_MIN * np.exp(np.arange(1, SCALES) * LOG_STEP)
-    return np.minimum(np.ceil(4 * sigma), REACH_MAX).astype(int)
-
-
-def residual_prior(reach: int, index: int) -> np.ndarray:
-    """Probabilities of -K..K and of the escape under the mixture of the scale index."""
-    from math import erf, sqrt
-
-    sigma = SIGMA_MIN * np.exp(index * LOG_STEP)
-    edges = (np.arange(-reach, reach + 2) - 0.5) / sigma / sqrt(2)
-    p = np.diff([sum(weight * 0.5 * (1 + erf(t / k)) for weight, k in MIXTURE) for t in edges])
-    return np.append(p, max(1 - p.sum(), 0))
-
-
-def residual_tables(counts: np.ndarray) -> list[list[np.ndarray]]:
-    """counts (knots, 64, 2 * 255 + 2), symmetric, the last column what lies beyond 255 -> tables of indexes 1..63.
-
-    Counted residuals of a knot, with those of all knots as a prior worth 200 of them; theirs is the mixture.
-    """
-
-    def tables(counts: np.ndarray, prior: list[np.ndarray]) -> list[np.ndarray]:
-        rows = []
-        for index, (reach, p) in enumerate(zip(reaches(), prior, strict=True), start=1):
-            inner = counts[index, REACH_MAX - reach : REACH_MAX + reach + 1]
-            c = np.append(inner, counts[index].sum() - inner.sum())
-            rows.append(to_frequencies(c + 200 * p / p.sum() + 1 / len(c)))
-        return rows
-
-    every = tables(counts.sum(0), [residual_prior(reach, index) for index, reach in enumerate(reaches(), start=1)])
-    return [tables(knot, every) for knot in counts]
 
 
 def scale_net(model: Photo) -> HyperSynthesis:
@@ -107,7 +62,7 @@ def count_symbols(model: Model, images: list[np.ndarray], knots: int, seed: int 
     r_counts = np.zeros((knots, SCALES, 2 * REACH_MAX + 2))
     with Workers(None) as workers:
         for image in images:
-            encoder = Encoder(image, DEFAULT_EFFORT, model, workers)
+            encoder = Encoder(image, Settings(tune="psnr"), model, workers)
             for knot in range(knots):
                 qindex = int(np.clip(knot * 256 + rng.integers(-128, 128), 0, (knots - 1) * 256))
                 row = model.at(qindex).row
@@ -129,7 +84,7 @@ def inverse_curvatures(model: Model, images: list[np.ndarray]) -> np.ndarray:
     above, below = np.zeros((2, model.last_knot + 1, model.latent))
     with Workers(None) as workers:
         for image in images:
-            encoder = Encoder(image, 0, model, workers)
+            encoder = Encoder(image, Settings(effort=0, tune="psnr"), model, workers)
             y = encoder.latents.y
             y_hat = np.empty_like(y)
             for knot in range(model.last_knot + 1):
@@ -217,6 +172,7 @@ def build(
         z_counts, r_counts = count_symbols(exported, images, knots)
         prior_psnr = psnr_prior(exported, images)
         beside, beside_files = auxiliary(exported, images)
+        files[tuning.FILE] = visual(exported, images)
     z_tables = to_frequencies(z_counts + 30 * prior + 1e-3)
     files |= {"numbers.npz": _numbers(model, z_tables, residual_tables(r_counts), **curved, **prior_psnr)}
     return entry(files) | beside | {"self_test": self_test}, files | beside_files

@@ -7,7 +7,7 @@ from aecodec.codec.forecast import STRAY, guess_psnr
 from aecodec.codec.transforms import synthesise
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
-from aecodec.settings import DEFAULT_EFFORT
+from aecodec.settings import Settings
 
 KEPT = 0.7  # of the images
 _STEPS = 10  # more than enough until the same images are kept
@@ -18,7 +18,7 @@ def psnr_prior(model: Model, images: list[np.ndarray]) -> dict[str, np.ndarray]:
     rows = []
     with Workers(None) as workers:
         for image in images:
-            encoder = Encoder(image, DEFAULT_EFFORT, model, workers)
+            encoder = Encoder(image, Settings(tune="psnr"), model, workers)
             y_hat, psnrs = np.empty_like(encoder.latents.y), []
             for qindex in range(0, 256 * model.last_knot + 1, 256):
                 encoder.reconstruct(qindex, y_hat)

@@ -11,6 +11,7 @@ from aecodec.model.model import Model
 from aecodec.model.thumbnail import AROUND, FILE, PER_LATENT, ThumbnailMap, neighbourhoods
 from aecodec.parallel import Workers
 from aecodec.pixels import split
+from aecodec.settings import Settings
 
 IMAGES = 150  # are enough
 CHANNELS = 48  # more gain less than 0.3 dB on the validation images
@@ -33,7 +34,7 @@ def fit(model: Model, images: Iterable[np.ndarray], channels: int = CHANNELS, se
             rgb = split(image).rgb
             height, width = (min(edge, EDGE) // STRIDE * STRIDE for edge in rgb.shape[:2])
             rgb = np.ascontiguousarray(rgb[:height, :width])
-            encoder, targets = Encoder(rgb, 0, model, workers), _means(rgb)
+            encoder, targets = Encoder(rgb, Settings(effort=0, tune="psnr"), model, workers), _means(rgb)
             y_hat = np.empty_like(encoder.latents.y)
             for qindex in rng.integers(0, model.max_qindex, QUALITIES, endpoint=True):
                 encoder.reconstruct(int(qindex), y_hat)

@@ -48,12 +48,12 @@ def test_arrays_that_are_cuts_of_others(stack):
 
 
 def test_configuration_comes_back():
-    for codec in (Aez(), Aez(quality=41.5, effort=3), Aez(lossless=True)):
+    for codec in (Aez(), Aez(quality=41.5, effort=3, tune="psnr"), Aez(lossless=True)):
         config = json.loads(json.dumps(codec.get_config()))
         assert config["id"] == "aecodec"
         assert numcodecs.get_codec(config) == codec
     assert Aez(50) != Aez(51)
-    assert repr(Aez(50)) == "Aez(quality=50, effort=1, lossless=False)"
+    assert repr(Aez(50)) == "Aez(quality=50, effort=1, tune='visual', lossless=False)"
 
 
 def test_wrong_input_is_named(stack):

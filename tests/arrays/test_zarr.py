@@ -218,4 +218,4 @@ def test_entry_points_are_found_without_an_import(stack, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [str(stack.sum()), "Aez(quality=50, effort=1, lossless=False)"]
+    assert done.stdout.splitlines() == [str(stack.sum()), "Aez(quality=50, effort=1, tune='visual', lossless=False)"]

@@ -18,6 +18,7 @@ from aecodec.exact.colours import COLOURS
 from aecodec.families import by_name
 from aecodec.parallel import Workers
 from aecodec.pixels import psnr
+from aecodec.settings import TUNES, Settings
 
 WORKERS = Workers(1)
 
@@ -174,17 +175,18 @@ def test_mixed_images_have_both_kinds(mixed_file):
     assert 0 not in file.exact
 
 
+@pytest.mark.parametrize("tune", TUNES)
 @pytest.mark.parametrize("quality", [20, 75])
-def test_the_encoder_decodes_what_the_decoder_does(quality):
+def test_the_encoder_decodes_what_the_decoder_does(quality, tune):
     image, model = mixed(300, 600), by_name("photo")
     qindex = model.qindex(quality)
     with Workers(2) as workers:
-        encoder = Encoder(image, 1, model, workers)
+        encoder = Encoder(image, Settings(tune=tune), model, workers)
         y_hat = np.empty_like(encoder.latents.y)
         tiles = encoder.encode(qindex, y_hat)
         assert len({coded.exact for coded in tiles}) == 2
         found = encoder.decode(tiles, y_hat, qindex)
-    decoded = aecodec.decode(aecodec.encode(image, quality))
+    decoded = aecodec.decode(aecodec.encode(image, quality, tune=tune))
     assert np.abs(found.astype(int) - decoded).max() <= 1
     assert psnr(found, decoded) > 60
 

@@ -91,6 +91,9 @@ class Encoder:
         rng = np.random.default_rng(1)
         out[:] = (int(error) + (rng.random(out.shape[:2]) < share))[..., None]
 
+    def at(self, qindex: int) -> Point:
+        return Point(qindex)
+
     def estimate(self, qindex: int, tiles) -> float:
         self.sampled.append(len(tiles))
         return len(tiles) * self._bytes_of(qindex) * 0.93

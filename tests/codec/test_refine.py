@@ -17,6 +17,7 @@ from aecodec.codec.encoder import Encoder
 from aecodec.families import by_name
 from aecodec.parallel import Workers
 from aecodec.pixels import psnr
+from aecodec.settings import Settings
 
 TESTS = Path(__file__).parents[1]
 QUALITIES = (5, 40, 75, 100)
@@ -58,7 +59,7 @@ def test_a_step_is_the_formula(quality):
     image, weights = sample(), by_name("photo")
     units = weights.qindex(quality)
     with Workers(2) as workers:
-        source = Encoder(image, 1, weights, workers)
+        source = Encoder(image, Settings(tune="psnr"), weights, workers)
         coder, y = source.coder(units), source.latents.y
         (strip,) = source.refined(coder)
         y_hat = np.empty_like(y)
@@ -87,7 +88,7 @@ def test_strips_and_windows_leave_no_mark(height, width, cuts, monkeypatch):
 
     def latents() -> np.ndarray:
         with Workers(2) as workers:
-            encoder = Encoder(image, 1, weights, workers)
+            encoder = Encoder(image, Settings(tune="psnr"), weights, workers)
             return np.concatenate([strip.y for strip in encoder.refined(encoder.coder(1024))])
 
     pieces = latents()
@@ -140,7 +141,7 @@ def test_tiles_of_a_sample_are_refined_as_in_the_picture():
     """Also where the last row and column of tiles are cut by the edge of the picture, in the middle of a latent."""
     image, weights = wide(505, 505), by_name("photo")
     with Workers(2) as workers:
-        source = Encoder(image, 1, weights, workers)
+        source = Encoder(image, Settings(tune="psnr"), weights, workers)
         probe = source.sample(source.latents.tiles)
         decoded, part = np.empty_like(source.latents.y), np.empty_like(probe.latents.y)
         source.reconstruct(1024, decoded)

@@ -21,7 +21,7 @@ from aecodec.errors import EncodeError
 from aecodec.families import by_name
 from aecodec.parallel import Workers
 from aecodec.pixels import psnr
-from aecodec.settings import Target
+from aecodec.settings import Settings, Target
 
 TESTS = Path(__file__).parents[1]
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
@@ -98,7 +98,7 @@ def test_sizes_are_used_and_never_exceeded(codings):
 def test_psnr_is_reached_and_hardly_passed(codings):
     count = 0
     for image in map(sample, NAMES):
-        least, most = (decibels(image, aecodec.encode(image, quality)) for quality in (1, 100))
+        least, most = (decibels(image, aecodec.encode(image, quality, tune="psnr")) for quality in (1, 100))
         for target in np.linspace(least + 0.01, most - 0.01, 3):
             assert 0 <= decibels(image, aecodec.encode(image, target_psnr=target)) - target <= rate_control.EXCESS
             count += 1
@@ -162,7 +162,7 @@ def test_the_encoder_knows_what_the_decoder_gets(quality):
     weights = by_name("photo")
     units = weights.qindex(quality)
     with Workers(2) as workers:
-        source = Encoder(image, 1, weights, workers)
+        source = Encoder(image, Settings(tune="psnr"), weights, workers)
         tiles, y_hat = source.latents.tiles, np.empty_like(source.latents.y)
         coded_tiles = source.encode(units, y_hat)
         assert not any(coded.exact for coded in coded_tiles)
@@ -236,7 +236,7 @@ def test_more_bytes_than_quality_100_takes_give_quality_100():
 
 def test_less_psnr_than_quality_1_has_gives_quality_1():
     image = sample()[:64, :64]
-    assert aecodec.encode(image, target_psnr=3) == aecodec.encode(image, 1)
+    assert aecodec.encode(image, target_psnr=3) == aecodec.encode(image, 1, tune="psnr")
 
 
 def refused(image: np.ndarray, **aim) -> tuple[float, ...]:
@@ -267,7 +267,7 @@ def test_bits_per_pixel_that_are_a_number_of_bytes_are_that_number():
 @pytest.mark.parametrize(("name", "edge"), [("kodim20", 256), ("kodim15", 32), ("kodim05", 32)])
 def test_a_psnr_beyond_quality_100_is_reached_by_exact_tiles(name, edge):
     image = np.ascontiguousarray(sample(name)[:edge, :edge])
-    best = aecodec.encode(image, 100)
+    best = aecodec.encode(image, 100, tune="psnr")
     reached = decibels(image, best)
     assert math.isfinite(reached)
     for more in (reached + 0.5, 1e6):

@@ -77,7 +77,7 @@ def test_lossless_files_are_reduced(factor, channels):
 @pytest.mark.parametrize("factor", SMALL)
 def test_exact_tiles_are_reduced_and_learned_ones_beside_them_have_no_seam(factor):
     image = mixed()
-    data = aecodec.encode(image, 75, effort=0)
+    data = aecodec.encode(image, 75, effort=0, tune="psnr")
     index = container.read_index(data)
     assert 0 < len(index.exact) < len(index.tiles)
     small, expected = aecodec.decode(data, scale=1 / factor), reduced(aecodec.decode(data), factor)

@@ -15,6 +15,7 @@ from aecodec.codec.encoder import Encoder  # noqa: E402
 from aecodec.families import by_name  # noqa: E402
 from aecodec.model.lapped import UNIT, overlap, overlap_of_pixels, overlap_to_pixels  # noqa: E402
 from aecodec.parallel import Workers  # noqa: E402
+from aecodec.settings import Settings  # noqa: E402
 from aecodec.train import export, quantize, slim, static  # noqa: E402
 from aecodec.train.entropy_model import rounding_offsets  # noqa: E402
 from aecodec.train.layers import at_knots  # noqa: E402
@@ -189,7 +190,7 @@ def test_files_of_it(exported, effort):
     decoded = aecodec.decode(data, threads=2)
     np.testing.assert_array_equal(decoded, aecodec.decode(data, threads=1))
     with Workers(1) as workers:  # the encoder knows to the bit what the decoder finds
-        encoder = Encoder(image, effort, exported, workers)
+        encoder = Encoder(image, Settings(effort=effort, tune="psnr"), exported, workers)
         y_hat, qindex = np.empty_like(encoder.latents.y), exported.qindex(80)
         tiles = encoder.encode(qindex, y_hat)
         np.testing.assert_array_equal(encoder.decode(tiles, y_hat, qindex), decoded)

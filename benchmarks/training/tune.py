@@ -1,0 +1,33 @@
+"""Give an installed model its visual tuning: python tune.py NAME --data TRAIN
+
+Writes weights/NAME/visual.npz (aecodec/train/visual.py) and its hash into weights/manifest.json. Models that `aecodec
+export` makes have theirs already.
+"""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+from aecodec.model import tuning
+from aecodec.model.model import models
+from aecodec.model.weights import weights_folder
+from aecodec.train.data import image_files, load_images
+from aecodec.train.visual import visual
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name")
+    parser.add_argument("--data", required=True, type=Path)
+    given = parser.parse_args()
+    data = visual(models()[given.name], load_images(image_files(given.data), 256))
+    folder = weights_folder()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["models"][given.name]["files"][tuning.FILE] = hashlib.sha256(data).hexdigest()
+    (folder / given.name / tuning.FILE).write_bytes(data)
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
