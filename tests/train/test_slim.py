@@ -81,8 +81,8 @@ def test_the_model_is_files_of_onnx(exported):
 
 def test_a_unit_without_weights_keeps_its_bias():
     biases = np.float32([[0.25, -3, 100], [0.5, 2, 0]])
-    weight, unit = integers(np.float32([[0, 1, 0], [0, -2, 0]]), biases=biases)
-    assert weight.tolist() == [[0, 32, 0], [0, -63, 0]]
+    weight, unit = integers(np.float32([[0, 1, 0], [0, -3, 0]]), biases=biases)
+    assert weight.tolist() == [[0, 21, 0], [0, -63, 0]]
     found = np.rint(biases / unit)
     assert np.abs(found).max() <= 1 << 30
     np.testing.assert_allclose(found * unit, biases, atol=0.02)
