@@ -37,7 +37,9 @@ class Stack:
         self.layers[name] = layer
         return name
 
-    def dense(self, x: Tensor, layer: Pointwise, out: Rounding | None, knots: tuple[Part, np.ndarray] | None = None):
+    def dense(
+        self, x: Tensor, layer: Pointwise, out: Rounding | None, knots: tuple[Part, np.ndarray] | None = None
+    ) -> Tensor:
         """A pointwise layer; knots: where its biases are, in units of its sums, and what they are at the knots."""
         assert out is not None
         step = array(out.step)[0]

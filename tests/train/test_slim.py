@@ -20,6 +20,7 @@ from aecodec.train import export, quantize, slim, static  # noqa: E402
 from aecodec.train.entropy_model import rounding_offsets  # noqa: E402
 from aecodec.train.layers import at_knots  # noqa: E402
 from aecodec.train.photo import Photo, Shape  # noqa: E402
+from aecodec.train.stack import integers  # noqa: E402
 from aecodec.train.static_numpy import run_numpy  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -77,6 +78,15 @@ def test_the_model_is_files_of_onnx(exported):
     assert exported.integer
     assert {file.split(".")[-1] for file in exported.entry["files"]} == {"onnx", "npz"}
     assert exported.self_test() == exported.entry["self_test"]
+
+
+def test_a_unit_without_weights_keeps_its_bias():
+    biases = np.float32([[0.25, -3, 100], [0.5, 2, 0]])
+    weight, unit = integers(np.float32([[0, 1, 0], [0, -3, 0]]), biases=biases)
+    assert weight.tolist() == [[0, 21, 0], [0, -63, 0]]
+    found = np.rint(biases / unit)
+    assert np.abs(found).max() <= 1 << 30
+    np.testing.assert_allclose(found * unit, biases, atol=0.02)
 
 
 @pytest.mark.parametrize("qindex", [0, 100, 256, 512])
