@@ -172,8 +172,8 @@ _SLOW_AVIF: dict[str, Any] = {"speed": 4, "subsampling": "4:4:4", "advanced": {"
 _TABLE: tuple[Codec, ...] = (
     _aez_at(SUBJECT, DEFAULT_EFFORT, "#e5484d"),
     _aez_at("aez-psnr", DEFAULT_EFFORT, "#e58f4d", "psnr"),
-    _aez_at("aez-fast", 0, "#f2a0a3"),
-    _aez_at("aez-slow", 4, "#b3262c"),
+    _aez_at("aez-fast", 0, "#f2a0a3", "psnr"),
+    _aez_at("aez-slow", 4, "#b3262c", "psnr"),
     _pillow("jpeg", "Pillow default: 4:2:0, baseline", "JPEG", "#8b8d98"),
     _pillow("jpeg-opt", "4:2:0, optimised, progressive", "JPEG", "#a8a29e", dashed=True, **PROGRESSIVE),
     _pillow("jpeg-444", "4:4:4, optimised, progressive", "JPEG", "#6f7782", dashed=True, subsampling=0, **PROGRESSIVE),
