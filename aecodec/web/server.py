@@ -1,7 +1,10 @@
 """The gallery over HTTP, for the browser of the same machine alone.
 
-    GET  /?key=KEY                      the page; /gallery.js, /zoom.js, /gallery.css; /aez.js, a decoder for scripts
+    GET  /?key=KEY                      the page; /gallery.js, /zoom.js, /gallery.css
+    GET  /aez/, /weights/, /runtime/    what the decoder of the browser is made of, see decoder.py
+    GET  /decoder                       what it can decode, as JSON
     GET  /list?name=FOLDER              folders and pictures, as JSON
+    GET  /file?name=FILE                an .aez file as it is
     GET  /thumbnail?name=FILE           a small picture, /picture the whole, /original what it was made from,
                                         /jpeg a JPEG of equal bytes
     POST /show                          an .aez file -> a picture
@@ -31,6 +34,7 @@ from urllib.parse import parse_qs, urlsplit
 from aecodec import api, container
 from aecodec.errors import AezError, explain
 from aecodec.page import ZOOM
+from aecodec.web.decoder import Asset, BrowserDecoder
 from aecodec.web.gallery import (
     Gallery,
     NotFound,
@@ -44,10 +48,13 @@ from aecodec.web.gallery import (
 
 _HOSTS = ("127.0.0.1", "localhost")
 _HERE = Path(__file__).parent
-_PAGE = {f"/{path.name}": path for path in [_HERE / "aez.js", ZOOM, *(_HERE / "page").iterdir()] if path.is_file()}
+_PAGE = {f"/{path.name}": path for path in [ZOOM, *(_HERE / "page").iterdir()] if path.is_file()}
 _SECURITY = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' blob: data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
+    "style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "Cross-Origin-Embedder-Policy": "require-corp",  # with the next: isolated, so that the runtime may have threads
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -58,15 +65,16 @@ _PATIENCE = 30  # seconds without a byte
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a gallery on 127.0.0.1; port 0 is a free one."""
+    """Serves a gallery, and a decoder for the browser, on 127.0.0.1; port 0 is a free one."""
 
     daemon_threads = True
     allow_reuse_address = os.name != "nt"  # there it would let another program take the port
 
-    def __init__(self, gallery: Gallery, port: int = 0):
+    def __init__(self, gallery: Gallery, port: int = 0, decoder: BrowserDecoder | None = None):
         self.key = secrets.token_urlsafe(16)
         turns, uploads = threading.Semaphore(_AT_ONCE), threading.Semaphore(_UPLOADS)
-        handler = partial(Handler, gallery=gallery, key=self.key, turns=turns, uploads=uploads)
+        served = {"gallery": gallery, "decoder": decoder or BrowserDecoder()}
+        handler = partial(Handler, **served, key=self.key, turns=turns, uploads=uploads)
         super().__init__(("127.0.0.1", port), handler)
 
     @property
@@ -91,9 +99,15 @@ class Handler(BaseHTTPRequestHandler):
     timeout = _PATIENCE
 
     def __init__(
-        self, *arguments, gallery: Gallery, key: str, turns: threading.Semaphore, uploads: threading.Semaphore
+        self,
+        *arguments,
+        gallery: Gallery,
+        decoder: BrowserDecoder,
+        key: str,
+        turns: threading.Semaphore,
+        uploads: threading.Semaphore,
     ):
-        self.gallery, self.key, self.turns, self.uploads = gallery, key, turns, uploads
+        self.gallery, self.decoder, self.key, self.turns, self.uploads = gallery, decoder, key, turns, uploads
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
@@ -101,6 +115,8 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(
             {
                 "/list": self._list,
+                "/file": lambda: self._send(self.gallery.aez(self._value("name")), "image/x-aez"),
+                "/decoder": self._decoder,
                 "/thumbnail": lambda: self._kept(self.gallery.thumbnail),
                 "/picture": lambda: self._kept(self.gallery.picture),
                 "/original": self._original,
@@ -119,6 +135,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _list(self) -> None:
         self._send(json.dumps(self.gallery.list(self._value("name"))).encode(), "application/json")
+
+    def _decoder(self) -> None:
+        self._send(json.dumps(self.decoder.about(self.gallery.limits)).encode(), "application/json")
 
     def _kept(self, make: Callable[[str], Picture]) -> None:
         """A picture that the browser may keep until its file changes."""
@@ -178,6 +197,8 @@ class Handler(BaseHTTPRequestHandler):
                 kind = mimetypes.types_map.get(file.suffix, "text/plain") if file.suffix != ".js" else "text/javascript"
                 cookie = f"{self._cookie_name()}={self.key}; Path=/; HttpOnly; SameSite=Strict"
                 self._send(file.read_bytes(), f"{kind}; charset=utf-8", {"Set-Cookie": cookie})
+            elif self.command == "GET" and (asset := self.decoder.find(path)):
+                self._send_asset(asset)
             else:
                 raise NotFound(path)
         except Refused as error:
@@ -259,6 +280,15 @@ class Handler(BaseHTTPRequestHandler):
     def _send_picture(self, picture: Picture, headers: dict[str, str] | None = None) -> None:
         width, height = picture.size
         self._send(picture.data, picture.mime, {"X-Size": f"{width}x{height}"} | (headers or {}))
+
+    def _send_asset(self, asset: Asset) -> None:
+        headers = {"ETag": asset.tag, "Vary": "Accept-Encoding"}
+        if self.headers.get("If-None-Match") == asset.tag:
+            self._send(b"", asset.mime, headers, HTTPStatus.NOT_MODIFIED)
+        elif "gzip" in self.headers.get("Accept-Encoding", "") and len(asset.packed) < len(asset.data):
+            self._send(asset.packed, asset.mime, headers | {"Content-Encoding": "gzip"})
+        else:
+            self._send(asset.data, asset.mime, headers)
 
     def _send(
         self, data: bytes, mime: str, headers: dict[str, str] | None = None, status: HTTPStatus = HTTPStatus.OK
