@@ -21,7 +21,7 @@ from aecodec.limits import Limits
 from aecodec.model.model import Model, models
 
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-MISSING = "aecodec serve --runtime FOLDER, with the npm package onnxruntime-web, lets the browser decode"
+MISSING = "decoded by the server, which has no --runtime for the browser"
 _HERE = Path(__file__).parent
 _CODE = {path.name: path for path in (_HERE / "aez").glob("*.js")}
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}

@@ -5,7 +5,7 @@ import { ModelError } from "./errors.js";
 import { Networks } from "./networks.js";
 import { readNpz } from "./npz.js";
 import { ThumbnailMap } from "./thumbnail.js";
-import { overlap, overlapToPixels, rint } from "./overlap.js";
+import { overlapOfPixels, overlapToPixels, rint } from "./overlap.js";
 
 const { fround } = Math;
 const NUMBERS = [
@@ -76,7 +76,7 @@ class QualityPoint {
   /** RGB, Float32Array of 16 height x 16 width x 3 -> y as the synthesis takes it, height x width x M. Changes pixels. */
   async analyse(pixels, { height, width }) {
     const { networks, latent, numbers } = this.model, size = { height: 16 * height, width: 16 * width };
-    overlap(pixels, size, numbers.overlap_pre.data);
+    overlapOfPixels(pixels, size, numbers.overlap_pre.data);
     const y = await networks.run("analysis", [pixels, [1, size.height, size.width, 3]]);
     const scale = this.gain.map((gain, m) => gain * this.inverseGain[m]);
     for (let i = 0, m = 0; i < y.length; i++, m = m + 1 === latent ? 0 : m + 1) y[i] *= scale[m];

@@ -12,7 +12,7 @@ export const rint = (x) => x + ROUND - ROUND;
 function filter(x, at, step, v, differences) {
   for (let i = 0, a = at - step, b = at; i < REACH; i++, a -= step, b += step) {
     differences[i] = x[a] - x[b];
-    x[b] += x[a]; // the sum, for a while; exact, as x has few bits, or rounded as any float32
+    x[b] += x[a]; // the sum, for a while
   }
   for (let j = 0, a = at - step, b = at; j < REACH; j++, a -= step, b += step) {
     let changed = 0;
@@ -36,35 +36,41 @@ function alongColumns(x, { width, height }, v) {
     for (let at = top * row; at < (top + 1) * row; at++) filter(x, at, row, v, differences);
 }
 
-/** Filters samples, Float32Array of height x width x 3, sides multiples of 16, in place. */
-export function overlap(x, size, v) {
-  alongRows(x, size, v);
-  alongColumns(x, size, v);
-  return x;
-}
-
-/** Filters eighths of levels in integers -> RGB, rounded down. v: multiples of 2^-9; so no sum is rounded. Changes x. */
-export function overlapToPixels(x, size, v) {
+// Filters eighths of levels, Float32Array of height x width x 3, sides multiples of 16, in place. They are rounded, and so
+// is what comes between rows and columns; v are multiples of 2^-9; so no sum is rounded.
+function inIntegers(x, size, v) {
   const limit = largest(v);
   for (let i = 0; i < x.length; i++) x[i] = Math.min(Math.max(rint(x[i]), -limit), limit);
   alongRows(x, size, v);
   for (let i = 0; i < x.length; i++) x[i] = rint(x[i]);
   alongColumns(x, size, v);
+}
+
+/** Eighths of levels, from the synthesis -> RGB, filtered and rounded down. Changes x. */
+export function overlapToPixels(x, size, v) {
+  inIntegers(x, size, v);
   const pixels = new Uint8Array(x.length);
   for (let i = 0; i < x.length; i++) pixels[i] = Math.min(Math.max(x[i], 0), 255 * EIGHTHS) / EIGHTHS;
   return pixels;
 }
 
-// How many eighths may enter the filters, so that float32 holds every sum.
+/** RGB in levels, Float32Array -> whole levels for the analysis, filtered in place. */
+export function overlapOfPixels(x, size, v) {
+  for (let i = 0; i < x.length; i++) x[i] *= EIGHTHS;
+  inIntegers(x, size, v);
+  for (let i = 0; i < x.length; i++) x[i] = rint(x[i] / EIGHTHS);
+}
+
+// How many eighths may enter the filters, so that float32 holds every sum of multiples of 2^-10.
 function largest(v) {
-  let gain = 0;
+  let gain = 0; // in 2^-10
   for (let j = 0; j < REACH; j++) {
     let sum = 0;
     for (let i = 0; i < REACH; i++) {
       const one = i === j ? 1 : 0, factor = v[REACH * i + j];
-      sum += (Math.abs(one + factor) + Math.abs(one - factor)) / 2;
+      sum += 512 * (Math.abs(one + factor) + Math.abs(one - factor));
     }
     gain = Math.max(gain, sum);
   }
-  return Math.floor(Math.fround(Math.fround(2 ** 14 - gain) / Math.fround(gain * gain)));
+  return Math.floor(((2 ** 24 - gain) * 2 ** 10) / gain ** 2);
 }
