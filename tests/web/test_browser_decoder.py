@@ -28,7 +28,7 @@ from aecodec.web.server import Server
 TESTS = Path(__file__).parents[1]
 CODE = Path(aecodec.__file__).parent / "web" / "aez"
 GOLDEN, TINY = TESTS / "conformance" / "golden2", TESTS / "tiny"
-MODEL = "tiny2"
+MODEL, FIRST = "tiny2", 0xFFFE  # the id of the tiny model of the first generation
 RUNTIME = os.environ.get("AECODEC_RUNTIME", "")
 ATTACKS = 400
 
@@ -87,8 +87,14 @@ def rgba(pixels: np.ndarray) -> np.ndarray:
 
 def new_files() -> dict[str, bytes]:
     wide = photo(700, 1500)  # several windows
-    images = {"wide": (wide, 75), "odd": (wide[:203, :301], 60), "mixed": (mixed(), 75), "grey": (wide[:90, :270, 0], 90)}
-    images["veiled"] = np.dstack([wide[:90, :270], np.add.outer(np.arange(90), np.arange(270)).astype(np.uint8)]), 30
+    small, fade = wide[:90, :270], np.add.outer(np.arange(90), np.arange(270)).astype(np.uint8)
+    images = {
+        "wide": (wide, 75),
+        "odd": (wide[:203, :301], 60),
+        "mixed": (mixed(), 75),
+        "grey": (np.ascontiguousarray(small[..., 0]), 90),
+        "veiled": (np.dstack([small, fade]), 30),
+    }
     return {name: aecodec.encode(image, quality, model=MODEL) for name, (image, quality) in images.items()}
 
 
@@ -132,7 +138,7 @@ def test_attacks_end_as_they_do_in_python(decoded):
     for number in range(ATTACKS):
         data = rng.choice(pool)
         files[f"attack {number}"] = (mutated(data, rng, pool) if number % 4 else scrambled(data, rng))[: 1 << 16]
-    small = {name: data for name, data in files.items() if pixels_of(data) <= 1 << 20}  # for time
+    small = {name: data for name, data in files.items() if tried(data)}
     said, pixels = decoded(small, bare=True)
     kinds, differing = set(), []
     for name, data in small.items():
@@ -146,16 +152,17 @@ def test_attacks_end_as_they_do_in_python(decoded):
             kinds.add("sound")
             if name not in pixels or not np.array_equal(pixels[name], expected):
                 differing.append((name, "sound", said[name]))
-    assert not differing
+    assert not differing, differing[0]
     assert kinds >= {"sound", "NotAezError", "TruncatedError", "CorruptError", "UnsupportedError"}
 
 
-def pixels_of(data: bytes) -> int:
+def tried(data: bytes) -> bool:
+    """Whether a file takes little time, and is none of the first generation: attacks change models too."""
     try:
         header = container.read_header(data)
     except aecodec.DecodeError:
-        return 0
-    return header.width * header.height
+        return True
+    return header.width * header.height <= 1 << 20 and header.model != FIRST
 
 
 @needs_node
@@ -219,13 +226,13 @@ def served(tmp_path, tiny_weights, request):
 
 
 def until(page, expression: str) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 60
     while not page.evaluate(expression):
         assert time.monotonic() < end, expression
         time.sleep(0.05)
 
 
-SHOWN = "!document.getElementById('right').hidden && document.getElementById('message').hidden"
+SHOWN = "document.getElementById('right').naturalWidth > 0 && document.getElementById('message').hidden"
 
 
 @needs_model
@@ -277,7 +284,8 @@ def test_the_element_shows_an_image_or_what_is_wrong(browser, served):
             define({ name: "aez-still", runtime: "/nothing/" });
             define({ name: "aez-light", weights: "/nothing/" });
             const said = [];
-            for (const [tag, file] of [["img", "a"], ["img", "damaged"], ["still", "a"], ["light", "a"], ["img", "none"]]) {
+            const tried = [["img", "a"], ["img", "damaged"], ["still", "a"], ["light", "a"], ["img", "none"]];
+            for (const [tag, file] of tried) {
                 const element = document.createElement(`aez-${tag}`);
                 document.body.append(element);
                 said.push(await new Promise((resolve) => {

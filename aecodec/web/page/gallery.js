@@ -77,9 +77,9 @@ async function follow() { // #/folder/ is a folder, #/folder/a.aez a picture in 
   const slash = name.lastIndexOf("/"), file = name.slice(slash + 1), place = slash < 0 ? "" : name.slice(0, slash);
   if (place !== folder.name || !folder.opened) {
     folder.name = place;
-    folder.opened = true;
-    await openFolder(place);
+    folder.opened = openFolder(place);
   }
+  await folder.opened;
   const i = folder.pictures.findIndex((picture) => picture.name === file);
   if (file) view.show(i < 0 ? { name: file, error: "no such file in this folder" } : { ...folder.pictures[i], path: join(place, file), i });
   else if (view.current) view.close();
