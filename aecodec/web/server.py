@@ -73,8 +73,14 @@ class Server(ThreadingHTTPServer):
     def __init__(self, gallery: Gallery, port: int = 0, decoder: BrowserDecoder | None = None):
         self.key = secrets.token_urlsafe(16)
         turns, uploads = threading.Semaphore(_AT_ONCE), threading.Semaphore(_UPLOADS)
-        served = {"gallery": gallery, "decoder": decoder or BrowserDecoder()}
-        handler = partial(Handler, **served, key=self.key, turns=turns, uploads=uploads)
+        handler = partial(
+            Handler,
+            gallery=gallery,
+            decoder=decoder or BrowserDecoder(),
+            key=self.key,
+            turns=turns,
+            uploads=uploads,
+        )
         super().__init__(("127.0.0.1", port), handler)
 
     @property

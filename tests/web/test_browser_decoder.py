@@ -177,6 +177,12 @@ def test_missing_and_damaged_weights_are_a_line(decoded, tmp_path):
     assert said["a"]["error"] == "ModelError"
     assert "sha256 of tiny2/reconstruct.onnx" in said["a"]["message"]
     manifest = json.loads((TINY / "manifest.json").read_text())
+    graph.write_bytes((TINY / MODEL / "reconstruct.onnx").read_bytes())
+    manifest["models"][MODEL]["self_test"] = "0" * 64  # as if the runtime computed other integers
+    (tmp_path / "weights" / "manifest.json").write_text(json.dumps(manifest))
+    said, _ = decoded(files, weights=tmp_path / "weights")
+    assert said["a"]["error"] == "ModelError"
+    assert "the runtime computes other integers here" in said["a"]["message"]
     del manifest["models"][MODEL]
     (tmp_path / "weights" / "manifest.json").write_text(json.dumps(manifest))
     said, _ = decoded(files, weights=tmp_path / "weights")

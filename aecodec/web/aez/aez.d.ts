@@ -36,6 +36,8 @@ export interface Source {
   weights: string | URL | ((path: string) => Promise<Uint8Array>);
   /** Address of a folder with the files of onnxruntime-web, or its module. */
   runtime: string | URL | object;
+  /** Threads of the runtime, at most; by default one less than the cores, up to four. Pages have them where they are cross-origin isolated. */
+  threads?: number;
 }
 
 /** Models, each loaded once it is needed, each file checked against its sha256 and kept in the browser's cache. */

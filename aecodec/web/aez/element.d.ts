@@ -7,6 +7,8 @@ export interface Addresses {
   weights?: string;
   /** Of a folder with the files of onnxruntime-web; "runtime/" by default. */
   runtime?: string;
+  /** Threads of the runtime, at most; by default one less than the cores, up to four. */
+  threads?: number;
 }
 
 /** `decode` in a worker, one file after another. */

@@ -8,12 +8,12 @@ import { ModelError, revived } from "./errors.js";
 /** `decode` of aez.js in a worker, for files of the web: source is what `Models` takes, as addresses. */
 export class Decoder {
   constructor(source = {}) {
-    const { weights = "weights/", runtime = "runtime/" } = source, address = (url) => new URL(url, document.baseURI).href;
+    const { weights = "weights/", runtime = "runtime/", threads } = source, address = (url) => new URL(url, document.baseURI).href;
     this.waiting = new Map();
     this.last = Promise.resolve();
     this.count = 0;
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    this.worker.postMessage({ source: { weights: address(weights), runtime: address(runtime) } });
+    this.worker.postMessage({ source: { weights: address(weights), runtime: address(runtime), threads } });
     this.worker.addEventListener("message", ({ data: { id, image, error } }) => {
       const { resolve, reject } = this.waiting.get(id);
       this.waiting.delete(id);

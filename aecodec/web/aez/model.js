@@ -1,11 +1,12 @@
 // A model of the second generation: its tables, and what depends on the quality (aecodec/model/model.py).
 
-import { rangeTable } from "./rangedecoder.js";
 import { ModelError } from "./errors.js";
 import { Networks } from "./networks.js";
 import { readNpz } from "./npz.js";
-import { ThumbnailMap } from "./thumbnail.js";
 import { overlapOfPixels, overlapToPixels, rint } from "./overlap.js";
+import { rangeTable } from "./rangedecoder.js";
+import { sha256 } from "./sha256.js";
+import { ThumbnailMap } from "./thumbnail.js";
 
 const { fround } = Math;
 const NUMBERS = [
@@ -15,14 +16,17 @@ const NUMBERS = [
 export class Model {
   /** entry: of the manifest; read: file name -> promise of its bytes, checked; runtime: -> promise of ONNX Runtime. */
   static async open(entry, read, runtime) {
-    const model = new Model(), arrays = readNpz(await read("numbers.npz"));
+    const model = new Model();
     model.networks = new Networks(read, runtime);
+    for (const name of ["scales", "reconstruct", "synthesis"]) model.networks.session(name); // all are fetched at once
+    const arrays = readNpz(await read("numbers.npz"));
     model.numbers = Object.fromEntries(await Promise.all(NUMBERS.map(async (name) => [name, await arrays(name)])));
     const missing = NUMBERS.find((name) => !model.numbers[name]);
     if (missing) throw new ModelError(`model: no array ${missing}, expected one of the second generation`);
     [, model.hyper] = model.numbers.z_tables.shape;
     [model.knots, model.latent] = model.numbers.log_gain.shape;
     model.points = new Map();
+    await model.selfTest(entry.self_test);
     model.thumbnail = async () => {
       if (!entry.auxiliary?.["thumbnail.npz"]) return null;
       return (model.small ??= await ThumbnailMap.open(readNpz(await read("thumbnail.npz"))));
@@ -32,6 +36,16 @@ export class Model {
 
   /** The end of the quality axis, in 1/256 of a knot. */
   get maxQindex() { return 256 * (this.knots - 1); }
+
+  // Throws unless the runtime computes the scale indexes, which files are parsed by, that aecodec computes.
+  async selfTest(expected) {
+    const indexes = new Blob(await Promise.all([0, (this.maxQindex >> 1) + 85, this.maxQindex].map(async (qindex) => {
+      const z = Float32Array.from({ length: 32 * this.hyper }, (_, i) => ((i * 37) % 127) - 63), half = z.length / 2;
+      return new Blob([await this.at(qindex).scaleIndexes(z.subarray(0, half), 4, 4), await this.at(qindex).scaleIndexes(z.subarray(half), 4, 4)]);
+    })));
+    const sum = await sha256(await indexes.arrayBuffer());
+    if (sum !== expected) throw new ModelError(`the runtime computes other integers here: self-test ${sum.slice(0, 16)}, expected ${expected?.slice(0, 16)}`);
+  }
 
   /** The model at one quality. */
   at(qindex) {

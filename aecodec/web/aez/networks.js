@@ -3,10 +3,10 @@
 import { ModelError } from "./errors.js";
 
 const MODULE = "ort.wasm.min.mjs"; // of onnxruntime-web: WebAssembly alone, without WebGPU
-const THREADS = 4; // more do not pay
+const THREADS = 4; // at most; one core is left to the page
 
-/** The runtime from a folder of onnxruntime-web's files: url ends with a slash. */
-export async function openRuntime(url) {
+/** The runtime from a folder of onnxruntime-web's files: url ends with a slash. It has threads where a page is isolated. */
+export async function openRuntime(url, threads = Math.max(1, Math.min(navigator.hardwareConcurrency - 1, THREADS))) {
   let ort;
   try {
     ort = await import(new URL(MODULE, url));
@@ -14,7 +14,7 @@ export async function openRuntime(url) {
     throw new ModelError(`the runtime is missing: no ${MODULE} of onnxruntime-web at ${url}`);
   }
   ort.env.wasm.wasmPaths = url;
-  ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, THREADS) : 1;
+  ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? threads : 1;
   return ort;
 }
 
@@ -31,9 +31,19 @@ export class Networks {
     return result;
   }
 
+  /** The session of a network, which is opened once; opening begins when it is first asked for. */
+  session(name) {
+    if (!this.sessions.has(name)) {
+      const session = this.open(name);
+      session.catch(() => this.sessions.delete(name));
+      this.sessions.set(name, session);
+    }
+    return this.sessions.get(name);
+  }
+
   async runNow(name, inputs) {
-    if (!this.sessions.has(name)) this.sessions.set(name, await this.open(name));
-    const { Tensor } = await this.runtime(), session = this.sessions.get(name), types = { Float32Array: "float32", Int32Array: "int32" };
+    const { Tensor } = await this.runtime(), session = await this.session(name);
+    const types = { Float32Array: "float32", Int32Array: "int32" };
     const tensors = inputs.map(([data, shape]) => new Tensor(types[data.constructor.name], data, shape));
     try {
       const results = await session.run(Object.fromEntries(session.inputNames.map((input, i) => [input, tensors[i]])));

@@ -3,21 +3,22 @@
 import { ModelError, UnsupportedError } from "./errors.js";
 import { Model } from "./model.js";
 import { openRuntime } from "./networks.js";
+import { sha256 } from "./sha256.js";
 
 const CACHE = "aecodec-weights";
 
 export class Models {
   /**
    * weights: address of a folder like aecodec's weights/, or a function of a path in it that gives a promise of bytes.
-   * runtime: address of a folder with the files of onnxruntime-web, or its module.
+   * runtime: address of a folder with the files of onnxruntime-web, or its module. threads: of the runtime, at most.
    */
-  constructor({ weights, runtime }) {
+  constructor({ weights, runtime, threads }) {
     const folder = (url) => new URL(String(url).replace(/\/?$/, "/"), globalThis.location?.href);
     this.label = typeof weights === "function" ? "what was given" : folder(weights).href;
     this.read = typeof weights === "function"
-      ? async (path, sha256) => checked(path, await weights(path), sha256)
-      : (path, sha256) => fetched(new URL(path, this.label), sha256);
-    this.runtime = once(async () => (typeof runtime === "object" ? runtime : openRuntime(folder(runtime).href)));
+      ? async (path, sum) => checked(path, await weights(path), sum)
+      : (path, sum) => fetched(new URL(path, this.label), sum);
+    this.runtime = once(async () => (typeof runtime === "object" ? runtime : openRuntime(folder(runtime).href, threads)));
     this.manifest = once(async () => JSON.parse(new TextDecoder().decode(await this.read("manifest.json"))).models);
     this.models = new Map();
   }
@@ -51,22 +52,22 @@ function once(make) {
   return () => (promise ??= make().catch((error) => { promise = null; throw error; }));
 }
 
-async function checked(file, bytes, sha256) {
-  if (!sha256) return bytes; // the manifest, which has the sums of all others
-  const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  const text = Array.from(sum, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (text !== sha256) throw new ModelError(`weights: sha256 of ${file} is ${text.slice(0, 16)}, expected ${sha256.slice(0, 16)}`);
+async function checked(file, bytes, expected) {
+  if (!expected) return bytes; // the manifest, which has the sums of all others
+  if (!globalThis.crypto?.subtle) throw new ModelError("weights: this page has no sha256, expected one of https or of this machine");
+  const sum = await sha256(bytes);
+  if (sum !== expected) throw new ModelError(`weights: sha256 of ${file} is ${sum.slice(0, 16)}, expected ${expected.slice(0, 16)}`);
   return bytes;
 }
 
 // Bytes from the cache, if a sum names them, or from the network.
-async function fetched(url, sha256) {
-  if (!sha256) return answered(url);
-  const cache = await globalThis.caches?.open(CACHE).catch(() => null), key = `${url}?sha256=${sha256}`;
+async function fetched(url, sum) {
+  if (!sum) return answered(url);
+  const cache = await globalThis.caches?.open(CACHE).catch(() => null), key = `${url}?sha256=${sum}`;
   const kept = await cache?.match(key);
-  const known = kept && (await checked(url, await bytesOf(kept), sha256).catch(() => null));
+  const known = kept && (await checked(url, await bytesOf(kept), sum).catch(() => null));
   if (known) return known;
-  const bytes = await checked(url, await answered(key), sha256);
+  const bytes = await checked(url, await answered(key), sum);
   await cache?.delete(url, { ignoreSearch: true }); // other weights of this name
   await cache?.put(key, new Response(bytes)).catch(() => {}); // a full disk is no failure
   return bytes;
