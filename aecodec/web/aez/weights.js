@@ -18,8 +18,8 @@ export class Models {
     this.read = typeof weights === "function"
       ? async (path, sum) => checked(path, await weights(path), sum)
       : (path, sum) => fetched(new URL(path, this.label), sum);
-    this.runtime = once(async () => (typeof runtime === "object" ? runtime : openRuntime(folder(runtime).href, threads)));
-    this.manifest = once(async () => JSON.parse(new TextDecoder().decode(await this.read("manifest.json"))).models);
+    this.runtime = once(async () => (runtime?.InferenceSession ? runtime : openRuntime(folder(runtime).href, threads)));
+    this.manifest = once(async () => modelsOf(await this.read("manifest.json")));
     this.models = new Map();
   }
 
@@ -31,7 +31,7 @@ export class Models {
 
   async open(id) {
     const number = `0x${id.toString(16).padStart(4, "0")}`;
-    const [name, entry] = Object.entries(await this.manifest()).find(([, { id: other }]) => other === id) ?? [];
+    const [name, entry] = (await this.manifest()).find(([, { id: other }]) => other === id) ?? [];
     if (!name) throw new UnsupportedError(`model ${number}: the weights are missing at ${this.label}`);
     if (!runs(entry)) throw new UnsupportedError(`model ${number}: of the first generation, which no browser runs`);
     const sums = { ...entry.auxiliary, ...entry.files };
@@ -40,6 +40,14 @@ export class Models {
       return this.read(`${name}/${file}`, sums[file]);
     };
     return Model.open(entry, read, this.runtime);
+  }
+}
+
+function modelsOf(manifest) {
+  try {
+    return Object.entries(JSON.parse(new TextDecoder().decode(manifest)).models);
+  } catch {
+    throw new ModelError("weights: manifest.json is not a manifest of models");
   }
 }
 
