@@ -21,6 +21,7 @@ import json
 import mimetypes
 import os
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -73,6 +74,11 @@ class Server(ThreadingHTTPServer):
         self.gallery, self.decoder, self.key = gallery, decoder or BrowserDecoder(), secrets.token_urlsafe(16)
         self.turns, self.uploads = threading.Semaphore(_AT_ONCE), threading.Semaphore(_UPLOADS)
         super().__init__(("127.0.0.1", port), Handler)
+
+    def handle_error(self, request, client_address) -> None:
+        """Say nothing of connections that the browser has given up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:
