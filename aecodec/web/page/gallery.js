@@ -219,7 +219,9 @@ const view = {
 
   step(by) {
     const { i } = this.current, count = folder.pictures.length;
-    if (i !== undefined) location.hash = hashOf((i + by + count) % count);
+    if (i === undefined) return;
+    this.current.i = (i + by + count) % count; // the next step may come before the page has followed this one
+    location.hash = hashOf(this.current.i);
   },
 
   draw() {
