@@ -1,5 +1,6 @@
 """What several test modules stand on: the tiny model under the name of the default one, and the command line."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -38,8 +39,9 @@ def weights(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     shutil.copytree(TINY / "tiny", folder / "photo")
     shutil.copytree(TINY / "classic", folder / "classic")
-    manifest = (TINY / "manifest.json").read_text().replace('"tiny": {', '"photo": {')
-    (folder / "manifest.json").write_text(manifest)
+    manifest = json.loads((TINY / "manifest.json").read_text())
+    manifest["models"] = {"photo": manifest["models"]["tiny"]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
 

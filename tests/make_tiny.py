@@ -1,9 +1,12 @@
-"""The script that made tests/tiny (a frozen model) and tests/conformance/golden (files that must decode for ever).
+"""The script that made tests/tiny (two frozen models) and golden files of them, which must decode for ever.
 
-    python tests/make_tiny.py [FOLDER]      writes FOLDER/tiny, FOLDER/conformance/golden, by default beside this script
+    python tests/make_tiny.py [FOLDER]      writes into FOLDER, by default beside this script:
+        tiny/tiny, conformance/golden       a model of the first generation, graphs of LiteRT
+        tiny/tiny2, conformance/golden2     one of the second generation, graphs of ONNX in 8 bits
 
-What is there is never replaced: a run makes the model if there is none, and adds the golden files that are missing. A
-change of the format that cannot read the old ones is a mistake. Another machine's model is as good, but other bytes.
+What is there is never replaced: a run makes the models that are missing, and adds the golden files that are. A change
+of the format that cannot read the old ones is a mistake. Another machine's model is as good, but other bytes. While a
+model is still to be changed, its folder, its entry in tiny/manifest.json and its golden files are removed first.
 """
 
 import hashlib
@@ -20,17 +23,32 @@ from aecodec.codec.latents import Symbols
 from aecodec.container import NO_MODEL
 from aecodec.container.metadata import Metadata
 from aecodec.families import by_name
+from aecodec.model.weights import read_manifest, read_models
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "aecodec" / "bench" / "samples"
 SEED = 20
-STEPS = 60
-MODEL = 0xFFFE
-NOTE = "for tests only: trained for a minute on three small pictures; the files in tests/golden depend on it for ever"
+SIZES = {"latent": 8, "hyper": 4, "hyper_width": 8, "scale_width": 16, "lmbda_low": 4e-6, "knots": 3}
+MODELS = {  # name -> id, folder of golden files, steps and rate of training, shape
+    "tiny": (0xFFFE, "golden", (60, 4e-3), SIZES | {
+        "analysis8": 8, "synthesis8": 8, "blocks8": 1, "width16": 8, "blocks16": 1, "features": 8, "context": 8,
+    }),
+    "tiny2": (0xFFFD, "golden2", (150, 1e-3), SIZES | {
+        "generation": 2, "analysis8": 6, "analysis16": 12, "analysis_blocks16": 1, "synthesis8": 6, "blocks8": 1,
+        "width16": 10, "blocks16": 1, "features": 4, "context": 12, "coded_from": 5,
+    }),
+}  # fmt: skip
+OF_BOTH = {  # golden files that tiny2 has too
+    "rgb-1x1-q50", "rgb-17x33-q1", "rgb-17x33-q50", "rgb-17x33-q100", "rgb-257x40-q33.3", "rgb-40x257-q87.5",
+    "rgb-noise-48x48-q100", "rgb-1x300-q50", "grey-19x35-q1", "grey-64x48-q50", "grey-alpha-33x17-q50",
+    "rgba-33x1-q75", "rgba-15x31-q100", "rgb-mixed-300x32-q75", "rgb-mixed-20x530-q80", "grey-mixed-300x32-q100",
+    "rgba-mixed-20x530-q75",
+}  # fmt: skip
+NOTE = "for tests only: trained for a minute on three small pictures; the files in {} depend on it for ever"
 
 
-def train():
-    """A tiny model, trained for a few steps on the sample pictures."""
+def train(steps: int, rate: float, sizes: dict):
+    """A tiny model of a shape, trained for a few steps on the sample pictures."""
     import keras
 
     from aecodec.train.backend import Stepper
@@ -39,19 +57,16 @@ def train():
     from aecodec.train.photo import Photo, Shape
 
     keras.utils.set_random_seed(SEED)
-    shape = Shape(
-        latent=8, hyper=4, analysis8=8, synthesis8=8, blocks8=1, width16=8, blocks16=1,
-        features=8, context=8, hyper_width=8, scale_width=16, lmbda_low=4e-6, knots=3,
-    )  # fmt: skip
+    shape = Shape(**sizes)
     crops = Crops(load_images(image_files(SAMPLES)), SEED)
     model = Photo(shape, *principal_components(crops, 4000))
     model.build()
     stepper = Stepper(model, FastMuon())
-    for step in range(STEPS):
-        loss, bpp, mse, _ = stepper.step(crops.batch(step, 4, 128, shape), 4e-3)
+    for step in range(steps):
+        loss, bpp, mse, _ = stepper.step(crops.batch(step, 4, 128, shape), rate)
         if step % 10 == 9:
             print(f"step {step + 1}: loss {loss:.3f}, {bpp:.3f} bpp, mse {mse:.1f}")
-    return model, crops.pictures
+    return model, crops.images
 
 
 def pictures() -> dict[str, tuple[np.ndarray, float | None, Metadata]]:
@@ -155,48 +170,56 @@ def metadata_hashes(metadata: Metadata) -> dict[str, str]:
     return {kind: hashlib.sha256(part).hexdigest() for kind, part in metadata._asdict().items() if part}
 
 
-def make_model(tiny: Path) -> None:
+def make_model(tiny: Path, name: str) -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     from aecodec.train import export
 
-    model, samples = train()
-    entry, files = export.build(model, "tiny", MODEL, samples, export.quality_scale(model.shape))
-    entry["note"] = NOTE
-    export.write(tiny, "tiny", entry, files)
+    number, folder, training, sizes = MODELS[name]
+    model, samples = train(*training, sizes)
+    entry, files = export.build(model, name, number, samples, export.quality_scale(model.shape))
+    entry["note"] = NOTE.format(f"tests/conformance/{folder}")
+    export.write(tiny, name, entry, files)
+    read_models.cache_clear()
     print({name: len(data) for name, data in files.items()}, sum(map(len, files.values())))
 
 
-def main(folder: Path) -> None:
-    tiny, golden = folder / "tiny", folder / "conformance" / "golden"
-    if not tiny.exists():
-        make_model(tiny)
-    os.environ["AECODEC_WEIGHTS"] = str(tiny)
-    weights = by_name("tiny")
+def make_golden(golden: Path, name: str) -> None:
+    """The golden files of a model that are missing."""
+    weights = by_name(name)
     golden.mkdir(parents=True, exist_ok=True)
     listed = golden / "hashes.json"
     known = json.loads(listed.read_text()) if listed.exists() else {}
-    for name, (image, quality, metadata) in pictures().items():
-        if name in known:
+    for title, (image, quality, metadata) in pictures().items():
+        if title in known or (name == "tiny2" and title not in OF_BOTH):
             continue
         how = {"lossless": True} if quality is None else {"quality": quality, "model": weights}
         data = api.encode(image, metadata=metadata, threads=1, **how)
-        with open(golden / f"{name}.aez", "xb") as file:
+        with open(golden / f"{title}.aez", "xb") as file:
             file.write(data)
-        Image.fromarray(api.decode(data, threads=1)).save(golden / f"{name}.png", optimize=True)
+        Image.fromarray(api.decode(data, threads=1)).save(golden / f"{title}.png", optimize=True)
         symbols = learned_symbols(data)
         counts = {
             "coded": int(sum(np.count_nonzero(index) for _, index, _ in symbols)),
             "not zero": int(sum(np.count_nonzero(r) for _, _, r in symbols)),
             "escaped": int(sum(np.count_nonzero(np.abs(r) > weights.tables.reach[i]) for _, i, r in symbols)),
         }
-        known[name] = {
+        known[title] = {
             "bytes": len(data),
             "exact": api.read_info(data).exact,
             "symbols": counts,
             "sha256": symbol_hashes(data) | metadata_hashes(metadata),
         }
-        print(name, len(data), known[name]["exact"], counts, len({n for _, i, _ in symbols for n in i.flat}))
+        print(title, len(data), known[title]["exact"], counts, len({n for _, i, _ in symbols for n in i.flat}))
     listed.write_text(json.dumps(known, indent=1) + "\n")
+
+
+def main(folder: Path) -> None:
+    tiny = folder / "tiny"
+    os.environ["AECODEC_WEIGHTS"] = str(tiny)
+    for name, (_, golden, *_) in MODELS.items():
+        if not (tiny / "manifest.json").exists() or name not in read_manifest(tiny):
+            make_model(tiny, name)
+        make_golden(folder / "conformance" / golden, name)
 
 
 if __name__ == "__main__":

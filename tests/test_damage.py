@@ -21,9 +21,15 @@ METADATA = aecodec.Metadata(icc=b"profile", exif=b"II*\0" * 20, xmp=b"<x/>")
 pytestmark = pytest.mark.usefixtures("tiny_weights")
 
 
+@pytest.fixture(scope="module", params=["tiny", "tiny2"])
+def model(request) -> str:
+    """One of either generation."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def files(tiny_weights) -> dict[int, bytes]:
-    return {n: aecodec.encode(picture(n), 80, model="tiny", metadata=METADATA) for n in (1, 2, 3, 4)}
+def files(tiny_weights, model) -> dict[int, bytes]:
+    return {n: aecodec.encode(picture(n), 80, model=model, metadata=METADATA) for n in (1, 2, 3, 4)}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +70,7 @@ def test_a_sound_file_is_decoded(files, wholes, channels):
 
 
 @pytest.mark.parametrize("number", [0, 3, 5, 11])
-def test_one_flipped_byte_costs_one_tile_and_is_named(files, wholes, number):
+def test_one_flipped_byte_costs_one_tile_and_is_named(files, wholes, number, model):
     data, whole = files[3], wholes[3]
     assert container.read_header(data).tile_count == 12
     found = aecodec.salvage(flipped(data, offsets(data)[number]))
@@ -79,7 +85,7 @@ def test_one_flipped_byte_costs_one_tile_and_is_named(files, wholes, number):
 
     spoiled = np.zeros((HEIGHT, WIDTH), bool)
     spoiled[tile(number, MARGIN)] = True
-    assert np.abs(found.pixels.astype(int) - whole)[~spoiled].max() <= 1
+    assert np.abs(found.pixels.astype(int) - whole)[~spoiled].max() <= (1 if model == "tiny" else 0)
     filled = found.pixels[tile(number)]
     assert (filled == filled[0, 0]).all()
     assert (found.pixels != whole)[tile(number)].mean() > 0.9
@@ -240,10 +246,10 @@ def test_an_unknown_model_is_unsupported(files):
         aecodec.salvage(container.write(header, file.tiles))
 
 
-def test_many_damaged_tiles_take_no_more_than_bounded_time(files):
+def test_many_damaged_tiles_take_no_more_than_bounded_time():
     """A strip of 4000 tiles with every second one damaged: filling them looks at neighbours, not at all tiles."""
-    header = container.Header(container.read_header(files[3]).model, 16, 256 * 4000, 3, 0, 256)
     flat = aecodec.encode(np.full((256, 16, 3), 90, np.uint8), 1, model="tiny")
+    header = container.Header(container.read_header(flat).model, 16, 256 * 4000, 3, 0, 256)
     bitstream = bytes(container.read(flat).tiles[0])
     data = bytearray(container.write(header, [bitstream] * 4000))
     for span in container.read_index(data).tiles[1::2]:

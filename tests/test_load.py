@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import aecodec
-from aecodec.model import litert
+from aecodec.model import litert, onnx_runtime
 
 HERE = Path(__file__).parent
 SIZES = [(1, 1), (16, 16), (17, 33), (40, 20), (33, 64), (20, 257)]
@@ -34,8 +34,9 @@ def picture(number: int) -> np.ndarray:
 
 
 def job(number: int) -> str:
-    """Encode and decode one of the pictures; sha256 of the file and of its pixels."""
-    data = aecodec.encode(picture(number), 1 + 7 * number % 100, model="tiny", threads=1 + number % 3)
+    """Encode and decode one of the pictures; sha256 of the file and of its pixels. Models of both generations."""
+    model = "tiny2" if number // 4 % 2 else "tiny"
+    data = aecodec.encode(picture(number), 1 + 7 * number % 100, model=model, threads=1 + number % 3)
     pixels = aecodec.decode(data, threads=1 + number % 2)
     assert pixels.shape == picture(number).shape
     return hashlib.sha256(data + pixels.tobytes()).hexdigest()
@@ -82,11 +83,11 @@ def test_a_child_does_not_inherit_a_lock_that_nobody_opens(tiny_weights):
 
 
 def fork_while_locked() -> None:
-    """Fork a child while another thread holds the lock of the networks; print the exit code of the child."""
-    right, held = job(1), threading.Event()
+    """Fork a child while another thread holds the locks of the networks; print the exit code of the child."""
+    right, held = [job(1), job(5)], threading.Event()
 
     def hold() -> None:
-        with litert._lock:
+        with litert._lock, onnx_runtime._lock:
             held.set()
             time.sleep(0.5)
 
@@ -95,7 +96,7 @@ def fork_while_locked() -> None:
     child = os.fork()
     if not child:
         signal.alarm(20)
-        os._exit(job(1) != right)
+        os._exit([job(1), job(5)] != right)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 

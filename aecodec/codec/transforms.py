@@ -74,7 +74,7 @@ def synthesise_between(y_hat: np.ndarray, image: Partial, point: QualityPoint, w
     scale = point.gain * point.inverse_gain
     workers.map(
         lambda window: window.paste(
-            point.model.analysis(window.cut(pixels, STRIDE)) * scale, y_hat, where=behind_border
+            point.model.analysis_of_decoded(window.cut(pixels, STRIDE)) * scale, y_hat, where=behind_border
         ),
         near(behind_border),
     )

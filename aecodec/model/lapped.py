@@ -6,6 +6,7 @@ analysis transform, the decoder with another matrix after the synthesis transfor
 nothing changes, as if the image were continued by its mirror image.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -41,11 +42,33 @@ def overlap_to_pixels(x: np.ndarray, v: np.ndarray) -> np.ndarray:
     x, in eighths of levels, is rounded to whole ones, and so is what comes between rows and columns; v are multiples of
     2^-9. So float32 holds every sum exactly. Writes into x.
     """
+
+    def write(eighths: np.ndarray, pixels: np.ndarray) -> None:
+        np.clip(eighths, 0, 255 * EIGHTHS, out=eighths)
+        eighths *= 1 / EIGHTHS
+        pixels[:] = eighths
+
+    return _in_integers(x, v, np.empty(x.shape, np.uint8), write)
+
+
+def overlap_of_pixels(pixels: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Filter pixels uint8 (H, W, 3) as `overlap` does, but in the same integers -> float32 (H, W, 3), whole levels."""
+
+    def write(eighths: np.ndarray, levels: np.ndarray) -> None:
+        eighths *= 1 / EIGHTHS
+        np.rint(eighths, out=levels)
+
+    return _in_integers(pixels * np.float32(EIGHTHS), v, np.empty(pixels.shape, np.float32), write)
+
+
+def _in_integers(
+    x: np.ndarray, v: np.ndarray, out: np.ndarray, write: Callable[[np.ndarray, np.ndarray], None]
+) -> np.ndarray:
+    """Filter x; write(eighths, part of out), which may change the eighths, finishes them."""
     height, width, channels = x.shape
     across, down = _factors(v.tobytes(), channels)
     limit = np.float32(_limit(v.tobytes()))
-    flat, out = x.reshape(height, -1), np.empty(x.shape, np.uint8)
-    pixels = out.reshape(height, -1)
+    flat, finished = x.reshape(height, -1), out.reshape(height, -1)
     for top in range(0, height, 2 * REACH):
         strip = flat[top : top + 2 * REACH]
         np.clip(np.rint(strip, out=strip), -limit, limit, out=strip)
@@ -54,23 +77,22 @@ def overlap_to_pixels(x: np.ndarray, v: np.ndarray) -> np.ndarray:
         strip[:, REACH * channels : (width - REACH) * channels] = np.rint(filtered, out=filtered).reshape(2 * REACH, -1)
         for left in range(0, width * channels if top else 0, _COLUMNS):
             part = down @ flat[top - REACH : top + REACH, left : left + _COLUMNS]
-            _write(part, pixels[top - REACH : top + REACH, left : left + _COLUMNS])
-    _write(flat[:REACH], pixels[:REACH])
-    _write(flat[height - REACH :], pixels[height - REACH :])
+            write(part, finished[top - REACH : top + REACH, left : left + _COLUMNS])
+    write(flat[:REACH], finished[:REACH])
+    write(flat[height - REACH :], finished[height - REACH :])
     return out
-
-
-def _write(eighths: np.ndarray, pixels: np.ndarray) -> None:
-    np.clip(eighths, 0, 255 * EIGHTHS, out=eighths)
-    eighths *= 1 / EIGHTHS
-    pixels[:] = eighths
 
 
 @lru_cache(maxsize=8)
 def _limit(v: bytes) -> int:
     """How many eighths of a level may enter the filters, so that float32 holds every sum of multiples of 2^-10."""
-    gain = np.abs(segment_matrix(np.frombuffer(v, np.float32).reshape(REACH, REACH))).sum(0).max()
-    return int(((1 << 24 - 10) - gain) / gain**2)
+    gain = int(overlap_gain(np.frombuffer(v, np.float32).reshape(REACH, REACH)) * 1024)
+    return (((1 << 24) - gain) << 10) // gain**2
+
+
+def overlap_gain(v: np.ndarray) -> float:
+    """How much larger than its samples what the filter makes of a row or a column may be; v: multiples of 2^-9."""
+    return float(np.abs(segment_matrix(v.astype(np.float64))).sum(0).max())
 
 
 def overlap(x: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ import numpy as np
 from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis, between_knots
 from aecodec.entropy.tables import TableRow, Tables
 from aecodec.model import knots
-from aecodec.model.lapped import overlap, overlap_to_pixels
+from aecodec.model.lapped import overlap, overlap_of_pixels, overlap_to_pixels
 from aecodec.model.runtime import Net
 from aecodec.model.thumbnail import FILE, ThumbnailMap
 from aecodec.model.weights import Weights, read_models, weights_folder
@@ -158,6 +158,13 @@ class Model(Weights):
         if "overlap_pre" in self.numbers:
             pixels = overlap(pixels.astype(np.float32), self.numbers["overlap_pre"])
         return self._nets["analysis"](pixels[None])[0][0]
+
+    def analysis_of_decoded(self, pixels: np.ndarray) -> np.ndarray:
+        """The same for a decoder, whose pixels depend on it: in integers where they are made in integers."""
+        if not self.integer:
+            return self.analysis(pixels)
+        levels = overlap_of_pixels(pixels, self.numbers["overlap_pre"])
+        return self._nets["analysis"](levels[None])[0][0]
 
     def hyper_analysis(self, y: np.ndarray) -> np.ndarray:
         """y (16, 16, M) at the quality's gain -> z_hat int32 (4, 4, Z) in -63..63."""

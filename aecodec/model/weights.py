@@ -13,6 +13,7 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -66,9 +67,24 @@ class Weights:
         return None if digest is None else checked_bytes(self.folder / file, digest)
 
     def arrays(self, file: str) -> dict[str, np.ndarray]:
-        """The arrays of an .npz file."""
-        with np.load(io.BytesIO(self.read(file)), allow_pickle=False) as arrays:
-            return dict(arrays)
+        """The arrays of an .npz file; one that is missing raises ModelError when it is asked for."""
+        data = self.read(file)
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                return _Arrays(self.folder / file, dict(arrays))
+        except (ValueError, TypeError, OSError, EOFError, BadZipFile):
+            raise ModelError(f"{self.folder / file}: not an archive of arrays") from None
+
+
+class _Arrays(dict[str, np.ndarray]):
+    """The arrays of a file by name."""
+
+    def __init__(self, path: Path, arrays: dict[str, np.ndarray]):
+        super().__init__(arrays)
+        self._path = path
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise ModelError(f"{self._path}: array {name} is missing")
 
 
 Kind = TypeVar("Kind", bound=Weights)

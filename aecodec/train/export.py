@@ -18,7 +18,6 @@ from aecodec.codec.refine import gradient
 from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX, HyperSynthesis
 from aecodec.entropy.rangecoder import PRECISION
 from aecodec.errors import ModelError
-from aecodec.model.lapped import UNIT
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
 from aecodec.settings import DEFAULT_EFFORT
@@ -146,13 +145,13 @@ def inverse_curvatures(model: Model, images: list[np.ndarray]) -> np.ndarray:
 
 def _parameters(model: Photo) -> dict[str, np.ndarray]:
     """What the networks take beside images, and the scale net of the first generation."""
-    overlaps = {f"overlap_{n}": np.asarray(ops.convert_to_numpy(getattr(model, n).matrix())) for n in ("pre", "post")}
     if model.shape.generation > 1:
         from aecodec.train import slim
 
-        overlaps["overlap_post"] = np.rint(overlaps["overlap_post"] / np.float32(UNIT)) * np.float32(UNIT)
+        overlaps = {f"overlap_{name}": slim.overlap(model, name) for name in ("pre", "post")}
         offset = ops.convert_to_numpy(model.scale_net.integers()["offset"]).astype(np.int32)
         return overlaps | {"offset": offset, "biases": slim.synthesis_biases(model), "steps": slim.code_steps(model)}
+    overlaps = {f"overlap_{n}": np.asarray(ops.convert_to_numpy(getattr(model, n).matrix())) for n in ("pre", "post")}
     net = scale_net(model)
     integers = {f: a.astype(np.int32 if f[0] == "b" or f == "offset" else np.int8) for f, a in net._asdict().items()}
     return integers | overlaps | {"log_features": np.asarray(ops.convert_to_numpy(model.log_features))}

@@ -112,8 +112,10 @@ class _Builder:
                 order = self._constant(f"{name}.order", np.array(blocks))
                 self._node("Gather", [f"{name}.blocks", order], f"{name}.picked", axis=3)
                 self._reshape(f"{name}.picked", name, [0, 0, 0, len(blocks) * width])
-            case static.Limit(high=high):
-                self._node("Min", [source, self._constant(f"{name}.high", np.uint8(high))], name)
+            case static.Limit(high=high, low=low):
+                most = self._node("Min", [source, self._constant(f"{name}.high", np.uint8(high))], f"{name}.min")
+                few = self._node("Less", [most, self._constant(f"{name}.low", np.uint8(low))], f"{name}.few")
+                self._node("Where", [few, self._constant(f"{name}.none", np.uint8(0)), most], name)
             case static.Quantise(scale=scale, by=by, shift=shift):
                 source = self._scaled(name, source, scale)
                 if by is not None:

@@ -15,7 +15,7 @@ Keras (quantize.py); a layer's scale is what is left when those of its weights a
 import numpy as np
 
 from aecodec.entropy.hyper_synthesis import SCALES, SHIFTS
-from aecodec.model.lapped import EIGHTHS
+from aecodec.model.lapped import EIGHTHS, UNIT, overlap_gain
 from aecodec.train import static
 from aecodec.train.entropy_model import ORDER
 from aecodec.train.layers import Block, Pointwise
@@ -24,22 +24,42 @@ from aecodec.train.stack import Stack, Tensor, array, integers
 from aecodec.train.static import SIGNED, Network, Part
 
 BYPASS = 2.0**-10  # of 1/8 level: the linear synthesis is summed in multiples of it, which float32 holds to 2048 levels
+QUARTERS = 4  # in which the linear analysis is summed: in one sum its weights would be four times as coarse
 SCALE = np.float32(255 * EIGHTHS)  # eighths of levels to the unit of Keras
 _UP = np.float32(1 + 2.0**-20)  # moves halves up, so that rounding to the nearest is floor(x + 1/2)
 
 
+def overlap(model: Photo, name: str) -> np.ndarray:
+    """The matrix of the overlap `pre` or `post` (8, 8), in multiples of UNIT."""
+    return np.rint(array(getattr(model, name).matrix()) / np.float32(UNIT)) * np.float32(UNIT)
+
+
 def analysis(model: Photo) -> Network:
-    """Samples are levels 0..255; what Keras has is their distance to 127.5, and 255 to the unit."""
+    """Samples are levels 0..255; what Keras has is their distance to 127.5, and 255 to the unit.
+
+    For a decoder they are whole levels. Then float32 holds every sum of the linear part, which is four products of a
+    quarter of the samples, as the weights are multiples of powers of two that are coarse enough. What rounds them hands
+    its error on to the next pixel's, so that errors do not add up where an image is smooth.
+    """
     net, (_, first, *middle, last) = Stack(), model.analysis.net.layers
     weight = array(model.analysis.linear.layers[1].w) / 255
-    squares = net.put(static.SpaceToDepth("x", 16))
-    linear = net.put(static.Linear(squares, weight, -127.5 * weight.sum(0) + array(last.b)))
+    bias = weight.sum(0) / 2 + array(last.b)  # of levels less 128
+    squares = net.put(static.SpaceToDepth(net.put(static.Shift("x", np.full(3, -128, np.float32))), 16))
+    reach = 128 * overlap_gain(overlap(model, "pre")) ** 2 + 2  # of these levels, with what rounding adds
+    linear = ""
+    for i, part in enumerate(np.split(weight, QUARTERS)):
+        most = (1 << 24) - reach * len(part)  # rounding changes a weight by less than one unit
+        unit = np.exp2(np.ceil(np.log2(np.maximum(reach * np.abs(part).sum(0), 1e-9) / most)))
+        sums = np.rint(np.cumsum((part / unit).reshape(-1, 3, part.shape[1]), axis=0, dtype=np.float64))
+        exact = (np.diff(sums, axis=0, prepend=0).reshape(part.shape) * unit).astype(np.float32)
+        product = net.put(static.Linear(net.put(static.Pick(squares, len(part), (i,))), exact))
+        linear = net.put(static.Sum(linear, product)) if linear else product
     step = array(first.into.step)[0]
     scale = 1 / (255 * step)
     x = Tensor(net.put(static.Quantise("x", scale, shift=float(-127.5 * scale[0]))), step)
     x = net.dense(net.moved(x, static.SpaceToDepth(x.name, 8)), first, first.out)
     x = net.run(x, middle)
-    net.put(static.Sum(linear, net.product(x, array(last.w))))
+    net.put(static.Shift(net.put(static.Sum(linear, net.product(x, array(last.w)))), bias))
     return Network({"x": (3, None)}, net.layers)
 
 
@@ -63,7 +83,10 @@ def hyper_analysis(model: Photo) -> Network:
 
 
 def scales(model: Photo) -> Network:
-    """Exactly what entropy_model.ScaleNet computes; offsets: int32 (16 M,), the quality's, once for each place."""
+    """Exactly what entropy_model.ScaleNet computes, but 0 where latents are never coded.
+
+    offsets: int32 (16 M,), the quality's, once for each place.
+    """
     p = {name: array(value).astype(np.int32) for name, value in model.scale_net.integers().items()}
     first, second, third = (np.float32(2.0**-shift) * _UP for shift in SHIFTS)
     net, width = Stack(), len(p["b_in"])
@@ -77,7 +100,8 @@ def scales(model: Photo) -> Network:
     hidden = conv(hidden, p["w_dw"].reshape(3, 3, 1, width), p["b_dw"], second, True)
     hidden = conv(hidden, p["w_mid"][None, None], p["b_mid"], second)
     size = p["w_out"].shape[-1]
-    index = net.put(static.Limit(conv(hidden, p["w_out"][None, None], Part("offsets", 0, size), third), SCALES - 1))
+    index = conv(hidden, p["w_out"][None, None], Part("offsets", 0, size), third)
+    index = net.put(static.Limit(index, SCALES - 1, model.shape.coded_from))
     net.put(static.DepthToSpace(index, 4))
     return Network({"z": (model.shape.hyper, None)}, net.layers, {"offsets": (size, np.int32)})
 
@@ -179,9 +203,10 @@ def synthesis(model: Photo) -> Network:
     linear = net.put(static.DepthToSpace(product, 2))
     step = array(s.enter.into.step)[0]
     x = Tensor(net.put(static.Quantise("y_hat", 1 / step)), step)
-    x = net.dense(x, s.enter, s.sums[0], Part("biases", 0, width16))
+    first, second = _biases(model)
+    x = net.dense(x, s.enter, s.sums[0], (Part("biases", 0, width16), first))
     *blocks16, widen, _ = s.net16.layers
-    x = net.dense(net.run(x, blocks16), widen, s.sums[1], Part("biases", width16, width16 + 4 * width8))
+    x = net.dense(net.run(x, blocks16), widen, s.sums[1], (Part("biases", width16, width16 + 4 * width8), second))
     x = net.run(net.moved(x, static.DepthToSpace(x.name, 2)), s.net8.layers)
     last = s.leave.layers[0]
     middle = SCALE * array(last.b) + np.float32(128 * EIGHTHS)
@@ -190,18 +215,22 @@ def synthesis(model: Photo) -> Network:
     return Network({"y_hat": (model.shape.latent, None)}, net.layers, {"biases": (width16 + 4 * width8, np.int32)})
 
 
+def _biases(model: Photo) -> tuple[np.ndarray, np.ndarray]:
+    """Biases of the synthesis's first layer at either resolution, at the knots (K, width16) and (K, 4 width8)."""
+    s, features = model.synthesis, array(model.log_features)
+    widen = s.net16.layers[-2]
+    return array(s.enter.b) + features[:, : s.width16], array(widen.b) + np.tile(features[:, s.width16 :], 4)
+
+
 def synthesis_biases(model: Photo) -> np.ndarray:
-    """Biases of the synthesis at the knots in the units of its sums: int32 (K, width16 + 4 width8)."""
+    """The same in the units of their sums, side by side: int32 (K, width16 + 4 width8)."""
     s = model.synthesis
-    features = array(model.log_features)
     *blocks16, widen, _ = s.net16.layers
-    step = array(s.enter.into.step)[0]
-    _, unit16 = integers(array(s.enter.w) * step[:, None])
     last = array((blocks16[-1].sums[1] if blocks16 else s.sums[0]).step)[0]
-    _, unit8 = integers(array(widen.w) * last)
-    first = (array(s.enter.b) + features[:, : s.width16]) / unit16
-    second = (array(widen.b) + np.tile(features[:, s.width16 :], 4)) / unit8
-    return np.rint(np.concatenate([first, second], axis=1)).astype(np.int32)
+    first, second = _biases(model)
+    _, unit16 = integers(array(s.enter.w) * array(s.enter.into.step)[0][:, None], biases=first)
+    _, unit8 = integers(array(widen.w) * last, biases=second)
+    return np.rint(np.concatenate([first / unit16, second / unit8], axis=1)).astype(np.int32)
 
 
 def code_steps(model: Photo) -> np.ndarray:

@@ -8,7 +8,7 @@ from keras import ops
 from aecodec.train import layers as keras_layers
 from aecodec.train import static
 from aecodec.train.layers import Block, Depthwise, Pointwise, Rounding
-from aecodec.train.static import DEPTHWISE_MAX, SIGNED, WEIGHT_MAX, Part
+from aecodec.train.static import BIAS_MAX, DEPTHWISE_MAX, SIGNED, WEIGHT_MAX, Part
 
 
 def array(variable) -> np.ndarray:
@@ -37,26 +37,28 @@ class Stack:
         self.layers[name] = layer
         return name
 
-    def dense(self, x: Tensor, layer: Pointwise, out: Rounding | None, bias: np.ndarray | Part | None = None) -> Tensor:
-        """A pointwise layer; bias: another one than its own, in units of its sums if it is a part of a vector."""
+    def dense(
+        self, x: Tensor, layer: Pointwise, out: Rounding | None, knots: tuple[Part, np.ndarray] | None = None
+    ) -> Tensor:
+        """A pointwise layer; knots: where its biases are, in units of its sums, and what they are at the knots."""
         assert out is not None
         step = array(out.step)[0]
-        weight, unit = integers(array(layer.w) * x.step[:, None] if x.step.size > 1 else array(layer.w) * x.step)
-        if not isinstance(bias, Part):
-            bias = np.rint((array(layer.b) if bias is None else bias) / unit).astype(np.int32)
+        biases = array(layer.b)[None] if knots is None else knots[1]
+        weight, unit = integers(array(layer.w) * x.step[..., None], biases=biases)
+        bias = knots[0] if knots else np.rint(biases[0] / unit).astype(np.int32)
         zero = SIGNED if out.signed else 0
         scale = (unit / step).astype(np.float32)
         return Tensor(self.put(static.Conv(x.name, weight[None, None], bias, scale, zero=zero)), step, zero)
 
     def product(self, x: Tensor, weight: np.ndarray) -> str:
         """A last layer without its bias; weight: float32 (c_in, c_out)."""
-        weight, unit = integers(weight * (x.step[:, None] if x.step.size > 1 else x.step))
+        weight, unit = integers(weight * x.step[..., None])
         return self.put(static.Product(x.name, weight, None, unit.astype(np.float32)))
 
     def depthwise(self, x: Tensor, layer: Depthwise) -> Tensor:
         """A depthwise layer; a late bias is left to what follows."""
         kernel = array(layer.kernel).transpose(0, 1, 3, 2) * x.step
-        weight, unit = integers(kernel, DEPTHWISE_MAX)
+        weight, unit = integers(kernel, DEPTHWISE_MAX, array(layer.bias)[None])
         step = array(layer.out.step)[0]
         bias = np.rint((0 if layer.late_bias else 1) * array(layer.bias) / unit).astype(np.int32)
         scale = (unit / step).astype(np.float32)
@@ -93,7 +95,14 @@ class Stack:
         return Tensor(self.put(layer), x.step, x.zero)
 
 
-def integers(weight: np.ndarray, limit: int = WEIGHT_MAX) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (..., c_out) -> int8 in -limit..limit, and the unit of each output channel (c_out,)."""
+def integers(
+    weight: np.ndarray, limit: int = WEIGHT_MAX, biases: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """float32 (..., c_out) -> int8 in -limit..limit, and the unit of each output channel (c_out,).
+
+    biases: (N, c_out), which are to stay within BIAS_MAX units; those of a dead unit are all that it has.
+    """
     unit = np.maximum(np.abs(weight).reshape(-1, weight.shape[-1]).max(0), 1e-9) / np.float32(limit)
+    if biases is not None:
+        unit = np.maximum(unit, np.abs(biases).max(0) / np.float32(BIAS_MAX // 2))
     return np.rint(weight / unit).astype(np.int8), unit

@@ -95,10 +95,11 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """min(x, high) of uint8."""
+    """min(x, high) of uint8, and 0 where that is below `low`."""
 
     source: str
     high: int
+    low: int = 0
 
 
 @dataclass(frozen=True, slots=True)

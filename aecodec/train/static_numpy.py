@@ -54,7 +54,8 @@ class _Reference:
             case static.Pick():
                 return x.reshape(*x.shape[:2], -1, layer.width)[:, :, list(layer.blocks)].reshape(*x.shape[:2], -1)
             case static.Limit():
-                return np.minimum(x, np.uint8(layer.high))
+                x = np.minimum(x, np.uint8(layer.high))
+                return np.where(x < layer.low, np.uint8(0), x)
             case static.Quantise():
                 x = x * layer.scale
                 x = x if layer.by is None else x / self._part(layer.by)

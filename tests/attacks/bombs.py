@@ -111,6 +111,10 @@ BOMBS: dict[str, tuple[bytes, str]] = {
         "tile 0: exact: ",
     ),
     "600 wrong bitstreams": (_file([b"\xff" * 40] * 600, width=256, height=256 * 600), "tile 0: bitstream: "),
+    "600 of the second generation": (
+        _file([b"\xff" * 40] * 600, model=0xFFFD, width=256, height=256 * 600),
+        "tile 0: bitstream: ",
+    ),
 }
 
 

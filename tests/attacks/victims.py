@@ -135,7 +135,7 @@ def _symbols(file: container.Container) -> None:
     for number, tile in enumerate(decoder.tiles):
         if number in file.exact:
             continue
-        key = hash((header.quality, tile.height, tile.width, bytes(file.tiles[number])))
+        key = hash((header.model, header.quality, tile.height, tile.width, bytes(file.tiles[number])))
         if key not in _SEEN:  # what a bitstream is decoded to depends on nothing else
             _SEEN.add(key)
             new.append(CodedTile(number, tile, file.tiles[number]))

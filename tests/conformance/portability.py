@@ -20,7 +20,11 @@ from aecodec.model import litert
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
-FOLDERS = {"golden": TESTS / "tiny", "golden_photo": TESTS.parent / "weights"}  # files and the weights of their model
+FOLDERS = {  # files and the weights of their model
+    "golden": TESTS / "tiny",
+    "golden2": TESTS / "tiny",
+    "golden_photo": TESTS.parent / "weights",
+}
 
 
 def interpreter(data: bytes, threads: int, reference: bool):

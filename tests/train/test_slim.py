@@ -13,12 +13,13 @@ pytest.importorskip("onnx")
 from aecodec import api  # noqa: E402
 from aecodec.codec.encoder import Encoder  # noqa: E402
 from aecodec.families import by_name  # noqa: E402
-from aecodec.model.lapped import UNIT, overlap, overlap_to_pixels  # noqa: E402
+from aecodec.model.lapped import UNIT, overlap, overlap_of_pixels, overlap_to_pixels  # noqa: E402
 from aecodec.parallel import Workers  # noqa: E402
-from aecodec.train import export, quantize, slim  # noqa: E402
+from aecodec.train import export, quantize, slim, static  # noqa: E402
 from aecodec.train.entropy_model import rounding_offsets  # noqa: E402
 from aecodec.train.layers import at_knots  # noqa: E402
 from aecodec.train.photo import Photo, Shape  # noqa: E402
+from aecodec.train.stack import integers  # noqa: E402
 from aecodec.train.static_numpy import run_numpy  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -78,6 +79,15 @@ def test_the_model_is_files_of_onnx(exported):
     assert exported.self_test() == exported.entry["self_test"]
 
 
+def test_a_unit_without_weights_keeps_its_bias():
+    biases = np.float32([[0.25, -3, 100], [0.5, 2, 0]])
+    weight, unit = integers(np.float32([[0, 1, 0], [0, -3, 0]]), biases=biases)
+    assert weight.tolist() == [[0, 21, 0], [0, -63, 0]]
+    found = np.rint(biases / unit)
+    assert np.abs(found).max() <= 1 << 30
+    np.testing.assert_allclose(found * unit, biases, atol=0.02)
+
+
 @pytest.mark.parametrize("qindex", [0, 100, 256, 512])
 def test_scale_indexes_are_the_trained_ones_and_numpys(exported, trained, qindex):
     rng = np.random.default_rng(qindex)
@@ -89,9 +99,11 @@ def test_scale_indexes_are_the_trained_ones_and_numpys(exported, trained, qindex
     for index, tile in zip(found, z.astype(np.float32), strict=True):
         if qindex % 256 == 0:
             np.testing.assert_array_equal(index, run_numpy(slim.scales(trained), {"z": tile, "offsets": offsets})[0])
-    expected = np.asarray(trained.scale_net(z.astype(np.float32), np.full(len(z), qindex / 256, np.float32)))
+    expected = np.array(trained.scale_net(z.astype(np.float32), np.full(len(z), qindex / 256, np.float32)))
+    expected[expected < SHAPE.coded_from] = 0
     assert np.mean(found != expected) <= (0 if qindex % 256 == 0 else 0.01)
     assert len(np.unique(found)) > 10
+    assert found[found > 0].min() >= SHAPE.coded_from
 
 
 @pytest.mark.parametrize("qindex", [0, 300, 512])
@@ -114,6 +126,26 @@ def test_means_and_pixels_are_numpys_to_the_bit(exported, trained, qindex, encod
     (x,) = run_numpy(slim.synthesis(trained), {"y_hat": y_hat, "biases": point.features})
     np.testing.assert_array_equal(point.synthesis(y_hat), overlap_to_pixels(x.copy(), exported.numbers["overlap_post"]))
     assert len(np.unique(x)) > 1000
+
+
+@pytest.mark.parametrize("kind", ["picture", "black and white", "noise"])
+def test_the_analysis_of_decoded_pixels_is_exact(exported, trained, picture, kind):
+    """The same to the bit whatever the order of additions, and near the one of the encoder."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 48, 3), np.uint8)
+    pixels = {"picture": picture[:64, :48], "noise": noise, "black and white": noise // 128 * 255}[kind]
+    levels = overlap_of_pixels(pixels, exported.numbers["overlap_pre"])
+    np.testing.assert_array_equal(levels, np.rint(levels))
+    found, network = exported.analysis_of_decoded(pixels), slim.analysis(trained)
+    np.testing.assert_array_equal(found, run_numpy(network, {"x": levels})[0])
+    for layer in network.layers.values():
+        if isinstance(layer, static.Linear):
+            order = np.random.default_rng(1).permutation(len(layer.weight))
+            weight, x = (
+                layer.weight[order],
+                np.full((1, len(order)), 200, np.float32) * np.sign(layer.weight[order, :1].T),
+            )
+            np.testing.assert_array_equal(np.cumsum(x.T * weight, 0)[-1:], x.astype(float) @ weight)
+    assert np.sqrt(np.mean((found - exported.analysis(pixels)) ** 2)) < 0.6 / 255
 
 
 def test_graphs_compute_what_rounding_in_training_does(exported, trained, picture):

@@ -110,7 +110,7 @@ def floats(random):
             "k": Pick("f", 5, (1, 0, 15, 7)),
             "j": Join("k", "k", ("k",)),
             "s": Pick("j", 20, (1,)),
-            "h": Limit("s", 140),
+            "h": Limit("s", 140, 70),
             "c": Conv(
                 "h",
                 random.integers(-63, 64, (1, 1, 20, 80)).astype(np.int8),

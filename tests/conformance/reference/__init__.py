@@ -1,10 +1,12 @@
-"""A second decoder of .aez symbols, written from FORMAT.md in plain Python integers: slow, short, no code of aecodec.
+"""A second decoder of .aez files, written from FORMAT.md: slow, short, no code of aecodec.
 
     bytes --> container.py --> bitstreams --> symbols.py: z --> hyper_synthesis.py: scale indexes --> symbols.py: r
                                                    '--------- rangecoder.py ----------------------'
+    z, r --> pixels.py, by the graphs of the second generation (graphs.py) --> pixels
 
-It takes a model's integers as plain lists (see `Model`; numbers.py reads them from a model's folder) and returns plain
-lists, indexed [row][column][channel]. `python -m reference FOLDER_OF_THE_MODEL FILE...` prints hashes of the symbols.
+Symbols take a model's integers as plain lists (see `Model`; numbers.py reads them from a model's folder) and are plain
+lists, indexed [row][column][channel]. What runs graphs needs NumPy: pixels, and symbols of the second generation.
+`python -m reference FOLDER_OF_THE_MODEL FILE...` prints hashes of the symbols.
 """
 
 from reference.container import Refused, read_container

@@ -1,6 +1,9 @@
-"""The hyper-synthesis, FORMAT.md section 8: hyper-latents -> scale indexes."""
+"""The hyper-synthesis, FORMAT.md section 8: hyper-latents -> scale indexes.
 
-from collections.abc import Sequence
+Of the second generation of models it is a graph, which needs NumPy; all else is plain Python.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 GRID = 4  # hyper-latents along the edge of a tile
@@ -17,17 +20,11 @@ class HyperSynthesis(NamedTuple):
     w_out: Sequence
     offset: Sequence
 
-    def offsets(self, quality: int) -> list[int]:
-        """The channels' offsets at a quality in 1/256 of a knot."""
-        knot = min(quality // 256, len(self.offset) - 2)
-        f = quality - 256 * knot
-        return [a * (256 - f) + b * f + 128 >> 8 for a, b in zip(self.offset[knot], self.offset[knot + 1], strict=True)]
-
     def run(self, z: Plane, quality: int, height: int = GRID, width: int = GRID) -> Plane:
         """z: 4x4 hyper-latents -> 16x16 scale indexes in 0..63; zero but for the first height x width of the 4x4."""
         at = range(GRID)
         entered = [[_requantise(_affine(z[i][j], self.w_in, self.b_in), 2) for j in at] for i in at]
-        offsets = self.offsets(quality)
+        offsets = offsets_at(self.offset, quality)
         latents = len(offsets)
         index = [[[0] * latents for _ in range(4 * GRID)] for _ in range(4 * GRID)]
         for i in range(height):
@@ -43,6 +40,30 @@ class HyperSynthesis(NamedTuple):
                     part = out[square * latents : (square + 1) * latents]
                     index[4 * i + square // 4][4 * j + square % 4] = [_round(v, 10, 63) for v in part]
         return index
+
+
+class ScaleGraph(NamedTuple):
+    """The graph scales.onnx, and integers: offset [knot][M]."""
+
+    graph: Callable
+    offset: Sequence
+
+    def run(self, z: Plane, quality: int, height: int = GRID, width: int = GRID) -> Plane:
+        """The same, but what lies beyond the first height x width counts as nothing."""
+        import numpy as np
+
+        offsets = np.array(offsets_at(self.offset, quality) * 16, np.int32)
+        [found] = self.graph(np.array([z], np.float32)[:, :height, :width], offsets)
+        index = np.zeros((4 * GRID, 4 * GRID, found.shape[-1]), int)
+        index[: 4 * height, : 4 * width] = found[0]
+        return index.tolist()
+
+
+def offsets_at(rows: Sequence, quality: int) -> list[int]:
+    """Integers [knot][n] at a quality in 1/256 of a knot."""
+    knot = min(quality // 256, len(rows) - 2)
+    f = quality - 256 * knot
+    return [a * (256 - f) + b * f + 128 >> 8 for a, b in zip(rows[knot], rows[knot + 1], strict=True)]
 
 
 def _affine(values: Sequence[int], weights: Sequence, bias: Sequence[int]) -> list[int]:

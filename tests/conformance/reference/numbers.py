@@ -1,4 +1,4 @@
-"""The integers of a model, FORMAT.md section 8.1: numbers.npz, a zip archive of NumPy's arrays -> plain lists.
+"""The numbers of a model, FORMAT.md section 8.1: numbers.npz, a zip archive of NumPy's arrays -> plain lists.
 
 Their format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1 to 3.
 """
@@ -10,21 +10,31 @@ from itertools import islice
 from math import prod
 from pathlib import Path
 
-from reference.hyper_synthesis import HyperSynthesis
+from reference.hyper_synthesis import HyperSynthesis, ScaleGraph
 from reference.symbols import Model
 
-CODES = {"i1": "b", "i4": "i", "i8": "q", "u4": "I"}  # of the module struct
+CODES = {"i1": "b", "i4": "i", "i8": "q", "u4": "I", "f4": "f", "f8": "d"}  # of the module struct
 
 
 def load_model(folder: Path) -> Model:
-    """Read numbers.npz of a model's folder; floats, which symbols do not need, stay where they are."""
-    with zipfile.ZipFile(folder / "numbers.npz") as archive:
-        arrays = {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
-    net = HyperSynthesis(*(arrays[name] for name in HyperSynthesis._fields))
+    """Read what symbols need of a model's folder."""
+    arrays = read_arrays(folder)
+    if "w_in" in arrays:
+        net = HyperSynthesis(*(arrays[name] for name in HyperSynthesis._fields))
+    else:  # the second generation
+        from reference.graphs import Graph
+
+        net = ScaleGraph(Graph(folder / "scales.onnx"), arrays["offset"])
     rows = arrays["r_tables"]
     if not isinstance(rows[0], list):  # one for all knots
         rows = [rows] * len(arrays["z_tables"])
     return Model(net, arrays["z_tables"], [_split(row, arrays["r_sizes"]) for row in rows])
+
+
+def read_arrays(folder: Path) -> dict[str, list]:
+    """All arrays of numbers.npz, as nested lists."""
+    with zipfile.ZipFile(folder / "numbers.npz") as archive:
+        return {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
 
 
 def _split(row: list, sizes: list[int]) -> list[list]:
@@ -32,8 +42,7 @@ def _split(row: list, sizes: list[int]) -> list[list]:
     return [list(islice(rest, size)) for size in sizes]
 
 
-def _array(data: bytes) -> list | None:
-    """An array as nested lists; None if its elements are no integers."""
+def _array(data: bytes) -> list:
     magic, version, _ = struct.unpack_from("<6sBB", data)
     assert magic == b"\x93NUMPY"
     size = "<H" if version == 1 else "<I"
@@ -41,8 +50,6 @@ def _array(data: bytes) -> list | None:
     end = start + struct.unpack_from(size, data, 8)[0]
     head = ast.literal_eval(data[start:end].decode("utf-8"))
     order, kind = head["descr"][0], head["descr"][1:]
-    if kind not in CODES:
-        return None
     assert order in "<|"
     assert not head["fortran_order"]
     shape = head["shape"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from reference.container import read_container, require
-from reference.hyper_synthesis import GRID, HyperSynthesis, Plane
+from reference.hyper_synthesis import GRID, HyperSynthesis, Plane, ScaleGraph
 from reference.rangecoder import PRECISION, RangeDecoder, cumulative
 
 TILE = 256  # pixels
@@ -15,7 +15,7 @@ PLANES = 15  # bits of an escaped value after its leading one, at most
 class Model(NamedTuple):
     """`z_tables`: [knot][channel] frequencies of -63..63. `r_tables`: [knot][scale index - 1] of -K..K and escape."""
 
-    hyper_synthesis: HyperSynthesis
+    hyper_synthesis: HyperSynthesis | ScaleGraph
     z_tables: Sequence
     r_tables: Sequence
 

@@ -1,0 +1,113 @@
+"""Models of the second generation that are broken, under hashes that are right: one line, and no file."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import aecodec
+from aecodec.cli import app
+from aecodec.errors import ModelError
+
+TESTS = Path(__file__).parents[1]
+FILE = TESTS / "conformance" / "golden2" / "rgb-mixed-300x32-q75.aez"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A copy of the small model, not yet loaded."""
+    shutil.copytree(TESTS / "tiny" / "tiny2", tmp_path / "weights" / "tiny2")
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(tmp_path / "weights"))
+    return tmp_path / "weights"
+
+
+def install(folder: Path) -> None:
+    """Write a manifest that fits the files, whatever they are."""
+    entry = json.loads((TESTS / "tiny" / "manifest.json").read_text())["models"]["tiny2"]
+    files = [path for path in (folder / "tiny2").iterdir() if path.name in entry["files"]]
+    entry["files"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    (folder / "manifest.json").write_text(json.dumps({"models": {"tiny2": entry}, "ids": {}}))
+
+
+def said() -> str:
+    """The line that the command says and the library's error, which are the same."""
+    done = CliRunner().invoke(app, ["decompress", str(FILE), "-o", "out.png"])
+    assert not isinstance(done.exception, ModelError), done.exception
+    assert done.exit_code == 1
+    assert not Path("out.png").exists()
+    with pytest.raises(ModelError) as caught:
+        aecodec.decode(FILE.read_bytes())
+    assert done.stderr == f"{FILE}: {caught.value}\n"
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+@pytest.fixture(autouse=True)
+def empty(tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", ["scales", "reconstruct", "synthesis", "analysis"])
+@pytest.mark.parametrize("how", ["cut off", "another", "unknown operator", "missing"])
+def test_a_broken_graph(folder, name, how):
+    path = folder / "tiny2" / f"{name}.onnx"
+    data = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    elif how == "another":
+        path.write_bytes((folder / "tiny2" / "hyper_analysis.onnx").read_bytes())
+    else:
+        path.write_bytes(data[: len(data) // 2] if how == "cut off" else data.replace(b"QLinearConv", b"QLinearConw"))
+    install(folder)
+    start = {"missing": f"network {name}: no file of it", "another": ""}.get(how, "ONNX Runtime ")
+    assert said().startswith(start)
+
+
+@pytest.mark.parametrize("array", ["steps", "biases", "overlap_post", "offset", "log_gain_inverse", "z_tables"])
+def test_a_missing_array(folder, array):
+    path = folder / "tiny2" / "numbers.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    del arrays[array]
+    np.savez(path, **arrays)
+    install(folder)
+    assert said() == f"{path}: array {'w_in' if array == 'biases' else array} is missing"  # without biases: the first
+
+
+@pytest.mark.parametrize("data", [b"", b"PK nothing", b"PK\3\4 nothing", b"\x93NUMPY\1\0v"])
+def test_numbers_that_are_no_archive(folder, data):
+    (folder / "tiny2" / "numbers.npz").write_bytes(data)
+    install(folder)
+    assert said() == f"{folder / 'tiny2' / 'numbers.npz'}: not an archive of arrays"
+
+
+def test_a_system_without_onnx_runtime(folder, monkeypatch):
+    install(folder)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert said().startswith("ONNX Runtime, which this model needs, cannot be loaded: ")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux shows them")
+def test_onnx_runtime_sends_nothing_and_leaves_nothing(tmp_path):
+    """Version 1.32 has a thread and a file in the user's cache for what it reports, unless it is told not to."""
+    code = (
+        "import os, sys, aecodec; aecodec.decode(open(sys.argv[1], 'rb').read(), threads=1); "
+        "print(len(os.listdir('/proc/self/task')), 'onnxruntime' in sys.modules)"
+    )
+    ours = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "AECODEC_WEIGHTS": str(TESTS / "tiny")}
+    ours |= {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(TESTS.parent)}
+    inherited = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    call = [sys.executable, "-c", code, str(FILE)]
+    done = subprocess.run(
+        call, env=inherited | ours, capture_output=True, text=True, timeout=60, cwd=tmp_path / "empty"
+    )
+    assert done.stdout == "1 True\n", done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
