@@ -72,7 +72,7 @@ def test_what_a_page_says_runs(page, folder, shell):
 @pytest.mark.parametrize("page", PAGES)
 def test_what_is_not_run_has_options_that_there_are(page):
     for language, _, text in blocks(page):
-        assert language in ("sh", "python", "json"), language
+        assert language in ("sh", "python", "json", "html", "js"), language
         for command in commands(text) if language == "sh" else ():
             for part in re.findall(r"\baecodec (\w+)([^|&;]*)", command):
                 known = {name for p in COMMANDS[part[0]].params for name in (*p.opts, *p.secondary_opts)}

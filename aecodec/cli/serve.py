@@ -18,6 +18,17 @@ def serve(
     open_page: Annotated[
         bool, typer.Option("--open", help="Open the page in the browser. Default: say where it is.")
     ] = False,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            envvar="AECODEC_RUNTIME",
+            show_envvar=False,
+            help="The npm package onnxruntime-web, with which the browser decodes. Default: AECODEC_RUNTIME of the "
+            "environment, without it this program decodes.",
+            show_default=False,
+        ),
+    ] = None,
     limit: LimitOption = None,
 ) -> None:
     """Show a folder in the browser of this machine, until Ctrl-C.
@@ -27,18 +38,23 @@ def serve(
     other image is compressed. Nothing outside of the folder is shown, nothing is written, no other machine is answered,
     and no other user of this one, as the address has a key.
 
+    Files of models of the second generation are decoded by the browser if there is a runtime for it: npm install
+    onnxruntime-web, then --runtime node_modules/onnxruntime-web.
+
     \b
     Examples:
       aecodec serve photos --open
       aecodec serve photos/cat.aez --open
       aecodec serve --port 8000
+      aecodec serve photos --runtime node_modules/onnxruntime-web
     """
     from urllib.parse import quote
 
     from aecodec.cli.messages import fail, say
-    from aecodec.errors import printable
+    from aecodec.errors import AezError, explain, printable
     from aecodec.files import EXTENSION
     from aecodec.storage import is_address
+    from aecodec.web.decoder import BrowserDecoder
     from aecodec.web.gallery import Gallery
     from aecodec.web.server import Server
 
@@ -53,7 +69,11 @@ def serve(
         fail(f"{printable(folder)}: expected a folder or an .aez file")
     gallery = Gallery(shown.parent if name else shown, limits, max_file)
     try:
-        server = Server(gallery, port)
+        decoder = BrowserDecoder(runtime)
+    except AezError as error:
+        fail(explain(error) or "failed")
+    try:
+        server = Server(gallery, port, decoder)
     except OSError as error:
         fail(f"port {port}: {(error.strerror or str(error)).lower()}")
     with server:

@@ -135,7 +135,13 @@ class Gallery:
 def describe(head: bytes, limits: Limits) -> dict[str, object]:
     """The beginning of an .aez file -> what the page says of it. Raises DecodeError."""
     info = api.read_info(head, limits=limits)
-    return {"width": info.width, "height": info.height, "quality": info.quality, "exact": info.exact == info.tiles}
+    return {
+        "width": info.width,
+        "height": info.height,
+        "model": info.model_id,
+        "quality": info.quality,
+        "exact": info.exact == info.tiles,
+    }
 
 
 def show(data: bytes, limits: Limits, max_size: int | None = None, threads: int | None = None) -> Picture:

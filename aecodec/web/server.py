@@ -1,7 +1,10 @@
 """The gallery over HTTP, for the browser of the same machine alone.
 
-    GET  /?key=KEY                      the page; /gallery.js, /zoom.js, /gallery.css; /aez.js, a decoder for scripts
+    GET  /?key=KEY                      the page; /gallery.js, /zoom.js, /gallery.css
+    GET  /aez/, /weights/, /runtime/    what the decoder of the browser is made of, see decoder.py
+    GET  /decoder                       what it can decode, as JSON
     GET  /list?name=FOLDER              folders and pictures, as JSON
+    GET  /file?name=FILE                an .aez file as it is
     GET  /thumbnail?name=FILE           a small picture, /picture the whole, /original what it was made from,
                                         /jpeg a JPEG of equal bytes
     POST /show                          an .aez file -> a picture
@@ -18,10 +21,10 @@ import json
 import mimetypes
 import os
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +34,7 @@ from urllib.parse import parse_qs, urlsplit
 from aecodec import api, container
 from aecodec.errors import AezError, explain
 from aecodec.page import ZOOM
+from aecodec.web.decoder import Asset, BrowserDecoder
 from aecodec.web.gallery import (
     Gallery,
     NotFound,
@@ -44,10 +48,13 @@ from aecodec.web.gallery import (
 
 _HOSTS = ("127.0.0.1", "localhost")
 _HERE = Path(__file__).parent
-_PAGE = {f"/{path.name}": path for path in [_HERE / "aez.js", ZOOM, *(_HERE / "page").iterdir()] if path.is_file()}
+_PAGE = {f"/{path.name}": path for path in [ZOOM, *(_HERE / "page").iterdir()] if path.is_file()}
 _SECURITY = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' blob: data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
+    "style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "Cross-Origin-Embedder-Policy": "require-corp",  # with the next: isolated, so that the runtime may have threads
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -58,16 +65,20 @@ _PATIENCE = 30  # seconds without a byte
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a gallery on 127.0.0.1; port 0 is a free one."""
+    """Serves a gallery, and a decoder for the browser, on 127.0.0.1; port 0 is a free one."""
 
     daemon_threads = True
     allow_reuse_address = os.name != "nt"  # there it would let another program take the port
 
-    def __init__(self, gallery: Gallery, port: int = 0):
-        self.key = secrets.token_urlsafe(16)
-        turns, uploads = threading.Semaphore(_AT_ONCE), threading.Semaphore(_UPLOADS)
-        handler = partial(Handler, gallery=gallery, key=self.key, turns=turns, uploads=uploads)
-        super().__init__(("127.0.0.1", port), handler)
+    def __init__(self, gallery: Gallery, port: int = 0, decoder: BrowserDecoder | None = None):
+        self.gallery, self.decoder, self.key = gallery, decoder or BrowserDecoder(), secrets.token_urlsafe(16)
+        self.turns, self.uploads = threading.Semaphore(_AT_ONCE), threading.Semaphore(_UPLOADS)
+        super().__init__(("127.0.0.1", port), Handler)
+
+    def handle_error(self, request, client_address) -> None:
+        """Say nothing of connections that the browser has given up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:
@@ -89,20 +100,17 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "aecodec", ""
     timeout = _PATIENCE
-
-    def __init__(
-        self, *arguments, gallery: Gallery, key: str, turns: threading.Semaphore, uploads: threading.Semaphore
-    ):
-        self.gallery, self.key, self.turns, self.uploads = gallery, key, turns, uploads
-        super().__init__(*arguments)
+    server: Server
 
     def do_GET(self) -> None:
         """Answer GET."""
         self._answer(
             {
                 "/list": self._list,
-                "/thumbnail": lambda: self._kept(self.gallery.thumbnail),
-                "/picture": lambda: self._kept(self.gallery.picture),
+                "/file": lambda: self._send(self.server.gallery.aez(self._value("name")), "image/x-aez"),
+                "/decoder": self._decoder,
+                "/thumbnail": lambda: self._kept(self.server.gallery.thumbnail),
+                "/picture": lambda: self._kept(self.server.gallery.picture),
                 "/original": self._original,
                 "/jpeg": self._jpeg,
             }
@@ -118,52 +126,55 @@ class Handler(BaseHTTPRequestHandler):
     # What is asked for
 
     def _list(self) -> None:
-        self._send(json.dumps(self.gallery.list(self._value("name"))).encode(), "application/json")
+        self._send(json.dumps(self.server.gallery.list(self._value("name"))).encode(), "application/json")
+
+    def _decoder(self) -> None:
+        self._send(json.dumps(self.server.decoder.about(self.server.gallery.limits)).encode(), "application/json")
 
     def _kept(self, make: Callable[[str], Picture]) -> None:
         """A picture that the browser may keep until its file changes."""
         name = self._value("name")
-        status = self.gallery.path(name).stat()
+        status = self.server.gallery.path(name).stat()
         tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
         if self.headers.get("If-None-Match") == tag:
             self._send(b"", "image/png", {"ETag": tag}, HTTPStatus.NOT_MODIFIED)
             return
-        with self.turns:
+        with self.server.turns:
             picture = make(name)
         self._send_picture(picture, {"ETag": tag})
 
     def _original(self) -> None:
-        with self.turns:
-            image = self.gallery.reference(self._value("name"))
+        with self.server.turns:
+            image = self.server.gallery.reference(self._value("name"))
             if image is None:
                 raise NotFound("original")
             self._send_picture(lossless(image))
 
     def _jpeg(self) -> None:
         name = self._value("name")
-        with self.turns:
-            data = self.gallery.aez(name)
-            original = self.gallery.reference(name)
-            image = upright(data, self.gallery.limits) if original is None else original
+        with self.server.turns:
+            data = self.server.gallery.aez(name)
+            original = self.server.gallery.reference(name)
+            image = upright(data, self.server.gallery.limits) if original is None else original
             made_of = {"X-Made-Of": "decoded" if original is None else "original"}
             self._send_picture(jpeg_of(image, len(data)), made_of)
 
     def _show(self) -> None:
         with self._upload() as data:
-            about = describe(data, self.gallery.limits)
-            self._send_picture(show(data, self.gallery.limits), {"X-About": json.dumps(about)})
+            about = describe(data, self.server.gallery.limits)
+            self._send_picture(show(data, self.server.gallery.limits), {"X-About": json.dumps(about)})
 
     def _compress(self) -> None:
         quality = self._number("quality", 1, 100)
         with self._upload() as data:
-            image = upright(data, self.gallery.limits)
+            image = upright(data, self.server.gallery.limits)
             self._send(api.encode(image.pixels, quality, metadata=image.metadata), "image/x-aez")
 
     def _jpeg_of_body(self) -> None:
         size = int(self._number("bytes", 1, 1 << 40))
         with self._upload() as data:
             made_of = {"X-Made-Of": "decoded" if data.startswith(container.SIGNATURE) else "original"}
-            self._send_picture(jpeg_of(upright(data, self.gallery.limits), size), made_of)
+            self._send_picture(jpeg_of(upright(data, self.server.gallery.limits), size), made_of)
 
     # How it is asked for and answered
 
@@ -176,8 +187,10 @@ class Handler(BaseHTTPRequestHandler):
                 paths[path]()
             elif self.command == "GET" and (file := _PAGE.get("/index.html" if path == "/" else path)):
                 kind = mimetypes.types_map.get(file.suffix, "text/plain") if file.suffix != ".js" else "text/javascript"
-                cookie = f"{self._cookie_name()}={self.key}; Path=/; HttpOnly; SameSite=Strict"
+                cookie = f"{self._cookie_name()}={self.server.key}; Path=/; HttpOnly; SameSite=Strict"
                 self._send(file.read_bytes(), f"{kind}; charset=utf-8", {"Set-Cookie": cookie})
+            elif self.command == "GET" and (asset := self.server.decoder.find(path)):
+                self._send_asset(asset)
             else:
                 raise NotFound(path)
         except Refused as error:
@@ -197,7 +210,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _check(self) -> None:
         """Refuse requests of other pages and by other names of this machine."""
-        port = self.server.server_address[1]  # type: ignore[index]
+        port = self.server.server_address[1]
         hosts = [f"{host}:{port}" for host in _HOSTS] + (list(_HOSTS) if port == 80 else [])
         if self.headers.get("Host", "").lower() not in hosts or len(self.headers.get_all("Host", [])) != 1:
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "this server answers to 127.0.0.1 and localhost alone")
@@ -205,7 +218,7 @@ class Handler(BaseHTTPRequestHandler):
         foreign = origin is not None and origin.lower() not in [f"http://{host}" for host in hosts]
         if foreign or (site not in ("same-origin", "none") and urlsplit(self.path).path != "/"):
             raise Refused(HTTPStatus.FORBIDDEN, "asked for by another page")
-        if not hmac.compare_digest(self._given_key().encode(), self.key.encode()):
+        if not hmac.compare_digest(self._given_key().encode(), self.server.key.encode()):
             raise Refused(HTTPStatus.FORBIDDEN, "open the address that aecodec serve has printed")
 
     def _given_key(self) -> str:
@@ -219,7 +232,7 @@ class Handler(BaseHTTPRequestHandler):
         return "" if cookie is None else cookie.value
 
     def _cookie_name(self) -> str:
-        return f"aecodec-{self.server.server_address[1]}"  # type: ignore[index]
+        return f"aecodec-{self.server.server_address[1]}"
 
     def _value(self, name: str) -> str:
         return parse_qs(urlsplit(self.path).query, keep_blank_values=True, max_num_fields=8).get(name, [""])[0]
@@ -237,28 +250,38 @@ class Handler(BaseHTTPRequestHandler):
     def _upload(self) -> Iterator[bytes]:
         """The file that is sent, and a turn to work on it. It is read once few enough others are held."""
         length = self._length()
-        if not self.uploads.acquire(timeout=_PATIENCE):
+        if not self.server.uploads.acquire(timeout=_PATIENCE):
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy with other files, try again")
         try:
             data = self.rfile.read(length)
             if len(data) < length:
                 raise ConnectionError
-            with self.turns:
+            with self.server.turns:
                 yield data
         finally:
-            self.uploads.release()
+            self.server.uploads.release()
 
     def _length(self) -> int:
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()) or len(length) > 18:
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "expected the length of the file")
-        if int(length) > self.gallery.max_file:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"file: {length} bytes, limit {self.gallery.max_file}")
+        limit = self.server.gallery.max_file
+        if int(length) > limit:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"file: {length} bytes, limit {limit}")
         return int(length)
 
     def _send_picture(self, picture: Picture, headers: dict[str, str] | None = None) -> None:
         width, height = picture.size
         self._send(picture.data, picture.mime, {"X-Size": f"{width}x{height}"} | (headers or {}))
+
+    def _send_asset(self, asset: Asset) -> None:
+        headers = {"ETag": asset.tag, "Vary": "Accept-Encoding"}
+        if self.headers.get("If-None-Match") == asset.tag:
+            self._send(b"", asset.mime, headers, HTTPStatus.NOT_MODIFIED)
+        elif "gzip" in self.headers.get("Accept-Encoding", "") and len(asset.packed) < len(asset.data):
+            self._send(asset.packed, asset.mime, headers | {"Content-Encoding": "gzip"})
+        else:
+            self._send(asset.data, asset.mime, headers)
 
     def _send(
         self, data: bytes, mime: str, headers: dict[str, str] | None = None, status: HTTPStatus = HTTPStatus.OK

@@ -11,7 +11,7 @@ for (const name of readdirSync(folder)) {
     const { header, tiles, chunks, size } = read(bytes);
     const webps = tiles.map((tile, number) => {
       if (!tile.exact) return null;
-      const [, , width, height] = tileArea(header, number);
+      const { width, height } = tileArea(header, number);
       try {
         return Buffer.from(webpOf(readTile(bytes, { tiles }, number), width, height, true)).toString("base64");
       } catch (error) {

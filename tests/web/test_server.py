@@ -1,5 +1,7 @@
 """The gallery's server: what it shows, and what it refuses to whoever asks."""
 
+import gzip
+import hashlib
 import http.client
 import io
 import json
@@ -19,9 +21,11 @@ import pytest
 from PIL import Image
 
 import aecodec as package
+from aecodec.errors import ModelError
 from aecodec.limits import Limits
 from aecodec.page import ZOOM
 from aecodec.web import server as web_server
+from aecodec.web.decoder import MISSING, RUNTIME, BrowserDecoder
 from aecodec.web.gallery import Gallery, jpeg_of, upright
 from aecodec.web.server import Server
 
@@ -141,7 +145,8 @@ def test_a_folder_is_listed(ask):
     pictures = {picture.pop("name"): picture for picture in found["pictures"]}
     expected = {"a.aez", "alone.aez", "damaged.aez", "cut.aez", "large.aez"}
     assert set(pictures) == expected | ({"inside.aez", "out2.aez"} if os.name != "nt" else set())
-    assert pictures["a.aez"] == {"bytes": len(AEZ), "width": 260, "height": 258, "quality": 1.0, "exact": False}
+    about = {"width": 260, "height": 258, "model": package.read_info(AEZ).model_id, "quality": 1.0, "exact": False}
+    assert pictures["a.aez"] == {"bytes": len(AEZ)} | about
     assert pictures["cut.aez"]["error"].startswith("header: 20 bytes")
     assert json.loads(ask(at("/list", "in ä %2e, side")).data)["pictures"][0]["name"] == "b #1?.aez"
 
@@ -392,3 +397,47 @@ def test_few_files_are_taken_in_at_a_time(ask, port, cookie, monkeypatch):
     finally:
         for connection in half_sent:
             connection.close()
+
+
+# What the browser decodes with
+
+
+def test_the_decoder_of_the_browser_is_served(ask):
+    about = json.loads(ask("/decoder").data)
+    assert about["missing"] == MISSING
+    assert about["limits"] == {"pixels": 1 << 20, "tiles": Limits().max_tiles, "metadata": Limits().max_metadata}
+    script = ask("/aez/aez.js")
+    assert (script.status, script.headers.get_content_type()) == (200, "text/javascript")
+    again = ask("/aez/aez.js", If_None_Match=script.headers["ETag"])
+    assert (again.status, again.data) == (304, b"")
+    packed = ask("/aez/aez.js", Accept_Encoding="gzip, br")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == script.data
+    listed = json.loads(ask("/weights/manifest.json").data)["models"]
+    assert [entry["id"] for entry in listed.values()] == about["models"]
+    for name, entry in listed.items():
+        for file, sha256 in entry["files"].items():
+            assert hashlib.sha256(ask(f"/weights/{name}/{file}").data).hexdigest() == sha256
+    for path in ("/aez/../server.py", "/aez/aez.d.ts", "/aez/", "/weights/", "/runtime/ort.wasm.min.mjs"):
+        assert ask(path).status == 404
+    assert ask("/aez/aez.js", Cookie="").status == 403
+
+
+def test_a_runtime_is_three_files_of_a_folder(folder, tmp_path):
+    with pytest.raises(ModelError, match=r"no ort.wasm.min.mjs, expected the npm package onnxruntime-web"):
+        BrowserDecoder(tmp_path)
+    (tmp_path / "dist").mkdir()
+    for name in (*RUNTIME, "other.wasm"):
+        (tmp_path / "dist" / name).write_bytes(name.encode())
+    decoder = BrowserDecoder(tmp_path)
+    assert decoder.about(Limits())["missing"] is None
+    assert decoder.find("/runtime/ort-wasm-simd-threaded.wasm").mime == "application/wasm"
+    assert decoder.find("/runtime/other.wasm") is None
+    assert decoder.find("/runtime/../dist/other.wasm") is None
+    (tmp_path / "dist" / RUNTIME[0]).write_bytes(b"newer")
+    assert decoder.find(f"/runtime/{RUNTIME[0]}").data == b"newer"
+
+
+def test_a_folder_without_a_runtime_is_a_line(aecodec):
+    line = "here: no ort.wasm.min.mjs, expected the npm package onnxruntime-web"
+    assert aecodec("serve", ".", "--runtime", "here", code=1).lines == [line]

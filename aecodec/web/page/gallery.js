@@ -1,27 +1,17 @@
 // The gallery: folders and pictures of the server; one picture at a time with zoom and a line to compare.
 
+import { ask, at } from "./ask.js";
+import { decodedHere } from "./decode.js";
+
 history.replaceState(null, "", location.pathname + location.hash); // the key is in a cookie now
 const find = (id) => document.getElementById(id);
 const amount = (bytes) => (bytes < 1e4 ? `${bytes} bytes` : bytes < 1e7 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 const join = (folder, name) => (folder ? `${folder}/${name}` : name);
-const at = (path, name) => `${path}?name=${encodeURIComponent(name)}`;
 
 function make(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
   node.append(...children);
   return node;
-}
-
-async function ask(address, options) {
-  let answer;
-  try {
-    answer = await fetch(address, options);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Error("the server does not answer; is aecodec serve still running?");
-  }
-  if (!answer.ok) throw new Error(await answer.text());
-  return answer;
 }
 
 // The folder
@@ -87,9 +77,9 @@ async function follow() { // #/folder/ is a folder, #/folder/a.aez a picture in 
   const slash = name.lastIndexOf("/"), file = name.slice(slash + 1), place = slash < 0 ? "" : name.slice(0, slash);
   if (place !== folder.name || !folder.opened) {
     folder.name = place;
-    folder.opened = true;
-    await openFolder(place);
+    folder.opened = openFolder(place);
   }
+  await folder.opened;
   const i = folder.pictures.findIndex((picture) => picture.name === file);
   if (file) view.show(i < 0 ? { name: file, error: "no such file in this folder" } : { ...folder.pictures[i], path: join(place, file), i });
   else if (view.current) view.close();
@@ -120,13 +110,14 @@ const view = {
   },
 
   tell() {
-    const { width, height, bytes, quality, exact } = this.current;
+    const { width, height, bytes, quality, exact, by } = this.current;
     const said = [];
     if (width) said.push(`${width} × ${height}`);
     if (bytes) said.push(amount(bytes));
     if (width && bytes) said.push(`${((8 * bytes) / width / height).toFixed(2)} bpp`);
     if (exact) said.push("lossless");
     else if (quality) said.push(`quality ${Math.round(quality * 10) / 10}`);
+    if (by) said.push(by);
     find("about").textContent = said.join(", ");
   },
 
@@ -154,10 +145,9 @@ const view = {
     const { current, turn } = this;
     this.say("decoding …");
     try {
-      const options = current.blob ? { method: "POST", body: current.blob } : {};
-      const answer = await ask(current.blob ? "show" : at("picture", current.path), { ...options, signal: turn.signal });
-      if (answer.headers.has("X-About")) Object.assign(current, JSON.parse(answer.headers.get("X-About")));
-      await this.put("right", await answer.blob());
+      const blob = (await decodedHere(current, turn.signal)) ?? (await this.decodedThere(current, turn.signal));
+      if (turn !== this.turn) return;
+      await this.put("right", blob);
       if (turn !== this.turn) return;
       this.tell();
       find("message").hidden = true;
@@ -168,6 +158,13 @@ const view = {
     } catch (error) {
       if (turn === this.turn) this.fail(error.message);
     }
+  },
+
+  async decodedThere(current, signal) {
+    const options = current.blob ? { method: "POST", body: current.blob } : {};
+    const answer = await ask(current.blob ? "show" : at("picture", current.path), { ...options, signal });
+    if (answer.headers.has("X-About")) Object.assign(current, JSON.parse(answer.headers.get("X-About")));
+    return answer.blob();
   },
 
   async put(id, blob) {
@@ -222,7 +219,9 @@ const view = {
 
   step(by) {
     const { i } = this.current, count = folder.pictures.length;
-    if (i !== undefined) location.hash = hashOf((i + by + count) % count);
+    if (i === undefined) return;
+    this.current.i = (i + by + count) % count; // the next step may come before the page has followed this one
+    location.hash = hashOf(this.current.i);
   },
 
   draw() {

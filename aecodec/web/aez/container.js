@@ -1,15 +1,7 @@
-// Reads .aez files in a browser or in Node: the container of FORMAT.md, versions 1 and 2, and images whose tiles are all
-// exact, by the WebP decoder that is there. Nothing in a file is trusted: a length is used only after the checksum over
-// it has been verified, and nothing is allocated that limits and checksums do not allow.
+// The container of FORMAT.md, versions 1 and 2. Nothing in a file is trusted: a length is used only after the checksum
+// over it has been verified, and nothing is allocated that limits and checksums do not allow.
 
-export class AezError extends Error {
-  get name() { return this.constructor.name; }
-}
-export class NotAezError extends AezError {}
-export class TruncatedError extends AezError {}
-export class CorruptError extends AezError {}
-export class UnsupportedError extends AezError {}
-export class LimitError extends AezError {}
+import { CorruptError, LimitError, NotAezError, TruncatedError, UnsupportedError } from "./errors.js";
 
 export const LIMITS = Object.freeze({ pixels: 2 * 89478485, tiles: 1 << 13, metadata: 64 << 20 });
 export const MIME = "image/x-aez";
@@ -66,11 +58,11 @@ export function readHeader(bytes) {
   return header;
 }
 
-/** x, y, width and height of a tile in pixels. */
+/** The pixels of a tile: { x, y, width, height }. */
 export function tileArea(header, number) {
   const edge = header.tile || Math.max(header.width, header.height);
   const x = (number % header.columns) * edge, y = Math.floor(number / header.columns) * edge;
-  return [x, y, Math.min(edge, header.width - x), Math.min(edge, header.height - y)];
+  return { x, y, width: Math.min(edge, header.width - x), height: Math.min(edge, header.height - y) };
 }
 
 /**
@@ -177,133 +169,4 @@ export function read(bytes, limits = LIMITS) {
   index.tiles.forEach((tile, number) => (tile.data = take(bytes, tile, `tile ${number}`)));
   for (const chunk of index.chunks) chunk.data = take(bytes, chunk, `chunk ${chunk.tag.trim()}`);
   return index;
-}
-
-/** The bitstream of an exact tile of this size -> a WebP file. alpha: whether it may have any. */
-export function webpOf(bitstream, width, height, alpha) {
-  if (bitstream.length < 5) throw new CorruptError(`exact: ${bitstream.length} bytes, expected at least 5`);
-  const fields = u32(bitstream, 1);
-  if (bitstream[0] !== 0x2f || fields >>> 29 || ((fields >>> 28) & 1 && !alpha))
-    throw new CorruptError(`exact: expected lossless WebP${alpha ? "" : " without alpha"}`);
-  const columns = (fields & 0x3fff) + 1, rows = ((fields >>> 14) & 0x3fff) + 1;
-  if (columns !== width || rows !== height) throw new CorruptError(`exact: ${columns}x${rows} pixels, expected ${width}x${height}`);
-  const odd = bitstream.length % 2, file = new Uint8Array(20 + bitstream.length + odd), fill = new DataView(file.buffer);
-  file.set([..."RIFF\0\0\0\0WEBPVP8L"].map((c) => c.charCodeAt(0)));
-  fill.setUint32(4, 12 + bitstream.length + odd, true);
-  fill.setUint32(16, bitstream.length, true);
-  file.set(bitstream, 20);
-  return file;
-}
-
-/** The alpha plane of a chunk ALPH: Uint8Array of width x height. Frames of zstd need a browser that has it. */
-export async function alphaOf(data, width, height) {
-  if (!data.length) throw new CorruptError("chunk ALPH: no bytes, expected a coding");
-  const coding = data[0], size = width * height;
-  if (coding === 0) {
-    if (data.length !== 2) throw new CorruptError(`chunk ALPH: ${data.length} bytes, expected 2 for a constant`);
-    return new Uint8Array(size).fill(data[1]);
-  }
-  if (coding > 4) throw new CorruptError(`chunk ALPH: coding ${coding}, expected 0 to 4`);
-  let stream;
-  try {
-    stream = new DecompressionStream("zstd");
-  } catch {
-    throw new UnsupportedError("chunk ALPH: this browser has no zstd");
-  }
-  const plane = new Uint8Array(size);
-  let at = 0;
-  try {
-    for await (const part of new Blob([data.subarray(1)]).stream().pipeThrough(stream)) {
-      if (at + part.length > size) throw new CorruptError(`chunk ALPH: more than ${size} samples`);
-      plane.set(part, at);
-      at += part.length;
-    }
-  } catch (error) {
-    throw error instanceof AezError ? error : new CorruptError("chunk ALPH: damaged zstd frame");
-  }
-  if (at !== size) throw new CorruptError(`chunk ALPH: ${at} samples, expected ${size}`);
-  if ((coding - 1) & 1) for (let i = 0; i < size; i++) if (i % width) plane[i] += plane[i - 1];
-  if ((coding - 1) & 2) for (let i = width; i < size; i++) plane[i] += plane[i - width];
-  return plane;
-}
-
-// A canvas keeps colours exactly only where they are opaque: it multiplies them by alpha. ImageDecoder does not.
-async function webpPixels(file, width, height, alpha) {
-  try {
-    if (alpha && globalThis.ImageDecoder) return await unmultiplied(file, width, height);
-    const image = await createImageBitmap(new Blob([file], { type: "image/webp" }), { colorSpaceConversion: "none" });
-    const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-    context.drawImage(image, 0, 0);
-    image.close();
-    return context.getImageData(0, 0, width, height).data;
-  } catch {
-    throw new CorruptError("exact: the browser cannot decode this WebP");
-  }
-}
-
-async function unmultiplied(file, width, height) {
-  const decoder = new ImageDecoder({ data: file, type: "image/webp", premultiplyAlpha: "none", colorSpaceConversion: "none" });
-  const { image } = await decoder.decode(), data = new Uint8Array(4 * width * height);
-  try {
-    await image.copyTo(data);
-    if (image.format.startsWith("BGR"))
-      for (let i = 0; i < data.length; i += 4) [data[i], data[i + 2]] = [data[i + 2], data[i]];
-    return data;
-  } finally {
-    image.close();
-    decoder.close();
-  }
-}
-
-/**
- * A file whose tiles are all exact -> { width, height, data }, data being RGBA. Other files need their model's networks
- * and are an UnsupportedError. webp: decodes a WebP file to RGBA; by default the browser does.
- */
-export async function decode(bytes, { limits = LIMITS, webp = webpPixels } = {}) {
-  const { header, tiles, chunks } = read(bytes, limits), { width, height, channels } = header;
-  if (header.model !== 0 || header.version < 2) throw new UnsupportedError(`header: model ${header.model} is not known here`);
-  tiles.forEach((_, number) => {
-    if (Math.max(...tileArea(header, number).slice(2)) > 16383) throw new CorruptError("header: tile of more than 16383 pixels");
-  });
-  const chunk = chunks.find(({ tag }) => tag === "ALPH");
-  const alpha = chunk && (await alphaOf(chunk.data, width, height));
-  const inTiles = channels % 2 === 0 && !alpha, data = new Uint8ClampedArray(4 * width * height);
-  for (const [number, tile] of tiles.entries()) {
-    const [x, y, w, h] = tileArea(header, number);
-    const pixels = await webp(webpOf(tile.data, w, h, inTiles), w, h, inTiles);
-    for (let row = 0; row < h; row++) data.set(pixels.subarray(4 * w * row, 4 * w * (row + 1)), 4 * ((y + row) * width + x));
-  }
-  if (channels < 3)
-    for (let i = 0; i < data.length; i += 4)
-      data.fill(Math.floor((299 * data[i] + 587 * data[i + 1] + 114 * data[i + 2] + 500) / 1000), i, i + 3);
-  if (!inTiles) for (let i = 0; i < width * height; i++) data[4 * i + 3] = alpha ? alpha[i] : 255;
-  return { width, height, data };
-}
-
-/** <aez-img src="image.aez" alt="..."> shows a file; what is wrong with it stands in its place. */
-export function define(name = "aez-img") {
-  customElements.define(name, class extends HTMLElement {
-    static observedAttributes = ["src"];
-
-    attributeChangedCallback() { this.show(); }
-
-    async show() {
-      const turn = (this.turn = {}), root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
-      try {
-        const answer = await fetch(this.getAttribute("src"));
-        if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
-        const { width, height, data } = await decode(await answer.arrayBuffer());
-        if (turn !== this.turn) return;
-        const canvas = Object.assign(document.createElement("canvas"), { width, height, role: "img", ariaLabel: this.getAttribute("alt") ?? "" });
-        canvas.style.maxWidth = "100%";
-        canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
-        root.replaceChildren(canvas);
-        this.dispatchEvent(new Event("load"));
-      } catch (error) {
-        if (turn !== this.turn) return;
-        root.replaceChildren(error.message);
-        this.dispatchEvent(new ErrorEvent("error", { error, message: error.message }));
-      }
-    }
-  });
 }

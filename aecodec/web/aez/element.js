@@ -1,0 +1,80 @@
+// <aez-img src="image.aez" alt="..."> shows a file; what is wrong with it stands in its place.
+//
+//   import { define } from "./element.js";
+//   define({ weights: "/weights/", runtime: "/runtime/" });
+
+import { ModelError, revived } from "./errors.js";
+
+/** `decode` of aez.js in a worker, for files of the web: source is what `Models` takes, as addresses. */
+export class Decoder {
+  constructor(source = {}) {
+    const { weights = "weights/", runtime = "runtime/", threads } = source, address = (url) => new URL(url, document.baseURI).href;
+    this.waiting = new Map();
+    this.last = Promise.resolve();
+    this.count = 0;
+    this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    this.worker.postMessage({ source: { weights: address(weights), runtime: address(runtime), threads } });
+    this.worker.addEventListener("message", ({ data: { id, image, error } }) => {
+      const { resolve, reject } = this.waiting.get(id);
+      this.waiting.delete(id);
+      if (error) reject(revived(error));
+      else resolve(new ImageData(image.data, image.width, image.height));
+    });
+    this.worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      for (const { reject } of this.waiting.values()) reject(new ModelError(`the decoder has stopped: ${event.message ?? "it did not load"}`));
+      this.waiting.clear();
+    });
+  }
+
+  /** Bytes of a file -> promise of ImageData, one after another. options: region, scale and limits of `decode`, signal. */
+  decode(bytes, { signal = null, ...options } = {}) {
+    const result = this.last.then(() => {
+      signal?.throwIfAborted();
+      const id = this.count++;
+      return new Promise((resolve, reject) => {
+        this.waiting.set(id, { resolve, reject });
+        this.worker.postMessage({ id, bytes, options });
+      });
+    });
+    this.last = result.catch(() => {});
+    return result;
+  }
+
+  /** Ends the worker; what it was decoding is never answered. */
+  close() {
+    this.worker.terminate();
+  }
+}
+
+/** Defines the element; all elements of a page share one decoder, which starts with the first of them. */
+export function define({ name = "aez-img", ...source } = {}) {
+  let decoder = null;
+  customElements.define(name, class extends HTMLElement {
+    static observedAttributes = ["src"];
+
+    attributeChangedCallback() { this.show(); }
+
+    async show() {
+      const turn = (this.turn = {}), root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
+      const message = (text) => root.replaceChildren(Object.assign(document.createElement("span"), { textContent: text, role: "status" }));
+      message("…");
+      try {
+        const answer = await fetch(this.getAttribute("src"));
+        if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
+        const image = await (decoder ??= new Decoder(source)).decode(await answer.arrayBuffer());
+        if (turn !== this.turn) return;
+        const { width, height } = image, ariaLabel = this.getAttribute("alt") ?? "";
+        const canvas = Object.assign(document.createElement("canvas"), { width, height, role: "img", ariaLabel });
+        canvas.style.maxWidth = "100%";
+        canvas.getContext("2d").putImageData(image, 0, 0);
+        root.replaceChildren(canvas);
+        this.dispatchEvent(new Event("load"));
+      } catch (error) {
+        if (turn !== this.turn) return;
+        message(error.message);
+        this.dispatchEvent(new ErrorEvent("error", { error, message: error.message }));
+      }
+    }
+  });
+}

@@ -1,0 +1,61 @@
+// The symbols of one tile in the order of FORMAT.md, section 8.3: z, then r, whose tables follow from z.
+
+import { CorruptError } from "./errors.js";
+import { RangeDecoder } from "./rangedecoder.js";
+
+export const Z_MAX = 63;
+const SCALES = 64, PLANES = 15; // bits of an escaped value after its leading one, at most
+
+/** tables: { z, r, reach, bit }, tables of the channels of z and of the scale indexes, and K of each of these. */
+export class TileDecoder {
+  constructor(bytes, tables) {
+    this.coder = new RangeDecoder(bytes);
+    this.tables = tables;
+  }
+
+  /** Hyper-latents of so many positions: Float32Array, positions x Z. */
+  z(positions) {
+    const { z } = this.tables, out = new Float32Array(positions * z.length), plane = new Uint16Array(positions);
+    for (let channel = 0; channel < z.length; channel++) {
+      this.coder.decode(z[channel], plane, 0, positions);
+      for (let i = 0; i < positions; i++) out[i * z.length + channel] = plane[i] - Z_MAX;
+    }
+    return out;
+  }
+
+  /** Residuals of scale indexes, Uint8Array -> Float32Array; CorruptError where the bitstream does not end with them. */
+  r(indexes) {
+    const { r, reach } = this.tables, bounds = new Uint32Array(SCALES + 1);
+    for (const index of indexes) bounds[index + 1]++;
+    bounds[1] = 0; // what has index 0 is not coded
+    for (let i = 1; i <= SCALES; i++) bounds[i] += bounds[i - 1];
+    const next = bounds.slice(), positions = new Uint32Array(bounds[SCALES]), values = new Int32Array(bounds[SCALES]);
+    for (let at = 0; at < indexes.length; at++) if (indexes[at]) positions[next[indexes[at]]++] = at;
+    const escaped = [];
+    for (let i = 1; i < SCALES; i++) {
+      this.coder.decode(r[i], values, bounds[i], bounds[i + 1]);
+      for (let n = bounds[i]; n < bounds[i + 1]; n++) {
+        values[n] -= reach[i];
+        if (values[n] > reach[i]) escaped.push({ n, reach: reach[i], length: 0, size: 1 });
+      }
+    }
+    if (escaped.length) this.escapes(escaped, values);
+    if (!this.coder.exhausted) throw new CorruptError("bitstream: symbols end before the data does");
+    const out = new Float32Array(indexes.length);
+    for (let n = 0; n < positions.length; n++) out[positions[n]] = values[n];
+    return out;
+  }
+
+  escapes(escaped, values) {
+    const bits = new Uint8Array(escaped.length);
+    const each = (some, take) => {
+      this.coder.decode(this.tables.bit, bits, 0, some.length);
+      some.forEach((one, i) => take(one, bits[i]));
+    };
+    for (let plane = 0; plane < PLANES; plane++)
+      each(escaped.filter(({ length }) => length >= plane), (one, bit) => (one.length += bit));
+    for (let plane = PLANES - 1; plane >= 0; plane--)
+      each(escaped.filter(({ length }) => length > plane), (one, bit) => (one.size = 2 * one.size + bit));
+    each(escaped, (one, bit) => (values[one.n] = (bit ? -1 : 1) * (one.reach + one.size)));
+  }
+}

@@ -1,0 +1,138 @@
+// A model of the second generation: its tables, and what depends on the quality (aecodec/model/model.py).
+
+import { ModelError } from "./errors.js";
+import { Networks } from "./networks.js";
+import { readNpz } from "./npz.js";
+import { overlapOfPixels, overlapToPixels, rint } from "./overlap.js";
+import { rangeTable } from "./rangedecoder.js";
+import { sha256 } from "./sha256.js";
+import { ThumbnailMap } from "./thumbnail.js";
+
+const { fround } = Math;
+const NUMBERS = [
+  "z_tables", "r_sizes", "r_tables", "offset", "biases", "steps", "log_gain", "log_gain_inverse", "overlap_post", "overlap_pre",
+];
+
+export class Model {
+  /** entry: of the manifest; read: file name -> promise of its bytes, checked; runtime: -> promise of ONNX Runtime. */
+  static async open(entry, read, runtime) {
+    const model = new Model();
+    model.networks = new Networks(read, runtime);
+    for (const name of ["scales", "reconstruct", "synthesis"]) model.networks.session(name); // all are fetched at once
+    const arrays = readNpz(await read("numbers.npz"));
+    model.numbers = Object.fromEntries(await Promise.all(NUMBERS.map(async (name) => [name, await arrays(name)])));
+    const missing = NUMBERS.find((name) => !model.numbers[name]);
+    if (missing) throw new ModelError(`model: no array ${missing}, expected one of the second generation`);
+    [, model.hyper] = model.numbers.z_tables.shape;
+    [model.knots, model.latent] = model.numbers.log_gain.shape;
+    model.points = new Map();
+    await model.selfTest(entry.self_test);
+    model.thumbnail = async () => {
+      if (!entry.auxiliary?.["thumbnail.npz"]) return null;
+      return (model.small ??= await ThumbnailMap.open(readNpz(await read("thumbnail.npz"))));
+    };
+    return model;
+  }
+
+  /** The end of the quality axis, in 1/256 of a knot. */
+  get maxQindex() { return 256 * (this.knots - 1); }
+
+  // Throws unless the runtime computes the scale indexes, which files are parsed by, that aecodec computes.
+  async selfTest(expected) {
+    const indexes = new Blob(await Promise.all([0, (this.maxQindex >> 1) + 85, this.maxQindex].map(async (qindex) => {
+      const z = Float32Array.from({ length: 32 * this.hyper }, (_, i) => ((i * 37) % 127) - 63), half = z.length / 2;
+      return new Blob([await this.at(qindex).scaleIndexes(z.subarray(0, half), 4, 4), await this.at(qindex).scaleIndexes(z.subarray(half), 4, 4)]);
+    })));
+    const sum = await sha256(await indexes.arrayBuffer());
+    if (sum !== expected) throw new ModelError(`the runtime computes other integers here: self-test ${sum.slice(0, 16)}, expected ${expected?.slice(0, 16)}`);
+  }
+
+  /** The model at one quality. */
+  at(qindex) {
+    if (!this.points.has(qindex)) this.points.set(qindex, new QualityPoint(this, qindex));
+    return this.points.get(qindex);
+  }
+}
+
+class QualityPoint {
+  constructor(model, qindex) {
+    const { numbers, latent } = model, offsets = betweenKnots(numbers.offset, qindex);
+    this.model = model;
+    this.tables = tablesOf(numbers, (qindex + 128) >> 8);
+    this.offsets = new Int32Array(16 * latent).map((_, i) => offsets[i % latent]);
+    this.biases = betweenKnots(numbers.biases, qindex);
+    this.steps = between(numbers.steps, qindex);
+    this.gain = between(numbers.log_gain, qindex).map(exponential);
+    this.inverseGain = between(numbers.log_gain_inverse, qindex).map(exponential);
+  }
+
+  /** Hyper-latents, Float32Array of rows x columns x Z -> scale indexes, Uint8Array of 4 rows x 4 columns x M. */
+  scaleIndexes(z, rows, columns) {
+    return this.model.networks.run("scales", [z, [1, rows, columns, this.model.hyper]], vector(this.offsets));
+  }
+
+  /** Residuals and hyper-latents of a tile -> y_hat at unit gain, Float32Array like r. */
+  async reconstruct(r, z, rows, columns) {
+    const { networks, latent, hyper } = this.model, gain = this.inverseGain;
+    const shapes = [[1, 4 * rows, 4 * columns, latent], [1, rows, columns, hyper]];
+    const y = await networks.run("reconstruct", [r, shapes[0]], [z, shapes[1]], vector(this.steps));
+    for (let i = 0, m = 0; i < y.length; i++, m = m + 1 === latent ? 0 : m + 1) y[i] *= gain[m];
+    return y;
+  }
+
+  /** y_hat at unit gain, height x width x M -> RGB, Uint8Array of 16 height x 16 width x 3. */
+  async synthesise(y, { height, width }) {
+    const { networks, latent, numbers } = this.model;
+    const samples = await networks.run("synthesis", [y, [1, height, width, latent]], vector(this.biases));
+    return overlapToPixels(samples, { height: 16 * height, width: 16 * width }, numbers.overlap_post.data);
+  }
+
+  /** RGB, Float32Array of 16 height x 16 width x 3 -> y as the synthesis takes it, height x width x M. Changes pixels. */
+  async analyse(pixels, { height, width }) {
+    const { networks, latent, numbers } = this.model, size = { height: 16 * height, width: 16 * width };
+    overlapOfPixels(pixels, size, numbers.overlap_pre.data);
+    const y = await networks.run("analysis", [pixels, [1, size.height, size.width, 3]]);
+    const scale = this.gain.map((gain, m) => gain * this.inverseGain[m]);
+    for (let i = 0, m = 0; i < y.length; i++, m = m + 1 === latent ? 0 : m + 1) y[i] *= scale[m];
+    return y;
+  }
+}
+
+const vector = (data) => [data, [data.length]];
+
+// The tables of a row, as the range decoder takes them.
+function tablesOf({ z_tables, r_sizes, r_tables }, row) {
+  const [, channels, symbols] = z_tables.shape, z = [], r = [null], reach = [0];
+  for (let at = row * channels * symbols; z.length < channels; at += symbols)
+    z.push(rangeTable(z_tables.data.subarray(at, at + symbols)));
+  const width = r_tables.shape.at(-1);
+  let at = r_tables.shape.length > 1 && r_tables.shape[0] > 1 ? row * width : 0;
+  for (const size of Array.from(r_sizes.data, Number)) {
+    r.push(rangeTable(r_tables.data.subarray(at, at + size)));
+    reach.push((size - 2) / 2);
+    at += size;
+  }
+  return { z, r, reach, bit: rangeTable([2 ** 23, 2 ** 23]) };
+}
+
+// Rows of knots (K, n) at 1/256 of a knot, in float32 as NumPy computes them one operation after another.
+function between({ shape: [knots, n], data }, qindex) {
+  const low = Math.min(qindex >> 8, knots - 2), w = fround(qindex / 256 - low), rest = fround(1 - w);
+  const [a, b] = [low, low + 1].map((knot) => data.subarray(knot * n, (knot + 1) * n));
+  return a.map((value, i) => fround(value * rest) + fround(b[i] * w));
+}
+
+// The same in integers: Int32Array.
+function betweenKnots({ shape: [knots, n], data }, qindex) {
+  const low = Math.min(qindex >> 8, knots - 2), f = qindex - 256 * low;
+  const [a, b] = [low, low + 1].map((knot) => data.subarray(knot * n, (knot + 1) * n));
+  return Int32Array.from(a, (value, i) => Math.floor((value * (256 - f) + b[i] * f + 128) / 256));
+}
+
+// e^x by single sums and products, as aecodec/model/knots.py has it.
+function exponential(x) {
+  const power = rint(x * 1.4426950408889634), rest = x - power * 0.6931471805599453;
+  let series = 1;
+  for (let n = 13; n > 0; n--) series = (series * rest) / n + 1;
+  return series * 2 ** power;
+}

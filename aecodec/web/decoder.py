@@ -1,0 +1,99 @@
+"""What the decoder of the browser is made of: its code, weights of the second generation, ONNX Runtime Web.
+
+    /aez/NAME                    our JavaScript; /aez/aez.js is where it begins
+    /weights/manifest.json       the models that a browser can run, as the manifest has them
+    /weights/MODEL/FILE          a file of theirs, which the browser checks against the manifest
+    /runtime/NAME                files of the npm package onnxruntime-web, from the folder that the user has named
+
+The runtime is no part of aecodec: without it the server decodes.
+"""
+
+import gzip
+import hashlib
+import json
+import mimetypes
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from aecodec.errors import ModelError
+from aecodec.limits import Limits
+from aecodec.model.model import Model, models
+
+RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+MISSING = "decoded by the server, which has no --runtime for the browser"
+_HERE = Path(__file__).parent
+_CODE = {path.name: path for path in (_HERE / "aez").glob("*.js")}
+_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
+
+
+class Asset(NamedTuple):
+    """A file as it is sent. packed: by gzip; tag: of its content."""
+
+    data: bytes
+    packed: bytes
+    mime: str
+    tag: str
+
+    @classmethod
+    def of(cls, data: bytes, name: str) -> "Asset":
+        """The bytes of a file of this name."""
+        mime = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+        mime += "; charset=utf-8" if mime.startswith("text/") else ""
+        return cls(data, gzip.compress(data, 6, mtime=0), mime, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
+
+
+class BrowserDecoder:
+    """runtime: folder of the npm package onnxruntime-web, or its `dist`. Raises ModelError if it is none."""
+
+    def __init__(self, runtime: Path | None = None):
+        self.runtime = None
+        if runtime is not None:
+            self.runtime = runtime / "dist" if (runtime / "dist").is_dir() else runtime
+            for name in RUNTIME:
+                if not (self.runtime / name).is_file():
+                    raise ModelError(f"{runtime}: no {name}, expected the npm package onnxruntime-web")
+
+    def about(self, limits: Limits) -> dict[str, object]:
+        """What the page asks for: ids of the models that the browser may decode, what is missing, limits."""
+        ids = [model.id for model in _runnable().values()]
+        allowed = {"pixels": limits.max_pixels, "tiles": limits.max_tiles, "metadata": limits.max_metadata}
+        return {"models": ids, "missing": None if self.runtime else MISSING, "limits": allowed}
+
+    def find(self, path: str) -> Asset | None:
+        """The file of an address, None if there is none. Raises ModelError for a damaged file of weights."""
+        parts = path.split("/")[1:]
+        match parts:
+            case ["aez", name] if name in _CODE:
+                return _file(_CODE[name], _changed(_CODE[name]))
+            case ["runtime", name] if self.runtime and name in RUNTIME:
+                return _file(self.runtime / name, _changed(self.runtime / name))
+            case ["weights", "manifest.json"]:
+                entries = {name: model.entry for name, model in _runnable().items()}
+                return Asset.of(json.dumps({"models": entries}).encode(), "manifest.json")
+            case ["weights", name, file] if (model := _runnable().get(name)) and file in _sums(model):
+                return _weights(model, file)
+        return None
+
+
+def _runnable() -> dict[str, Model]:
+    return {name: model for name, model in models().items() if "reconstruct.onnx" in model.entry["files"]}
+
+
+def _sums(model: Model) -> dict[str, str]:
+    return model.entry.get("auxiliary", {}) | model.entry["files"]
+
+
+def _changed(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+@lru_cache(maxsize=64)
+def _file(path: Path, changed: int) -> Asset:
+    return Asset.of(path.read_bytes(), path.name)
+
+
+@lru_cache(maxsize=32)
+def _weights(model: Model, file: str) -> Asset:
+    data = model.read(file) if file in model.entry["files"] else model.read_auxiliary(file)
+    return Asset.of(data or b"", file)

@@ -1,0 +1,311 @@
+"""Whole images in JavaScript against Python: symbols, pixels, regions, scales, attacks, in Node and in a browser."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zstandard
+from mutation import mutated, scrambled
+from PIL import Image
+from screens import mixed, photo
+
+import aecodec
+from aecodec import container
+from aecodec.exact import webp
+from aecodec.limits import Limits
+from aecodec.web.decoder import MISSING, BrowserDecoder
+from aecodec.web.gallery import Gallery
+from aecodec.web.server import Server
+
+TESTS = Path(__file__).parents[1]
+CODE = Path(aecodec.__file__).parent / "web" / "aez"
+GOLDEN, TINY = TESTS / "conformance" / "golden2", TESTS / "tiny"
+MODEL, FIRST = "tiny2", 0xFFFE  # the id of the tiny model of the first generation
+RUNTIME = os.environ.get("AECODEC_RUNTIME", "")
+ATTACKS = 400
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+needs_model = pytest.mark.skipif(not GOLDEN.is_dir(), reason="needs a model of the second generation")
+needs_runtime = pytest.mark.skipif(
+    not RUNTIME, reason="needs the npm package onnxruntime-web, in the folder that AECODEC_RUNTIME names"
+)
+
+
+@pytest.fixture
+def decoded(tmp_path, tiny_weights):
+    """Files by name, decoded in Node -> what it says, and pixels by name."""
+
+    def run(files: dict[str, bytes], *, weights: Path = TINY, **options) -> tuple[dict, dict[str, np.ndarray]]:
+        folders = [tmp_path / name for name in ("files", "files/exact", "out")]
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+        for name, data in files.items():
+            (folders[0] / name).write_bytes(data)
+            keep_exact(data, folders[1])
+        script, runtime = TESTS / "web" / "decode_aez.mjs", BrowserDecoder(Path(RUNTIME)).runtime
+        call = ["node", script, CODE, runtime, weights, folders[0], folders[2], json.dumps(options)]
+        done = subprocess.run(call, capture_output=True, timeout=300)  # a hang is a failure
+        assert done.returncode == 0, done.stderr.decode()
+        said = json.loads(done.stdout)
+        sizes = {name: (what["height"], what["width"], 4) for name, what in said.items() if "width" in what}
+        raw = {name: np.frombuffer((folders[2] / name).read_bytes(), np.uint8) for name in sizes}
+        return said, {name: raw[name].reshape(size) for name, size in sizes.items()}
+
+    return run
+
+
+def keep_exact(data: bytes, folder: Path) -> None:
+    """Decode the exact tiles of a file that is sound: Node has no WebP."""
+    try:
+        file = container.read(data)
+    except aecodec.DecodeError:
+        return
+    for number in file.exact:
+        *_, width, height = file.header.tile_area(number)
+        try:
+            pixels = webp.decode(file.tiles[number], height, width, alpha=True)
+        except aecodec.DecodeError:
+            continue
+        (folder / str(zlib.crc32(file.tiles[number]))).write_bytes(pixels.tobytes())
+
+
+def rgba(pixels: np.ndarray) -> np.ndarray:
+    """What a browser has of an image with 1 to 4 channels: uint8 (H, W, 4)."""
+    planes = pixels.reshape(*pixels.shape[:2], -1)
+    colours = planes[..., :3] if planes.shape[2] > 2 else planes[..., :1].repeat(3, -1)
+    alpha = planes[..., -1:] if planes.shape[2] % 2 == 0 else np.full_like(planes[..., :1], 255)
+    return np.concatenate([colours, alpha], axis=-1)
+
+
+def new_files() -> dict[str, bytes]:
+    wide = photo(700, 1500)  # several windows
+    small, fade = wide[:90, :270], np.add.outer(np.arange(90), np.arange(270)).astype(np.uint8)
+    images = {
+        "wide": (wide, 75),
+        "odd": (wide[:203, :301], 60),
+        "mixed": (mixed(), 75),
+        "grey": (np.ascontiguousarray(small[..., 0]), 90),
+        "veiled": (np.dstack([small, fade]), 30),
+    }
+    return {name: aecodec.encode(image, quality, model=MODEL) for name, (image, quality) in images.items()}
+
+
+@needs_node
+@needs_model
+@needs_runtime
+def test_golden_files_have_their_symbols_and_pixels(decoded):
+    files = {path.stem: path.read_bytes() for path in sorted(GOLDEN.glob("*.aez"))}
+    known = json.loads((GOLDEN / "hashes.json").read_text())
+    said, pixels = decoded(files)
+    assert len(files) >= 10
+    for name in files:
+        assert said[name].get("symbols", said[name]) == {key: known[name]["sha256"][key] for key in ("z", "index", "r")}
+        with Image.open(GOLDEN / f"{name}.png") as image:
+            np.testing.assert_array_equal(pixels[name], rgba(np.asarray(image)), err_msg=name)
+
+
+@needs_node
+@needs_model
+@needs_runtime
+@pytest.mark.slow
+def test_new_files_regions_and_scales_are_those_of_python(decoded):
+    files = new_files()
+    for options in ({}, {"region": [31, 17, 201, 68]}, {"scale": 1 / 2}, {"scale": 1 / 16}, {"scale": 1 / 8}):
+        _, pixels = decoded(files, bare=True, **options)
+        for name, data in files.items():
+            expected = rgba(aecodec.decode(data, **options)).astype(int)
+            apart = 1 if options.get("scale", 1) < 1 / 4 else 0  # the linear map is a sum of floats
+            assert pixels[name].shape == expected.shape
+            assert np.abs(pixels[name] - expected).max() <= apart, (name, options)
+
+
+@needs_node
+@needs_model
+@needs_runtime
+@pytest.mark.slow
+def test_attacks_end_as_they_do_in_python(decoded):
+    """In the same error, or in the same pixels; never in another exception or a hang."""
+    pool, rng = [path.read_bytes() for path in sorted(GOLDEN.glob("*.aez"))], random.Random(21)
+    files = {}
+    for number in range(ATTACKS):
+        data = rng.choice(pool)
+        files[f"attack {number}"] = (mutated(data, rng, pool) if number % 4 else scrambled(data, rng))[: 1 << 16]
+    small = {name: data for name, data in files.items() if tried(data)}
+    said, pixels = decoded(small, bare=True)
+    kinds, differing = set(), []
+    for name, data in small.items():
+        try:
+            expected = rgba(aecodec.decode(data))
+        except aecodec.DecodeError as error:
+            kinds.add(type(error).__name__)
+            if said[name].get("error") != type(error).__name__:
+                differing.append((name, type(error).__name__, str(error), said[name]))
+        else:
+            kinds.add("sound")
+            if name not in pixels or not np.array_equal(pixels[name], expected):
+                differing.append((name, "sound", said[name]))
+    assert not differing, differing[0]
+    assert kinds >= {"sound", "NotAezError", "TruncatedError", "CorruptError", "UnsupportedError"}
+
+
+def tried(data: bytes) -> bool:
+    """Whether a file takes little time, and is none of the first generation: attacks change models too."""
+    try:
+        header = container.read_header(data)
+    except aecodec.DecodeError:
+        return True
+    return header.width * header.height <= 1 << 20 and header.model != FIRST
+
+
+@needs_node
+@needs_model
+@needs_runtime
+def test_missing_and_damaged_weights_are_a_line(decoded, tmp_path):
+    files = {"a": next(GOLDEN.glob("rgb-17x33-q50.aez")).read_bytes()}
+    shutil.copytree(TINY, tmp_path / "weights")
+    graph = tmp_path / "weights" / MODEL / "reconstruct.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"\0")
+    said, _ = decoded(files, weights=tmp_path / "weights")
+    assert said["a"]["error"] == "ModelError"
+    assert "sha256 of tiny2/reconstruct.onnx" in said["a"]["message"]
+    manifest = json.loads((TINY / "manifest.json").read_text())
+    graph.write_bytes((TINY / MODEL / "reconstruct.onnx").read_bytes())
+    manifest["models"][MODEL]["self_test"] = "0" * 64  # as if the runtime computed other integers
+    (tmp_path / "weights" / "manifest.json").write_text(json.dumps(manifest))
+    said, _ = decoded(files, weights=tmp_path / "weights")
+    assert said["a"]["error"] == "ModelError"
+    assert "the runtime computes other integers here" in said["a"]["message"]
+    del manifest["models"][MODEL]
+    (tmp_path / "weights" / "manifest.json").write_text(json.dumps(manifest))
+    said, _ = decoded(files, weights=tmp_path / "weights")
+    assert said["a"]["error"] == "UnsupportedError"
+    assert "0xfffd: the weights are missing" in said["a"]["message"]
+
+
+@needs_node
+def test_zstd_frames_are_decompressed(tmp_path):
+    """Every kind of block and table that the compressor writes, and damage, which is a CorruptError."""
+    rng, frames = np.random.default_rng(0), []
+    for level in (-5, 1, 3, 9, 19, 22):
+        for size in (1, 5, 1000, 70_000, 300_000):
+            for raw in (
+                rng.integers(0, 256, size, np.uint8),
+                rng.integers(0, 3, size, np.uint8),
+                rng.geometric(0.1, size).astype(np.uint8),
+                np.cumsum(rng.choice([0, 0, 0, 0, 1, 255], size)).astype(np.uint8),
+                np.tile(rng.integers(0, 256, size // 9 + 1, np.uint8), 9),
+                np.zeros(size, np.uint8),
+            ):
+                frames.append((raw.tobytes(), zstandard.ZstdCompressor(level=level).compress(raw.tobytes())))
+    for number, (raw, frame) in enumerate(frames):
+        (tmp_path / f"{number}.raw").write_bytes(raw)
+        (tmp_path / f"{number}.zst").write_bytes(frame)
+    done = subprocess.run(["node", TESTS / "web" / "unzstd.mjs", CODE, tmp_path], capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+    said = json.loads(done.stdout)
+    assert said["equal"] == len(frames)
+    assert said["refused"] > len(frames)
+
+
+# In a browser
+
+
+@pytest.fixture
+def served(tmp_path, tiny_weights, request):
+    """The address of a gallery of two files, with a runtime for the browser unless the test wants none."""
+    Image.fromarray(photo(300, 420)).save(tmp_path / "a.png")
+    (tmp_path / "a.aez").write_bytes(aecodec.encode(photo(300, 420), 75, model=MODEL))
+    (tmp_path / "damaged.aez").write_bytes((tmp_path / "a.aez").read_bytes()[:-1] + b"\0")
+    decoder = BrowserDecoder(None if getattr(request, "param", None) == "none" else Path(RUNTIME))
+    with Server(Gallery(tmp_path, Limits(), 1 << 20), 0, decoder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.address, tmp_path
+        server.shutdown()
+
+
+def until(page, expression: str) -> None:
+    end = time.monotonic() + 60
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, expression
+        time.sleep(0.05)
+
+
+SHOWN = "document.getElementById('right').naturalWidth > 0 && document.getElementById('message').hidden"
+
+
+@needs_model
+@needs_runtime
+@pytest.mark.slow
+def test_the_gallery_lets_the_browser_decode(browser, served):
+    (address, folder), asked = served, []
+    page = browser.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.goto(address.split("?")[0] + "#/a.aez")
+    until(page, SHOWN)
+    assert "decoded by this browser" in page.inner_text("#about")
+    assert not any("/picture" in url for url in asked)
+    shown = page.evaluate(
+        "(() => { const image = document.getElementById('right'), c = new OffscreenCanvas(420, 300).getContext('2d');"
+        " c.drawImage(image, 0, 0); return [...c.getImageData(0, 0, 420, 300).data]; })()"
+    )
+    expected = rgba(aecodec.decode((folder / "a.aez").read_bytes()))
+    np.testing.assert_array_equal(np.array(shown, np.uint8).reshape(300, 420, 4), expected)
+    page.goto(address.split("?")[0] + "#/damaged.aez")
+    until(page, "document.getElementById('message').className === 'bad'")
+    assert "wrong checksum" in page.inner_text("#message")
+    page.close()
+
+
+@needs_model
+@pytest.mark.slow
+@pytest.mark.parametrize("served", ["none"], indirect=True)
+def test_without_a_runtime_the_server_decodes_and_the_page_says_so(browser, served):
+    page = browser.new_page()
+    page.goto(served[0])
+    page.goto(served[0].split("?")[0] + "#/a.aez")
+    until(page, SHOWN)
+    assert MISSING in page.inner_text("#about")
+    page.close()
+
+
+@needs_model
+@needs_runtime
+@pytest.mark.slow
+def test_the_element_shows_an_image_or_what_is_wrong(browser, served):
+    page = browser.new_page()
+    page.goto(served[0])
+    shown = page.evaluate(
+        """async () => {
+            const { define } = await import("/aez/element.js");
+            define();
+            define({ name: "aez-still", runtime: "/nothing/" });
+            define({ name: "aez-light", weights: "/nothing/" });
+            const said = [];
+            const tried = [["img", "a"], ["img", "damaged"], ["still", "a"], ["light", "a"], ["img", "none"]];
+            for (const [tag, file] of tried) {
+                const element = document.createElement(`aez-${tag}`);
+                document.body.append(element);
+                said.push(await new Promise((resolve) => {
+                    element.addEventListener("load", () => resolve(element.shadowRoot.firstChild.width));
+                    element.addEventListener("error", () => resolve(element.shadowRoot.textContent));
+                    element.setAttribute("src", `/file?name=${file}.aez`);
+                }));
+            }
+            return [...said, (await caches.keys()).length];
+        }"""
+    )
+    size, damaged, no_runtime, no_weights, missing, kept = shown
+    assert (size, kept, missing) == (420, 1, "404 Not Found")
+    assert damaged.endswith("wrong checksum")
+    assert no_runtime.startswith("the runtime is missing")
+    assert no_weights.startswith("the weights are missing")
+    page.close()
