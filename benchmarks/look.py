@@ -18,6 +18,7 @@ from aecodec.exact.look import photograph_fits, photographic, worth_trying
 from aecodec.families import by_name
 from aecodec.parallel import Workers
 from aecodec.pixels import squared_error
+from aecodec.settings import Settings
 
 QUALITIES = (10, 25, 50, 75, 90, 100)
 
@@ -25,7 +26,7 @@ QUALITIES = (10, 25, 50, 75, 90, 100)
 def rows(path: Path, workers: Workers) -> list[tuple[int, float, float, bool]]:
     """Quality, cost learned, cost exact, whether it is tried: of each tile of an image at each quality."""
     pixels, model = as_rgb(load_image(path).pixels), by_name("photo")
-    encoder = Encoder(pixels, 1, model, workers)
+    encoder = Encoder(pixels, Settings(tune="psnr"), model, workers)
     parts = [pixels[tile.pixels] for tile in encoder.latents.tiles]
     exact = workers.map(lambda part: 8.0 * len(webp.encode(part, 1)), parts)
     tried_tiles = []
