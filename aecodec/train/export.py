@@ -172,7 +172,8 @@ def build(
         z_counts, r_counts = count_symbols(exported, images, knots)
         prior_psnr = psnr_prior(exported, images)
         beside, beside_files = auxiliary(exported, images)
-        files[tuning.FILE] = visual(exported, images)
+        learned = np.asarray(ops.convert_to_numpy(model.log_weight), np.float32) if model.shape.visual else None
+        files[tuning.FILE] = visual(exported, images, learned)
     z_tables = to_frequencies(z_counts + 30 * prior + 1e-3)
     files |= {"numbers.npz": _numbers(model, z_tables, residual_tables(r_counts), **curved, **prior_psnr)}
     return entry(files) | beside | {"self_test": self_test}, files | beside_files

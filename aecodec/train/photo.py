@@ -28,8 +28,9 @@ from aecodec.train.entropy_model import (
     sigma_of,
 )
 from aecodec.train.layers import at_knots, clip_inward, constant, round_ste
-from aecodec.train.losses import mse
+from aecodec.train.losses import mse, visual
 from aecodec.train.transforms import Analysis, Overlap, Synthesis, interleaved
+from aecodec.train.tuning import log_factors, log_weights
 
 CURVATURE_SPREAD = 4.0  # no channel's curvature is taken to be further from the usual one, either way
 
@@ -62,6 +63,7 @@ class Shape:
     lmbda_high: float = 0.6
     knots: int = 9
     coded_from: int = 1  # scale index below which a latent is not coded: its mean stands for it
+    visual: bool = False  # every other image of a batch is coded with the visual tuning, whose weights are learned
 
     @property
     def ratio(self) -> int:
@@ -82,6 +84,7 @@ SHAPES = {
     "slim": Shape(
         generation=2, analysis8=96, analysis16=256, analysis_blocks16=2, synthesis8=96, blocks8=4, width16=224,
         blocks16=0, features=128, context=192, coded_from=6,
+        visual=True,
     ),
 }  # fmt: skip
 
@@ -151,6 +154,9 @@ class Photo(keras.Model):
         self.log_gain = knots("log_gain", constant(gain), s.latent)  # of y at the encoder
         self.log_gain_inverse = knots("log_gain_inverse", constant(-gain), s.latent)  # and at the decoder
         self.log_features = knots("log_features", "zeros", s.width16 + s.synthesis8)  # biases from generation 2 on
+        if s.visual:
+            weight = constant(log_weights(variance))
+            self.log_weight = self.add_weight(name="log_weight", shape=(s.latent,), initializer=weight, dtype="float32")
         self._first_index = index
 
     def build(self, _=None):
@@ -168,11 +174,12 @@ class Photo(keras.Model):
         self.hyper_rate.build(z)
         self.built = True
 
-    def call(self, x, q, noise=None):
+    def call(self, x, q, noise=None, chosen=None):
         """x (B, S, S, 3) in -0.5..0.5, q (B,) knots -> x_hat, bits of y (B,), bits of z (B,).
 
         noise: pair of uniform tensors in -0.5..0.5 shaped like y and z for a rate with gradients, or None for the rate
-        of the rounded symbols. Tiles are 256 px, or the whole of a smaller crop.
+        of the rounded symbols. chosen: (B,), 1 for images that are coded with the visual tuning, 0 for others. Tiles
+        are 256 px, or the whole of a smaller crop.
         """
         _, height, width, _ = x.shape
         rows, columns = height // 16, width // 16
@@ -182,7 +189,12 @@ class Photo(keras.Model):
 
         lapped = self.pre(x)
         lapped = ops.stop_gradient(lapped) if self.fixed_overlap else lapped
-        y = to_tiles(self.analysis(lapped), tile) * ops.exp(at_knots(self.log_gain, q_tile))
+        gain, inverse = at_knots(self.log_gain, q_tile), at_knots(self.log_gain_inverse, q_tile)
+        if chosen is not None:
+            factors = to_tiles(log_factors(x, self.log_weight, chosen), tile)
+            gain, inverse = gain + factors, inverse - factors
+        gain, inverse = ops.exp(gain), ops.exp(inverse)
+        y = to_tiles(self.analysis(lapped), tile) * gain
         z = clip_inward(self.hyper_analysis(y), -Z_MAX, Z_MAX)
         z_hat = round_ste(z)
         index = self.scale_net(z_hat, q_tile)
@@ -190,7 +202,7 @@ class Photo(keras.Model):
         offset = ops.take(ops.convert_to_tensor(rounding_offsets(self.shape.coded_from)), row)
 
         def decoded(y_hat):
-            y_hat = from_tiles(y_hat * ops.exp(at_knots(self.log_gain_inverse, q_tile)), rows, columns)
+            y_hat = from_tiles(y_hat * inverse, rows, columns)
             features = at_knots(self.log_features, q)
             return self.post(self.synthesis(y_hat, features if self.synthesis.biased else ops.exp(features)))
 
@@ -198,7 +210,7 @@ class Photo(keras.Model):
         mu, y_hat = self.mean_net(z_hat, y, offset, q_tile, level)
         if self.refines:
             error = self.post(ops.clip(decoded(y_hat), -0.5, 0.5) - x, transposed=True)
-            change = to_tiles(self.synthesis.adjoint(error), tile) * ops.exp(at_knots(self.log_gain, q_tile))
+            change = to_tiles(self.synthesis.adjoint(error), tile) * gain
             y = y - ops.stop_gradient(refinement(change, y_hat - y))
             mu, y_hat = self.mean_net(z_hat, y, offset, q_tile, level)
         knot = ops.cast(ops.round(q_tile), "int32")
@@ -229,13 +241,19 @@ class Photo(keras.Model):
     def loss_terms(self, pixels, q, noise=None):
         """pixels (B, S, S, 3) uint8 -> loss, bpp, mse (0..255), each (B,).
 
-        The loss, bpp + lmbda * distortion, is divided by sqrt(lmbda), so that no quality drowns the others.
+        The loss, bpp + lmbda * distortion, is divided by sqrt(lmbda), so that no quality drowns the others. Where there
+        is noise, which is in training, the distortion of images with the visual tuning is the visual one.
         """
         x = ops.cast(pixels, "float32") / 255.0 - 0.5
-        x_hat, bits_y, bits_z = self(x, q, noise)
+        both = self.shape.visual and noise is not None
+        chosen = 1.0 - np.arange(x.shape[0], dtype=np.float32) % 2 if both else None
+        x_hat, bits_y, bits_z = self(x, q, noise, chosen)
         if noise is None:
             x_hat = ops.round(ops.clip(x_hat * 255 + 127.5, 0, 255)) / 255.0 - 0.5
         bpp = (bits_y + bits_z) / (x.shape[1] * x.shape[2])
         lmbda = self.lmbda(q)
         middle = float(np.sqrt(self.shape.lmbda_low * self.shape.lmbda_high))
-        return (bpp + lmbda * self.distortion(x, x_hat)) / ops.sqrt(lmbda / middle), bpp, mse(x, x_hat)
+        distortion = self.distortion(x, x_hat)
+        if chosen is not None:
+            distortion = ops.where(chosen > 0, visual(x, x_hat), distortion)
+        return (bpp + lmbda * distortion) / ops.sqrt(lmbda / middle), bpp, mse(x, x_hat)

@@ -17,14 +17,13 @@ from aecodec.parallel import Workers
 from aecodec.pixels import split
 from aecodec.settings import Settings
 from aecodec.train.frequencies import to_frequencies
+from aecodec.train.tuning import log_weights
 
 IMAGES = 150  # are enough
-POWER = 0.2  # of a channel's deviation: 0.1 gives two thirds of it, 0.3 little more and costs 0.2 dB of PSNR
-USUAL = 48  # the rank of the channel whose weight is 1
 
 
-def visual(model: Model, images: Sequence[np.ndarray]) -> bytes:
-    """The file of the tuning, from images uint8."""
+def visual(model: Model, images: Sequence[np.ndarray], log_weight: np.ndarray | None = None) -> bytes:
+    """The file of the tuning, from images uint8. log_weight: float32 (M,), those that were learned."""
     images = [split(image).rgb for image in images[:: -(-len(images) // IMAGES)]]
     counts, squares = np.zeros(2 * Z_MAX + 1), np.zeros(model.latent)
     with Workers(None) as workers:
@@ -32,8 +31,7 @@ def visual(model: Model, images: Sequence[np.ndarray]) -> bytes:
             counts += np.bincount(deltas(image).ravel() + Z_MAX, minlength=len(counts))
             y = Encoder(image, Settings(effort=0), model, workers).latents.y
             squares += np.square(y).mean((0, 1)) / len(images)
-    log_deviation = np.log(np.maximum(squares, 1e-12)) / 2
-    log_weight = POWER * (log_deviation - np.sort(log_deviation)[::-1][min(USUAL, model.latent - 1)])
     out = io.BytesIO()
-    np.savez_compressed(out, log_weight=log_weight.astype(np.float32), deltas=to_frequencies(counts + 0.01))
+    weight = log_weights(squares) if log_weight is None else log_weight
+    np.savez_compressed(out, log_weight=weight, deltas=to_frequencies(counts + 0.01))
     return out.getvalue()

@@ -54,6 +54,9 @@ def copy_kept(path: Path, model: Photo) -> list[str]:
         ):
             getattr(model, name).assign(np.asarray(ops.convert_to_numpy(getattr(old, name))))
             copied.append(name)
+    if old.shape.visual and model.shape.visual and old.log_weight.shape == model.log_weight.shape:
+        model.log_weight.assign(np.asarray(ops.convert_to_numpy(old.log_weight)))
+        copied.append("log_weight")
     if not copied:
         raise ModelError(f"{path}: nothing in it has a shape of the new networks")
     return copied

@@ -1,0 +1,82 @@
+"""Training for both tunings at once."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+keras = pytest.importorskip("keras")
+
+from aecodec.codec.masking import deltas  # noqa: E402
+from aecodec.model import tuning as decoder  # noqa: E402
+from aecodec.train.backend import Stepper  # noqa: E402
+from aecodec.train.data import Crops  # noqa: E402
+from aecodec.train.losses import visual  # noqa: E402
+from aecodec.train.optimizer import FastMuon  # noqa: E402
+from aecodec.train.photo import Photo, Shape  # noqa: E402
+from aecodec.train.tuning import log_factors  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SHAPE = Shape(
+    generation=2, latent=8, hyper=4, hyper_width=8, scale_width=16, analysis8=6, analysis16=12, analysis_blocks16=1,
+    synthesis8=6, blocks8=1, width16=10, blocks16=0, features=4, context=12, coded_from=5, visual=True,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def crops() -> Crops:
+    """Noise of all strengths, so that cells have all deltas."""
+    rng = np.random.default_rng(2)
+    strength = np.linspace(0, 90, 6).repeat(64)[None, :, None]
+    image = (128 + strength * rng.uniform(-1, 1, (128, 384, 1))).clip(0, 255).astype(np.uint8)
+    return Crops([image.repeat(3, 2)])
+
+
+def model(shape: Shape = SHAPE, **more) -> Photo:
+    keras.utils.set_random_seed(3)
+    basis = np.linalg.qr(np.random.default_rng(1).normal(size=(768, 8)))[0].astype(np.float32)
+    made = Photo(shape, basis, np.geomspace(4, 0.1, 8), **more)
+    made.build()
+    return made
+
+
+def test_factors_are_those_of_the_codec(crops):
+    image = crops.images[0]
+    weight = np.linspace(-0.5, 0.5, 8).astype(np.float32)
+    pixels = np.stack([image, image[:, ::-1]])
+    found = np.exp(log_factors(tf.constant(pixels / np.float32(255) - np.float32(0.5)), weight, np.float32([1, 0])))
+    np.testing.assert_allclose(found[0], decoder.factors(deltas(image)) * np.exp(weight), rtol=1e-4)
+    assert (found[1] == 1).all()
+    assert len(np.unique(deltas(image))) > 4
+
+
+@pytest.mark.parametrize("refines", [False, True])
+def test_half_of_a_batch_is_coded_for_the_eye_and_weights_are_learned(crops, refines):
+    made = model(refines=refines)
+    before = np.array(made.log_weight)
+    assert before[0] > before[-1]
+    pixels, q, *noise = map(tf.constant, crops.batch(0, 4, 64, SHAPE))
+    loss, bpp, _ = made.loss_terms(pixels, q, noise)
+    plain = model(replace(SHAPE, visual=False), refines=refines)
+    theirs, their_bpp, _ = plain.loss_terms(pixels, q, noise)
+    np.testing.assert_allclose(loss[1::2], theirs[1::2], rtol=1e-4)
+    assert (np.abs(bpp[::2] / their_bpp[::2] - 1) > 1e-3).all()
+    x = tf.cast(pixels[:1], tf.float32) / 255 - 0.5
+    x_hat, *bits = made(x, q[:1], [n[:1] for n in noise], np.ones(1, np.float32))
+    lmbda, middle = float(made.lmbda(q[:1])[0]), np.sqrt(SHAPE.lmbda_low * SHAPE.lmbda_high)
+    rate = float(sum(bits)[0]) / 64**2
+    assert float(loss[0]) == pytest.approx(
+        (rate + lmbda * float(visual(x, x_hat)[0])) / np.sqrt(lmbda / middle), rel=1e-3
+    )
+    stepper = Stepper(made, FastMuon())
+    for step in range(3):
+        assert np.isfinite(stepper.step(crops.batch(step, 4, 64, SHAPE), 1e-3)).all()
+    assert np.abs(np.array(made.log_weight) - before).max() > 1e-4
+
+
+def test_without_noise_the_tuning_is_that_for_the_squared_error(crops):
+    pixels, q, *_ = map(tf.constant, crops.batch(0, 2, 64, SHAPE))
+    ours, theirs = model().loss_terms(pixels, q), model(replace(SHAPE, visual=False)).loss_terms(pixels, q)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
