@@ -200,7 +200,7 @@ def test_files_of_it(exported, effort):
     decoded = aecodec.decode(data, threads=2)
     np.testing.assert_array_equal(decoded, aecodec.decode(data, threads=1))
     with Workers(1) as workers:  # the encoder knows to the bit what the decoder finds
-        encoder = Encoder(image, Settings(effort=effort, tune="psnr"), exported, workers)
+        encoder = Encoder(image, Settings(effort=effort), exported, workers)
         y_hat, qindex = np.empty_like(encoder.latents.y), exported.qindex(80)
         tiles = encoder.encode(qindex, y_hat)
         np.testing.assert_array_equal(encoder.decode(tiles, y_hat, qindex), decoded)
