@@ -44,6 +44,9 @@ OF_BOTH = {  # golden files that tiny2 has too
     "rgba-33x1-q75", "rgba-15x31-q100", "rgb-mixed-300x32-q75", "rgb-mixed-20x530-q80", "grey-mixed-300x32-q100",
     "rgba-mixed-20x530-q75",
 }  # fmt: skip
+VISUAL = {  # of the visual tuning, which tiny2 alone has
+    "rgb-visual-257x40-q33.3", "rgb-visual-1x300-q50", "rgb-visual-mixed-300x32-q75", "grey-visual-64x48-q50",
+}  # fmt: skip
 NOTE = "for tests only: trained for a minute on three small pictures; the files in {} depend on it for ever"
 
 
@@ -142,6 +145,10 @@ def pictures() -> dict[str, tuple[np.ndarray, float | None, Metadata]]:
             "rgba-48x16-lossless": (np.dstack([drawing[:16, :48], 255 - drawing[:16, :48, 0]]), None, none),
             "grey-1x40-lossless": (photo[:40, :1, 1], None, none),
             "grey-alpha-33x17-lossless": (np.dstack([drawing[:17, :33, 0], 255 - drawing[:17, :33, 0]]), None, meta),
+            "rgb-visual-257x40-q33.3": (wide, 33.3, none),
+            "rgb-visual-1x300-q50": (np.concatenate([photo, other])[:300, 99:100], 50, none),
+            "rgb-visual-mixed-300x32-q75": (beside, 75, none),
+            "grey-visual-64x48-q50": (photo[80:128, 80:144, 1], 50, none),
         }
     )
 
@@ -190,9 +197,10 @@ def make_golden(golden: Path, name: str) -> None:
     listed = golden / "hashes.json"
     known = json.loads(listed.read_text()) if listed.exists() else {}
     for title, (image, quality, metadata) in pictures().items():
-        if title in known or (name == "tiny2" and title not in OF_BOTH):
+        tune = "visual" if "visual" in title else "psnr"
+        if title in known or tune not in weights.tunings or (name == "tiny2" and title not in OF_BOTH | VISUAL):
             continue
-        how = {"lossless": True} if quality is None else {"quality": quality, "model": weights}
+        how = {"lossless": True} if quality is None else {"quality": quality, "model": weights, "tune": tune}
         data = api.encode(image, metadata=metadata, threads=1, **how)
         with open(golden / f"{title}.aez", "xb") as file:
             file.write(data)

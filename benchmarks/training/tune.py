@@ -1,7 +1,7 @@
 """Give an installed model its visual tuning: python tune.py NAME --data TRAIN
 
-Writes weights/NAME/visual.npz (aecodec/train/visual.py) and its hash into weights/manifest.json. Models that `aecodec
-export` makes have theirs already.
+Writes weights/NAME/visual.npz (aecodec/train/visual.py) and the sums of NAME's files into weights/manifest.json. Models
+that `aecodec export` makes have theirs already.
 """
 
 import argparse
@@ -24,7 +24,10 @@ def main() -> None:
     data = visual(models()[given.name], load_images(image_files(given.data), 256))
     folder = weights_folder()
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["models"][given.name]["files"][tuning.FILE] = hashlib.sha256(data).hexdigest()
+    entry = manifest["models"][given.name]
+    entry["files"][tuning.FILE] = hashlib.sha256(data).hexdigest()
+    sums = "".join(sorted(entry["files"].values()))  # the id stays: files that were made before decode as they did
+    manifest["ids"][f"0x{entry['id']:04x}"] = hashlib.sha256(sums.encode()).hexdigest()
     (folder / given.name / tuning.FILE).write_bytes(data)
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 

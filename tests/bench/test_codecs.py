@@ -102,11 +102,16 @@ def test_the_table_sweeps_the_qualities_of_the_definition() -> None:
     assert CODECS["jpeg"].qualities == tuple(range(5, 100, 5))
 
 
-def test_aez_comes_in_three_efforts(pixels: np.ndarray) -> None:
+def test_aez_comes_in_three_efforts_and_two_tunings(pixels: np.ndarray) -> None:
     cut = pixels[:64, :96]
-    for name, effort in (("aez-fast", 0), ("aez", 1), ("aez-slow", 4)):
-        assert CODECS[name].encode(cut, 55) == aecodec.encode(cut, 55, effort=effort)
-        assert f"effort {effort}" in CODECS[name].about
+    for name, effort, tune in (
+        ("aez", 1, "visual"),
+        ("aez-psnr", 1, "psnr"),
+        ("aez-fast", 0, "psnr"),
+        ("aez-slow", 4, "psnr"),
+    ):
+        assert CODECS[name].encode(cut, 55) == aecodec.encode(cut, 55, effort=effort, tune=tune)
+        assert f"effort {effort}, tune={tune}" in CODECS[name].about
 
 
 def test_every_codec_names_the_versions_it_depends_on() -> None:

@@ -96,6 +96,8 @@ def test_info_is_what_the_name_says(name):
     channels = {"grey": 1, "rgb": 3, "rgba": 4}[kind] + ("grey-alpha" in name)
     assert f"{info.width}x{info.height}" == size
     assert info.channels == channels
+    if info.exact < info.tiles:
+        assert info.tune == ("visual" if "visual" in name else "psnr")
     assert info.tiles == -(-info.width // info.tile) * -(-info.height // info.tile)
     assert (info.exact > 0, info.exact == info.tiles) == ("mixed" in name or quality == "lossless", info.model_id == 0)
     assert info.version == (2 if info.exact else 1)

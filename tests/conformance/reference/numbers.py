@@ -28,12 +28,13 @@ def load_model(folder: Path) -> Model:
     rows = arrays["r_tables"]
     if not isinstance(rows[0], list):  # one for all knots
         rows = [rows] * len(arrays["z_tables"])
-    return Model(net, arrays["z_tables"], [_split(row, arrays["r_sizes"]) for row in rows])
+    deltas = read_arrays(folder, "visual.npz")["deltas"] if (folder / "visual.npz").exists() else None
+    return Model(net, arrays["z_tables"], [_split(row, arrays["r_sizes"]) for row in rows], deltas)
 
 
-def read_arrays(folder: Path) -> dict[str, list]:
-    """All arrays of numbers.npz, as nested lists."""
-    with zipfile.ZipFile(folder / "numbers.npz") as archive:
+def read_arrays(folder: Path, name: str = "numbers.npz") -> dict[str, list]:
+    """All arrays of a file, as nested lists."""
+    with zipfile.ZipFile(folder / name) as archive:
         return {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
 
 

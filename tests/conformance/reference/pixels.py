@@ -15,7 +15,7 @@ from reference.container import read_container, require
 from reference.graphs import Graph
 from reference.hyper_synthesis import offsets_at
 from reference.numbers import load_model, read_arrays
-from reference.symbols import Model, check_exact, decode_tile
+from reference.symbols import TUNING, Model, check_exact, decode_tile
 
 
 class PixelModel(NamedTuple):
@@ -31,7 +31,10 @@ class PixelModel(NamedTuple):
 def load_pixel_model(folder: Path) -> PixelModel:
     """Read a model's folder."""
     graphs = (Graph(folder / f"{name}.onnx") for name in ("reconstruct", "synthesis", "analysis"))
-    return PixelModel(load_model(folder), *graphs, {name: np.array(a) for name, a in read_arrays(folder).items()})
+    arrays = read_arrays(folder)
+    if (folder / "visual.npz").exists():
+        arrays |= read_arrays(folder, "visual.npz")
+    return PixelModel(load_model(folder), *graphs, {name: np.array(a) for name, a in arrays.items()})
 
 
 def decode_pixels(file: bytes, model: PixelModel) -> np.ndarray:
@@ -55,18 +58,21 @@ def decode_pixels(file: bytes, model: PixelModel) -> np.ndarray:
     return np.concatenate([rgb, *(_alpha(data, height, width) for tag, data in chunks.items() if tag == b"ALPH")], 2)
 
 
-def synthesise(rgb: np.ndarray, known: np.ndarray, learned: dict, quality: int, model: PixelModel) -> None:
-    """Fill in what is not known. learned: bitstreams by (row, column) of their tiles."""
+def synthesise(rgb: np.ndarray, known: np.ndarray, learned: dict, field: int, model: PixelModel) -> None:
+    """Fill in what is not known. learned: bitstreams by (row, column) of their tiles; field: the header's quality."""
     height, width, _ = rgb.shape
+    tuning, quality = divmod(field, TUNING)
     rows, columns = -(-height // 16), -(-width // 16)
+    weight = model.numbers["log_weight"].astype(np.float32) if tuning else np.float32(0)
     gain, inverse_gain = (
-        exponential(between(model.numbers[name].astype(np.float32), quality))
-        for name in ("log_gain", "log_gain_inverse")
+        exponential(between(model.numbers[name].astype(np.float32), quality) + more)
+        for name, more in (("log_gain", weight), ("log_gain_inverse", -weight))
     )
     plane = np.zeros((rows, columns, len(gain)), np.float32)
     for (row, column), data in learned.items():
         part = plane[row * 16 : row * 16 + 16, column * 16 : column * 16 + 16]
-        part[:] = decode_latents(data, *part.shape[:2], quality, model) * inverse_gain
+        y_hat, factors = decode_latents(data, *part.shape[:2], field, model)
+        part[:] = (y_hat * inverse_gain) * factors
     biases = np.array(offsets_at(model.numbers["biases"].tolist(), quality), np.int32)
 
     def run() -> None:
@@ -84,14 +90,20 @@ def synthesise(rgb: np.ndarray, known: np.ndarray, learned: dict, quality: int, 
         run()
 
 
-def decode_latents(data: bytes, height: int, width: int, quality: int, model: PixelModel) -> np.ndarray:
-    """Bitstream of a tile -> y_hat (height, width, M) at the quality's gain."""
-    z, _, r = decode_tile(data, height, width, quality, model.symbols)
+def decode_latents(
+    data: bytes, height: int, width: int, field: int, model: PixelModel
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bitstream of a tile -> y_hat (height, width, M) at its gains, and what undoes its deltas (height, width, 1)."""
+    z, _, r = (np.array(part) for part in decode_tile(data, height, width, field, model.symbols))
+    tuning, quality = divmod(field, TUNING)
     rows, columns = -(-height // 4), -(-width // 4)
-    inputs = np.array([r])[:, : 4 * rows, : 4 * columns], np.array([z])[:, :rows, :columns]
+    deltas = z[..., -1:] if tuning else np.zeros_like(z[..., :1])
+    inputs = r[None, : 4 * rows, : 4 * columns], z[None, :rows, :columns, : z.shape[-1] - tuning]
     steps = between(model.numbers["steps"].astype(np.float32), quality)
     [y_hat] = model.reconstruct(*(part.astype(np.float32) for part in inputs), steps)
-    return y_hat[0, :height, :width]
+    roots = np.array([2.0 ** (n / 8) for n in range(8)], np.float32)
+    factors = (roots[-deltas % 8] * 2.0 ** (-deltas // 8)).astype(np.float32)
+    return y_hat[0, :height, :width], factors.repeat(4, 0).repeat(4, 1)[:height, :width]
 
 
 def between(rows: np.ndarray, quality: int) -> np.ndarray:

@@ -8,27 +8,35 @@ from reference.hyper_synthesis import GRID, HyperSynthesis, Plane, ScaleGraph
 from reference.rangecoder import PRECISION, RangeDecoder, cumulative
 
 TILE = 256  # pixels
+TUNING = 4096  # the header's quality is one of the model's plus so many times the tuning
 BIT = cumulative([1 << PRECISION - 1] * 2)
 PLANES = 15  # bits of an escaped value after its leading one, at most
 
 
 class Model(NamedTuple):
-    """`z_tables`: [knot][channel] frequencies of -63..63. `r_tables`: [knot][scale index - 1] of -K..K and escape."""
+    """`z_tables`: [knot][channel] frequencies of -63..63. `r_tables`: [knot][scale index - 1] of -K..K and escape.
+
+    `deltas`: frequencies of -63..63, of a model with a visual tuning.
+    """
 
     hyper_synthesis: HyperSynthesis | ScaleGraph
     z_tables: Sequence
     r_tables: Sequence
+    deltas: Sequence | None = None
 
 
 def decode_symbols(file: bytes, model: Model) -> Iterator[tuple[Plane, Plane, Plane]]:
     """Yield z (4x4), scale indexes and r (16x16) of each learned tile; zero outside the picture.
 
+    In the visual tuning deltas are the last channel of z.
     Raises Refused, also for the head of an exact tile.
     """
     header, chunks, bitstreams, exact = read_container(file)
     edge, whole = header.tile or max(header.width, header.height), len(exact) == len(bitstreams)
     alpha = header.channels in (2, 4) and b"ALPH" not in chunks
-    known = whole or (header.tile == TILE and header.quality <= 256 * (len(model.z_tables) - 1))
+    tuning, quality = divmod(header.quality, TUNING)
+    has = tuning <= (model.deltas is not None)
+    known = whole or (header.tile == TILE and has and quality <= 256 * (len(model.z_tables) - 1))
     require(known, "header: quality or tile")
     columns = -(-header.width // edge)
     for number, data in enumerate(bitstreams):
@@ -48,11 +56,12 @@ def check_exact(data: bytes, height: int, width: int, alpha: bool) -> None:
     require(fields >> 29 == 0 and (alpha or not fields >> 28), "exact: alpha or version")
 
 
-def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model) -> tuple[Plane, Plane, Plane]:
-    """Decode one tile of which height x width latents lie inside the image."""
+def decode_tile(data: bytes, height: int, width: int, field: int, model: Model) -> tuple[Plane, Plane, Plane]:
+    """Decode one tile of which height x width latents lie inside the image; field: the header's quality."""
     coder = RangeDecoder(data)
+    tuning, quality = divmod(field, TUNING)
     knot = (quality + 128) // 256
-    tables = model.z_tables[knot]
+    tables = [*model.z_tables[knot], *[model.deltas] * tuning]
     rows, columns = -(-height // 4), -(-width // 4)
     z = _zeros(GRID, len(tables))
     for c, frequencies in enumerate(tables):
@@ -61,7 +70,8 @@ def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model
             for j in range(columns):
                 z[i][j][c] = coder.decode(table) - 63
 
-    index = model.hyper_synthesis.run(z, quality, rows, columns)
+    hyper = [[here[: len(tables) - tuning] for here in row] for row in z]
+    index = model.hyper_synthesis.run(hyper, quality, rows, columns)
     latents = len(index[0][0])
     groups = [[] for _ in range(64)]
     for i in range(4 * GRID):
