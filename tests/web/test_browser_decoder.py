@@ -1,5 +1,6 @@
 """Whole images in JavaScript against Python: symbols, pixels, regions, scales, attacks, in Node and in a browser."""
 
+import hashlib
 import json
 import os
 import random
@@ -8,19 +9,27 @@ import subprocess
 import threading
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zstandard
+from make_tiny import symbol_hashes
 from mutation import mutated, scrambled
 from PIL import Image
 from screens import mixed, photo
 
 import aecodec
 from aecodec import container
+from aecodec.codec.decoder import Decoder
 from aecodec.exact import webp
+from aecodec.families import by_id
+from aecodec.family import Bitstreams
 from aecodec.limits import Limits
+from aecodec.model.tuning import AXIS, FILE, TUNINGS
+from aecodec.parallel import Workers
+from aecodec.train.frequencies import to_frequencies
 from aecodec.web.decoder import MISSING, BrowserDecoder
 from aecodec.web.gallery import Gallery
 from aecodec.web.server import Server
@@ -85,17 +94,48 @@ def rgba(pixels: np.ndarray) -> np.ndarray:
     return np.concatenate([colours, alpha], axis=-1)
 
 
-def new_files() -> dict[str, bytes]:
+@pytest.fixture
+def tuned(tmp_path_factory, tiny_weights, monkeypatch) -> Path:
+    """Weights of the tiny model with a visual tuning that weighs channels heavily, and has a table of its own."""
+    folder, rng = tmp_path_factory.mktemp("tuned") / "weights", np.random.default_rng(7)
+    shutil.copytree(TINY, folder)
+    weights, frequencies = rng.normal(0, 0.7, 8).astype(np.float32), to_frequencies(rng.exponential(1, 127))
+    np.savez_compressed(folder / MODEL / FILE, log_weight=weights, deltas=frequencies)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["models"][MODEL]["files"][FILE] = hashlib.sha256((folder / MODEL / FILE).read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(folder))
+    return folder
+
+
+def latent_hash(data: bytes) -> str:
+    """sha256 of the gains and of y_hat without them, as float32: pixels are rounded and do not show every bit."""
+    file = container.read(data)
+    with Workers(1) as workers:
+        decoder = Decoder(file.header, by_id(file.header.model), workers)
+        bitstreams = Bitstreams(file.header, file.tiles.__getitem__, file.exact)
+        learned = decoder.coded_tiles(bitstreams, decoder.window)
+        point, y_hat = decoder.coder.point, decoder.coder.decode(learned, decoder.window)
+    return hashlib.sha256(b"".join(part.tobytes() for part in (point.gain, point.inverse_gain, y_hat))).hexdigest()
+
+
+def requalified(data: bytes, quality: int) -> bytes:
+    """A file whose header says another quality."""
+    header = container.pack_header(replace(container.read_header(data), quality=quality))
+    return header + data[len(header) :]
+
+
+def new_files(tune: str) -> dict[str, bytes]:
     wide = photo(700, 1500)  # several windows
     small, fade = wide[:90, :270], np.add.outer(np.arange(90), np.arange(270)).astype(np.uint8)
     images = {
         "wide": (wide, 75),
         "odd": (wide[:203, :301], 60),
-        "mixed": (mixed(), 75),
+        "mixed": (mixed(), 100),  # the tiny model is no match for exact tiles there
         "grey": (np.ascontiguousarray(small[..., 0]), 90),
         "veiled": (np.dstack([small, fade]), 30),
     }
-    return {name: aecodec.encode(image, quality, model=MODEL) for name, (image, quality) in images.items()}
+    return {name: aecodec.encode(image, quality, model=MODEL, tune=tune) for name, (image, quality) in images.items()}
 
 
 @needs_node
@@ -116,15 +156,62 @@ def test_golden_files_have_their_symbols_and_pixels(decoded):
 @needs_model
 @needs_runtime
 @pytest.mark.slow
-def test_new_files_regions_and_scales_are_those_of_python(decoded):
-    files = new_files()
+@pytest.mark.parametrize("tune", TUNINGS)
+def test_new_files_regions_and_scales_are_those_of_python(decoded, tuned, tune):
+    files = new_files(tune)
+    assert {container.read_header(data).quality // AXIS for data in files.values()} == {TUNINGS.index(tune)}
+    assert 0 < len(container.read(files["mixed"]).exact) < len(container.read(files["mixed"]).tiles)
+    said, _ = decoded(files, weights=tuned)
+    for name, data in files.items():
+        assert (said[name]["symbols"], said[name]["latents"]) == (symbol_hashes(data), latent_hash(data)), name
     for options in ({}, {"region": [31, 17, 201, 68]}, {"scale": 1 / 2}, {"scale": 1 / 16}, {"scale": 1 / 8}):
-        _, pixels = decoded(files, bare=True, **options)
+        _, pixels = decoded(files, weights=tuned, bare=True, **options)
         for name, data in files.items():
             expected = rgba(aecodec.decode(data, **options)).astype(int)
             apart = 1 if options.get("scale", 1) < 1 / 4 else 0  # the linear map is a sum of floats
             assert pixels[name].shape == expected.shape
             assert np.abs(pixels[name] - expected).max() <= apart, (name, options)
+
+
+@needs_node
+@needs_model
+@needs_runtime
+@pytest.mark.slow
+def test_every_delta_divides_as_in_python(decoded, tuned, monkeypatch):
+    def every(pixels: np.ndarray) -> np.ndarray:
+        rows, columns = (-(-edge // 64) for edge in pixels.shape[:2])
+        return np.arange(rows * columns, dtype=np.int32).reshape(rows, columns) * 37 % 127 - 63
+
+    monkeypatch.setattr("aecodec.codec.encoder.deltas", every)
+    image = photo(13 * 64 - 9, 10 * 64 - 25)
+    files = {"a": aecodec.encode(image, 60, model=MODEL, effort=0)}
+    said, pixels = decoded(files, weights=tuned)
+    assert len({delta for tile in aecodec.api.decode_symbols(files["a"]) for delta in tile.z[..., -1].flat}) == 127
+    assert (said["a"]["symbols"], said["a"]["latents"]) == (symbol_hashes(files["a"]), latent_hash(files["a"]))
+    np.testing.assert_array_equal(pixels["a"], rgba(aecodec.decode(files["a"])))
+
+
+@needs_node
+@needs_model
+@needs_runtime
+def test_a_tuning_that_is_not_there_is_the_error_of_python(decoded, tuned, monkeypatch):
+    """In a model without a visual tuning, and beyond the tunings that exist; nor may the quality be beyond its axis."""
+    data = aecodec.encode(photo(30, 40), 50, model=MODEL, tune="psnr")
+    qualities = {"visual": AXIS, "last": 15 * AXIS, "beyond": AXIS + 513}
+    files = {"sound": data} | {name: requalified(data, quality) for name, quality in qualities.items()}
+    untuned = tuned.with_name("untuned")
+    shutil.copytree(tuned, untuned)
+    manifest = json.loads((untuned / "manifest.json").read_text())
+    del manifest["models"][MODEL]["files"][FILE]
+    (untuned / "manifest.json").write_text(json.dumps(manifest))
+    for folder, wrong in ((untuned, {"visual", "last", "beyond"}), (tuned, {"last", "beyond"})):
+        monkeypatch.setenv("AECODEC_WEIGHTS", str(folder))
+        said, _ = decoded(files, weights=folder, bare=True)
+        assert "width" in said["sound"]
+        for name in wrong:
+            with pytest.raises(aecodec.CorruptError, match=r"^header: quality \d+ in tuning \d+, expected") as caught:
+                aecodec.decode(files[name])
+            assert (said[name].get("error"), said[name].get("message")) == ("CorruptError", str(caught.value))
 
 
 @needs_node
@@ -219,7 +306,7 @@ def test_zstd_frames_are_decompressed(tmp_path):
 
 
 @pytest.fixture
-def served(tmp_path, tiny_weights, request):
+def served(tmp_path, tuned, request):
     """The address of a gallery of two files, with a runtime for the browser unless the test wants none."""
     Image.fromarray(photo(300, 420)).save(tmp_path / "a.png")
     (tmp_path / "a.aez").write_bytes(aecodec.encode(photo(300, 420), 75, model=MODEL))

@@ -61,6 +61,7 @@ export interface Header {
   version: number;
   channels: number;
   model: number;
+  /** 4096 x the tuning, 0 for the PSNR or 1 for the eye, + the position on the model's axis. */
   quality: number;
   width: number;
   height: number;

@@ -16,8 +16,6 @@ export class LearnedDecoder {
   constructor(source, model) {
     const { header } = source;
     if (header.tile !== STRIDE * TILE) throw new UnsupportedError(`header: tile of ${header.tile} px, expected ${STRIDE * TILE}`);
-    if (header.quality > model.maxQindex)
-      throw new CorruptError(`header: quality ${header.quality}, expected at most ${model.maxQindex}`);
     Object.assign(this, { source, header, model, point: model.at(header.quality), exact: new Set(source.exact) });
     this.tiles = Array.from({ length: header.tiles }, (_, number) => {
       const { x, y, width, height } = tileArea(header, number);

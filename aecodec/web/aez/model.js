@@ -1,12 +1,13 @@
 // A model of the second generation: its tables, and what depends on the quality (aecodec/model/model.py).
 
-import { ModelError } from "./errors.js";
+import { CorruptError, ModelError } from "./errors.js";
 import { Networks } from "./networks.js";
 import { readNpz } from "./npz.js";
 import { overlapOfPixels, overlapToPixels, rint } from "./overlap.js";
 import { rangeTable } from "./rangedecoder.js";
 import { sha256 } from "./sha256.js";
 import { ThumbnailMap } from "./thumbnail.js";
+import { AXIS, divide, FILE, openVisual, PSNR, VISUAL } from "./tuning.js";
 
 const { fround } = Math;
 const NUMBERS = [
@@ -19,12 +20,14 @@ export class Model {
     const model = new Model();
     model.networks = new Networks(read, runtime);
     for (const name of ["scales", "reconstruct", "synthesis"]) model.networks.session(name); // all are fetched at once
-    const arrays = readNpz(await read("numbers.npz"));
+    const [numbers, visual] = await Promise.all([read("numbers.npz"), FILE in entry.files ? read(FILE) : null]);
+    const arrays = readNpz(numbers);
     model.numbers = Object.fromEntries(await Promise.all(NUMBERS.map(async (name) => [name, await arrays(name)])));
     const missing = NUMBERS.find((name) => !model.numbers[name]);
     if (missing) throw new ModelError(`model: no array ${missing}, expected one of the second generation`);
     [, model.hyper] = model.numbers.z_tables.shape;
     [model.knots, model.latent] = model.numbers.log_gain.shape;
+    model.visual = visual && (await openVisual(visual, model.latent));
     model.points = new Map();
     await model.selfTest(entry.self_test);
     model.thumbnail = async () => {
@@ -47,37 +50,51 @@ export class Model {
     if (sum !== expected) throw new ModelError(`the runtime computes other integers here: self-test ${sum.slice(0, 16)}, expected ${expected?.slice(0, 16)}`);
   }
 
-  /** The model at one quality. */
-  at(qindex) {
-    if (!this.points.has(qindex)) this.points.set(qindex, new QualityPoint(this, qindex));
-    return this.points.get(qindex);
+  /** The model at a header's quality. CorruptError for what this model never writes. */
+  at(quality) {
+    const tuning = Math.floor(quality / AXIS), qindex = quality % AXIS, last = this.visual ? VISUAL : PSNR;
+    if (tuning > last || qindex > this.maxQindex)
+      throw new CorruptError(`header: quality ${qindex} in tuning ${tuning}, expected at most ${this.maxQindex}, in tuning ${last}`);
+    if (!this.points.has(quality)) this.points.set(quality, new QualityPoint(this, qindex, tuning === VISUAL ? this.visual : null));
+    return this.points.get(quality);
   }
 }
 
 class QualityPoint {
-  constructor(model, qindex) {
+  // visual: of the model in its visual tuning, null in the other.
+  constructor(model, qindex, visual) {
     const { numbers, latent } = model, offsets = betweenKnots(numbers.offset, qindex);
     this.model = model;
+    this.hasDeltas = visual !== null;
     this.tables = tablesOf(numbers, (qindex + 128) >> 8);
+    if (visual) this.tables.z.push(rangeTable(visual.deltas)); // the deltas are one more channel of z
     this.offsets = new Int32Array(16 * latent).map((_, i) => offsets[i % latent]);
     this.biases = betweenKnots(numbers.biases, qindex);
     this.steps = between(numbers.steps, qindex);
-    this.gain = between(numbers.log_gain, qindex).map(exponential);
-    this.inverseGain = between(numbers.log_gain_inverse, qindex).map(exponential);
+    const gain = (knots, sign) => between(knots, qindex).map((x, m) => exponential(visual ? fround(x + sign * visual.weights[m]) : x));
+    this.gain = gain(numbers.log_gain, 1);
+    this.inverseGain = gain(numbers.log_gain_inverse, -1);
   }
 
-  /** Hyper-latents, Float32Array of rows x columns x Z -> scale indexes, Uint8Array of 4 rows x 4 columns x M. */
+  /** Hyper-latents, Float32Array of rows x columns x Z, the deltas with them -> scale indexes, Uint8Array of 4 rows x 4 columns x M. */
   scaleIndexes(z, rows, columns) {
-    return this.model.networks.run("scales", [z, [1, rows, columns, this.model.hyper]], vector(this.offsets));
+    return this.model.networks.run("scales", [this.hyperLatents(z), [1, rows, columns, this.model.hyper]], vector(this.offsets));
   }
 
   /** Residuals and hyper-latents of a tile -> y_hat at unit gain, Float32Array like r. */
   async reconstruct(r, z, rows, columns) {
     const { networks, latent, hyper } = this.model, gain = this.inverseGain;
     const shapes = [[1, 4 * rows, 4 * columns, latent], [1, rows, columns, hyper]];
-    const y = await networks.run("reconstruct", [r, shapes[0]], [z, shapes[1]], vector(this.steps));
+    const y = await networks.run("reconstruct", [r, shapes[0]], [this.hyperLatents(z), shapes[1]], vector(this.steps));
     for (let i = 0, m = 0; i < y.length; i++, m = m + 1 === latent ? 0 : m + 1) y[i] *= gain[m];
+    if (this.hasDeltas) divide(y, z.filter((_, i) => i % (hyper + 1) === hyper), columns, latent);
     return y;
+  }
+
+  // z as the networks take it, without the deltas.
+  hyperLatents(z) {
+    const { hyper } = this.model;
+    return this.hasDeltas ? z.filter((_, i) => i % (hyper + 1) < hyper) : z;
   }
 
   /** y_hat at unit gain, height x width x M -> RGB, Uint8Array of 16 height x 16 width x 3. */
