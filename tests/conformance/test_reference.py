@@ -345,6 +345,20 @@ def test_format_md_joins_both_kinds_as_the_product_does(printed, tiny_weights, m
     assert np.abs(scope["decode"](data, other) - expected).max() > 1
 
 
+def test_format_md_decodes_the_visual_tuning_of_the_first_generation(monkeypatch):
+    """Of the installed model, whose pixels are within a few levels."""
+    monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda pixels, size: False)
+    data = aecodec.encode(sample_photo()[30:110, :72], 60)
+    assert aecodec.read_info(data).tune == "visual"
+    [tile] = api.decode_symbols(data)
+    assert len(np.unique(tile.z[:2, :2, -1])) > 1
+    scope, model = printed_decoder(by_name("photo"))
+    expected = aecodec.decode(data).astype(int)
+    assert np.abs(scope["decode"](data, model) - expected).max() <= 2
+    other = SimpleNamespace(**vars(model) | {"log_weight": -model.log_weight})
+    assert np.abs(scope["decode"](data, other) - expected).max() > 16
+
+
 def test_powers_of_two_are_the_same_everywhere(printed_of):
     deltas = np.arange(-63, 64)
     expected = factors(deltas[None])[0, ::4, 0]
