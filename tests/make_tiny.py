@@ -44,9 +44,6 @@ OF_BOTH = {  # golden files that tiny2 has too
     "rgba-33x1-q75", "rgba-15x31-q100", "rgb-mixed-300x32-q75", "rgb-mixed-20x530-q80", "grey-mixed-300x32-q100",
     "rgba-mixed-20x530-q75",
 }  # fmt: skip
-VISUAL = {  # of the visual tuning, which tiny2 alone has
-    "rgb-visual-257x40-q33.3", "rgb-visual-1x300-q50", "rgb-visual-mixed-300x32-q75", "grey-visual-64x48-q50",
-}  # fmt: skip
 NOTE = "for tests only: trained for a minute on three small pictures; the files in {} depend on it for ever"
 
 
@@ -72,8 +69,8 @@ def train(steps: int, rate: float, sizes: dict):
     return model, crops.images
 
 
-def pictures() -> dict[str, tuple[np.ndarray, float | None, Metadata]]:
-    """name -> picture, quality or None for lossless, metadata: one file for each way through the codec."""
+def pictures() -> dict[str, tuple[np.ndarray, float | None, Metadata, str]]:
+    """name -> picture, quality or None for lossless, metadata, tune: one file for each way through the codec."""
     photo = np.asarray(Image.open(SAMPLES / "kodim15_crop.png").convert("RGB"))
     other = np.asarray(Image.open(SAMPLES / "kodim05_crop.png").convert("RGB"))
     rng = np.random.default_rng(SEED)
@@ -128,7 +125,7 @@ def pictures() -> dict[str, tuple[np.ndarray, float | None, Metadata]]:
     beside = np.concatenate([photo[40:72], drawing[:32, :44]], axis=1)
     above = np.concatenate([photo[:, :20], drawing.transpose(1, 0, 2)[:256, :20], other[:18, :20]])
     veiled = np.dstack([photo[60:77, 90:123], np.kron(bits[:5, :9], np.ones((4, 4), np.uint8))[:17, :33]])
-    return (
+    drawn = (
         old
         | new
         | {
@@ -145,12 +142,21 @@ def pictures() -> dict[str, tuple[np.ndarray, float | None, Metadata]]:
             "rgba-48x16-lossless": (np.dstack([drawing[:16, :48], 255 - drawing[:16, :48, 0]]), None, none),
             "grey-1x40-lossless": (photo[:40, :1, 1], None, none),
             "grey-alpha-33x17-lossless": (np.dstack([drawing[:17, :33, 0], 255 - drawing[:17, :33, 0]]), None, meta),
-            "rgb-visual-257x40-q33.3": (wide, 33.3, none),
-            "rgb-visual-1x300-q50": (np.concatenate([photo, other])[:300, 99:100], 50, none),
-            "rgb-visual-mixed-300x32-q75": (beside, 75, none),
-            "grey-visual-64x48-q50": (photo[80:128, 80:144, 1], 50, none),
         }
     )
+    # The visual tuning: smooth and textured cells, several of them in a tile, cut off at its edges.
+    uneven = np.concatenate([photo[100:177], other[100:177, :14]], axis=1)
+    uneven[:, 20:90], uneven[5:70, 130:200] = uneven[:, :1], rng.integers(0, 256, (65, 70, 3))
+    smooth = np.concatenate([uneven[:32, 100:256], photo[70:102, 60:160], drawing[:32, :44]], axis=1)
+    visual = {
+        "rgb-visual-270x77-q60": (uneven, 60, none),
+        "rgb-visual-1x300-q50": (np.concatenate([photo, other])[:300, 99:100], 50, none),
+        "grey-visual-67x130-q22": (np.ascontiguousarray(uneven[:67, 70:200, 1].T), 22, none),
+        "rgb-visual-mixed-300x32-q80": (smooth, 80, full),
+    }
+    return {
+        name: (*rest, tune) for tune, files in (("psnr", drawn), ("visual", visual)) for name, rest in files.items()
+    }
 
 
 def learned_symbols(data: bytes) -> list[Symbols]:
@@ -161,7 +167,8 @@ def learned_symbols(data: bytes) -> list[Symbols]:
 def symbol_hashes(data: bytes) -> dict[str, str]:
     """sha256 of the decoded symbols of all tiles, one after another, each array in C order (row, column, channel).
 
-    z: int8, 4 x 4 x Z. index: uint8, 16 x 16 x M. r: int32 little-endian, 16 x 16 x M. Zero outside the picture.
+    z: int8, 4 x 4 x Z, or Z + 1 with deltas. index: uint8, 16 x 16 x M. r: int32 little-endian, 16 x 16 x M.
+    All are zero outside the picture.
     """
     tiles = learned_symbols(data)
     parts = {
@@ -196,9 +203,8 @@ def make_golden(golden: Path, name: str) -> None:
     golden.mkdir(parents=True, exist_ok=True)
     listed = golden / "hashes.json"
     known = json.loads(listed.read_text()) if listed.exists() else {}
-    for title, (image, quality, metadata) in pictures().items():
-        tune = "visual" if "visual" in title else "psnr"
-        if title in known or tune not in weights.tunings or (name == "tiny2" and title not in OF_BOTH | VISUAL):
+    for title, (image, quality, metadata, tune) in pictures().items():
+        if title in known or (title not in OF_BOTH and (name == "tiny2") != (tune == "visual")):
             continue
         how = {"lossless": True} if quality is None else {"quality": quality, "model": weights, "tune": tune}
         data = api.encode(image, metadata=metadata, threads=1, **how)

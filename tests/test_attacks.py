@@ -25,7 +25,7 @@ import victims
 
 ATTACKS = Path(fuzz.__file__).parent
 FINDINGS = sorted((ATTACKS / "findings").iterdir())
-GOLDEN = sorted(fuzz.GOLDEN.glob("*.aez"))
+GOLDEN = sorted([*fuzz.GOLDEN.glob("*.aez"), *fuzz.GOLDEN2.glob("*-visual-*.aez")])
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")
 

@@ -21,15 +21,21 @@ METADATA = aecodec.Metadata(icc=b"profile", exif=b"II*\0" * 20, xmp=b"<x/>")
 pytestmark = pytest.mark.usefixtures("tiny_weights")
 
 
-@pytest.fixture(scope="module", params=["tiny", "tiny2"])
-def model(request) -> str:
-    """One of either generation."""
-    return request.param
+@pytest.fixture(scope="module", params=["tiny", "tiny2", "tiny2 visual"])
+def coded(request) -> dict[str, str]:
+    """One of either generation, and a tuning."""
+    model, *tune = request.param.split()
+    return {"model": model, "tune": tune[0] if tune else "psnr"}
 
 
 @pytest.fixture(scope="module")
-def files(tiny_weights, model) -> dict[int, bytes]:
-    return {n: aecodec.encode(picture(n), 80, model=model, metadata=METADATA) for n in (1, 2, 3, 4)}
+def model(coded) -> str:
+    return coded["model"]
+
+
+@pytest.fixture(scope="module")
+def files(tiny_weights, coded) -> dict[int, bytes]:
+    return {n: aecodec.encode(picture(n), 80, metadata=METADATA, **coded) for n in (1, 2, 3, 4)}
 
 
 @pytest.fixture(scope="module")

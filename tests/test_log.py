@@ -105,7 +105,7 @@ def test_a_shape_of_ones_own(tmp_path):
     (tmp_path / "mine.json").write_text('{"lmbda_low": 0.01, "lmbda_high": 1.0}')
     assert _shape(str(tmp_path / "mine.json"), None).lmbdas[-1] == pytest.approx(1.0)
     assert _shape(None, None) == SHAPES["photo"]
-    for text in ('{"width": 1}', "{", "[]"):
+    for text in ('{"width": 1}', '{"knots": 17}', '{"knots": 1}', "{", "[]"):
         (tmp_path / "mine.json").write_text(text)
         with pytest.raises(ValueError, match="shape"):
             _shape(str(tmp_path / "mine.json"), None)

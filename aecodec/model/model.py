@@ -144,7 +144,7 @@ class Model(Weights):
 
     def tuning(self, qindex: int) -> str | None:
         number = qindex // AXIS
-        return TUNINGS[number] if number < len(TUNINGS) else None
+        return self.tunings[number] if number < len(self.tunings) else None
 
     # What the encoder alone needs
 

@@ -49,7 +49,7 @@ def part_of(meta: dict, key: str, kind: type, path: Path):
     """The dataclass `kind` that lies in meta under `key`. Raises ModelError when it is not as this version has it."""
     try:
         return kind(**meta[key])
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise ModelError(f"{path}: no {key} that this version knows") from None
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -18,11 +19,10 @@ def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None
     between has files that the manifest does not know, which loading says; writing them again mends it.
     """
     path, manifest = folder / "manifest.json", _read(folder)
-    digest = hashlib.sha256("".join(sorted(entry["files"].values())).encode()).hexdigest()
-    key = f"0x{entry['id']:04x}"
-    if manifest["ids"].get(key, digest) != digest:
+    key, bound = f"0x{entry['id']:04x}", digest(entry["files"])
+    if manifest["ids"].get(key, bound) != bound:
         raise ModelError(f"model id {key} belongs to other weights: choose another")
-    manifest["ids"][key] = digest
+    manifest["ids"][key] = bound
     manifest["models"][name] = entry
     (folder / name).mkdir(parents=True, exist_ok=True)
     content = {folder / name / file: data for file, data in files.items()}
@@ -31,6 +31,11 @@ def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None
     finally:
         with suppress(OSError):  # not empty, unless it is new and nothing could be written
             (folder / name).rmdir()
+
+
+def digest(files: Mapping[str, str]) -> str:
+    """What a manifest binds an id to, from the sha256 of each file."""
+    return hashlib.sha256("".join(sorted(files.values())).encode()).hexdigest()
 
 
 def _replace_all(content: dict[Path, bytes]) -> None:

@@ -16,6 +16,7 @@ from keras import ops
 from aecodec.codec.refine import STEP
 from aecodec.entropy.hyper_synthesis import Z_MAX
 from aecodec.geometry import TILE
+from aecodec.model.tuning import AXIS
 from aecodec.train.entropy_model import (
     SCALES,
     HyperAnalysis,
@@ -64,6 +65,10 @@ class Shape:
     knots: int = 9
     coded_from: int = 1  # scale index below which a latent is not coded: its mean stands for it
     visual: bool = False  # every other image of a batch is coded with the visual tuning, whose weights are learned
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.knots <= AXIS // 256:
+            raise ValueError(f"knots: {self.knots}, expected 2 to {AXIS // 256}")
 
     @property
     def ratio(self) -> int:

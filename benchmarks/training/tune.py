@@ -1,7 +1,8 @@
 """Give an installed model its visual tuning: python tune.py NAME --data TRAIN
 
-Writes weights/NAME/visual.npz (aecodec/train/visual.py) and the sums of NAME's files into weights/manifest.json. Models
-that `aecodec export` makes have theirs already.
+Writes weights/NAME/visual.npz (aecodec/train/visual.py) and its hash into weights/manifest.json, which binds the id to
+it, too. The files that the model had stay as they are, and so do the images that it coded. Models that `aecodec export`
+makes have theirs already.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from aecodec.model import tuning
 from aecodec.model.model import models
 from aecodec.model.weights import weights_folder
 from aecodec.train.data import image_files, load_images
+from aecodec.train.manifest import digest
 from aecodec.train.visual import visual
 
 
@@ -26,8 +28,7 @@ def main() -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     entry = manifest["models"][given.name]
     entry["files"][tuning.FILE] = hashlib.sha256(data).hexdigest()
-    sums = "".join(sorted(entry["files"].values()))  # the id stays: files that were made before decode as they did
-    manifest["ids"][f"0x{entry['id']:04x}"] = hashlib.sha256(sums.encode()).hexdigest()
+    manifest["ids"][f"0x{entry['id']:04x}"] = digest(entry["files"])
     (folder / given.name / tuning.FILE).write_bytes(data)
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 

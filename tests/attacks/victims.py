@@ -142,7 +142,7 @@ def _symbols(file: container.Container) -> None:
     if len(_SEEN) > 100_000:
         _SEEN.clear()
     for z, index, r in decoder.coder.parse(new) if new else ():
-        assert z.shape in ((4, 4, 4), (4, 4, 5))  # with deltas or without
+        assert z.shape == (4, 4, 4 + decoder.coder.point.has_deltas)
         assert index.shape == r.shape == (16, 16, 8)
 
 

@@ -1,14 +1,18 @@
 """The deltas of the visual tuning, and files of it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from mirrored import picture
+from PIL import Image
+from typer.testing import CliRunner
 
 import aecodec
 from aecodec import container
 from aecodec.bench.metrics import psnr
+from aecodec.cli import app
 from aecodec.codec.masking import deltas
 from aecodec.errors import CorruptError
 from aecodec.model.tuning import AXIS, factors
@@ -75,3 +79,41 @@ def test_a_tuning_that_is_not_known():
     forged = container.pack_header(replace(container.read_header(data), quality=2 * AXIS))
     with pytest.raises(CorruptError, match=r"^header: quality 0 in tuning 2"):
         aecodec.decode(forged + data[len(forged) :])
+
+
+@pytest.mark.parametrize("tune", ["visual", "psnr"])
+def test_commands_and_pillow_take_a_tuning_and_info_says_it(tmp_path, monkeypatch, tune):
+    monkeypatch.chdir(tmp_path)
+    aecodec.register()
+    with Image.fromarray(picture()[:40, :70]) as image:
+        image.save("a.png")
+        image.save("pillow.aez", tune=tune)
+    assert CliRunner().invoke(app, ["compress", "a.png", "--tune", tune]).exit_code == 0
+    for name in ("a.aez", "pillow.aez"):
+        assert aecodec.read_info(Path(name).read_bytes()).tune == tune
+        said = CliRunner().invoke(app, ["info", name]).stdout
+        assert f"for the {'eye' if tune == 'visual' else 'PSNR'}" in said
+
+
+@pytest.mark.parametrize(("options", "status"), [(["--tune", "eye"], 2), (["--tune", "psnr", "--lossless"], 2)])
+def test_a_tuning_that_a_command_does_not_take(tmp_path, monkeypatch, options, status):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture()[:16, :16]).save("a.png")
+    done = CliRunner().invoke(app, ["compress", "a.png", *options])
+    assert done.exit_code == status
+    assert "--tune" in done.stderr
+    assert not Path("a.aez").exists()
+
+
+def test_commands_say_one_line_of_a_file_of_an_unknown_tuning(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = aecodec.encode(picture()[:16, :16], 50)
+    forged = container.pack_header(replace(container.read_header(data), quality=15 * AXIS))
+    Path("a.aez").write_bytes(forged + data[len(forged) :])
+    assert aecodec.read_info(Path("a.aez").read_bytes()).tune is None
+    assert CliRunner().invoke(app, ["info", "a.aez"]).exit_code == 0
+    for options in (["-o", "b.png"], ["-o", "b.png", "--salvage"], ["-o", "b.png", "--scale", "1/8"]):
+        done = CliRunner().invoke(app, ["decompress", "a.aez", *options])
+        assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+        assert done.stderr.startswith("a.aez: header: quality 0 in tuning 15, expected at most ")
+        assert not Path("b.png").exists()

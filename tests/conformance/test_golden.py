@@ -96,8 +96,6 @@ def test_info_is_what_the_name_says(name):
     channels = {"grey": 1, "rgb": 3, "rgba": 4}[kind] + ("grey-alpha" in name)
     assert f"{info.width}x{info.height}" == size
     assert info.channels == channels
-    if info.exact < info.tiles:
-        assert info.tune == ("visual" if "visual" in name else "psnr")
     assert info.tiles == -(-info.width // info.tile) * -(-info.height // info.tile)
     assert (info.exact > 0, info.exact == info.tiles) == ("mixed" in name or quality == "lossless", info.model_id == 0)
     assert info.version == (2 if info.exact else 1)
@@ -107,6 +105,7 @@ def test_info_is_what_the_name_says(name):
         model = "tiny2" if "golden2" in name else "tiny"
         assert (info.model, info.model_id, info.tile) == (model, MODELS[model][0], 256)
         assert info.quality == pytest.approx(float(quality[1:]), abs=0.1)
+        assert info.tune == ("visual" if "visual" in name else "psnr")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -185,7 +184,28 @@ def test_files_of_the_second_generation_code_no_low_index_and_reach_escapes():
     assert sum(HASHES[name]["symbols"]["escaped"] for name in names) > 20
 
 
-@pytest.mark.parametrize("file", ["tiny/numbers.npz", "tiny/synthesis.tflite", "tiny2/scales.onnx"])
+def test_files_of_the_visual_tuning_have_deltas_of_both_signs():
+    """In several cells of a tile, and another one in each file."""
+    z = [tile.z for name in NAMES if "visual" in name for tile in learned_symbols(load(name))]
+    deltas = np.concatenate([part[..., -1].ravel() for part in z])
+    assert {part.shape[-1] for part in z} == {5}
+    assert len({part[..., -1].tobytes() for part in z}) >= 4
+    assert deltas.min() < -1
+    assert deltas.max() > 1
+    other = [tile.z.shape[-1] for name in NAMES if "visual" not in name for tile in learned_symbols(load(name))]
+    assert set(other) == {4}
+
+
+def test_a_model_without_a_visual_tuning_codes_as_before():
+    image = picture("golden/rgb-257x40-q33.3")
+    for tune in ("visual", None):
+        data = aecodec.encode(image, 50, model="tiny", tune=tune)
+        assert data == aecodec.encode(image, 50, model="tiny", tune="psnr")
+        assert aecodec.read_info(data).tune == "psnr"
+    assert aecodec.read_info(aecodec.encode(image, 50, model="tiny2")).tune == "visual"
+
+
+@pytest.mark.parametrize("file", ["tiny/numbers.npz", "tiny/synthesis.tflite", "tiny2/scales.onnx", "tiny2/visual.npz"])
 def test_altered_weights_are_refused(tmp_path, monkeypatch, file):
     """Other tables would decode to garbage without any other sign."""
     folder = shutil.copytree(TESTS / "tiny", tmp_path / "weights")
@@ -195,4 +215,4 @@ def test_altered_weights_are_refused(tmp_path, monkeypatch, file):
     path.write_bytes(data)
     monkeypatch.setenv("AECODEC_WEIGHTS", str(folder))
     with pytest.raises(ModelError, match=rf"{file}: sha256 [0-9a-f]{{16}}, expected [0-9a-f]{{16}}$"):
-        aecodec.decode(load(f"{golden}/rgb-17x33-q50"))
+        aecodec.decode(load(f"{golden}/rgb-{'visual-1x300-q50' if 'visual' in file else '17x33-q50'}"))

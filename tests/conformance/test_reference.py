@@ -20,10 +20,10 @@ import zstandard
 from make_tiny import learned_symbols
 from PIL import Image
 from reference.graphs import OPERATORS, Graph
-from reference.pixels import PixelModel, decode_latents, decode_pixels, load_pixel_model
+from reference.pixels import PixelModel, decode_latents, decode_pixels, load_pixel_model, power
 
 import aecodec
-from aecodec import api, container, geometry
+from aecodec import api, container, geometry, research
 from aecodec.codec import transforms
 from aecodec.container import Chunk
 from aecodec.container.alpha import decode_alpha
@@ -32,6 +32,7 @@ from aecodec.errors import CorruptError, DecodeError
 from aecodec.families import by_name
 from aecodec.model.litert import LiteNet
 from aecodec.model.model import Model
+from aecodec.model.tuning import AXIS, VISUAL, factors
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -141,13 +142,14 @@ def test_reference_makes_the_pixels_of_the_golden_files(tiny2, name):
     np.testing.assert_array_equal(decode_pixels((GOLDEN2 / f"{name}.aez").read_bytes(), tiny2), expected)
 
 
+@pytest.mark.parametrize("tune", ["visual", "psnr"])
 @pytest.mark.parametrize("quality", [1, 75, 100])
-def test_reference_makes_the_pixels_of_new_files(tiny2, monkeypatch, quality):
+def test_reference_makes_the_pixels_of_new_files(tiny2, monkeypatch, quality, tune):
     """Four tiles, of which some are exact, whole and in part, by one thread and two."""
     monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
     image = np.pad(sample_photo(), ((0, 41), (0, 30), (0, 0)), mode="reflect")
     image[:256, 256:], image[256:, :256] = 40, (200, 220, 90)
-    data = aecodec.encode(image, quality, model="tiny2")
+    data = aecodec.encode(image, quality, model="tiny2", tune=tune)
     assert {2} <= container.read(data).exact <= {1, 2}
     found = decode_pixels(data, tiny2)
     for threads in (1, 2):
@@ -204,6 +206,53 @@ def test_a_forged_file_has_the_same_latents(tiny2, monkeypatch):
     assert aecodec.decode(data).shape == decode_pixels(data, tiny2).shape == (33, 17, 3)
 
 
+@pytest.mark.parametrize("size", [0, 3, 65_000])
+@pytest.mark.parametrize("delta", [-63, -1, 63])
+def test_the_outermost_deltas_have_the_same_latents_and_finite_pixels(tiny2, printed_of, monkeypatch, delta, size):
+    """They scale latents by up to 2^7.875, either way; with the largest residuals, too, nothing overflows."""
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
+    file, point = container.read((GOLDEN2 / "rgb-17x33-q100.aez").read_bytes()), by_name("tiny2").at(512, VISUAL)
+    z = np.random.default_rng(1).integers(-9, 10, (1, 1, 5))
+    z[..., -1] = delta
+    index = point.scale_indexes(z[None])[0, :3, :2]
+    r = np.where(index > 0, np.random.default_rng(2).choice([-size, 0, size], index.shape), 0)
+    header = replace(file.header, quality=AXIS + 512)
+    data = container.write(header, [encode_tile(z, r, index, point.tables)])
+    [found] = api.decode_symbols(data)
+    assert (found.z[0, 0, -1], np.abs(found.r).max()) == (delta, size)
+    assert_same(reference.decode_symbols(data, tiny2.symbols), [found])
+    with np.errstate(all="raise"):
+        y_hat, pixels = research.examine(data).y_hat, aecodec.decode(data)
+        assert np.isfinite(y_hat).all()
+        scaled, deltas = decode_latents(bytes(container.read(data).tiles[0]), 3, 2, header.quality, tiny2)
+        np.testing.assert_array_equal(y_hat, scaled * point.inverse_gain * power(-deltas)[..., None])
+        others = decode_pixels(data, tiny2), printed_of["golden2"][0]["decode"](data, printed_of["golden2"][1])
+    for other in others:
+        assert other.shape == pixels.shape == (33, 17, 3)
+        if size <= 3 and delta > -63:  # sums of float32 are exact
+            np.testing.assert_array_equal(other, pixels)
+
+
+@pytest.mark.parametrize(("folder", "quality"), [("golden", AXIS), ("golden2", 2 * AXIS), ("golden2", AXIS + 513)])
+def test_decoders_agree_about_tunings_that_a_model_does_not_have(symbols_of, printed_of, monkeypatch, folder, quality):
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
+    file = container.read((HERE / folder / "rgb-mixed-300x32-q75.aez").read_bytes())
+    data = container.write(replace(file.header, quality=quality), file.tiles, file.chunks, file.exact)
+    known = ["at most 512, in tuning 0", "at most 512, in tuning 1"][folder == "golden2"]
+    said = f"header: quality {quality % AXIS} in tuning {quality // AXIS}, expected {known}"
+    for call in (aecodec.decode, api.decode_symbols, aecodec.salvage):
+        with pytest.raises(CorruptError, match=f"^{said}$"):
+            call(data)
+    with pytest.raises(reference.Refused, match=r"^header: "):
+        list(reference.decode_symbols(data, symbols_of[folder]))
+    scope, model = printed_of[folder]
+    with pytest.raises(Refusal):
+        scope["decode"](data, model)
+    if folder == "golden2":
+        with pytest.raises(reference.Refused, match=r"^header: "):
+            decode_pixels(data, load_pixel_model(TESTS / "tiny" / "tiny2"))
+
+
 # The decoder that FORMAT.md prints
 
 
@@ -234,11 +283,9 @@ def printed_decoder(weights: Model) -> tuple[dict, SimpleNamespace]:
     scope |= {"run_graph": run_graph, "unzstd": unzstd, "unwebp": unwebp}
     for block in re.findall(r"^```python\n(.*?)^```", FORMAT, re.DOTALL | re.MULTILINE):
         exec(block, scope)
-    with np.load(weights.folder / "numbers.npz") as file:
-        arrays = dict(file)
-    if "visual.npz" in weights.entry["files"]:
-        with np.load(weights.folder / "visual.npz") as file:
-            arrays |= dict(file)
+    arrays = dict(weights.numbers)
+    if "visual" in weights.tunings:
+        arrays |= weights.arrays("visual.npz")
     model = SimpleNamespace(biases=None, deltas=None)
     for name, array in arrays.items():
         setattr(model, name, array.tolist() if array.dtype.kind in "iu" else array)
@@ -270,11 +317,7 @@ def test_format_md_decodes_the_golden_files(printed_of, symbols_of, path):
         tiles = zip(geometry.tiles(header.height, header.width), bitstreams, strict=True)
         learned = [tile for number, tile in enumerate(tiles) if number not in exact]
         for (tile, bits), (z, _, r) in zip(learned, reference.decode_symbols(data, symbols_of[folder]), strict=True):
-            hyper, deltas, found = scope["decode_tile"](bits, tile.height, tile.width, header.quality, model)
-            tuned = header.quality >= 4096
-            assert found == r
-            joined = np.concatenate([hyper, np.array(deltas)[..., None][..., : int(tuned)]], axis=-1)
-            np.testing.assert_array_equal(joined, z)
+            assert scope["decode_tile"](bits, tile.height, tile.width, header.quality, model) == (z, r)
     with Image.open(HERE / f"{path}.png") as image:
         expected = np.atleast_3d(image)
     found = scope["decode"](data, model)
@@ -302,6 +345,42 @@ def test_format_md_joins_both_kinds_as_the_product_does(printed, tiny_weights, m
     assert np.abs(scope["decode"](data, other) - expected).max() > 1
 
 
+def test_format_md_decodes_the_visual_tuning_of_the_first_generation(monkeypatch):
+    """Of the installed model, whose pixels are within a few levels."""
+    monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda pixels, size: False)
+    data = aecodec.encode(sample_photo()[30:110, :72], 60)
+    assert aecodec.read_info(data).tune == "visual"
+    [tile] = api.decode_symbols(data)
+    assert len(np.unique(tile.z[:2, :2, -1])) > 1
+    scope, model = printed_decoder(by_name("photo"))
+    expected = aecodec.decode(data).astype(int)
+    assert np.abs(scope["decode"](data, model) - expected).max() <= 2
+    other = SimpleNamespace(**vars(model) | {"log_weight": -model.log_weight})
+    assert np.abs(scope["decode"](data, other) - expected).max() > 16
+
+
+def test_powers_of_two_are_the_same_everywhere(printed_of):
+    deltas = np.arange(-63, 64)
+    expected = factors(deltas[None])[0, ::4, 0]
+    np.testing.assert_array_equal(power(deltas), expected)
+    np.testing.assert_array_equal(printed_of["golden2"][0]["power"](deltas), expected)
+
+
+def test_format_md_joins_both_kinds_in_the_visual_tuning(printed_of, monkeypatch):
+    """The gains of the latents that come from an analysis have the weights of the channels, too, to the bit."""
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
+    scope, model = printed_of["golden2"]
+    data = (GOLDEN2 / "rgb-visual-mixed-300x32-q80.aez").read_bytes()
+    expected = aecodec.decode(data)
+    np.testing.assert_array_equal(scope["decode"](data, model), expected)
+    for changed in ({"log_weight": model.log_weight + 1}, {"deltas": model.deltas[::-1]}):
+        try:
+            found = scope["decode"](data, SimpleNamespace(**vars(model) | changed))
+        except Refusal:
+            continue
+        assert (found != expected).any()
+
+
 def sample_photo() -> np.ndarray:
     with Image.open(Path(aecodec.__file__).parent / "bench" / "samples" / "kodim05_crop.png") as image:
         return np.asarray(image.convert("RGB"))
@@ -322,8 +401,7 @@ def rows_below(heading: str, head: int = 2) -> list[list[str]]:
 @pytest.mark.parametrize("name", ["tiny", "tiny2"])
 def test_format_md_names_all_numbers_of_a_model(name):
     sizes = {"Z": 4, "C": 16, "M": 8, "Q": 3, "F": 16, "B": 10 + 4 * 6}
-    with np.load(TESTS / "tiny" / name / "numbers.npz") as file:
-        arrays = dict(file)
+    arrays = dict(tiny_model(name).numbers)
     sizes["N"] = len(arrays.get("psnr_mean", ()))
     other, named, not_needed = "first" if name == "tiny2" else "second", {}, set()
     for names, kinds, use in rows_below("holds:\n\n| array | type and shape | used for |\n|---|---|---|", head=0):
@@ -345,13 +423,24 @@ def test_format_md_names_all_numbers_of_a_model(name):
     assert arrays["r_tables"].shape in ((arrays["r_sizes"].sum(),), (sizes["Q"], arrays["r_sizes"].sum()))
 
 
-def test_ids_are_bound_to_files_as_format_md_says():
-    manifest = json.loads((TESTS / "tiny" / "manifest.json").read_text())
-    files = manifest["models"]["tiny"]["files"]
-    for file, digest in files.items():
-        assert hashlib.sha256((TESTS / "tiny" / "tiny" / file).read_bytes()).hexdigest() == digest
-    joined = hashlib.sha256("".join(sorted(files.values())).encode("ascii")).hexdigest()
-    assert manifest["ids"]["0xfffe"] == joined
+def test_format_md_names_what_the_visual_tuning_has():
+    sizes = {"M": 8, "127": 127}
+    arrays = tiny_model("tiny2").arrays("visual.npz")
+    named = dict(row[:2] for row in rows_below("A model with tuning 1 has `visual.npz`, which in the same way holds:"))
+    kinds = {name: re.match(r"(\w+) \((\w+)\)", kind).groups() for name, kind in named.items()}
+    assert {name: (array.dtype.name, array.shape) for name, array in arrays.items()} == {
+        name: (kind, (sizes[shape],)) for name, (kind, shape) in kinds.items()
+    }
+
+
+@pytest.mark.parametrize("folder", [TESTS / "tiny", TESTS.parent / "weights"])
+def test_ids_are_bound_to_files_as_format_md_says(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for name, entry in manifest["models"].items():
+        for file, digest in entry["files"].items():
+            assert hashlib.sha256((folder / name / file).read_bytes()).hexdigest() == digest
+        joined = hashlib.sha256("".join(sorted(entry["files"].values())).encode("ascii")).hexdigest()
+        assert manifest["ids"][f"0x{entry['id']:04x}"] == joined
 
 
 @pytest.mark.parametrize("name", ["tiny", "tiny2"])
@@ -430,12 +519,17 @@ CHANGES = {
 }
 
 
+DAMAGED = [
+    f"{folder}/rgb-{name}" for folder in ("golden", "golden2") for name in ("17x33-q50", "noise-48x48-q100", "1x1-q50")
+]
+DAMAGED += ["golden2/rgb-visual-270x77-q60", "golden2/grey-visual-67x130-q22"]
+
+
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("name", ["rgb-17x33-q50", "rgb-noise-48x48-q100", "rgb-1x1-q50"])
-@pytest.mark.parametrize("folder", ["golden", "golden2"])
-def test_decoders_agree_about_damage(symbols_of, monkeypatch, folder, name, change):
+@pytest.mark.parametrize("path", DAMAGED)
+def test_decoders_agree_about_damage(symbols_of, monkeypatch, path, change):
     monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
-    data, model = resealed((HERE / folder / f"{name}.aez").read_bytes(), CHANGES[change]), symbols_of[folder]
+    data, model = resealed((HERE / f"{path}.aez").read_bytes(), CHANGES[change]), symbols_of[path.split("/")[0]]
     try:
         expected = api.decode_symbols(data)
     except CorruptError:

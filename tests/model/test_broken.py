@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 import aecodec
 from aecodec.cli import app
-from aecodec.errors import ModelError
+from aecodec.errors import CorruptError, ModelError
 
 TESTS = Path(__file__).parents[1]
 FILE = TESTS / "conformance" / "golden2" / "rgb-mixed-300x32-q75.aez"
+VISUAL = FILE.with_name("rgb-visual-mixed-300x32-q80.aez")
 
 
 @pytest.fixture
@@ -36,15 +37,15 @@ def install(folder: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps({"models": {"tiny2": entry}, "ids": {}}))
 
 
-def said() -> str:
+def said(path: Path = FILE) -> str:
     """The line that the command says and the library's error, which are the same."""
-    done = CliRunner().invoke(app, ["decompress", str(FILE), "-o", "out.png"])
+    done = CliRunner().invoke(app, ["decompress", str(path), "-o", "out.png"])
     assert not isinstance(done.exception, ModelError), done.exception
     assert done.exit_code == 1
     assert not Path("out.png").exists()
     with pytest.raises(ModelError) as caught:
-        aecodec.decode(FILE.read_bytes())
-    assert done.stderr == f"{FILE}: {caught.value}\n"
+        aecodec.decode(path.read_bytes())
+    assert done.stderr == f"{path}: {caught.value}\n"
     assert len(str(caught.value).splitlines()) == 1
     return str(caught.value)
 
@@ -80,6 +81,56 @@ def test_a_missing_array(folder, array):
     np.savez(path, **arrays)
     install(folder)
     assert said() == f"{path}: array {'w_in' if array == 'biases' else array} is missing"  # without biases: the first
+
+
+FREQUENCIES = np.full(127, 2**24 // 127, np.uint32)
+FREQUENCIES[0] += 2**24 % 127
+ZERO = np.concatenate([FREQUENCIES[:1] + FREQUENCIES[1], np.uint32([0]), FREQUENCIES[2:]])
+WEIGHTS = "expected 8 weights as float32"
+DELTAS = "expected frequencies of 127 deltas as uint32"
+TABLES = "tables: expected uint32 frequencies, none zero, that sum to 2^24"
+
+
+@pytest.mark.parametrize(
+    ("log_weight", "deltas", "message"),
+    [
+        (np.zeros(7, np.float32), FREQUENCIES, f"visual.npz: {WEIGHTS}"),
+        (np.zeros((1, 8), np.float32), FREQUENCIES, f"visual.npz: {WEIGHTS}"),
+        (np.zeros(8), FREQUENCIES, f"visual.npz: {WEIGHTS}"),
+        (np.float32([0] * 7 + [np.nan]), FREQUENCIES, f"visual.npz: {WEIGHTS}"),
+        (np.float32([0] * 7 + [-np.inf]), FREQUENCIES, f"visual.npz: {WEIGHTS}"),
+        (np.float32([0] * 7 + [50]), FREQUENCIES, f"visual.npz: {WEIGHTS}"),
+        (np.zeros(8, np.float32), FREQUENCIES[1:], f"visual.npz: {DELTAS}"),
+        (np.zeros(8, np.float32), FREQUENCIES[None], f"visual.npz: {DELTAS}"),
+        (np.zeros(8, np.float32), FREQUENCIES.astype(np.int64), f"visual.npz: {DELTAS}"),
+        (np.zeros(8, np.float32), np.array(["x"] * 127), f"visual.npz: {DELTAS}"),
+        (np.zeros(8, np.float32), ZERO, TABLES),
+        (np.zeros(8, np.float32), FREQUENCIES + np.uint32(1), TABLES),
+        (None, FREQUENCIES, "array log_weight is missing"),
+        (np.zeros(8, np.float32), None, "array deltas is missing"),
+        (np.array([None] * 8), FREQUENCIES, "not an archive of arrays"),
+    ],
+)
+def test_a_broken_visual_tuning(folder, log_weight, deltas, message):
+    """It is told where a file needs it; files of the other tuning are decoded."""
+    path = folder / "tiny2" / "visual.npz"
+    arrays = {"log_weight": log_weight, "deltas": deltas}
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    install(folder)
+    start = "" if message[:6] in ("visual", "tables") else f"{path}: "
+    assert said(VISUAL) == start + message
+    assert aecodec.decode(FILE.read_bytes()).shape == (32, 300, 3)
+    with pytest.raises(ModelError):
+        aecodec.encode(np.zeros((64, 64, 3), np.uint8), 50, model="tiny2")
+
+
+def test_a_visual_tuning_that_is_not_there(folder):
+    (folder / "tiny2" / "visual.npz").unlink()
+    install(folder)
+    with pytest.raises(CorruptError, match=r"^header: quality \d+ in tuning 1, expected at most 512, in tuning 0$"):
+        aecodec.decode(VISUAL.read_bytes())
+    data = aecodec.encode(np.zeros((64, 64, 3), np.uint8), 50, model="tiny2")
+    assert aecodec.read_info(data).tune != "visual"
 
 
 @pytest.mark.parametrize("data", [b"", b"PK nothing", b"PK\3\4 nothing", b"\x93NUMPY\1\0v"])

@@ -1,4 +1,4 @@
-"""The numbers of a model, FORMAT.md section 8.1: numbers.npz, a zip archive of NumPy's arrays -> plain lists.
+"""The numbers of a model, FORMAT.md section 8.1: numbers.npz and visual.npz, archives of NumPy's arrays -> plain lists.
 
 Their format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1 to 3.
 """
@@ -28,14 +28,18 @@ def load_model(folder: Path) -> Model:
     rows = arrays["r_tables"]
     if not isinstance(rows[0], list):  # one for all knots
         rows = [rows] * len(arrays["z_tables"])
-    deltas = read_arrays(folder, "visual.npz")["deltas"] if (folder / "visual.npz").exists() else None
-    return Model(net, arrays["z_tables"], [_split(row, arrays["r_sizes"]) for row in rows], deltas)
+    r_tables = [_split(row, arrays["r_sizes"]) for row in rows]
+    return Model(net, arrays["z_tables"], r_tables, arrays.get("deltas"))
 
 
-def read_arrays(folder: Path, name: str = "numbers.npz") -> dict[str, list]:
-    """All arrays of a file, as nested lists."""
-    with zipfile.ZipFile(folder / name) as archive:
-        return {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
+def read_arrays(folder: Path) -> dict[str, list]:
+    """All arrays, as nested lists."""
+    arrays = {}
+    for path in (folder / "numbers.npz", folder / "visual.npz"):
+        if path.exists():
+            with zipfile.ZipFile(path) as archive:
+                arrays |= {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
+    return arrays
 
 
 def _split(row: list, sizes: list[int]) -> list[list]:

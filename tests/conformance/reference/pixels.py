@@ -17,6 +17,8 @@ from reference.hyper_synthesis import offsets_at
 from reference.numbers import load_model, read_arrays
 from reference.symbols import TUNING, Model, check_exact, decode_tile
 
+ROOTS = [8388608, 9147842, 9975792, 10878679, 11863283, 12937002, 14107901, 15384775]  # 2^(i / 8 + 23)
+
 
 class PixelModel(NamedTuple):
     """What symbols need, the graphs behind them, and all arrays by name."""
@@ -31,16 +33,14 @@ class PixelModel(NamedTuple):
 def load_pixel_model(folder: Path) -> PixelModel:
     """Read a model's folder."""
     graphs = (Graph(folder / f"{name}.onnx") for name in ("reconstruct", "synthesis", "analysis"))
-    arrays = read_arrays(folder)
-    if (folder / "visual.npz").exists():
-        arrays |= read_arrays(folder, "visual.npz")
-    return PixelModel(load_model(folder), *graphs, {name: np.array(a) for name, a in arrays.items()})
+    return PixelModel(load_model(folder), *graphs, {name: np.array(a) for name, a in read_arrays(folder).items()})
 
 
 def decode_pixels(file: bytes, model: PixelModel) -> np.ndarray:
     """-> uint8 (height, width, channels). Raises Refused."""
     header, chunks, bitstreams, exact = read_container(file)
     require(header.tile == 256 and len(exact) < len(bitstreams), "header: no learned tile, or another size of tiles")
+    require(model.symbols.knows(header.quality), "header: quality")
     height, width = header.height, header.width
     rgb, known = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
     learned = {}
@@ -58,22 +58,22 @@ def decode_pixels(file: bytes, model: PixelModel) -> np.ndarray:
     return np.concatenate([rgb, *(_alpha(data, height, width) for tag, data in chunks.items() if tag == b"ALPH")], 2)
 
 
-def synthesise(rgb: np.ndarray, known: np.ndarray, learned: dict, field: int, model: PixelModel) -> None:
-    """Fill in what is not known. learned: bitstreams by (row, column) of their tiles; field: the header's quality."""
+def synthesise(rgb: np.ndarray, known: np.ndarray, learned: dict, quality: int, model: PixelModel) -> None:
+    """Fill in what is not known. learned: bitstreams by (row, column) of their tiles."""
     height, width, _ = rgb.shape
-    tuning, quality = divmod(field, TUNING)
     rows, columns = -(-height // 16), -(-width // 16)
-    weight = model.numbers["log_weight"].astype(np.float32) if tuning else np.float32(0)
+    tuning, qindex = divmod(quality, TUNING)
     gain, inverse_gain = (
-        exponential(between(model.numbers[name].astype(np.float32), quality) + more)
-        for name, more in (("log_gain", weight), ("log_gain_inverse", -weight))
+        exponential(between(model.numbers[name].astype(np.float32), qindex) + sign * log_weight(tuning, model))
+        for name, sign in (("log_gain", 1), ("log_gain_inverse", -1))
     )
     plane = np.zeros((rows, columns, len(gain)), np.float32)
     for (row, column), data in learned.items():
         part = plane[row * 16 : row * 16 + 16, column * 16 : column * 16 + 16]
-        y_hat, factors = decode_latents(data, *part.shape[:2], field, model)
-        part[:] = (y_hat * inverse_gain) * factors
-    biases = np.array(offsets_at(model.numbers["biases"].tolist(), quality), np.int32)
+        y_hat, eighths = decode_latents(data, *part.shape[:2], quality, model)
+        part[:] = y_hat * inverse_gain
+        part *= power(-eighths)[..., None]
+    biases = np.array(offsets_at(model.numbers["biases"].tolist(), qindex), np.int32)
 
     def run() -> None:
         samples = model.synthesis(plane[None], biases)[0][0]
@@ -90,20 +90,31 @@ def synthesise(rgb: np.ndarray, known: np.ndarray, learned: dict, field: int, mo
         run()
 
 
+def log_weight(tuning: int, model: PixelModel) -> np.ndarray:
+    return model.numbers["log_weight"].astype(np.float32) if tuning else np.float32(0)
+
+
 def decode_latents(
-    data: bytes, height: int, width: int, field: int, model: PixelModel
+    data: bytes, height: int, width: int, quality: int, model: PixelModel
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bitstream of a tile -> y_hat (height, width, M) at its gains, and what undoes its deltas (height, width, 1)."""
-    z, _, r = (np.array(part) for part in decode_tile(data, height, width, field, model.symbols))
-    tuning, quality = divmod(field, TUNING)
+    """Bitstream of a tile -> y_hat (height, width, M), and the deltas that scale it (height, width), 0 in tuning 0."""
+    tuning, qindex = divmod(quality, TUNING)
+    z, _, r = (np.array(part) for part in decode_tile(data, height, width, quality, model.symbols))
     rows, columns = -(-height // 4), -(-width // 4)
-    deltas = z[..., -1:] if tuning else np.zeros_like(z[..., :1])
-    inputs = r[None, : 4 * rows, : 4 * columns], z[None, :rows, :columns, : z.shape[-1] - tuning]
-    steps = between(model.numbers["steps"].astype(np.float32), quality)
-    [y_hat] = model.reconstruct(*(part.astype(np.float32) for part in inputs), steps)
-    roots = np.array([2.0 ** (n / 8) for n in range(8)], np.float32)
-    factors = (roots[-deltas % 8] * 2.0 ** (-deltas // 8)).astype(np.float32)
-    return y_hat[0, :height, :width], factors.repeat(4, 0).repeat(4, 1)[:height, :width]
+    steps = between(model.numbers["steps"].astype(np.float32), qindex)
+    z, deltas = np.split(z[:rows, :columns], [z.shape[-1] - tuning], 2)
+    inputs = (part[None].astype(np.float32) for part in (r[: 4 * rows, : 4 * columns], z))
+    [y_hat] = model.reconstruct(*inputs, steps)
+    return y_hat[0, :height, :width], deltas.sum(2).repeat(4, 0).repeat(4, 1)[:height, :width]
+
+
+def power(eighths: np.ndarray) -> np.ndarray:
+    """2^(n / 8) as float32.
+
+    >>> power(np.array([-8, 0, 4, 24])).tolist()
+    [0.5, 1.0, 1.4142135381698608, 8.0]
+    """
+    return np.array(ROOTS, np.float32)[eighths % 8] * np.exp2(eighths // 8 - 23.0).astype(np.float32)
 
 
 def between(rows: np.ndarray, quality: int) -> np.ndarray:

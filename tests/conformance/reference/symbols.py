@@ -8,7 +8,7 @@ from reference.hyper_synthesis import GRID, HyperSynthesis, Plane, ScaleGraph
 from reference.rangecoder import PRECISION, RangeDecoder, cumulative
 
 TILE = 256  # pixels
-TUNING = 4096  # the header's quality is one of the model's plus so many times the tuning
+TUNING = 4096  # the header's quality is a qindex plus so many times the tuning
 BIT = cumulative([1 << PRECISION - 1] * 2)
 PLANES = 15  # bits of an escaped value after its leading one, at most
 
@@ -16,7 +16,7 @@ PLANES = 15  # bits of an escaped value after its leading one, at most
 class Model(NamedTuple):
     """`z_tables`: [knot][channel] frequencies of -63..63. `r_tables`: [knot][scale index - 1] of -K..K and escape.
 
-    `deltas`: frequencies of -63..63, of a model with a visual tuning.
+    `deltas`: frequencies of -63..63, None for a model without tuning 1.
     """
 
     hyper_synthesis: HyperSynthesis | ScaleGraph
@@ -24,19 +24,22 @@ class Model(NamedTuple):
     r_tables: Sequence
     deltas: Sequence | None = None
 
+    def knows(self, quality: int) -> bool:
+        """Whether a header's quality is one of this model."""
+        tuning, qindex = divmod(quality, TUNING)
+        return tuning <= (self.deltas is not None) and qindex <= 256 * (len(self.z_tables) - 1)
+
 
 def decode_symbols(file: bytes, model: Model) -> Iterator[tuple[Plane, Plane, Plane]]:
     """Yield z (4x4), scale indexes and r (16x16) of each learned tile; zero outside the picture.
 
-    In the visual tuning deltas are the last channel of z.
+    In tuning 1 the last channel of z holds the deltas.
     Raises Refused, also for the head of an exact tile.
     """
     header, chunks, bitstreams, exact = read_container(file)
     edge, whole = header.tile or max(header.width, header.height), len(exact) == len(bitstreams)
     alpha = header.channels in (2, 4) and b"ALPH" not in chunks
-    tuning, quality = divmod(header.quality, TUNING)
-    has = tuning <= (model.deltas is not None)
-    known = whole or (header.tile == TILE and has and quality <= 256 * (len(model.z_tables) - 1))
+    known = whole or (header.tile == TILE and model.knows(header.quality))
     require(known, "header: quality or tile")
     columns = -(-header.width // edge)
     for number, data in enumerate(bitstreams):
@@ -56,12 +59,13 @@ def check_exact(data: bytes, height: int, width: int, alpha: bool) -> None:
     require(fields >> 29 == 0 and (alpha or not fields >> 28), "exact: alpha or version")
 
 
-def decode_tile(data: bytes, height: int, width: int, field: int, model: Model) -> tuple[Plane, Plane, Plane]:
-    """Decode one tile of which height x width latents lie inside the image; field: the header's quality."""
+def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model) -> tuple[Plane, Plane, Plane]:
+    """Decode one tile of which height x width latents lie inside the image."""
     coder = RangeDecoder(data)
-    tuning, quality = divmod(field, TUNING)
-    knot = (quality + 128) // 256
-    tables = [*model.z_tables[knot], *[model.deltas] * tuning]
+    tuning, qindex = divmod(quality, TUNING)
+    knot = (qindex + 128) // 256
+    hyper = len(model.z_tables[knot])
+    tables = [*model.z_tables[knot], model.deltas][: hyper + tuning]
     rows, columns = -(-height // 4), -(-width // 4)
     z = _zeros(GRID, len(tables))
     for c, frequencies in enumerate(tables):
@@ -70,8 +74,7 @@ def decode_tile(data: bytes, height: int, width: int, field: int, model: Model) 
             for j in range(columns):
                 z[i][j][c] = coder.decode(table) - 63
 
-    hyper = [[here[: len(tables) - tuning] for here in row] for row in z]
-    index = model.hyper_synthesis.run(hyper, quality, rows, columns)
+    index = model.hyper_synthesis.run([[values[:hyper] for values in row] for row in z], qindex, rows, columns)
     latents = len(index[0][0])
     groups = [[] for _ in range(64)]
     for i in range(4 * GRID):
