@@ -190,17 +190,18 @@ def test_the_overlap_in_integers():
     np.testing.assert_array_equal(found, np.clip(whole, 0, 8 * 255) // 8)
 
 
+@pytest.mark.parametrize("tune", ["visual", "psnr"])
 @pytest.mark.parametrize("effort", [0, 1, 2])
-def test_files_of_it(exported, effort):
+def test_files_of_it(exported, effort, tune):
     from mirrored import picture as mirrored
 
     image = mirrored(3, 300, 290)
-    data = aecodec.encode(image, 80, effort=effort, threads=2)
-    assert data == aecodec.encode(image, 80, effort=effort, threads=1)
+    data = aecodec.encode(image, 80, effort=effort, tune=tune, threads=2)
+    assert data == aecodec.encode(image, 80, effort=effort, tune=tune, threads=1)
     decoded = aecodec.decode(data, threads=2)
     np.testing.assert_array_equal(decoded, aecodec.decode(data, threads=1))
     with Workers(1) as workers:  # the encoder knows to the bit what the decoder finds
-        encoder = Encoder(image, Settings(effort=effort), exported, workers)
+        encoder = Encoder(image, Settings(effort=effort, tune=tune), exported, workers)
         y_hat, qindex = np.empty_like(encoder.latents.y), exported.qindex(80)
         tiles = encoder.encode(qindex, y_hat)
         np.testing.assert_array_equal(encoder.decode(tiles, y_hat, qindex), decoded)
