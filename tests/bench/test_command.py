@@ -215,7 +215,7 @@ def test_quick_of_aez_beside_the_others(tmp_path: Path) -> None:
     done = aecodec_bench(*map(str, images), "--quick", "--repeats", "0", "--json", str(tmp_path / "report.json"))
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads((tmp_path / "report.json").read_text())
-    assert list(report["codecs"]) == ["aez", "jpeg", "jpeg-opt", "webp", "avif"]
+    assert list(report["codecs"]) == ["aez", "aez-psnr", "jpeg", "jpeg-opt", "webp", "avif"]
     for block in (*report["images"], report["mean"]):
         points = block["codecs"]["aez"]["points"]
         assert [point["quality"] for point in points] == [1, 25, 55, 85, 100]
