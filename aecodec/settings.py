@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 75
 DEFAULT_EFFORT, MAX_EFFORT = 1, 9
-TUNES = ("visual", "psnr")
+TUNINGS = ("psnr", "visual")  # in the order of their numbers in files
+DEFAULT_TUNE = "visual"
 
 
 def check_input(data: Any, limits: Any) -> None:
@@ -128,10 +129,10 @@ class Settings:
             _check_whole("threads", self.threads)
         if not 0 <= self.effort <= MAX_EFFORT:
             raise ValueError(f"effort: {self.effort}, expected 0 to {MAX_EFFORT}")
-        if self.tune is not None and self.tune not in TUNES:
-            raise ValueError(f"tune: {self.tune!r}, expected {' or '.join(TUNES)}")
+        if self.tune is not None and self.tune not in TUNINGS:
+            raise ValueError(f"tune: {self.tune!r}, expected {' or '.join(TUNINGS)}")
 
     @property
     def tuning(self) -> str:
         """What the file is made for: the name of a tuning."""
-        return self.tune or ("visual" if self.target.psnr is None else "psnr")
+        return self.tune or (DEFAULT_TUNE if self.target.psnr is None else "psnr")

@@ -36,6 +36,7 @@ def calls(files: list[Path]) -> tuple[dict[str, tuple[Callable, float]], str]:
     from aecodec.entropy.coder import TileDecoder, encode_tile
     from aecodec.families import by_name
     from aecodec.model.lapped import overlap
+    from aecodec.model.point import QualityPoint
 
     def coded(images: list[np.ndarray], effort: int) -> list[bytes]:
         return [aecodec.encode(image, QUALITY, effort=effort, threads=1) for image in images]
@@ -50,7 +51,7 @@ def calls(files: list[Path]) -> tuple[dict[str, tuple[Callable, float]], str]:
     small = [np.ascontiguousarray(images[0][:SMALL, :SMALL])]
     packed, packed_small = coded(images, 0), coded(small, 0)
     model = by_name("photo")
-    point = model.at(model.qindex(QUALITY))
+    point = QualityPoint(model, model.qindex(QUALITY))
     tables, symbols = point.tables, [tile for data in packed for tile in decode_symbols(data)]
     streams = [encode_tile(z, r, index, tables) for z, index, r in symbols]
     z = np.stack([symbols[i % len(symbols)][0] for i in range(8)])

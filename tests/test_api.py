@@ -29,8 +29,9 @@ from aecodec.errors import (
     UnsupportedError,
 )
 from aecodec.families import by_name
+from aecodec.model.point import QualityPoint
 from aecodec.parallel import Workers
-from aecodec.settings import TUNES, Settings
+from aecodec.settings import TUNINGS, Settings
 
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
 
@@ -232,7 +233,7 @@ def test_windows_encode_like_the_whole(monkeypatch):
 
 def test_the_synthesis_reaches_no_further_than_the_halo():
     weights = by_name("photo")
-    features = weights.at(weights.qindex(50)).features
+    features = QualityPoint(weights, weights.qindex(50)).features
     y = np.random.default_rng(2).normal(0, 0.3, (13, 13, weights.latent)).astype(np.float32)
     before = weights.synthesis(y, features).astype(int)
     y[6, 6] += 20
@@ -335,7 +336,7 @@ def test_pictures_that_need_escapes_come_back(monkeypatch):
     assert psnr(squares, aecodec.decode(data)) > 28
 
 
-@pytest.mark.parametrize("tune", TUNES)
+@pytest.mark.parametrize("tune", TUNINGS)
 def test_the_decoder_reads_the_symbols_that_the_encoder_wrote(tune):
     image = picture(40, 300)
     weights = by_name("photo")

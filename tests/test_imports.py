@@ -47,6 +47,7 @@ FLOORS_WITHIN = {
         {"runtime"},
         {"weights"},
         {"model"},
+        {"point"},
     ],
     "storage": [{"local"}, {"remote"}],
     "batch": [{"inputs"}, {"loader", "shards", "jobs"}, {"engine"}, {"cluster"}, {"convert"}],

@@ -12,6 +12,7 @@ from aecodec import DecodeError, ModelError, api, decode, encode, research
 from aecodec.codec.transforms import synthesise
 from aecodec.geometry import STRIDE, tiles
 from aecodec.model.model import models
+from aecodec.model.point import QualityPoint
 from aecodec.parallel import Workers
 
 pytestmark = pytest.mark.usefixtures("small_default")
@@ -50,7 +51,7 @@ def test_y_hat_is_the_image_and_near_to_y():
     image = picture()
     data = encode(image, 80, effort=0)
     contents = research.examine(data)
-    point = models()["photo"].at(contents.qindex)
+    point = QualityPoint(models()["photo"], contents.qindex)
     with Workers(1) as workers:
         np.testing.assert_array_equal(synthesise([contents.y_hat], image.shape[:2], point, workers), decode(data))
     np.testing.assert_allclose((contents.means + contents.r) * contents.inverse_gain, contents.y_hat, atol=1e-5)

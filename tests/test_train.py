@@ -28,6 +28,7 @@ from aecodec.cli import app
 from aecodec.errors import EncodeError, ModelError
 from aecodec.model.lapped import overlap
 from aecodec.model.model import Model
+from aecodec.model.point import QualityPoint
 from aecodec.train.data import Crops, batches, image_files, load_images, tiles_of
 
 keras = pytest.importorskip("keras")
@@ -606,9 +607,9 @@ def test_gains_of_the_file_are_the_trained_ones(exported, trained):
     _, weights = exported
     for quality, low, share in ((0, 0, 0.0), (640, 2, 0.5), (2048, 7, 1.0)):
         for found, knots in (
-            (weights.at(quality).gain, trained.log_gain),
-            (weights.at(quality).inverse_gain, trained.log_gain_inverse),
-            (weights.at(quality).features.ravel(), trained.log_features),
+            (QualityPoint(weights, quality).gain, trained.log_gain),
+            (QualityPoint(weights, quality).inverse_gain, trained.log_gain_inverse),
+            (QualityPoint(weights, quality).features.ravel(), trained.log_features),
         ):
             knots = np.asarray(knots, np.float64)
             expected = np.exp((1 - share) * knots[low] + share * knots[low + 1])
@@ -630,13 +631,13 @@ def test_exported_graphs_compute_what_the_trained_networks_do(exported, trained)
     assert relative(weights.analysis(pixels), y[0]) < 0.01
 
     quality = 1024
-    gain = weights.at(quality).gain
+    gain = QualityPoint(weights, quality).gain
     z = np.clip(np.rint(np.asarray(trained.hyper_analysis(y * gain))), -63, 63)
     found = weights.hyper_analysis(y[0] * gain)
     assert relative(found, z[0]) < 0.05
     assert np.abs(found - z[0]).max() <= 2
 
-    features = weights.at(quality).features
+    features = QualityPoint(weights, quality).features
     x_hat = np.asarray(trained.post(trained.synthesis(y, features)))[0]
     expected = np.floor(np.clip(x_hat * 255 + 128, 0, 255))
     assert np.abs(weights.synthesis(y[0], features) - expected).max() <= 2
@@ -666,12 +667,14 @@ def test_the_inverse_curvature_finds_the_change_behind_a_gradient(exported, knot
     rng = np.random.default_rng(7)
     with Image.open(SAMPLES / "kodim15_crop.png") as f:
         y = weights.analysis(np.asarray(f.convert("RGB")))
-    features = weights.at(256 * knot).features
+    features = QualityPoint(weights, 256 * knot).features
     before = weights.synthesis(y, features).astype(np.float32)
     change = np.zeros_like(y)
-    change[2:14, 2:14] = rng.choice([-1, 1], (12, 12, y.shape[-1])) / weights.at(256 * knot).gain
+    change[2:14, 2:14] = rng.choice([-1, 1], (12, 12, y.shape[-1])) / QualityPoint(weights, 256 * knot).gain
     gradient = weights.adjoint(weights.synthesis(y + change, features) - before)
-    found = (weights.at(256 * knot).inverse_curvature * gradient * change).sum((0, 1)) / np.square(change).sum((0, 1))
+    found = (QualityPoint(weights, 256 * knot).inverse_curvature * gradient * change).sum((0, 1)) / np.square(
+        change
+    ).sum((0, 1))
     np.testing.assert_allclose(found, 1, atol=0.35)
 
 

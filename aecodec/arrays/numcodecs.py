@@ -16,7 +16,7 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray, ndarray_copy
 
 from aecodec.arrays.stack import Config, pack, unpack_any
-from aecodec.settings import DEFAULT_EFFORT, TUNES
+from aecodec.settings import DEFAULT_EFFORT, DEFAULT_TUNE
 
 
 class Aez(Codec):
@@ -55,7 +55,7 @@ class Aez(Codec):
         quality: float | None = None,
         effort: int = DEFAULT_EFFORT,
         lossless: bool = False,
-        tune: str = TUNES[0],
+        tune: str = DEFAULT_TUNE,
         *,
         threads: int | None = 1,
     ) -> None:

@@ -28,7 +28,7 @@ from aecodec import api, container
 from aecodec.container import BytesLike
 from aecodec.errors import CorruptError, NotAezError, TruncatedError, UnsupportedError
 from aecodec.limits import DEFAULT_LIMITS
-from aecodec.settings import DEFAULT_EFFORT, DEFAULT_QUALITY, TUNES, Settings, Target
+from aecodec.settings import DEFAULT_EFFORT, DEFAULT_QUALITY, DEFAULT_TUNE, Settings, Target
 
 SIGNATURE, VERSION = b"\x89AEZS\r\n", 1
 _HEAD = struct.Struct("<7sBI")
@@ -49,7 +49,7 @@ class Config:
     quality: float | None = None
     effort: int = DEFAULT_EFFORT
     lossless: bool = False
-    tune: str = TUNES[0]
+    tune: str = DEFAULT_TUNE
 
     def __post_init__(self) -> None:
         Settings(Target(self.quality), self.effort, tune=self.tune)  # checks them

@@ -25,7 +25,7 @@ from zarr.storage import StorePath
 
 from aecodec.arrays.stack import Config, Stack, cut, index_size, pack, read_index, stack_of, unpack
 from aecodec.container import BytesLike
-from aecodec.settings import DEFAULT_EFFORT, TUNES
+from aecodec.settings import DEFAULT_EFFORT, DEFAULT_TUNE
 
 NAME = "aecodec"
 
@@ -72,7 +72,7 @@ class AezCodec(ArrayBytesCodecPartialDecodeMixin, ArrayBytesCodec):
         quality: float | None = None,
         effort: int = DEFAULT_EFFORT,
         lossless: bool = False,
-        tune: str = TUNES[0],
+        tune: str = DEFAULT_TUNE,
         threads: int | None = 1,
     ) -> None:
         object.__setattr__(self, "config", Config(quality, effort, lossless, tune))

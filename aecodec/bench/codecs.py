@@ -16,7 +16,7 @@ import numpy as np
 from aecodec.bench import libraries
 from aecodec.imagefile.jpeg import PROGRESSIVE
 from aecodec.imagefile.write import encode_plain
-from aecodec.settings import DEFAULT_EFFORT, TUNES
+from aecodec.settings import DEFAULT_EFFORT, DEFAULT_TUNE
 
 Encode = Callable[[np.ndarray, float], bytes]
 Decode = Callable[[bytes], np.ndarray]
@@ -76,7 +76,7 @@ def _aez(name: str, about: str, qualities: tuple[float, ...], colour: str, **set
     )
 
 
-def _aez_at(name: str, effort: int, colour: str, tune: str = TUNES[0]) -> Codec:
+def _aez_at(name: str, effort: int, colour: str, tune: str = DEFAULT_TUNE) -> Codec:
     about = f"model photo, effort {effort}, tune={tune}"
     return _aez(name, about, (1, 10, 25, 40, 55, 70, 85, 95, 100), colour, effort=effort, tune=tune)
 

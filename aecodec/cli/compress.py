@@ -15,7 +15,7 @@ from aecodec.cli.options import (
     output_option,
     with_batch_options,
 )
-from aecodec.settings import DEFAULT_MODEL, TUNES
+from aecodec.settings import DEFAULT_MODEL, TUNINGS
 
 
 @with_batch_options
@@ -197,8 +197,8 @@ def compress(
     for name in ("--target-size", "--target-bpp", "--target-psnr"):
         if (value := targets[name]) is not None and not 0 < value < math.inf:
             raise typer.BadParameter(f"{value} is not a number above 0", param_hint=name)
-    if tune is not None and tune not in TUNES:
-        raise typer.BadParameter(f"{tune!r}, expected {' or '.join(TUNES)}", param_hint="--tune")
+    if tune is not None and tune not in TUNINGS:
+        raise typer.BadParameter(f"{tune!r}, expected {' or '.join(TUNINGS)}", param_hint="--tune")
     if lossless and tune is not None:
         raise typer.BadParameter("not together with --lossless", param_hint="--tune")
     if lossless and model != DEFAULT_MODEL:

@@ -19,7 +19,7 @@ from aecodec.exact.colours import ALL_COLOURS, COLOURS, with_colours
 from aecodec.exact.layout import Layout, encode_image
 from aecodec.exact.look import few_colours, photograph_fits, photographic, worth_trying
 from aecodec.geometry import STRIDE, Tile, latent_size, tiles
-from aecodec.model.model import QualityPoint
+from aecodec.model.point import QualityPoint
 from aecodec.parallel import Workers
 from aecodec.pixels import squared_error
 

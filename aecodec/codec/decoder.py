@@ -14,6 +14,7 @@ from aecodec.exact.tiles import decode_tiles
 from aecodec.family import Bitstreams
 from aecodec.geometry import STRIDE, TILE_PIXELS, Region, Tile, covered
 from aecodec.model.model import Model
+from aecodec.model.point import QualityPoint
 from aecodec.parallel import Workers
 from aecodec.pixels import luma
 
@@ -26,7 +27,7 @@ class Decoder:
             raise UnsupportedError(f"header: tile of {header.tile} px, expected {TILE_PIXELS}")
         self.header, self.workers = header, workers
         self.tiles = geometry.tiles(header.height, header.width)
-        self.coder = TileCoder(model.at_header(header.quality), workers)
+        self.coder = TileCoder(QualityPoint.of_header(model, header.quality), workers)
 
     def decode(self, bitstreams: Bitstreams, area: Region) -> np.ndarray:
         """The colours of an area: uint8 (H, W) of a grey image, else (H, W, 3). Raises DecodeError."""

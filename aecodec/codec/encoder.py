@@ -19,11 +19,12 @@ from aecodec.codec.tilecoder import TileCoder
 from aecodec.codec.transforms import Partial, analyse, synthesise, synthesise_between
 from aecodec.exact import webp
 from aecodec.geometry import HYPER, Tile, covered, latent_size, pad_window
-from aecodec.model.model import Model, QualityPoint
-from aecodec.model.tuning import PSNR, TUNINGS, VISUAL
+from aecodec.model.model import Model
+from aecodec.model.point import QualityPoint
+from aecodec.model.tuning import PSNR, VISUAL
 from aecodec.parallel import Workers
 from aecodec.progress import report
-from aecodec.settings import Settings
+from aecodec.settings import TUNINGS, Settings
 
 
 class Encoder:
@@ -71,7 +72,12 @@ class Encoder:
 
     def at(self, qindex: int) -> QualityPoint:
         """The model at a quality."""
-        return self.model.at(qindex, self.tuning)
+        return QualityPoint(self.model, qindex, self.tuning)
+
+    @property
+    def gains(self) -> np.ndarray:
+        """Factors of y at the knots of the quality axis (K, M): those for PSNR, of which forecasts are made."""
+        return np.array([QualityPoint(self.model, 256 * knot).gain for knot in range(self.model.last_knot + 1)])
 
     def coder(self, qindex: int) -> TileCoder:
         """The coder of its tiles at a quality."""

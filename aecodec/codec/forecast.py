@@ -12,7 +12,6 @@ import numpy as np
 
 from aecodec.codec.latents import Latents
 from aecodec.geometry import STRIDE
-from aecodec.model.model import Model
 
 Curve = np.ndarray  # float64
 Forecast = Callable[[Mapping[int, float]], Curve]  # measured values by qindex -> curve
@@ -21,16 +20,16 @@ _NOISE = 1e-3  # dB^2: what measured values stray from straight lines between th
 STRAY = (0.3, 0.003)  # dB^2: the same of guesses and of PSNRs at the knots, beside their covariance
 
 
-def guess_bits(latents: Latents, model: Model) -> Curve:
-    """Logarithm of the bits per position that values of such magnitudes take."""
+def guess_bits(latents: Latents, gains: np.ndarray) -> Curve:
+    """Logarithm of the bits per position that values of such magnitudes take; gains: of y at the knots (K, M)."""
 
     def bits(y: np.ndarray, gain: np.ndarray) -> float:
         return math.log(float(np.log2(1 + np.square(2 * gain * y)).sum()) / len(y) + 1e-3)
 
-    return _between(_at_knots(latents, model, bits))
+    return _between(_at_knots(latents, gains, bits))
 
 
-def guess_psnr(latents: Latents, model: Model) -> np.ndarray:
+def guess_psnr(latents: Latents, gains: np.ndarray) -> np.ndarray:
     """PSNR at each knot if latents were rounded as they are and pixels were their rotation."""
 
     def psnr(y: np.ndarray, gain: np.ndarray) -> float:
@@ -38,15 +37,13 @@ def guess_psnr(latents: Latents, model: Model) -> np.ndarray:
         error = np.square((y_scaled - np.floor(y_scaled + 0.4)) / gain)
         return -10 * math.log10(float(error.sum()) / (len(y) * 3 * STRIDE**2) + 1e-9)
 
-    return _at_knots(latents, model, psnr)
+    return _at_knots(latents, gains, psnr)
 
 
-def psnr_forecast(latents: Latents, model: Model) -> Forecast:
-    """The PSNR of these tiles, from guess and measurements."""
-    guess = guess_psnr(latents, model)
-    if model.psnr_prior is None:
-        return fixed(_between(guess))
-    return conditioned(guess, *model.psnr_prior)
+def psnr_forecast(latents: Latents, gains: np.ndarray, prior: tuple[np.ndarray, np.ndarray] | None) -> Forecast:
+    """The PSNR of these tiles, from guess and measurements; prior: see `Model.psnr_prior`."""
+    guess = guess_psnr(latents, gains)
+    return fixed(_between(guess)) if prior is None else conditioned(guess, *prior)
 
 
 def conditioned(guess: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> Forecast:
@@ -95,9 +92,9 @@ def _between(at_knots: np.ndarray) -> Curve:
     return np.interp(np.arange(knots[-1] + 1), knots, at_knots)
 
 
-def _at_knots(latents: Latents, model: Model, value: Callable[[np.ndarray, np.ndarray], float]) -> np.ndarray:
+def _at_knots(latents: Latents, gains: np.ndarray, value: Callable[[np.ndarray, np.ndarray], float]) -> np.ndarray:
     """value(y (n, M) at some of the positions, gain (M,)) at each knot."""
     step = max(7, latents.positions // 2048) | 1  # odd, so that it does not keep to a few columns
     y = latents.y
     y = np.concatenate([y[tile.inside].reshape(-1, y.shape[-1])[::step] for tile in latents.tiles])
-    return np.array([value(y, model.at(256 * knot).gain) for knot in range(model.last_knot + 1)])
+    return np.array([value(y, gain) for gain in gains])

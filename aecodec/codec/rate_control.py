@@ -87,11 +87,12 @@ class SizeControl:
         """Logarithm of the file's size at each qindex, from estimates around the aim."""
         encoder, latents = self._encoder, self._encoder.latents
         tiles, overhead = latents.tiles, self._envelope.overhead
-        curve = guess_bits(latents, encoder.model)
+        gains = encoder.gains
+        curve = guess_bits(latents, gains)
         sample, shift = latents, np.zeros_like(curve)
         if len(tiles) >= _CROWD:
             sample = replace(latents, tiles=_spread(tiles, max(_CROWD - 1, len(tiles) // _FRACTION)))
-            shift = curve - guess_bits(sample, encoder.model)
+            shift = curve - guess_bits(sample, gains)
 
         def estimate(qindex: int) -> float:
             size = encoder.estimate(qindex, sample.tiles) * latents.positions / sample.positions
@@ -126,10 +127,11 @@ class PsnrControl:
     def run(self) -> bytes:
         """Return the file. Where quality 100 does not reach the target, more and more tiles are exact."""
         aim = self._target + EXCESS / 2
-        forecast = psnr_forecast(self._encoder.latents, self._encoder.model)
+        latents, gains, prior = self._encoder.latents, self._encoder.gains, self._encoder.model.psnr_prior
+        forecast = psnr_forecast(latents, gains, prior)
         if len(self._whole) >= _MANY:
             sample = _spread(self._whole, len(self._encoder.latents.tiles) // _FRACTION)
-            shift = forecast({}) - psnr_forecast(replace(self._encoder.latents, tiles=sample), self._encoder.model)({})
+            shift = forecast({}) - psnr_forecast(replace(latents, tiles=sample), gains, prior)({})
             probe = self._encoder.sample(sample)
             search = Search(forecast, Goal(aim - 0.3, aim + 0.3, aim), max_tries=2)
             forecast = fixed(search.run(lambda qindex: self._sample_psnr(probe, qindex) + shift[qindex]))

@@ -22,7 +22,7 @@ from aecodec import geometry
 from aecodec.codec.latents import Latents
 from aecodec.codec.tilecoder import TileCoder
 from aecodec.geometry import STRIDE, Span, Window
-from aecodec.model.model import QualityPoint
+from aecodec.model.point import QualityPoint
 
 STEP = 0.4  # of Newton's: latents are corrected all at once, and share what they correct
 HALO = 2  # latents: fewer than the synthesis sees, but a gradient need not be exact

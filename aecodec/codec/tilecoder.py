@@ -18,7 +18,7 @@ from aecodec.container import BytesLike
 from aecodec.entropy.coder import TileDecoder, encode_tile, expected_bits
 from aecodec.errors import CorruptError
 from aecodec.geometry import HYPER, TILE, Tile
-from aecodec.model.model import QualityPoint
+from aecodec.model.point import QualityPoint
 from aecodec.model.tuning import factors
 from aecodec.parallel import Workers
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from aecodec.geometry import STRIDE, Region, Tile, Window, bands, latent_size, recut, windows
-from aecodec.model.model import Model, QualityPoint
+from aecodec.model.model import Model
+from aecodec.model.point import QualityPoint
 from aecodec.parallel import Workers
 
 WINDOW = 80  # latents along the edge of the largest window

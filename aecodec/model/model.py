@@ -1,4 +1,4 @@
-"""The learned model: its networks, tables and parameters, and all that depends on the quality, in one object.
+"""The learned model: its networks, tables and parameters; point.py has what depends on the quality.
 
     weights/<name>/analysis         pixels (1, h, w, 3) -> y (1, h/16, w/16, M)
     weights/<name>/hyper_analysis   y * gain (1, 16, 16, M) -> z (1, 4, 4, Z), not rounded
@@ -24,14 +24,14 @@ from functools import cached_property
 import numpy as np
 
 from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis, between_knots
-from aecodec.entropy.tables import TableRow, Tables
-from aecodec.errors import CorruptError
-from aecodec.model import knots, tuning
+from aecodec.entropy.tables import Tables
+from aecodec.model import tuning
 from aecodec.model.lapped import overlap, overlap_of_pixels, overlap_to_pixels
 from aecodec.model.runtime import Net
 from aecodec.model.thumbnail import FILE, ThumbnailMap
-from aecodec.model.tuning import AXIS, PSNR, TUNINGS, VISUAL, Visual
+from aecodec.model.tuning import AXIS, Visual
 from aecodec.model.weights import Weights, read_models, weights_folder
+from aecodec.settings import TUNINGS
 
 NETS = ("analysis", "hyper_analysis", "synthesis")  # of every model
 
@@ -70,15 +70,13 @@ class Model(Weights):
         channels = self.numbers["z_tables"].shape[1]
         z = (np.arange(2 * 4 * 4 * channels) * 37 % 127 - 63).reshape(2, 4, 4, -1)
         qindexes = 0, self.max_qindex // 2 + 85, self.max_qindex
-        parts = [self.at(qindex).scale_indexes(z).tobytes() for qindex in qindexes]
+        parts = [self.scale_indexes(z, qindex).tobytes() for qindex in qindexes]
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
     @cached_property
     def tables(self) -> Tables:
         """The frequencies of the entropy model."""
-        n = self.numbers
-        ends = np.cumsum(n["r_sizes"])[:-1]
-        return Tables(n["z_tables"], [np.split(row, ends) for row in np.atleast_2d(n["r_tables"])])
+        return self._tables(self.numbers["z_tables"])
 
     @cached_property
     def visual(self) -> Visual:
@@ -88,9 +86,13 @@ class Model(Weights):
     @cached_property
     def visual_tables(self) -> Tables:
         """The tables for files of the visual tuning: the deltas are one more channel of z."""
-        z = self.tables.z
-        deltas = np.broadcast_to(self.visual.deltas, (len(z), 1, z.shape[-1]))
-        return Tables(np.concatenate([z, deltas], axis=1), self.tables.r)
+        z, deltas = self.numbers["z_tables"], self.visual.deltas
+        return self._tables(np.concatenate([z, np.broadcast_to(deltas, (len(z), 1, len(deltas)))], axis=1))
+
+    def _tables(self, z: np.ndarray) -> Tables:
+        n = self.numbers
+        ends = np.cumsum(n["r_sizes"])[:-1]
+        return Tables(z, [np.split(row, ends) for row in np.atleast_2d(n["r_tables"])])
 
     @cached_property
     def thumbnail(self) -> ThumbnailMap | None:
@@ -119,18 +121,6 @@ class Model(Weights):
     def tunings(self) -> tuple[str, ...]:
         """The names of the tunings that it has."""
         return TUNINGS if self.has("visual") else TUNINGS[:1]
-
-    def at(self, qindex: int, tuning: int = PSNR) -> "QualityPoint":
-        """This model at one quality; qindex: 0 to `max_qindex`."""
-        return QualityPoint(self, qindex, tuning)
-
-    def at_header(self, quality: int) -> "QualityPoint":
-        """This model at what a header says. Raises CorruptError for what this model never writes."""
-        number, qindex = divmod(quality, AXIS)
-        if number >= len(self.tunings) or qindex > self.max_qindex:
-            known = f"{self.max_qindex}, in tuning {len(self.tunings) - 1}"
-            raise CorruptError(f"header: quality {qindex} in tuning {number}, expected at most {known}")
-        return self.at(qindex, number)
 
     def qindex(self, quality: float) -> int:
         """Quality 1..100 -> 1/256 of a knot, as the header carries it."""
@@ -258,96 +248,3 @@ class Model(Weights):
         if "overlap_post" in self.numbers:
             error = overlap(error, self.numbers["overlap_post"].T)
         return self._nets["adjoint"](error[None])[0][0]
-
-
-class QualityPoint:
-    """A model in one tuning at one qindex, the position on its quality axis in 1/256 of a knot.
-
-    Parameters are stored at the knots as logarithms, and interpolated linearly between them.
-    """
-
-    def __init__(self, model: Model, qindex: int, tuning: int):
-        self.model, self.qindex, self.tuning = model, qindex, tuning
-
-    @property
-    def has_deltas(self) -> bool:
-        """Whether the last channel of z are the deltas of the cells."""
-        return self.tuning == VISUAL
-
-    def hyper_latents(self, z: np.ndarray) -> np.ndarray:
-        """z (..., Z) as the networks take it, without the deltas."""
-        return z[..., :-1] if self.has_deltas else z
-
-    @property
-    def lmbda(self) -> float:
-        """The Lagrangian multiplier of training: cost = bits per pixel + lmbda * MSE (0..255)."""
-        shape = self.model.entry_of("shape")
-        low, high = shape["lmbda_low"], shape["lmbda_high"]
-        return low * (high / low) ** (self.qindex / self.model.max_qindex)
-
-    @property
-    def row(self) -> int:
-        """Row of the tables of frequencies: the nearest knot."""
-        return (self.qindex + 128) >> 8
-
-    @cached_property
-    def tables(self) -> TableRow:
-        """The frequencies of the entropy model."""
-        tables = self.model.visual_tables if self.has_deltas else self.model.tables
-        return tables.at(self.row)
-
-    @cached_property
-    def gain(self) -> np.ndarray:
-        """Factors (M,) of y at the encoder."""
-        return self._gain("log_gain", 1)
-
-    @cached_property
-    def inverse_gain(self) -> np.ndarray:
-        """Factors (M,) of y_hat at the decoder."""
-        return self._gain("log_gain_inverse", -1)
-
-    @cached_property
-    def rounding_scale(self) -> np.ndarray:
-        """Factors (M,) of y_hat before it is compared with y: the decoder's gain need not be one over the encoder's."""
-        return 1 / (self.gain * self.inverse_gain)
-
-    @cached_property
-    def features(self) -> np.ndarray:
-        """What tells the synthesis transform the quality: float32 (1, 1, 1, F), or int32 (F,) biases."""
-        if self.model.integer:
-            return between_knots(self.model.numbers["biases"], self.qindex).astype(np.int32)
-        return self._at("log_features")[None, None, None]
-
-    @cached_property
-    def steps(self) -> np.ndarray | None:
-        """By how much the code rounds at this quality: float32 (4,), None if the model does not."""
-        return knots.between(self.model.numbers["steps"], self.qindex) if self.model.integer else None
-
-    @cached_property
-    def inverse_curvature(self) -> np.ndarray:
-        """Factors (M,) from the gradient that `Model.adjoint` gives to the change of y behind it, each latent alone."""
-        return self._at("log_inverse_curvature")
-
-    def scale_indexes(self, z: np.ndarray) -> np.ndarray:
-        """Hyper-latents (N, 4, 4, Z) -> scale indexes uint8 (N, 16, 16, M)."""
-        return self.model.scale_indexes(self.hyper_latents(z), self.qindex)
-
-    def quantise(self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `Model.quantise`."""
-        return self.model.quantise(y, self.hyper_latents(z), rounding, self.steps)
-
-    def reconstruct(self, r: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """See `Model.reconstruct`."""
-        return self.model.reconstruct(r, self.hyper_latents(z), self.steps)
-
-    def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
-        """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
-        return self.model.synthesis(y_hat, self.features)
-
-    def _gain(self, name: str, sign: int) -> np.ndarray:
-        return self._at(name, np.float32(sign) * self.model.visual.log_weight if self.has_deltas else None)
-
-    def _at(self, name: str, more: np.ndarray | None = None) -> np.ndarray:
-        values = knots.between(self.model.numbers[name], self.qindex)
-        values = values if more is None else values + more
-        return knots.exponential(values) if self.model.integer else np.exp(values).astype(np.float32)

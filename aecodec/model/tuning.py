@@ -15,9 +15,9 @@ import numpy as np
 from aecodec.entropy.hyper_synthesis import Z_MAX
 from aecodec.errors import ModelError
 from aecodec.geometry import HYPER
+from aecodec.settings import TUNINGS
 
-PSNR, VISUAL = 0, 1  # as the header has them
-TUNINGS = ("psnr", "visual")  # their names
+PSNR, VISUAL = map(TUNINGS.index, ("psnr", "visual"))  # as the header has them
 FILE = "visual.npz"
 AXIS = 4096  # the header's quality is a qindex, which is less, plus so many times the tuning
 

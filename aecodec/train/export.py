@@ -29,7 +29,7 @@ from aecodec.train.manifest import next_id, write
 from aecodec.train.photo import CURVATURE_SPREAD, Photo, Shape
 from aecodec.train.prior import psnr_prior
 from aecodec.train.thumbnail import auxiliary
-from aecodec.train.visual import visual
+from aecodec.train.tuning import visual_file
 
 __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 
@@ -65,7 +65,7 @@ def count_symbols(model: Model, images: list[np.ndarray], knots: int, seed: int 
             encoder = Encoder(image, Settings(tune="psnr"), model, workers)
             for knot in range(knots):
                 qindex = int(np.clip(knot * 256 + rng.integers(-128, 128), 0, (knots - 1) * 256))
-                row = model.at(qindex).row
+                row = encoder.at(qindex).row
                 of_z, of_r = z_counts[row], r_counts[row]
                 for (z, index, r), tile in zip(encoder.symbols(qindex), encoder.latents.tiles, strict=True):
                     z, index, r = z[tile.hyper_crop], index[tile.crop], r[tile.crop]
@@ -88,7 +88,7 @@ def inverse_curvatures(model: Model, images: list[np.ndarray]) -> np.ndarray:
             y = encoder.latents.y
             y_hat = np.empty_like(y)
             for knot in range(model.last_knot + 1):
-                point = model.at(256 * knot)
+                point = encoder.at(256 * knot)
                 encoder.reconstruct(point.qindex, y_hat)
                 rounded = y_hat * point.rounding_scale - y
                 above[knot] += np.square(rounded).sum((0, 1))
@@ -173,7 +173,7 @@ def build(
         prior_psnr = psnr_prior(exported, images)
         beside, beside_files = auxiliary(exported, images)
         learned = np.asarray(ops.convert_to_numpy(model.log_weight), np.float32) if model.shape.visual else None
-        files[tuning.FILE] = visual(exported, images, learned)
+        files[tuning.FILE] = visual_file(exported, images, learned)
     z_tables = to_frequencies(z_counts + 30 * prior + 1e-3)
     files |= {"numbers.npz": _numbers(model, z_tables, residual_tables(r_counts), **curved, **prior_psnr)}
     return entry(files) | beside | {"self_test": self_test}, files | beside_files

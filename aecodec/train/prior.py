@@ -22,10 +22,10 @@ def psnr_prior(model: Model, images: list[np.ndarray]) -> dict[str, np.ndarray]:
             y_hat, psnrs = np.empty_like(encoder.latents.y), []
             for qindex in range(0, 256 * model.last_knot + 1, 256):
                 encoder.reconstruct(qindex, y_hat)
-                decoded = synthesise([y_hat], image.shape[:2], model.at(qindex), workers)
+                decoded = synthesise([y_hat], image.shape[:2], encoder.at(qindex), workers)
                 mse = np.square(np.subtract(decoded, image, dtype=np.float32)).mean()
                 psnrs.append(10 * np.log10(255**2 / max(mse, 1e-3)))
-            rows.append([*guess_psnr(encoder.latents, model), *psnrs])
+            rows.append([*guess_psnr(encoder.latents, encoder.gains), *psnrs])
     means, covariances = moments(np.array(rows))
     return {"psnr_mean": means, "psnr_covariance": covariances}
 

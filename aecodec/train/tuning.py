@@ -1,12 +1,27 @@
-"""The visual tuning in training: by what latents are multiplied beside their gains (aecodec/codec/masking.py)."""
+"""The visual tuning (aecodec/model/tuning.py) in training: what latents are multiplied by, and a model's file of it.
 
+Strong channels are the coarse ones: errors in them are blotches of colour and steps in smooth areas, which the eye sees
+first. So they are coded more finely than the squared error wants, and weak ones less.
+"""
+
+import io
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from keras import ops
 
-from aecodec.codec.masking import BLOCK, CELL, FLOOR, MOST, POWER, USUAL
+from aecodec.codec.encoder import Encoder
+from aecodec.codec.masking import BLOCK, CELL, FLOOR, MOST, POWER, USUAL, deltas
+from aecodec.entropy.hyper_synthesis import Z_MAX
 from aecodec.geometry import HYPER
+from aecodec.model.model import Model
+from aecodec.parallel import Workers
+from aecodec.pixels import split
+from aecodec.settings import Settings
+from aecodec.train.frequencies import to_frequencies
+
+IMAGES = 150  # are enough
 
 POWER_OF_CHANNELS = (
     0.2  # of a channel's deviation: 0.1 gives two thirds of it, 0.3 little more, and costs 0.2 dB of PSNR
@@ -28,6 +43,21 @@ def log_factors(x, log_weight, chosen):
     variance = ops.average_pool(ops.square(luma), BLOCK, BLOCK) - ops.square(ops.average_pool(luma, BLOCK, BLOCK))
     texture = ops.average_pool(ops.sqrt(ops.maximum(variance, 0.0)), CELL // BLOCK, CELL // BLOCK)
     octaves = POWER * ops.log((USUAL + FLOOR) / (texture + FLOOR)) / math.log(2)
-    deltas = ops.stop_gradient(ops.clip(ops.round(8 * octaves), -MOST, MOST))
-    cells = ops.repeat(ops.repeat(deltas, HYPER, axis=1), HYPER, axis=2)
+    steps = ops.stop_gradient(ops.clip(ops.round(8 * octaves), -MOST, MOST))
+    cells = ops.repeat(ops.repeat(steps, HYPER, axis=1), HYPER, axis=2)
     return ops.reshape(chosen, (-1, 1, 1, 1)) * (log_weight + math.log(2) / 8 * cells)
+
+
+def visual_file(model: Model, images: Sequence[np.ndarray], log_weight: np.ndarray | None = None) -> bytes:
+    """The file of the tuning, from images uint8. log_weight: float32 (M,), those that were learned."""
+    images = [split(image).rgb for image in images[:: -(-len(images) // IMAGES)]]
+    counts, squares = np.zeros(2 * Z_MAX + 1), np.zeros(model.latent)
+    with Workers(None) as workers:
+        for image in images:
+            counts += np.bincount(deltas(image).ravel() + Z_MAX, minlength=len(counts))
+            y = Encoder(image, Settings(effort=0), model, workers).latents.y
+            squares += np.square(y).mean((0, 1)) / len(images)
+    out = io.BytesIO()
+    weight = log_weights(squares) if log_weight is None else log_weight
+    np.savez_compressed(out, log_weight=weight, deltas=to_frequencies(counts + 0.01))
+    return out.getvalue()

@@ -18,6 +18,7 @@ from aecodec.codec.encoder import Encoder
 from aecodec.codec.latents import Latents
 from aecodec.codec.transforms import synthesise
 from aecodec.families import by_name
+from aecodec.model.point import QualityPoint
 from aecodec.parallel import Workers
 from aecodec.settings import Settings
 
@@ -82,7 +83,7 @@ def main() -> None:
         def measure(number: int, qindex: int, factor: np.ndarray) -> np.ndarray:
             """Logarithm of the bits, then the metrics."""
             y, pixels = latents[number] * factor, images[number]
-            out, point = np.empty_like(y), model.at(qindex)
+            out, point = np.empty_like(y), QualityPoint(model, qindex)
             bitstreams = Encoder(pixels, PLAIN, model, workers, y).coder(qindex).encode(Latents.of(y), out)
             decoded = synthesise([out / factor], pixels.shape[:2], point, workers)
             values = [METRICS[name].level(METRICS[name].compare(pixels, decoded)) for name in NAMES]

@@ -18,7 +18,7 @@ from aecodec.exact.colours import COLOURS
 from aecodec.families import by_name
 from aecodec.parallel import Workers
 from aecodec.pixels import psnr
-from aecodec.settings import TUNES, Settings
+from aecodec.settings import TUNINGS, Settings
 
 WORKERS = Workers(1)
 
@@ -175,7 +175,7 @@ def test_mixed_images_have_both_kinds(mixed_file):
     assert 0 not in file.exact
 
 
-@pytest.mark.parametrize("tune", TUNES)
+@pytest.mark.parametrize("tune", TUNINGS)
 @pytest.mark.parametrize("quality", [20, 75])
 def test_the_encoder_decodes_what_the_decoder_does(quality, tune):
     image, model = mixed(300, 600), by_name("photo")

@@ -73,7 +73,7 @@ def test_a_psnr_is_aimed_at_with_the_tuning_for_it():
 
 
 def test_a_tuning_that_is_not_known():
-    with pytest.raises(ValueError, match=r"^tune: 'eye', expected visual or psnr$"):
+    with pytest.raises(ValueError, match=r"^tune: 'eye', expected psnr or visual$"):
         aecodec.encode(picture()[:16, :16], tune="eye")
     data = aecodec.encode(picture()[:16, :16], 50)
     forged = container.pack_header(replace(container.read_header(data), quality=2 * AXIS))

@@ -52,9 +52,9 @@ class Encoder:
         height, width = size
         self.pixels = np.full((height, width, 3), 128, np.uint8)
         y = np.random.default_rng(0).normal(0, 1, (-(-height // 16), -(-width // 16), M)).astype(np.float32)
+        self.gains = np.array([Point(qindex).gain for qindex in range(0, LAST + 1, 256)])
         self.latents, self.effort, self.workers = Latents.of(y), effort, Workers(1)
         self.model = SimpleNamespace(
-            at=Point,
             last_knot=LAST // 256,
             max_qindex=LAST,
             latent=M,

@@ -15,6 +15,7 @@ from aecodec.cli import app
 from aecodec.codec import refine
 from aecodec.codec.encoder import Encoder
 from aecodec.families import by_name
+from aecodec.model.point import QualityPoint
 from aecodec.parallel import Workers
 from aecodec.pixels import psnr
 from aecodec.settings import Settings
@@ -64,9 +65,9 @@ def test_a_step_is_the_formula(quality):
         (strip,) = source.refined(coder)
         y_hat = np.empty_like(y)
         coder.reconstruct(replace(source.latents, hyper=strip.hyper), y_hat)
-    error = weights.synthesis(y_hat, weights.at(units).features).astype(np.float32) - image
-    newton = weights.at(units).inverse_curvature * weights.adjoint(error)
-    rounding = y_hat / (weights.at(units).gain * weights.at(units).inverse_gain) - y
+    error = weights.synthesis(y_hat, QualityPoint(weights, units).features).astype(np.float32) - image
+    newton = QualityPoint(weights, units).inverse_curvature * weights.adjoint(error)
+    rounding = y_hat / (QualityPoint(weights, units).gain * QualityPoint(weights, units).inverse_gain) - y
     np.testing.assert_allclose(strip.y, y - 0.4 * (newton - rounding), atol=1e-4)
     assert np.abs(strip.y - y).max() > 1e-3
 

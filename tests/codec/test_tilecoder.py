@@ -9,6 +9,7 @@ from aecodec.codec.tilecoder import CodedTile, TileCoder
 from aecodec.errors import CorruptError
 from aecodec.families import by_name
 from aecodec.geometry import Tile
+from aecodec.model.point import QualityPoint
 from aecodec.parallel import Workers
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("tiny_weights")
 def coder(tiny_weights, request):
     model = by_name("tiny")
     with Workers(request.param) as workers:
-        yield TileCoder(model.at(model.qindex(70)), workers)
+        yield TileCoder(QualityPoint(model, model.qindex(70)), workers)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from aecodec.errors import CorruptError, DecodeError
 from aecodec.families import by_name
 from aecodec.model.litert import LiteNet
 from aecodec.model.model import Model
+from aecodec.model.point import QualityPoint
 from aecodec.model.tuning import AXIS, VISUAL, factors
 
 HERE = Path(__file__).parent
@@ -192,7 +193,7 @@ def test_graphs_have_the_operators_of_format_md_and_no_others(tiny2):
 def test_a_forged_file_has_the_same_latents(tiny2, monkeypatch):
     """The largest residuals that escapes hold. Sums of float32 are rounded then, and pixels may be any."""
     monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
-    file, point = container.read((GOLDEN2 / "rgb-17x33-q100.aez").read_bytes()), by_name("tiny2").at(512)
+    file, point = container.read((GOLDEN2 / "rgb-17x33-q100.aez").read_bytes()), QualityPoint(by_name("tiny2"), 512)
     rng = np.random.default_rng(0)
     z = rng.integers(-63, 64, (1, 1, 4))
     index = point.scale_indexes(z[None])[0, :3, :2]
@@ -211,7 +212,10 @@ def test_a_forged_file_has_the_same_latents(tiny2, monkeypatch):
 def test_the_outermost_deltas_have_the_same_latents_and_finite_pixels(tiny2, printed_of, monkeypatch, delta, size):
     """They scale latents by up to 2^7.875, either way; with the largest residuals, too, nothing overflows."""
     monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
-    file, point = container.read((GOLDEN2 / "rgb-17x33-q100.aez").read_bytes()), by_name("tiny2").at(512, VISUAL)
+    file, point = (
+        container.read((GOLDEN2 / "rgb-17x33-q100.aez").read_bytes()),
+        QualityPoint(by_name("tiny2"), 512, VISUAL),
+    )
     z = np.random.default_rng(1).integers(-9, 10, (1, 1, 5))
     z[..., -1] = delta
     index = point.scale_indexes(z[None])[0, :3, :2]
@@ -452,7 +456,7 @@ def test_steps_of_the_prediction_are_those_of_format_md(name, group):
     step = table[channel // 2, row % 2 * 2 + column % 2]
     rng = np.random.default_rng(group)
     z, r = rng.integers(-9, 10, (4, 4, 4)), rng.integers(-3, 4, (16, 16, 8)).astype(np.float32)
-    point = tiny_model(name).at(500)
+    point = QualityPoint(tiny_model(name), 500)
     before = point.reconstruct(r, z)
     for i, j in np.ndindex(2, 2):
         at = 6 + i, 8 + j, 2 * group
@@ -469,7 +473,7 @@ def test_steps_of_the_prediction_are_those_of_format_md(name, group):
 def test_a_pixel_depends_on_no_latent_beyond_the_reach_that_format_md_states():
     weights = by_name("photo")
     plane = np.random.default_rng(0).normal(0, 0.1, (13, 13, weights.latent)).astype(np.float32)
-    features = weights.at(1000).features
+    features = QualityPoint(weights, 1000).features
     before = weights.synthesis(plane, features).astype(int)
     plane[6, 6] += 3
     moved = (weights.synthesis(plane, features) != before).any(axis=-1).nonzero()

@@ -14,6 +14,7 @@ from aecodec import api  # noqa: E402
 from aecodec.codec.encoder import Encoder  # noqa: E402
 from aecodec.families import by_name  # noqa: E402
 from aecodec.model.lapped import UNIT, overlap, overlap_of_pixels, overlap_to_pixels  # noqa: E402
+from aecodec.model.point import QualityPoint  # noqa: E402
 from aecodec.parallel import Workers  # noqa: E402
 from aecodec.settings import Settings  # noqa: E402
 from aecodec.train import export, quantize, slim, static  # noqa: E402
@@ -94,7 +95,7 @@ def test_scale_indexes_are_the_trained_ones_and_numpys(exported, trained, qindex
     rng = np.random.default_rng(qindex)
     z = rng.integers(-63, 64, (6, 4, 4, SHAPE.hyper))
     z[0] = -63
-    found = exported.at(qindex).scale_indexes(z)
+    found = QualityPoint(exported, qindex).scale_indexes(z)
     assert found.dtype == np.uint8
     offsets = np.tile(slim.array(trained.scale_net.integers()["offset"])[min(qindex // 256, 2)], 16).astype(np.int32)
     for index, tile in zip(found, z.astype(np.float32), strict=True):
@@ -110,7 +111,7 @@ def test_scale_indexes_are_the_trained_ones_and_numpys(exported, trained, qindex
 @pytest.mark.parametrize("qindex", [0, 300, 512])
 @pytest.mark.parametrize("encoding", [0, 1])
 def test_means_and_pixels_are_numpys_to_the_bit(exported, trained, qindex, encoding):
-    point, rng = exported.at(qindex), np.random.default_rng(qindex)
+    point, rng = QualityPoint(exported, qindex), np.random.default_rng(qindex)
     values = np.rint(rng.normal(0, 3, (16, 16, 8))) if encoding == 0 else rng.normal(0, 3, (16, 16, 8))
     z = rng.integers(-9, 10, (4, 4, SHAPE.hyper))
     rounding = rounding_offsets()[rng.integers(0, 64, (16, 16, 8))] if encoding else np.full((16, 16, 8), 0.5, "f4")
@@ -155,7 +156,7 @@ def test_graphs_compute_what_rounding_in_training_does(exported, trained, pictur
     y = np.asarray(trained.analysis(trained.pre(x[None])))
     near(exported.analysis(picture), y[0], 0.01)
     for knot in range(SHAPE.knots):
-        point, q = exported.at(256 * knot), np.full(1, knot, np.float32)
+        point, q = QualityPoint(exported, 256 * knot), np.full(1, knot, np.float32)
         scaled = y * point.gain
         z = np.clip(np.rint(np.asarray(trained.hyper_analysis(scaled))), -63, 63)
         assert np.mean(exported.hyper_analysis(scaled[0]) != z[0]) < 0.01

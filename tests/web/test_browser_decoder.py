@@ -7,7 +7,6 @@ import random
 import shutil
 import subprocess
 import threading
-import time
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from make_tiny import symbol_hashes
 from mutation import mutated, scrambled
 from PIL import Image
 from screens import mixed, photo
+from waiting import until
 
 import aecodec
 from aecodec import container
@@ -316,13 +316,6 @@ def served(tmp_path, tuned, request):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.address, tmp_path
         server.shutdown()
-
-
-def until(page, expression: str) -> None:
-    end = time.monotonic() + 60
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, expression
-        time.sleep(0.05)
 
 
 SHOWN = "document.getElementById('right').naturalWidth > 0 && document.getElementById('message').hidden"

@@ -2,13 +2,13 @@
 
 import io
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from waiting import until
 
 import aecodec
 from aecodec.limits import Limits
@@ -49,14 +49,6 @@ def page(request, browser, address):
     yield page
     context.close()
     assert wrong == []
-
-
-def until(page, expression: str) -> None:
-    """Wait; the page's policy does not allow scripts that a test would put into it."""
-    end = time.monotonic() + 120
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, expression
-        time.sleep(0.05)
 
 
 SHOWN = "!document.getElementById('right').hidden && document.getElementById('message').hidden"

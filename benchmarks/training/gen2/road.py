@@ -25,6 +25,7 @@ from aecodec.entropy.tables import RangeDecoder, RangeEncoder, TableRow, coder_t
 from aecodec.families import by_name
 from aecodec.model.lapped import overlap, segment_matrix
 from aecodec.model.model import Model
+from aecodec.model.point import QualityPoint
 from aecodec.train.onnx_graphs import to_onnx
 from aecodec.train.static import Network
 from aecodec.train.static_numpy import run_numpy
@@ -278,7 +279,7 @@ def _per_mp(calls: dict[str, Callable], tiles: float) -> dict[str, dict]:
 def replacements(files: list[bytes]) -> dict[str, dict]:
     """Tables for the files of one quality: median and minimum, ms of processor time for each MP of tiles."""
     model = by_name("photo")
-    tables = model.at(model.qindex(QUALITY)).tables
+    tables = QualityPoint(model, model.qindex(QUALITY)).tables
     symbols = [tile for data in files for tile in decode_symbols(data)]
     return {
         "residuals": residuals(symbols, tables),

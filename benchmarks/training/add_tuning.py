@@ -1,6 +1,6 @@
-"""Give an installed model its visual tuning: python tune.py NAME --data TRAIN
+"""Give an installed model its visual tuning: python add_tuning.py NAME --data TRAIN
 
-Writes weights/NAME/visual.npz (aecodec/train/visual.py) and its hash into weights/manifest.json, which binds the id to
+Writes weights/NAME/visual.npz (aecodec/train/tuning.py) and its hash into weights/manifest.json, which binds the id to
 it, too. The files that the model had stay as they are, and so do the images that it coded. Models that `aecodec export`
 makes have theirs already.
 """
@@ -15,7 +15,7 @@ from aecodec.model.model import models
 from aecodec.model.weights import weights_folder
 from aecodec.train.data import image_files, load_images
 from aecodec.train.manifest import digest
-from aecodec.train.visual import visual
+from aecodec.train.tuning import visual_file
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--data", required=True, type=Path)
     given = parser.parse_args()
-    data = visual(models()[given.name], load_images(image_files(given.data), 256))
+    data = visual_file(models()[given.name], load_images(image_files(given.data), 256))
     folder = weights_folder()
     manifest = json.loads((folder / "manifest.json").read_text())
     entry = manifest["models"][given.name]

@@ -1,0 +1,114 @@
+"""A learned model at one quality: gains, tables, and its networks with what tells them the quality."""
+
+from functools import cached_property
+
+import numpy as np
+
+from aecodec.entropy.hyper_synthesis import between_knots
+from aecodec.entropy.tables import TableRow
+from aecodec.errors import CorruptError
+from aecodec.model import knots
+from aecodec.model.model import Model
+from aecodec.model.tuning import AXIS, PSNR, VISUAL
+
+
+class QualityPoint:
+    """A model in one tuning at one qindex, its position on the quality axis in 1/256 of a knot: 0 to `max_qindex`.
+
+    Parameters are stored at the knots as logarithms, and interpolated linearly between them.
+    """
+
+    def __init__(self, model: Model, qindex: int, tuning: int = PSNR):
+        self.model, self.qindex, self.tuning = model, qindex, tuning
+
+    @classmethod
+    def of_header(cls, model: Model, quality: int) -> "QualityPoint":
+        """What a header says. Raises CorruptError for what this model never writes."""
+        tuning, qindex = divmod(quality, AXIS)
+        if tuning >= len(model.tunings) or qindex > model.max_qindex:
+            known = f"{model.max_qindex}, in tuning {len(model.tunings) - 1}"
+            raise CorruptError(f"header: quality {qindex} in tuning {tuning}, expected at most {known}")
+        return cls(model, qindex, tuning)
+
+    @property
+    def has_deltas(self) -> bool:
+        """Whether the last channel of z are the deltas of the cells."""
+        return self.tuning == VISUAL
+
+    def hyper_latents(self, z: np.ndarray) -> np.ndarray:
+        """z (..., Z) as the networks take it, without the deltas."""
+        return z[..., :-1] if self.has_deltas else z
+
+    @property
+    def lmbda(self) -> float:
+        """The Lagrangian multiplier of training: cost = bits per pixel + lmbda * MSE (0..255)."""
+        shape = self.model.entry_of("shape")
+        low, high = shape["lmbda_low"], shape["lmbda_high"]
+        return low * (high / low) ** (self.qindex / self.model.max_qindex)
+
+    @property
+    def row(self) -> int:
+        """Row of the tables of frequencies: the nearest knot."""
+        return (self.qindex + 128) >> 8
+
+    @cached_property
+    def tables(self) -> TableRow:
+        """The frequencies of the entropy model."""
+        tables = self.model.visual_tables if self.has_deltas else self.model.tables
+        return tables.at(self.row)
+
+    @cached_property
+    def gain(self) -> np.ndarray:
+        """Factors (M,) of y at the encoder."""
+        return self._gain("log_gain", 1)
+
+    @cached_property
+    def inverse_gain(self) -> np.ndarray:
+        """Factors (M,) of y_hat at the decoder."""
+        return self._gain("log_gain_inverse", -1)
+
+    @cached_property
+    def rounding_scale(self) -> np.ndarray:
+        """Factors (M,) of y_hat before it is compared with y: the decoder's gain need not be one over the encoder's."""
+        return 1 / (self.gain * self.inverse_gain)
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """What tells the synthesis transform the quality: float32 (1, 1, 1, F), or int32 (F,) biases."""
+        if self.model.integer:
+            return between_knots(self.model.numbers["biases"], self.qindex).astype(np.int32)
+        return self._at("log_features")[None, None, None]
+
+    @cached_property
+    def steps(self) -> np.ndarray | None:
+        """By how much the code rounds at this quality: float32 (4,), None if the model does not."""
+        return knots.between(self.model.numbers["steps"], self.qindex) if self.model.integer else None
+
+    @cached_property
+    def inverse_curvature(self) -> np.ndarray:
+        """Factors (M,) from the gradient that `Model.adjoint` gives to the change of y behind it, each latent alone."""
+        return self._at("log_inverse_curvature")
+
+    def scale_indexes(self, z: np.ndarray) -> np.ndarray:
+        """Hyper-latents (N, 4, 4, Z) -> scale indexes uint8 (N, 16, 16, M)."""
+        return self.model.scale_indexes(self.hyper_latents(z), self.qindex)
+
+    def quantise(self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Model.quantise`."""
+        return self.model.quantise(y, self.hyper_latents(z), rounding, self.steps)
+
+    def reconstruct(self, r: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """See `Model.reconstruct`."""
+        return self.model.reconstruct(r, self.hyper_latents(z), self.steps)
+
+    def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
+        """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
+        return self.model.synthesis(y_hat, self.features)
+
+    def _gain(self, name: str, sign: int) -> np.ndarray:
+        return self._at(name, np.float32(sign) * self.model.visual.log_weight if self.has_deltas else None)
+
+    def _at(self, name: str, more: np.ndarray | None = None) -> np.ndarray:
+        values = knots.between(self.model.numbers[name], self.qindex)
+        values = values if more is None else values + more
+        return knots.exponential(values) if self.model.integer else np.exp(values).astype(np.float32)
