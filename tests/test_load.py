@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import aecodec
+from aecodec.forks import cached_property
+from aecodec.imagefile.own_limits import OWN_LIMITS
 from aecodec.model import litert, onnx_runtime
 
 HERE = Path(__file__).parent
@@ -82,22 +84,46 @@ def test_a_child_does_not_inherit_a_lock_that_nobody_opens(tiny_weights):
     assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
 
 
+class Slow:
+    """Its first number takes long."""
+
+    def __init__(self, asked: threading.Event, answered: threading.Event):
+        self.asked, self.answered = asked, answered
+
+    @cached_property
+    def number(self) -> int:
+        if not self.asked.is_set():
+            self.asked.set()
+            self.answered.wait(20)
+        return 5
+
+
 def fork_while_locked() -> None:
-    """Fork a child while another thread holds the locks of the networks; print the exit code of the child."""
-    right, held = [job(1), job(5)], threading.Event()
+    """Fork children while other threads hold one of our locks, read a picture, compute a property; print what fails."""
+    right, limit = [job(1), job(5)], Image.MAX_IMAGE_PIXELS
+    asked, done = threading.Event(), threading.Event()
+    slow = Slow(asked, done)
 
-    def hold() -> None:
-        with litert._lock, onnx_runtime._lock:
-            held.set()
-            time.sleep(0.5)
+    def read() -> None:
+        with OWN_LIMITS:
+            slow.number  # noqa: B018
 
-    threading.Thread(target=hold).start()
-    assert held.wait(20)
-    child = os.fork()
-    if not child:
-        signal.alarm(20)
-        os._exit([job(1), job(5)] != right)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    threading.Thread(target=read).start()
+    assert asked.wait(20)
+    failed = 0
+    for lock in (litert._lock, onnx_runtime._lock, OWN_LIMITS._lock):
+        lock.acquire()
+        threading.Timer(0.5, lock.release).start()
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            back = Image.MAX_IMAGE_PIXELS
+            with OWN_LIMITS:
+                within = Image.MAX_IMAGE_PIXELS
+            os._exit([job(1), job(5), slow.number, back, within] != [*right, 5, limit, None])
+        failed += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+    done.set()
+    print(failed)
 
 
 def resident() -> float:

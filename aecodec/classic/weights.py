@@ -11,13 +11,13 @@ Files are loaded when they are needed, and checked against the hashes of the man
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from aecodec.classic.latents import Scale
 from aecodec.errors import ModelError
+from aecodec.forks import cached_property
 from aecodec.model.runtime import Net
 from aecodec.model.weights import Weights, read_models, weights_folder
 from aecodec.parallel import Workers

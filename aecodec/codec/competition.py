@@ -8,7 +8,6 @@ exact tile has no error if it keeps all its colours; with a palette of fewer it 
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from aecodec.exact import webp
 from aecodec.exact.colours import ALL_COLOURS, COLOURS, with_colours
 from aecodec.exact.layout import Layout, encode_image
 from aecodec.exact.look import few_colours, photograph_fits, photographic, worth_trying
+from aecodec.forks import cached_property
 from aecodec.geometry import STRIDE, Tile, latent_size, tiles
 from aecodec.model.point import QualityPoint
 from aecodec.parallel import Workers

@@ -6,7 +6,6 @@ there at once.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from aecodec.codec.refine import Refiner, strips
 from aecodec.codec.tilecoder import TileCoder
 from aecodec.codec.transforms import Partial, analyse, synthesise, synthesise_between
 from aecodec.exact import webp
+from aecodec.forks import cached_property
 from aecodec.geometry import HYPER, Tile, covered, latent_size, pad_window
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint

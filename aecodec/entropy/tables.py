@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from aecodec.entropy import rangecoder
 from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX
 from aecodec.entropy.rangecoder import PRECISION
 from aecodec.errors import ModelError
+from aecodec.forks import cached_property
 
 try:
     import constriction

@@ -1,7 +1,6 @@
 """Exact coding as a family of models: one model, which needs no files, and only exact tiles."""
 
 from collections.abc import Collection, Mapping
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from aecodec.errors import DecodeError, EncodeError, UnsupportedError
 from aecodec.exact.layout import encode_image
 from aecodec.exact.tiles import decode_tiles, fill_damaged
 from aecodec.family import Bitstreams
+from aecodec.forks import cached_property
 from aecodec.geometry import Region
 from aecodec.model.weights import Weights
 from aecodec.parallel import Workers

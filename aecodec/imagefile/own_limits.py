@@ -1,11 +1,12 @@
 """Pillow's limits are global; while images are read here they give way to ours, which are arguments."""
 
-import threading
+import os
 import warnings
 from contextlib import ExitStack
 
 from PIL import Image, PngImagePlugin
 
+from aecodec.forks import lock_across_forks
 from aecodec.limits import DEFAULT_LIMITS
 
 
@@ -16,7 +17,9 @@ class _OwnLimits:
     """
 
     def __init__(self) -> None:
-        self._lock, self._inside, self._after = threading.Lock(), 0, ExitStack()
+        self._lock, self._inside, self._after = lock_across_forks(), 0, ExitStack()
+        if hasattr(os, "register_at_fork"):  # the threads that are inside are not in the child
+            os.register_at_fork(after_in_child=self._leave_all)
 
     def __enter__(self) -> None:
         with self._lock:
@@ -37,6 +40,10 @@ class _OwnLimits:
             self._inside -= 1
             if not self._inside:
                 self._after.close()
+
+    def _leave_all(self) -> None:
+        self._inside = 0
+        self._after.close()
 
 
 OWN_LIMITS = _OwnLimits()

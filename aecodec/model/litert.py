@@ -3,7 +3,6 @@
 import contextlib
 import math
 import os
-import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from aecodec.errors import ModelError
+from aecodec.forks import lock_across_forks
 
 _LARGE = 3 << 19  # values of an input, for which an interpreter takes some 80 MB
 
@@ -57,9 +57,7 @@ class LiteNet:
 
 
 _announced = False
-_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):  # no child must find it locked by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = lock_across_forks()
 
 
 def _interpreter(data: bytes) -> Any:

@@ -19,12 +19,12 @@ Its scales come from a network, its features are biases in int32, and its code t
 """
 
 import hashlib
-from functools import cached_property
 
 import numpy as np
 
 from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis, between_knots
 from aecodec.entropy.tables import Tables
+from aecodec.forks import cached_property
 from aecodec.model import tuning
 from aecodec.model.lapped import overlap, overlap_of_pixels, overlap_to_pixels
 from aecodec.model.runtime import Net

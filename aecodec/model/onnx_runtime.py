@@ -1,14 +1,13 @@
 """Networks as ONNX Runtime runs them, static ones in integers above all: the same results on every processor."""
 
 import os
-import threading
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from aecodec.errors import ModelError
+from aecodec.forks import cached_property, lock_across_forks
 
 
 class OnnxNet:
@@ -51,9 +50,7 @@ class OnnxNet:
         return session, [given.name for given in session.get_inputs()]
 
 
-_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):  # no child must find it locked by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = lock_across_forks()
 
 
 def _line(error: Exception) -> str:

@@ -1,12 +1,11 @@
 """A learned model at one quality: gains, tables, and its networks with what tells them the quality."""
 
-from functools import cached_property
-
 import numpy as np
 
 from aecodec.entropy.hyper_synthesis import between_knots
 from aecodec.entropy.tables import TableRow
 from aecodec.errors import CorruptError
+from aecodec.forks import cached_property
 from aecodec.model import knots
 from aecodec.model.model import Model
 from aecodec.model.tuning import AXIS, PSNR, VISUAL
