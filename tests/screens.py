@@ -31,7 +31,7 @@ def screen(height: int = 256, width: int = 256) -> np.ndarray:
     return np.asarray(image)
 
 
-def mixed(height: int = 600, width: int = 700) -> np.ndarray:
+def mixed(height: int = 520, width: int = 600) -> np.ndarray:
     """A photograph inside a screenshot, away from the borders of tiles."""
     image = screen(height, width).copy()
     image[:300, :330] = photo(300, 330)

@@ -18,7 +18,7 @@ def data(mixed_file) -> bytes:
 
 @pytest.fixture(scope="module")
 def whole(data) -> np.ndarray:
-    return aecodec.decode(data)
+    return aecodec.decode(data, threads=1)
 
 
 def assert_near(found: np.ndarray, expected: np.ndarray):
@@ -67,7 +67,7 @@ def test_without_the_analysis_of_exact_pixels_there_is_a_seam(monkeypatch):
 
 @pytest.mark.parametrize(
     "region",
-    [(0, 0, 256, 256), (0, 0, 700, 600), (200, 200, 150, 150), (255, 255, 2, 2), (300, 0, 30, 600)],
+    [(0, 0, 256, 256), (0, 0, 600, 520), (200, 200, 150, 150), (255, 255, 2, 2), (300, 0, 30, 520)],
 )
 def test_a_region_is_the_cut(data, whole, region):
     x, y, width, height = region
@@ -87,10 +87,10 @@ def test_regions_of_an_image_whose_kinds_alternate(monkeypatch):
         assert_near(aecodec.decode(data, region=(x, 100, 9, 50)), whole[100:150, x : x + 9])
 
 
-@pytest.mark.parametrize("threads", [1, 5])
-def test_the_number_of_threads_does_not_matter(data, whole, threads):
-    np.testing.assert_array_equal(aecodec.decode(data, threads=threads), whole)
-    assert aecodec.encode(mixed(), 75, threads=threads) == data
+def test_the_number_of_threads_does_not_matter(data, whole):
+    """Both were made by one."""
+    np.testing.assert_array_equal(aecodec.decode(data, threads=5), whole)
+    assert aecodec.encode(mixed(), 75, threads=5) == data
 
 
 def test_windows_do_not_show(data, whole, monkeypatch):

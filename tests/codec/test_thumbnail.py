@@ -74,13 +74,19 @@ def test_lossless_files_are_reduced(factor, channels):
     np.testing.assert_array_equal(aecodec.decode(data, scale=1 / factor), reduced(image, factor, channels == 2))
 
 
+@pytest.fixture(scope="module")
+def of_both_kinds() -> tuple[bytes, np.ndarray]:
+    """A file with exact and learned tiles, and its pixels."""
+    data = aecodec.encode(mixed(), 75, effort=0, tune="psnr")
+    return data, aecodec.decode(data)
+
+
 @pytest.mark.parametrize("factor", SMALL)
-def test_exact_tiles_are_reduced_and_learned_ones_beside_them_have_no_seam(factor):
-    image = mixed()
-    data = aecodec.encode(image, 75, effort=0, tune="psnr")
+def test_exact_tiles_are_reduced_and_learned_ones_beside_them_have_no_seam(of_both_kinds, factor):
+    data, whole = of_both_kinds
     index = container.read_index(data)
     assert 0 < len(index.exact) < len(index.tiles)
-    small, expected = aecodec.decode(data, scale=1 / factor), reduced(aecodec.decode(data), factor)
+    small, expected = aecodec.decode(data, scale=1 / factor), reduced(whole, factor)
     for number in range(len(index.tiles)):
         x, y, width, height = (-(-edge // factor) for edge in index.header.tile_area(number))
         part = np.s_[y : y + height, x : x + width]

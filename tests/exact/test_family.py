@@ -42,7 +42,7 @@ def damaged(data: bytes, *numbers: int) -> bytes:
     return bytes(out)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (257, 511), (40, 33)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (257, 300), (40, 33)])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_every_pixel_comes_back(channels, size):
     image = image_of(channels, *size)
@@ -71,9 +71,9 @@ def test_alpha_lies_where_it_takes_fewer_bytes():
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_a_region_is_the_cut(channels):
-    image = image_of(channels, 600, 560)
+    image = image_of(channels, 300, 280)
     data = aecodec.encode(image, lossless=True)
-    for x, y, width, height in ((0, 0, 1, 1), (559, 599, 1, 1), (250, 200, 100, 300), (0, 256, 560, 1)):
+    for x, y, width, height in ((0, 0, 1, 1), (279, 299, 1, 1), (250, 200, 20, 80), (0, 256, 280, 1)):
         found = aecodec.decode(data, region=(x, y, width, height))
         np.testing.assert_array_equal(found, image[y : y + height, x : x + width])
 
@@ -93,7 +93,7 @@ def test_a_region_reads_no_other_tile():
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_a_damaged_byte_costs_its_tile_and_no_other_pixel(channels):
-    image = image_of(channels, 500, 700)
+    image = image_of(channels, 300, 530)
     data = aecodec.encode(image, lossless=True)
     assert aecodec.read_info(data).tiles == 6
     found = aecodec.salvage(damaged(data, 1))
@@ -112,8 +112,8 @@ def test_a_damaged_byte_costs_its_tile_and_no_other_pixel(channels):
 
 @pytest.mark.usefixtures("small_tiles")
 def test_a_damaged_tile_has_the_colour_of_those_around_it():
-    image = np.full((500, 700, 3), 200, np.uint8)
-    image[:, :256] = photo(500, 256)
+    image = np.full((300, 530, 3), 200, np.uint8)
+    image[:, :256] = photo(300, 256)
     data = aecodec.encode(image, lossless=True)
     filled = aecodec.salvage(damaged(data, 2)).pixels[:256, 512:]
     assert (filled == 200).all()
@@ -187,7 +187,7 @@ def test_version_1_with_this_model_is_refused():
 
 def test_limits_hold():
     data = aecodec.encode(mixed(), lossless=True)
-    for name, limits in (("pixels", aecodec.Limits(max_pixels=600 * 700 - 1)), ("tiles", aecodec.Limits(max_tiles=0))):
+    for name, limits in (("pixels", aecodec.Limits(max_pixels=520 * 600 - 1)), ("tiles", aecodec.Limits(max_tiles=0))):
         for call in (aecodec.decode, aecodec.salvage, aecodec.read_info):
             with pytest.raises(aecodec.LimitError, match=name):
                 call(data, limits=limits)
