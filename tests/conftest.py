@@ -72,7 +72,7 @@ def stack() -> np.ndarray:
 @pytest.fixture(scope="session")
 def mixed_file() -> bytes:
     """A photograph inside a screenshot, screens.mixed(), at quality 75 of the model that users have."""
-    return package.encode(mixed(), 75)
+    return package.encode(mixed(), 75, threads=1)
 
 
 @pytest.fixture(scope="session")
@@ -156,6 +156,15 @@ def wrong(capsys):
         return errors.splitlines()[-1]
 
     return run
+
+
+@pytest.fixture
+def eager():
+    """Steps of training run as they are written: to trace and compile the graph takes longer than a few steps."""
+    tf = pytest.importorskip("tensorflow")
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")

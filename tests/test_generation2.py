@@ -106,14 +106,6 @@ def test_a_new_shape_takes_over_what_has_kept_its_shape(tmp_path):
     np.testing.assert_allclose(ours, theirs, rtol=1e-2)
 
 
-@pytest.fixture
-def eager():
-    """Steps run as they are written: to trace and compile the graph takes longer than a few steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.mark.usefixtures("eager")
 def test_a_fixed_overlap_stays_and_all_else_learns():
     made = model(NEW, 0)

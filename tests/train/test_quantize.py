@@ -129,11 +129,18 @@ def test_a_rounding_that_is_off_gives_back_what_it_gets():
     assert rounding.apply(x) is x
 
 
-def test_a_run_goes_on_in_8_bits(tmp_path):
+@pytest.mark.usefixtures("eager")
+def test_a_run_goes_on_in_8_bits(tmp_path, monkeypatch):
     """It begins in float32; its steps are chosen once and stay; only networks with static graphs may."""
     from mirrored import SAMPLE
 
+    from aecodec.train import loop
     from aecodec.train.loop import Phase, Run
+
+    real = loop.principal_components
+    monkeypatch.setattr(loop, "principal_components", lambda crops: real(crops, 1000))
+    monkeypatch.setattr(loop, "FastMuon", lambda rate: keras.optimizers.SGD(rate, momentum=0.9))
+    monkeypatch.setattr(loop, "CROPS", 18)
 
     def run(folder, phase, shape=SHAPE, resume=False):
         return Run(folder, SAMPLE.parent, None, shape, phase, resume, asked="float32")
