@@ -1,5 +1,4 @@
-"""Decoding in a browser beside Python: MP/s, megabytes fetched on two visits, memory on 12 MP, and the bytes that a
-region and a thumbnail of them take -> browser.json.
+"""Decoding in a browser beside Python: MP/s, megabytes of two visits, memory and bytes of 12 MP -> browser.json.
 
 Needs Playwright for Python, Chromium, and the npm package onnxruntime-web. Times are elapsed and processor time, in the
 browser that of the page's process with all its threads; medians of rounds in turn. Linux only, for /proc.

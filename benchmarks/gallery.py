@@ -1,7 +1,7 @@
-"""The gallery of 100 pictures of 3 MP in Chromium: time to the first thumbnail and those of the first screen -> gallery.json.
+"""The gallery of 100 pictures of 3 MP in Chromium: time to the first thumbnail and the first screen -> gallery.json.
 
-Needs Playwright for Python and Chromium. Times are elapsed: of `aecodec serve`, in a process of its own as users start it,
-until it answers, and then from the address being opened; medians of rounds.
+Needs Playwright for Python and Chromium. Times are elapsed: of `aecodec serve`, in a process of its own as users start
+it, until it answers, and then from the address being opened; medians of rounds.
 """
 
 import os
