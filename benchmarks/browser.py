@@ -1,4 +1,4 @@
-"""Decoding in a browser beside Python: MP/s, megabytes fetched on two visits, memory on 12 MP -> browser.json.
+"""Decoding in a browser beside Python: MP/s, megabytes of two visits, memory and bytes of 12 MP -> browser.json.
 
 Needs Playwright for Python, Chromium, and the npm package onnxruntime-web. Times are elapsed and processor time, in the
 browser that of the page's process with all its threads; medians of rounds in turn. Linux only, for /proc.
@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from http import HTTPStatus
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,11 @@ DECODE = """async ([name, threads]) => {
     const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
     return [seconds, [...sum].map((byte) => byte.toString(16).padStart(2, "0")).join("")];
 }"""
+PART = """async ([name, options]) => {
+    const { Decoder } = await import("/aez/element.js");
+    await new Decoder().decode("/file?name=" + encodeURIComponent(name), options);
+}"""
+PARTS = {"region of 640x480": {"region": [1680, 1260, 640, 480]}, "at 1/16": {"scale": 1 / 16}}
 
 
 def add_options(parser) -> None:
@@ -47,11 +53,16 @@ def add_options(parser) -> None:
 
 
 class CountingHandler(web_server.Handler):
-    """Counts bytes of bodies."""
+    """Counts bytes of bodies, and answers with ranges of files, as any static host does."""
 
-    def _send(self, data, *arguments, **options):
-        SENT[self.path.split("?")[0].split("/")[1] or "page"] += len(data)
-        super()._send(data, *arguments, **options)
+    def _send(self, data, mime, headers=None, status=HTTPStatus.OK):
+        kind, asked = self.path.split("?")[0].split("/")[1] or "page", self.headers.get("Range")
+        if kind == "file" and asked:
+            start, end = map(int, asked.removeprefix("bytes=").split("-"))
+            data, status = data[start : end + 1], HTTPStatus.PARTIAL_CONTENT
+            headers = (headers or {}) | {"Content-Range": f"bytes {start}-{start + len(data) - 1}/*"}
+        SENT[kind] += len(data)
+        super()._send(data, mime, headers, status)
 
 
 def renderers() -> list[Path]:
@@ -159,9 +170,15 @@ def run(options) -> None:
         seconds, _ = page.evaluate(DECODE, [large.name, None])
         memory = {"page_before": before, "page": page_memory(), "seconds": round(seconds, 1)}
         memory["python"] = in_child(python_memory, large)
+        fetched = {"file": large.stat().st_size}
+        for part, asked in PARTS.items():
+            SENT.clear()
+            page.evaluate(PART, [large.name, asked])
+            fetched[part] = SENT["file"]
         browser = chromium.version
         chromium.close()
         server.shutdown()
     about = {"chromium": browser, "model": options.model, "note": options.note, "quality": QUALITY}
     counts = {"rounds": options.rounds, "images": len(files), "images_like_python": equal}
-    write_result("browser", about | counts | {"speed": speeds, "visits": visits, "memory_mb_of_12_mp": memory})
+    of_large = {"memory_mb_of_12_mp": memory, "bytes_of_12_mp": fetched}
+    write_result("browser", about | counts | {"speed": speeds, "visits": visits} | of_large)

@@ -36,3 +36,11 @@ def mixed(height: int = 520, width: int = 600) -> np.ndarray:
     image = screen(height, width).copy()
     image[:300, :330] = photo(300, 330)
     return image
+
+
+def rgba(pixels: np.ndarray) -> np.ndarray:
+    """What a browser has of an image with 1 to 4 channels: uint8 (H, W, 4)."""
+    planes = pixels.reshape(*pixels.shape[:2], -1)
+    colours = planes[..., :3] if planes.shape[2] > 2 else planes[..., :1].repeat(3, -1)
+    alpha = planes[..., -1:] if planes.shape[2] % 2 == 0 else np.full_like(planes[..., :1], 255)
+    return np.concatenate([colours, alpha], axis=-1)

@@ -29,6 +29,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write the gallery as files for any web server, and end. DIR is new, empty, or an older export.",
+            show_default=False,
+        ),
+    ] = None,
     limit: LimitOption = None,
 ) -> None:
     """Show a folder in the browser of this machine, until Ctrl-C.
@@ -41,12 +49,17 @@ def serve(
     Files of models of the second generation are decoded by the browser if there is a runtime for it: npm install
     onnxruntime-web, then --runtime node_modules/onnxruntime-web.
 
+    --export writes the same page with all that it needs into a folder that any web server can show, whole or not at
+    all: copies of the .aez files, thumbnails, the decoder with the weights and the runtime, and PNG files of pictures
+    that the browser does not decode. Comparing and compressing need this program and are left out.
+
     \b
     Examples:
       aecodec serve photos --open
       aecodec serve photos/cat.aez --open
       aecodec serve --port 8000
       aecodec serve photos --runtime node_modules/onnxruntime-web
+      aecodec serve photos --runtime node_modules/onnxruntime-web --export site
     """
     from urllib.parse import quote
 
@@ -72,6 +85,9 @@ def serve(
         decoder = BrowserDecoder(runtime)
     except AezError as error:
         fail(explain(error) or "failed")
+    if export is not None:
+        _export(gallery, export, decoder)
+        return
     try:
         server = Server(gallery, port, decoder)
     except OSError as error:
@@ -84,3 +100,24 @@ def serve(
 
             webbrowser.open(address)
         server.serve_forever()
+
+
+def _export(gallery, target: Path, decoder) -> None:
+    """Write the gallery as files. Says what is not shown, and leaves with 1 if there is such."""
+    from aecodec.cli.messages import fail, say
+    from aecodec.errors import AezError, explain, printable
+    from aecodec.web.export import export
+
+    try:
+        exported = export(gallery, target, decoder)
+    except FileExistsError as error:
+        fail(printable(str(error)))
+    except (AezError, OSError) as error:
+        fail(f"{printable(str(target))}: {explain(error) or 'failed'}")
+    for name, line in exported.wrong.items():
+        say(f"{printable(name)}: {line}")
+    made = f", {exported.made} of them as PNG too, for browsers" if exported.made else ""
+    count = exported.pictures - len(exported.wrong)
+    say(f"{printable(str(target))}: {count} picture{'' if count == 1 else 's'}{made}")
+    if exported.wrong:
+        raise typer.Exit(1)

@@ -136,12 +136,14 @@ class TileDecoder:
 
     def _escapes(self, reach: np.ndarray) -> np.ndarray:
         bit = self._tables.bit
-        length = np.zeros(len(reach), np.int32)
-        for j in range(ESCAPE_BITS - 1):
-            alive = np.flatnonzero(length >= j)
-            length[alive] += self._decode(bit, len(alive))
+        length, alive = np.zeros(len(reach), np.int32), np.arange(len(reach))
+        for _ in range(ESCAPE_BITS - 1):
+            alive = alive[self._decode(bit, len(alive)) > 0]
+            if not len(alive):
+                break
+            length[alive] += 1
         e = np.ones(len(reach), np.int32)
-        for j in reversed(range(ESCAPE_BITS - 1)):
+        for j in reversed(range(length.max())):
             more = np.flatnonzero(length > j)
             e[more] = e[more] << 1 | self._decode(bit, len(more))
         return np.where(self._decode(bit, len(reach)) > 0, -1, 1) * (e + reach)

@@ -14,7 +14,7 @@ import json
 import mimetypes
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aecodec.errors import ModelError
 from aecodec.limits import Limits
@@ -23,7 +23,7 @@ from aecodec.model.model import Model, models
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 MISSING = "decoded by the server, which has no --runtime for the browser"
 _HERE = Path(__file__).parent
-_CODE = {path.name: path for path in (_HERE / "aez").glob("*.js")}
+CODE = {path.name: path for path in (_HERE / "aez").glob("*.js")}
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
 
 
@@ -60,17 +60,20 @@ class BrowserDecoder:
         allowed = {"pixels": limits.max_pixels, "tiles": limits.max_tiles, "metadata": limits.max_metadata}
         return {"models": ids, "missing": None if self.runtime else MISSING, "limits": allowed}
 
+    def manifest(self) -> dict[str, dict[str, Any]]:
+        """The entries of the models that a browser can run, by name."""
+        return {name: model.entry for name, model in _runnable().items()}
+
     def find(self, path: str) -> Asset | None:
         """The file of an address, None if there is none. Raises ModelError for a damaged file of weights."""
         parts = path.split("/")[1:]
         match parts:
-            case ["aez", name] if name in _CODE:
-                return _file(_CODE[name], _changed(_CODE[name]))
+            case ["aez", name] if name in CODE:
+                return _file(CODE[name], _changed(CODE[name]))
             case ["runtime", name] if self.runtime and name in RUNTIME:
                 return _file(self.runtime / name, _changed(self.runtime / name))
             case ["weights", "manifest.json"]:
-                entries = {name: model.entry for name, model in _runnable().items()}
-                return Asset.of(json.dumps({"models": entries}).encode(), "manifest.json")
+                return Asset.of(json.dumps({"models": self.manifest()}).encode(), "manifest.json")
             case ["weights", name, file] if (model := _runnable().get(name)) and file in _sums(model):
                 return _weights(model, file)
         return None

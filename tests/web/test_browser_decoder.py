@@ -17,7 +17,7 @@ import zstandard
 from make_tiny import symbol_hashes
 from mutation import mutated, scrambled
 from PIL import Image
-from screens import mixed, photo
+from screens import mixed, photo, rgba
 from waiting import until
 
 import aecodec
@@ -84,14 +84,6 @@ def keep_exact(data: bytes, folder: Path) -> None:
         except aecodec.DecodeError:
             continue
         (folder / str(zlib.crc32(file.tiles[number]))).write_bytes(pixels.tobytes())
-
-
-def rgba(pixels: np.ndarray) -> np.ndarray:
-    """What a browser has of an image with 1 to 4 channels: uint8 (H, W, 4)."""
-    planes = pixels.reshape(*pixels.shape[:2], -1)
-    colours = planes[..., :3] if planes.shape[2] > 2 else planes[..., :1].repeat(3, -1)
-    alpha = planes[..., -1:] if planes.shape[2] % 2 == 0 else np.full_like(planes[..., :1], 255)
-    return np.concatenate([colours, alpha], axis=-1)
 
 
 @pytest.fixture
@@ -384,7 +376,7 @@ def test_the_element_shows_an_image_or_what_is_wrong(browser, served):
         }"""
     )
     size, damaged, no_runtime, no_weights, missing, kept = shown
-    assert (size, kept, missing) == (420, 1, "404 Not Found")
+    assert (size, kept, missing) == (420, 1, "file: its server answers 404 Not Found")
     assert damaged.endswith("wrong checksum")
     assert no_runtime.startswith("the runtime is missing")
     assert no_weights.startswith("the weights are missing")

@@ -21,12 +21,14 @@ import pytest
 from PIL import Image
 
 import aecodec as package
+from aecodec import container
 from aecodec.errors import ModelError
 from aecodec.limits import Limits
 from aecodec.page import ZOOM
+from aecodec.scaling import factor_for
 from aecodec.web import server as web_server
 from aecodec.web.decoder import MISSING, RUNTIME, BrowserDecoder
-from aecodec.web.gallery import Gallery, jpeg_of, upright
+from aecodec.web.gallery import Gallery, jpeg_of, thumbnail_size, upright
 from aecodec.web.server import Server
 
 GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
@@ -397,6 +399,21 @@ def test_few_files_are_taken_in_at_a_time(ask, port, cookie, monkeypatch):
     finally:
         for connection in half_sent:
             connection.close()
+
+
+def test_thumbnails_of_large_pictures_take_the_short_way():
+    """By the map of the latents, at 1/8 or 1/16, if that leaves enough pixels."""
+    for size, edge in {
+        (2000, 1500): 250,
+        (3000, 4000): 250,
+        (768, 512): 320,
+        (1280, 700): 160,
+        (9000, 90): 320,
+    }.items():
+        header = container.Header(1, *size, 3, 0, 256)
+        assert thumbnail_size(header) == edge
+        factor = factor_for(*size, edge)
+        assert factor >= 8 or edge == 320
 
 
 # What the browser decodes with

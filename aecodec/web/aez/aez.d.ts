@@ -28,8 +28,11 @@ export interface DecodeOptions {
   webp?: (file: Uint8Array, width: number, height: number, alpha: boolean) => Promise<Uint8Array | Uint8ClampedArray>;
 }
 
-/** Rejects with an AezError for the file, the weights or the runtime, with a RangeError for a region or a scale. */
-export function decode(bytes: ArrayBuffer | ArrayBufferView, options?: DecodeOptions): Promise<ImageData>;
+/**
+ * Bytes of a file, or its address, of which no more is fetched than region and scale need, if its server knows ranges.
+ * Rejects with an AezError for the file, its server, the weights or the runtime, with a RangeError for a region or a scale.
+ */
+export function decode(file: ArrayBuffer | ArrayBufferView | string | URL, options?: DecodeOptions): Promise<ImageData>;
 
 export interface Source {
   /** Address of a folder with manifest.json and the models' folders, or what reads a path in it. */
@@ -55,6 +58,7 @@ export class TruncatedError extends AezError {}
 export class CorruptError extends AezError {}
 export class UnsupportedError extends AezError {}
 export class LimitError extends AezError {}
+export class FetchError extends AezError {}
 export class ModelError extends AezError {}
 
 export interface Header {
@@ -72,6 +76,8 @@ export interface Header {
 }
 
 export interface Part {
+  /** What messages call it, such as "tile 3". */
+  label: string;
   offset: number;
   size: number;
   checksum: number;

@@ -8,11 +8,12 @@
 //            '-> exact tiles, the browser's WebP ------------------------------------'
 
 import { alphaOf } from "./alpha.js";
-import { LIMITS, read, readChunk, readIndex, readTile } from "./container.js";
+import { LIMITS, tileArea } from "./container.js";
 import { UnsupportedError } from "./errors.js";
 import { decodeExact, webpPixels } from "./exact.js";
-import { checkedRegion, grown } from "./geometry.js";
+import { checkedRegion, common, grown } from "./geometry.js";
 import { blank, LearnedDecoder } from "./learned.js";
+import { openSource } from "./source.js";
 import { factorOf, reduced } from "./thumbnail.js";
 
 export { crc32, LIMITS, MIME, read, readChunk, readHeader, readIndex, readTile, tileArea } from "./container.js";
@@ -21,30 +22,34 @@ export { webpOf } from "./exact.js";
 export { Models, runs } from "./weights.js";
 
 /**
- * A file -> ImageData (in Node an object like it), RGBA; the types are in aez.d.ts. Without a region all of the file is
- * checked, with one [x, y, width, height] what it depends on. Files with learned tiles need `models`.
+ * Bytes of a file, or its address -> ImageData (in Node an object like it), RGBA; the types are in aez.d.ts. Without a
+ * region all of the file is checked, with one [x, y, width, height] what it depends on. Of an address no more is fetched
+ * than region and scale need, by ranges of bytes. Files with learned tiles need `models`.
  */
-export async function decode(bytes, { region = null, scale = 1, limits = LIMITS, models = null, webp = webpPixels } = {}) {
-  const factor = factorOf(scale), index = region ? readIndex(bytes, limits) : read(bytes, limits), { header } = index;
-  const area = grown(checkedRegion(region, header), factor, header), stored = readChunk(bytes, index, "ALPH");
-  const exact = index.tiles.flatMap((tile, number) => (tile.exact ? [number] : []));
-  const inTiles = header.channels % 2 === 0 && !stored;
-  const source = { header, exact, tile: (number) => readTile(bytes, index, number), alpha: inTiles, webp };
+export async function decode(file, { region = null, scale = 1, limits = LIMITS, models = null, webp = webpPixels } = {}) {
+  const factor = factorOf(scale), { index, load } = await openSource(file, limits, { region, factor });
+  const { header, tiles } = index, area = grown(checkedRegion(region, header), factor, header);
+  const alpha = index.chunks.find(({ tag }) => tag === "ALPH");
+  const exact = tiles.flatMap((tile, number) => (tile.exact ? [number] : []));
+  const source = { header, exact, tile: (number) => tiles[number].data, alpha: header.channels % 2 === 0 && !alpha, webp };
+  const fetched = (numbers) => load([...numbers.map((number) => tiles[number]), ...(alpha ? [alpha] : [])]);
   let image = blank(area), small = false;
   if (header.model === 0) {
     if (header.version < 2) throw new UnsupportedError("header: model 0x0000 without exact tiles, not known to this version");
+    await fetched(exact.filter((number) => common(tileArea(header, number), area)));
     await decodeExact(source, image);
   } else {
     if (!models) throw new UnsupportedError("weights and a runtime are needed for this file, and none were given");
     const model = await models.get(header.model), decoder = new LearnedDecoder(source, model);
     const map = factor >= 8 ? await model.thumbnail() : null;
     small = map !== null;
+    await fetched(decoder.reads(area, small));
     image = small ? await decoder.decodeReduced(area, factor, map) : await decoder.decode(area);
   }
   if (header.channels < 3) toGrey(image.data);
-  if (stored) {
-    const alpha = cutAlpha(alphaOf(stored, header.width, header.height), area, header.width);
-    const plane = small ? reduced(opaque(area, alpha), factor).data : alpha;
+  if (alpha) {
+    const cut = cutAlpha(alphaOf(alpha.data, header.width, header.height), area, header.width);
+    const plane = small ? reduced(opaque(area, cut), factor).data : cut;
     const [at, step] = small ? [0, 4] : [0, 1];
     for (let i = at, to = 3; to < image.data.length; i += step, to += 4) image.data[to] = plane[i];
   }

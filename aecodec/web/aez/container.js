@@ -23,7 +23,8 @@ export function crc32(bytes) {
   return ~crc >>> 0;
 }
 
-function view(bytes) {
+/** Bytes as they may be given -> Uint8Array. */
+export function view(bytes) {
   if (bytes instanceof Uint8Array) return bytes;
   if (bytes instanceof ArrayBuffer) return new Uint8Array(bytes);
   if (ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -67,7 +68,7 @@ export function tileArea(header, number) {
 
 /**
  * Header and index; what follows them may be missing.
- * -> { header, chunks: [{ tag, offset, size, checksum }], tiles: [{ offset, size, checksum, exact }], size }
+ * -> { header, chunks: [{ label, tag, offset, size, checksum }], tiles: [{ label, offset, size, checksum, exact }], size }
  */
 export function readIndex(bytes, limits = LIMITS) {
   bytes = view(bytes);
@@ -82,9 +83,10 @@ export function readIndex(bytes, limits = LIMITS) {
     if (at + size > bytes.length) throw new TruncatedError(`index: goes on after the end of the file at byte ${bytes.length}`);
   };
   for (let number = 0; number < count + header.tiles; number++) {
-    const entry = {};
+    const entry = { label: `tile ${number - count}` };
     if (number < count) {
       entry.tag = String.fromCharCode(...bytes.subarray(at, at + 4));
+      entry.label = `chunk ${entry.tag.trim()}`;
       at += 4;
     }
     let byte = 128;
@@ -142,7 +144,8 @@ function checkTags({ version, model, channels }, tags) {
   if (tags.includes("ALPH") !== alpha && !inTiles) throw new CorruptError(`chunk ALPH: found or missing against channels, ${channels}`);
 }
 
-function take(bytes, { offset, size, checksum }, label) {
+/** The bytes of a chunk or a tile, by its entry of the index, checked. */
+export function readPart(bytes, { offset, size, checksum, label }) {
   const part = bytes.subarray(offset, offset + size);
   if (part.length < size) throw new TruncatedError(`${label}: ${part.length} bytes, expected ${size}`);
   check(label, part, checksum);
@@ -150,12 +153,12 @@ function take(bytes, { offset, size, checksum }, label) {
 }
 
 /** The bitstream of one tile, checked; no other tile is read. */
-export const readTile = (bytes, index, number) => take(view(bytes), index.tiles[number], `tile ${number}`);
+export const readTile = (bytes, index, number) => readPart(view(bytes), index.tiles[number]);
 
 /** The data of the chunk with a tag, checked; null where there is none. */
 export function readChunk(bytes, index, tag) {
   const entry = index.chunks.find((chunk) => chunk.tag === tag);
-  return entry ? take(view(bytes), entry, `chunk ${tag.trim()}`) : null;
+  return entry ? readPart(view(bytes), entry) : null;
 }
 
 /** A whole file, all of it checked: its index, with `data` in each chunk and tile. */
@@ -166,7 +169,6 @@ export function read(bytes, limits = LIMITS) {
     const error = bytes.length < index.size ? TruncatedError : CorruptError;
     throw new error(`file: ${bytes.length} bytes, expected ${index.size}`);
   }
-  index.tiles.forEach((tile, number) => (tile.data = take(bytes, tile, `tile ${number}`)));
-  for (const chunk of index.chunks) chunk.data = take(bytes, chunk, `chunk ${chunk.tag.trim()}`);
+  for (const entry of [...index.tiles, ...index.chunks]) entry.data = readPart(bytes, entry);
   return index;
 }

@@ -15,11 +15,14 @@ export interface Addresses {
 export class Decoder {
   constructor(source?: Addresses);
   decode(
-    bytes: ArrayBuffer | ArrayBufferView,
+    file: ArrayBuffer | ArrayBufferView | string | URL,
     options?: Pick<DecodeOptions, "region" | "scale" | "limits"> & { signal?: AbortSignal | null },
   ): Promise<ImageData>;
   close(): void;
 }
 
-/** Defines <aez-img src="image.aez" alt="...">, which dispatches `load`, or `error` with a message. */
+/**
+ * Defines <aez-img src="image.aez" alt="..." region="x y width height" scale="1/8">, of which src alone is needed, and which
+ * dispatches `load`, or `error` with a message.
+ */
 export function define(options?: Addresses & { name?: string }): void;

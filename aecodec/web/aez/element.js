@@ -1,4 +1,5 @@
-// <aez-img src="image.aez" alt="..."> shows a file; what is wrong with it stands in its place.
+// <aez-img src="image.aez" alt="..."> shows a file; what is wrong with it stands in its place. With region="x y width height"
+// or scale="1/8" no more of the file is fetched than that takes.
 //
 //   import { define } from "./element.js";
 //   define({ weights: "/weights/", runtime: "/runtime/" });
@@ -8,7 +9,7 @@ import { ModelError, revived } from "./errors.js";
 /** `decode` of aez.js in a worker, for files of the web: source is what `Models` takes, as addresses. */
 export class Decoder {
   constructor(source = {}) {
-    const { weights = "weights/", runtime = "runtime/", threads } = source, address = (url) => new URL(url, document.baseURI).href;
+    const { weights = "weights/", runtime = "runtime/", threads } = source;
     this.waiting = new Map();
     this.last = Promise.resolve();
     this.count = 0;
@@ -27,14 +28,14 @@ export class Decoder {
     });
   }
 
-  /** Bytes of a file -> promise of ImageData, one after another. options: region, scale and limits of `decode`, signal. */
-  decode(bytes, { signal = null, ...options } = {}) {
+  /** Bytes of a file, or its address -> promise of ImageData, one after another. options: of `decode`, and signal. */
+  decode(file, { signal = null, ...options } = {}) {
     const result = this.last.then(() => {
       signal?.throwIfAborted();
       const id = this.count++;
       return new Promise((resolve, reject) => {
         this.waiting.set(id, { resolve, reject });
-        this.worker.postMessage({ id, bytes, options });
+        this.worker.postMessage({ id, file: typeof file === "string" || file instanceof URL ? address(file) : file, options });
       });
     });
     this.last = result.catch(() => {});
@@ -47,22 +48,30 @@ export class Decoder {
   }
 }
 
+const address = (url) => new URL(url, document.baseURI).href;
+
 /** Defines the element; all elements of a page share one decoder, which starts with the first of them. */
 export function define({ name = "aez-img", ...source } = {}) {
   let decoder = null;
   customElements.define(name, class extends HTMLElement {
-    static observedAttributes = ["src"];
+    static observedAttributes = ["src", "region", "scale"];
 
-    attributeChangedCallback() { this.show(); }
+    attributeChangedCallback() { // once for those that change together
+      this.asked ??= Promise.resolve().then(() => { this.asked = null; this.show(); });
+    }
+
+    options() {
+      const region = this.getAttribute("region")?.trim().split(/[\s,]+/).map(Number) ?? null;
+      const [, top, bottom] = /^\s*([\d.]+)\s*(?:\/\s*([\d.]+)\s*)?$/.exec(this.getAttribute("scale") ?? "1") ?? [];
+      return { region, scale: top / (bottom ?? 1) };
+    }
 
     async show() {
       const turn = (this.turn = {}), root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
       const message = (text) => root.replaceChildren(Object.assign(document.createElement("span"), { textContent: text, role: "status" }));
       message("…");
       try {
-        const answer = await fetch(this.getAttribute("src"));
-        if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
-        const image = await (decoder ??= new Decoder(source)).decode(await answer.arrayBuffer());
+        const image = await (decoder ??= new Decoder(source)).decode(this.getAttribute("src") ?? "", this.options());
         if (turn !== this.turn) return;
         const { width, height } = image, ariaLabel = this.getAttribute("alt") ?? "";
         const canvas = Object.assign(document.createElement("canvas"), { width, height, role: "img", ariaLabel });

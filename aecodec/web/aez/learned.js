@@ -23,6 +23,12 @@ export class LearnedDecoder {
     });
   }
 
+  /** Numbers of the tiles that an area of the image depends on; small: as `decodeReduced` makes it. */
+  reads(area, small) {
+    const window = small ? neededLatents(area, this.header, 1) : this.reach(area);
+    return this.tiles.filter((tile) => common(tile.area, window)).map(({ number }) => number);
+  }
+
   /** The colours of an area: { x, y, width, height, data }, RGBA with alpha 255. */
   async decode(area) {
     const window = this.reach(area), learned = this.learned(window);

@@ -1,7 +1,15 @@
-// Requests to the server.
+// Requests to the server. Of an export by `aecodec serve --export` static.js stands here.
 
-/** The address of a picture or a folder under one of the server's paths. */
+export const served = true;
+
+/** The address of a picture under one of the server's paths. */
 export const at = (path, name) => `${path}?name=${encodeURIComponent(name)}`;
+
+/** Folders and pictures of a folder. */
+export const list = async (name) => (await ask(at("list", name))).json();
+
+/** What the decoder of the browser may decode. */
+export const about = async () => (await ask("decoder")).json();
 
 /** Fetches; an answer that is none, or that says what is wrong, is an Error. */
 export async function ask(address, options) {

@@ -3,22 +3,24 @@
 import { readIndex } from "./aez/container.js";
 import { Decoder } from "./aez/element.js";
 import { ModelError } from "./aez/errors.js";
-import { ask, at } from "./ask.js";
+import { about, ask, at, served } from "./ask.js";
 
-const about = ask("decoder").then((answer) => answer.json()).catch(() => ({ models: [] }));
+const known = about().catch(() => ({ models: [] }));
 let decoder = null;
 
-/** A picture of the folder -> a PNG, or null where the server has to decode it. Sets what is to be said of it, `by`. */
+/** A picture -> a PNG, or null where the server has one. Sets what is to be said of it, `by`. */
 export async function decodedHere(picture, signal) {
-  const { models, missing, limits } = await about;
+  const { models, missing, limits } = await known;
   picture.by = "";
-  if (!picture.path || !models.includes(picture.model)) return null;
-  if (missing) {
+  if (served ? !picture.path || !models.includes(picture.model) : picture.made) return null;
+  if (served && missing) {
     picture.by = missing;
     return null;
   }
-  const bytes = await (await ask(at("file", picture.path), { signal })).arrayBuffer(), start = performance.now();
-  if (readIndex(bytes, limits).chunks.some(({ tag }) => tag === "iccp" || tag === "exif")) return null; // colours, turns
+  const file = picture.blob ?? (await ask(at("file", picture.path), { signal }));
+  const bytes = await file.arrayBuffer(), start = performance.now(), { chunks, header } = readIndex(bytes, limits);
+  if (served && chunks.some(({ tag }) => tag === "iccp" || tag === "exif")) return null; // colours, turns
+  Object.assign(picture, { width: header.width, height: header.height });
   try {
     const image = await (decoder ??= new Decoder()).decode(bytes, { limits, signal });
     picture.by = `decoded by this browser in ${((performance.now() - start) / 1e3).toFixed(1)} s`;
@@ -26,7 +28,7 @@ export async function decodedHere(picture, signal) {
     canvas.getContext("2d").putImageData(image, 0, 0);
     return await new Promise((resolve) => canvas.toBlob(resolve));
   } catch (error) {
-    if (!(error instanceof ModelError)) throw error;
+    if (!served || !(error instanceof ModelError)) throw error;
     picture.by = error.message;
     return null;
   }

@@ -1,9 +1,9 @@
-// The gallery: folders and pictures of the server; one picture at a time with zoom and a line to compare.
+// The gallery: folders and pictures of the server or of an export; one picture at a time with zoom and a line to compare.
 
-import { ask, at } from "./ask.js";
+import { ask, at, list, served } from "./ask.js";
 import { decodedHere } from "./decode.js";
 
-history.replaceState(null, "", location.pathname + location.hash); // the key is in a cookie now
+if (served) history.replaceState(null, "", location.pathname + location.hash); // the key is in a cookie now
 const find = (id) => document.getElementById(id);
 const amount = (bytes) => (bytes < 1e4 ? `${bytes} bytes` : bytes < 1e7 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 const join = (folder, name) => (folder ? `${folder}/${name}` : name);
@@ -45,11 +45,11 @@ async function openFolder(name) {
   find("pictures").replaceChildren();
   find("empty").textContent = "";
   try {
-    const list = await (await ask(at("list", name))).json();
-    Object.assign(folder, { name, pictures: list.pictures });
-    find("folders").append(...list.folders.map((inside) =>
+    const { folders, pictures } = await list(name);
+    Object.assign(folder, { name, pictures });
+    find("folders").append(...folders.map((inside) =>
       make("li", {}, make("a", { href: `#/${[...parts, inside].map(encodeURIComponent).join("/")}/`, textContent: `${inside}/` }))));
-    find("pictures").append(...list.pictures.map((picture, i) => {
+    find("pictures").append(...pictures.map((picture, i) => {
       const frame = make("span", { className: "frame" });
       frame.dataset.name = join(name, picture.name);
       if (picture.error) frame.append(make("span", { textContent: picture.error }));
@@ -58,8 +58,8 @@ async function openFolder(name) {
       const text = make("span", { className: "text" }, picture.name, make("small", { textContent: `${size}, ${amount(picture.bytes)}` }));
       return make("li", {}, make("button", { onclick: () => (location.hash = hashOf(i)) }, frame, text));
     }));
-    if (!list.folders.length && !list.pictures.length)
-      find("empty").textContent = "There are no .aez files in this folder. Drop an image here to compress it.";
+    if (!folders.length && !pictures.length)
+      find("empty").textContent = `There are no .aez files in this folder.${served ? " Drop an image here to compress it." : ""}`;
   } catch (error) {
     find("empty").textContent = error.message;
   }
@@ -250,6 +250,11 @@ const zoom = new Zoom({
 });
 
 function listen() {
+  if (!served) { // nobody compresses, or makes what to compare with
+    find("file").accept = ".aez";
+    find("drop").textContent = "Drop an .aez file to see it";
+    for (const id of ["compare", "split"]) find(id).hidden = true;
+  }
   const stage = find("stage");
   stage.addEventListener("dblclick", (event) => (zoom.zoomed ? zoom.fit() : zoom.zoom(Math.max(1, zoom.least * 2), zoom.where(event))));
   find("viewer").addEventListener("keydown", (event) => {
@@ -299,7 +304,8 @@ async function take(file) {
   const start = new Uint8Array(await file.slice(0, 6).arrayBuffer());
   const isAez = file.name.toLowerCase().endsWith(".aez") || "\x89AEZ\r\n" === String.fromCharCode(...start);
   if (isAez) view.show({ name: file.name, bytes: file.size, blob: file });
-  else compress(file);
+  else if (served) compress(file);
+  else view.show({ name: file.name, error: "This is no .aez file. Images are compressed by aecodec itself." });
 }
 
 async function compress(file) {

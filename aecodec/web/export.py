@@ -1,0 +1,157 @@
+"""The gallery as files that any web server can show, without a program of ours behind it.
+
+index.html, gallery.js ...          the page, with an ask.js that looks for files
+gallery.json                        folders and pictures, and what the browser may decode; it marks a folder as ours
+files/NAME  thumbnails/NAME.png     .aez files as they are, and small pictures of them
+pictures/NAME.png                   whole pictures, of files that the browser does not decode
+aez/  weights/  runtime/            what it decodes with
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from aecodec.container import NO_MODEL, read_index
+from aecodec.errors import AezError, explain
+from aecodec.page import ZOOM
+from aecodec.web.decoder import CODE, RUNTIME, BrowserDecoder
+from aecodec.web.gallery import Gallery, NotFound
+
+_HERE = Path(__file__).parent
+_MARK = {"made_by": "aecodec serve --export"}
+_NOT_HERE = {b"iccp", b"exif"}  # chunks whose colours and turns the browser does not apply
+
+
+class Exported(NamedTuple):
+    """How many pictures there are, how many of them as PNG too; by name what is wrong with those that are not shown."""
+
+    pictures: int
+    made: int
+    wrong: dict[str, str]
+
+
+def export(gallery: Gallery, target: Path, decoder: BrowserDecoder) -> Exported:
+    """Write the gallery to a folder, which is whole or not there; an empty one and an older export are replaced.
+
+    Raises FileExistsError for any other folder, ModelError, OSError.
+    """
+    target = target.resolve()
+    if gallery.root.is_relative_to(target):
+        raise FileExistsError(f"{target}: has the pictures in it")
+    if target.exists() and not _replaceable(target):
+        raise FileExistsError(f"{target}: is there, and is no export of before")
+    new = Path(tempfile.mkdtemp(prefix=".aecodec-", suffix=".tmp", dir=target.parent))
+    try:
+        exported = _Export(gallery, new, target, decoder).write()
+        new.chmod(0o777 & ~_umask())
+        old = Path(tempfile.mkdtemp(prefix=".aecodec-", suffix=".tmp", dir=target.parent))
+        try:
+            if target.exists():
+                target.replace(old / "old")
+            try:
+                new.replace(target)
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    (old / "old").replace(target)
+                raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return exported
+
+
+def _replaceable(folder: Path) -> bool:
+    """Whether a folder is empty or an export."""
+    if not folder.is_dir():
+        return False
+    with suppress(OSError, ValueError, AttributeError):
+        return json.loads((folder / "gallery.json").read_bytes()).items() >= _MARK.items()
+    return not any(folder.iterdir())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+class _Export:
+    def __init__(self, gallery: Gallery, new: Path, target: Path, decoder: BrowserDecoder):
+        self.gallery, self.new, self.target, self.decoder = gallery, new, target, decoder
+        self.about = decoder.about(gallery.limits)
+        self.models: set[int] = set()
+        self.made, self.wrong = 0, {}
+
+    def write(self) -> Exported:
+        """Write everything."""
+        for path in [ZOOM, *(_HERE / "page").iterdir(), *(_HERE / "static").iterdir()]:
+            if path.is_file():
+                shutil.copyfile(path, self.new / path.name)
+        folders = dict(self._folders("", set()))
+        for folder, inside in folders.items():
+            for picture in inside["pictures"]:
+                self._write_picture(f"{folder}/{picture['name']}".lstrip("/"), picture)
+        self._write_decoder()
+        self._save("gallery.json", json.dumps(_MARK | {"decoder": self.about, "folders": folders}).encode())
+        return Exported(sum(len(inside["pictures"]) for inside in folders.values()), self.made, self.wrong)
+
+    def _folders(self, name: str, seen: set[Path]) -> Iterator[tuple[str, dict]]:
+        """Folders by name, but for the export itself; each once, whatever links lead to it."""
+        seen.add(self.gallery.path(name))
+        inside, kept = self.gallery.list(name), []
+        yield name, inside
+        for folder in inside["folders"]:
+            below = f"{name}/{folder}".lstrip("/")
+            path = self.gallery.path(below)
+            if path not in seen and path != self.target:
+                kept.append(folder)
+                yield from self._folders(below, seen)
+        inside["folders"] = kept
+
+    def _write_picture(self, name: str, picture: dict) -> None:
+        """The file, its thumbnail, and the whole picture if the browser does not decode it. Tells what is wrong."""
+        try:
+            if "error" in picture:
+                raise AezError(picture["error"])
+            data, thumbnail = self.gallery.aez(name), self.gallery.thumbnail(name).data
+            here = self._decodes(data, picture["model"])
+            whole = None if here else self.gallery.picture(name).data
+        except (AezError, NotFound, OSError) as error:
+            self.wrong[name] = picture["error"] = explain(error) if isinstance(error, (AezError, OSError)) else "gone"
+            return
+        self._save(f"files/{name}", data)
+        self._save(f"thumbnails/{name}.png", thumbnail)
+        if whole is None:
+            self.models.add(picture["model"])
+        else:
+            picture["made"] = True
+            self.made += 1
+            self._save(f"pictures/{name}.png", whole)
+
+    def _decodes(self, data: bytes, model: int) -> bool:
+        """Whether the browser decodes a file of this model to what is to be seen."""
+        runs = model == NO_MODEL or (self.about["missing"] is None and model in self.about["models"])
+        return runs and not _NOT_HERE & {tag for tag, _ in read_index(data, self.gallery.limits).chunks}
+
+    def _write_decoder(self) -> None:
+        """Our code, and weights and runtime if a picture needs them."""
+        paths = [f"aez/{name}" for name in CODE]
+        models = {name: entry for name, entry in self.decoder.manifest().items() if entry["id"] in self.models}
+        if models:
+            paths += [f"runtime/{name}" for name in RUNTIME]
+            for name, entry in models.items():
+                paths += [f"weights/{name}/{file}" for file in entry.get("auxiliary", {}) | entry["files"]]
+        for path in paths:
+            self._save(path, self.decoder.find(f"/{path}").data)
+        self._save("weights/manifest.json", json.dumps({"models": models}).encode())
+
+    def _save(self, name: str, data: bytes) -> None:
+        path = self.new / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)

@@ -1,0 +1,220 @@
+"""The gallery as files: what is written, what is refused, and how a browser shows it from a plain server."""
+
+import functools
+import http.server
+import io
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+from screens import photo, rgba
+from waiting import until
+
+import aecodec as package
+from aecodec.container.metadata import Metadata
+from aecodec.limits import Limits
+from aecodec.web.decoder import BrowserDecoder
+from aecodec.web.export import export
+from aecodec.web.gallery import Gallery
+
+TINY = Path(__file__).parents[1] / "tiny"
+MODEL, INSIDE = "tiny2", "in ä %2e, side"
+RUNTIME = os.environ.get("AECODEC_RUNTIME", "")
+SIZES = {"wide": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_weights) -> Path:
+    """Files of both generations, one with Exif, a lossless one, a damaged one, in folders with awkward names."""
+    folder = tmp_path / "photos"
+    (folder / INSIDE).mkdir(parents=True)
+    image = photo(120, 200)
+    new = package.encode(image, 75, model=MODEL)
+    turned = Metadata(exif=Image.Exif().tobytes())
+    for name, data in {
+        "a.aez": new,
+        "exif.aez": package.encode(image, 75, model=MODEL, metadata=turned),
+        "old.aez": package.encode(image, 75, model="tiny"),
+        "lossless.aez": package.encode(image, lossless=True),
+        "damaged.aez": new[:-1] + bytes([new[-1] ^ 1]),
+        f"{INSIDE}/b #1?.aez": new,
+        ".hidden.aez": new,
+        "text.txt": b"no picture",
+    }.items():
+        (folder / name).write_bytes(data)
+    if os.name != "nt":
+        (folder / "again").symlink_to(folder)
+    return folder
+
+
+@pytest.fixture
+def runtime(tmp_path) -> Path:
+    """The npm package, or what looks like it."""
+    if RUNTIME:
+        return Path(RUNTIME)
+    (tmp_path / "runtime").mkdir()
+    for name in ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"):
+        (tmp_path / "runtime" / name).write_bytes(b"")
+    return tmp_path / "runtime"
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def to_files(folder: Path, target: Path, runtime: Path | None = None):
+    return export(Gallery(folder, Limits(), 1 << 20), target, BrowserDecoder(runtime))
+
+
+def test_all_that_the_page_needs_is_there(folder, tmp_path, runtime):
+    exported = to_files(folder, tmp_path / "site", runtime)
+    files, gallery = written(tmp_path / "site"), json.loads((tmp_path / "site" / "gallery.json").read_text())
+    assert (exported.pictures, exported.made) == (6, 2)
+    assert list(exported.wrong) == ["damaged.aez"]
+    assert gallery["folders"][""]["folders"] == [INSIDE]  # the link leads to what is shown already
+    assert [picture["name"] for picture in gallery["folders"][INSIDE]["pictures"]] == ["b #1?.aez"]
+    shown = {"a.aez", "exif.aez", "old.aez", "lossless.aez", f"{INSIDE}/b #1?.aez"}
+    assert {name.removeprefix("files/") for name in files if name.startswith("files/")} == shown
+    for name in shown:
+        assert files[f"files/{name}"] == (folder / name).read_bytes()
+        with Image.open(io.BytesIO(files[f"thumbnails/{name}.png"])) as image:
+            assert image.size == (200, 120)
+    assert {name for name in files if name.startswith("pictures/")} == {"pictures/exif.aez.png", "pictures/old.aez.png"}
+    with Image.open(io.BytesIO(files["pictures/old.aez.png"])) as image:
+        np.testing.assert_array_equal(np.asarray(image), package.decode((folder / "old.aez").read_bytes()))
+    assert {name.split("/")[1] for name in files if name.startswith("weights/")} == {"manifest.json", MODEL}
+    assert files[f"weights/{MODEL}/synthesis.onnx"] == (TINY / MODEL / "synthesis.onnx").read_bytes()
+    assert {"index.html", "gallery.js", "zoom.js", "aez/aez.js", "runtime/ort.wasm.min.mjs"} <= set(files)
+    assert b"served = false" in files["ask.js"]
+
+
+def test_without_a_runtime_pictures_are_made(folder, tmp_path):
+    exported = to_files(folder, tmp_path / "site")
+    assert exported.made == 4  # all but the lossless one
+    assert not any(name.startswith(("runtime/", f"weights/{MODEL}")) for name in written(tmp_path / "site"))
+
+
+def test_an_older_export_is_replaced_and_nothing_else(folder, tmp_path):
+    site = folder / "site"
+    site.mkdir()
+    to_files(folder, site)
+    (folder / "a.aez").unlink()
+    to_files(folder, site)
+    assert "files/a.aez" not in written(site)
+    assert "site" not in json.loads((site / "gallery.json").read_text())["folders"]
+    for wrong in (folder, folder.parent, tmp_path / "file"):
+        if wrong.name == "file":
+            wrong.write_bytes(b"mine")
+        before = written(tmp_path)
+        with pytest.raises(FileExistsError):
+            to_files(folder, wrong)
+        assert written(tmp_path) == before
+    assert not list(tmp_path.rglob(".aecodec-*"))
+
+
+def test_a_failure_leaves_what_was_there(folder, tmp_path, monkeypatch):
+    to_files(folder, tmp_path / "site")
+    before = written(tmp_path)
+    made = []
+
+    def fail(self, name: str):
+        made.append(name)
+        if len(made) > 1:
+            raise KeyboardInterrupt
+        return Gallery.thumbnail(self, name)
+
+    monkeypatch.setattr("aecodec.web.export.Gallery.picture", fail)
+    for target in ("site", "other"):
+        made.clear()
+        with pytest.raises(KeyboardInterrupt):
+            to_files(folder, tmp_path / target)
+    assert written(tmp_path) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "site"]
+
+
+def test_the_command_says_what_it_has_written(aecodec, folder, tmp_path):
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "a.aez").write_bytes(package.encode(photo(30, 40), lossless=True))
+    assert aecodec("serve", folder, "--export", "site").lines == ["site: 1 picture"]
+    (folder / "b.aez").write_bytes(b"no image")
+    lines = aecodec("serve", folder, "--export", "site", code=1).lines
+    assert lines == [
+        "b.aez: file: starts with 6e 6f 20 69 6d 61, expected the signature 89 41 45 5a 0d 0a",
+        "site: 1 picture",
+    ]
+    [line] = aecodec("serve", folder, "--export", folder, code=1).lines
+    assert line.endswith("photos: has the pictures in it")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "diary.txt").write_text("mine")
+    [line] = aecodec("serve", folder, "--export", "mine", code=1).lines
+    assert line.endswith("mine: is there, and is no export of before")
+    [line] = aecodec("serve", folder, "--export", "no/such", code=1).lines
+    assert "no such file or directory" in line
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """A static server, as `python -m http.server` is one."""
+
+    def log_message(self, format: str, *arguments) -> None:
+        """Say nothing."""
+
+
+SHOWN = "document.getElementById('right').naturalWidth > 0 && document.getElementById('message').hidden"
+PIXELS = """(() => {
+    const image = document.getElementById("right"), { naturalWidth: w, naturalHeight: h } = image;
+    const context = new OffscreenCanvas(w, h).getContext("2d");
+    context.drawImage(image, 0, 0);
+    return [...context.getImageData(0, 0, w, h).data];
+})()"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not RUNTIME, reason="needs the npm package onnxruntime-web, in the folder AECODEC_RUNTIME")
+@pytest.mark.parametrize("size", SIZES)
+def test_a_plain_server_shows_it(browser, folder, tmp_path, size):
+    to_files(folder, tmp_path / "site", Path(RUNTIME))
+    handler = functools.partial(Handler, directory=tmp_path / "site")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address, wrong = f"http://127.0.0.1:{server.server_address[1]}/", []
+        page = browser.new_page(viewport=SIZES[size])
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(address)
+        until(page, "document.querySelectorAll('.frame img').length === 4")
+        assert "tile 0: checksum 0x" in page.inner_text("#pictures")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        if "SHOTS" in os.environ:
+            page.screenshot(path=f"{os.environ['SHOTS']}/{size}-list.png")
+        for name, by in {"a": True, "exif": False, "old": False, "lossless": True, f"{INSIDE}/b #1?": True}.items():
+            page.goto(f"{address}#/{'/'.join(map(quote, f'{name}.aez'.split('/')))}")
+            until(page, f"document.getElementById('name').textContent === {json.dumps(name.split('/')[-1] + '.aez')}")
+            until(page, SHOWN)
+            assert ("decoded by this browser" in page.inner_text("#about")) == by
+            found = np.array(page.evaluate(PIXELS), np.uint8).reshape(120, 200, 4)
+            expected = rgba(package.decode((folder / f"{name}.aez").read_bytes()))
+            np.testing.assert_array_equal(found, expected, err_msg=name)
+        if "SHOTS" in os.environ:
+            page.screenshot(path=f"{os.environ['SHOTS']}/{size}-view.png")
+        assert not page.is_visible("#other")
+        page.keyboard.press("Escape")
+        page.set_input_files("#file", folder / "old.aez")
+        until(page, "document.getElementById('message').className === 'bad'")
+        assert "model 0xfffe: the weights are missing" in page.inner_text("#message")
+        page.keyboard.press("Escape")
+        page.set_input_files("#file", folder / "a.aez")
+        until(page, SHOWN)
+        page.keyboard.press("Escape")
+        page.set_input_files("#file", folder / "text.txt")
+        until(page, "document.getElementById('message').className === 'bad'")
+        assert "This is no .aez file" in page.inner_text("#message")
+        page.close()
+        server.shutdown()
+    assert wrong == []
