@@ -52,9 +52,11 @@ def test_factors_are_those_of_the_codec(crops):
     assert len(np.unique(deltas(image))) > 4
 
 
-@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("refines", [False, True])
-def test_half_of_a_batch_is_coded_for_the_eye_and_weights_are_learned(crops, refines):
+def test_half_of_a_batch_is_coded_for_the_eye_and_weights_are_learned(crops, refines, request):
+    """One case runs compiled, as in use, the other one as it is written, which is faster."""
+    if refines:
+        request.getfixturevalue("eager")
     made = model(refines=refines)
     before = np.array(made.log_weight)
     assert before[0] > before[-1]
