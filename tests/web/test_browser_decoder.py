@@ -27,6 +27,7 @@ from aecodec.exact import webp
 from aecodec.families import by_id
 from aecodec.family import Bitstreams
 from aecodec.limits import Limits
+from aecodec.model.point import QualityPoint
 from aecodec.model.tuning import AXIS, FILE, TUNINGS
 from aecodec.parallel import Workers
 from aecodec.train.frequencies import to_frequencies
@@ -100,14 +101,26 @@ def tuned(tmp_path_factory, tiny_weights, monkeypatch) -> Path:
     return folder
 
 
-def latent_hash(data: bytes) -> str:
-    """sha256 of the gains and of y_hat without them, as float32: pixels are rounded and do not show every bit."""
+def latents(data: bytes) -> tuple[QualityPoint, np.ndarray]:
+    """The quality of a file, and its y_hat at unit gain."""
     file = container.read(data)
     with Workers(1) as workers:
         decoder = Decoder(file.header, by_id(file.header.model), workers)
         bitstreams = Bitstreams(file.header, file.tiles.__getitem__, file.exact)
         learned = decoder.coded_tiles(bitstreams, decoder.window)
-        point, y_hat = decoder.coder.point, decoder.coder.decode(learned, decoder.window)
+        return decoder.coder.point, decoder.coder.decode(learned, decoder.window)
+
+
+def promised(data: bytes) -> bool:
+    """Whether FORMAT.md promises the pixels of a sound file: the linear part can add its latents exactly."""
+    if container.read_header(data).model == container.NO_MODEL:
+        return True
+    return float(np.linalg.norm(latents(data)[1], axis=-1).max()) < 2048
+
+
+def latent_hash(data: bytes) -> str:
+    """sha256 of the gains and of y_hat without them, as float32: pixels are rounded and do not show every bit."""
+    point, y_hat = latents(data)
     return hashlib.sha256(b"".join(part.tobytes() for part in (point.gain, point.inverse_gain, y_hat))).hexdigest()
 
 
@@ -229,7 +242,7 @@ def test_attacks_end_as_they_do_in_python(decoded):
                 differing.append((name, type(error).__name__, str(error), said[name]))
         else:
             kinds.add("sound")
-            if name not in pixels or not np.array_equal(pixels[name], expected):
+            if name not in pixels or (promised(data) and not np.array_equal(pixels[name], expected)):
                 differing.append((name, "sound", said[name]))
     assert not differing, differing[0]
     assert kinds >= {"sound", "NotAezError", "TruncatedError", "CorruptError", "UnsupportedError"}
