@@ -54,7 +54,7 @@ class BrowserDecoder:
                 if not (self.runtime / name).is_file():
                     raise ModelError(f"{runtime}: no {name}, expected the npm package onnxruntime-web")
 
-    def about(self, limits: Limits) -> dict[str, object]:
+    def about(self, limits: Limits) -> dict[str, Any]:
         """What the page asks for: ids of the models that the browser may decode, what is missing, limits."""
         ids = [model.id for model in _runnable().values()]
         allowed = {"pixels": limits.max_pixels, "tiles": limits.max_tiles, "metadata": limits.max_metadata}

@@ -7,6 +7,7 @@ pictures/NAME.png                   whole pictures, of files that the browser do
 aez/  weights/  runtime/            what it decodes with
 """
 
+import errno
 import json
 import os
 import shutil
@@ -86,7 +87,8 @@ class _Export:
         self.gallery, self.new, self.target, self.decoder = gallery, new, target, decoder
         self.about = decoder.about(gallery.limits)
         self.models: set[int] = set()
-        self.made, self.wrong = 0, {}
+        self.made = 0
+        self.wrong: dict[str, str] = {}
 
     def write(self) -> Exported:
         """Write everything."""
@@ -123,7 +125,7 @@ class _Export:
             here = self._decodes(data, picture["model"])
             whole = None if here else self.gallery.picture(name).data
         except (AezError, NotFound, OSError) as error:
-            self.wrong[name] = picture["error"] = explain(error) if isinstance(error, (AezError, OSError)) else "gone"
+            self.wrong[name] = picture["error"] = explain(error) or "gone"
             return
         self._save(f"files/{name}", data)
         self._save(f"thumbnails/{name}.png", thumbnail)
@@ -148,7 +150,10 @@ class _Export:
             for name, entry in models.items():
                 paths += [f"weights/{name}/{file}" for file in entry.get("auxiliary", {}) | entry["files"]]
         for path in paths:
-            self._save(path, self.decoder.find(f"/{path}").data)
+            asset = self.decoder.find(f"/{path}")
+            if asset is None:
+                raise FileNotFoundError(errno.ENOENT, "gone", path)
+            self._save(path, asset.data)
         self._save("weights/manifest.json", json.dumps({"models": models}).encode())
 
     def _save(self, name: str, data: bytes) -> None:

@@ -4,7 +4,7 @@ import io
 import os
 import stat
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aecodec import api, container
 from aecodec.container import HEADER_SIZE
@@ -71,7 +71,7 @@ class Gallery:
                 raise LimitError(f"file: {status.st_size} bytes", "file", self.max_file, status.st_size)
             return file.read(self.max_file if max_bytes is None else max_bytes)
 
-    def list(self, name: str) -> dict[str, object]:
+    def list(self, name: str) -> dict[str, Any]:
         """Folders and .aez files of a folder, by name; of a file that cannot be read the reason."""
         path = self.path(name)
         if not path.is_dir():
@@ -92,7 +92,7 @@ class Gallery:
                 pictures.append({"name": entry, "bytes": status.st_size} | self.about(inside))
         return {"folders": folders, "pictures": pictures}
 
-    def about(self, name: str) -> dict[str, object]:
+    def about(self, name: str) -> dict[str, Any]:
         """What header and index of a file say, or what is wrong with them."""
         try:
             head = self.read(name, HEADER_SIZE + container.longest_index(self.limits.max_tiles))

@@ -1,0 +1,93 @@
+"""Averages of runs on validation pictures, in float32: python compare.py ANCHOR.npz AVERAGE.npz ... --val VAL
+
+On 24 tiles: loss, and BD-rate by PSNR against the first average, of the whole range they share and of its quarters. The
+loss alone misleads where training for two tunings moves the qualities along the curve. --eye: on six crops of
+photographs, PSNR and SSIMULACRA 2 of both tunings at equal bits; of an average that has no weights of its own for the
+visual tuning those that an export would give it.
+"""
+
+import argparse
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from trained import loaded, tiles
+
+from aecodec.bench.curves import Curve, bd_rate, overlap
+from aecodec.bench.metrics import ssimulacra2
+from aecodec.train.tuning import log_weights
+from aecodec.train.validation import Validation
+
+TILES, CROPS, EDGE = 24, 6, 512
+BPP = (0.15, 0.3, 0.5, 0.8, 1.2)
+
+
+def curve(path: Path, pixels: np.ndarray) -> tuple[float, Curve]:
+    """The loss, and PSNR over bits per pixel."""
+    found = Validation(loaded(path), pixels).run()
+    knots = found["knots"].values()
+    return found["loss"], Curve([knot["bpp"] for knot in knots], [knot["psnr"] for knot in knots])
+
+
+def crops(folder: Path) -> list[np.ndarray]:
+    """The middles of photographs, in whole tiles."""
+    paths, out = sorted(path for path in folder.glob("*.png") if not path.name.startswith("gfx")), []
+    for path in paths[:: len(paths) // CROPS][:CROPS]:
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        edge = min(EDGE, *(length // 256 * 256 for length in pixels.shape[:2]))
+        top, left = ((length - edge) // 2 for length in pixels.shape[:2])
+        out.append(pixels[top : top + edge, left : left + edge])
+    return out
+
+
+def for_the_eye(path: Path, images: list[np.ndarray]) -> None:
+    """Print PSNR and SSIMULACRA 2 of both tunings at BPP, means over the images."""
+    model, xs = loaded(path), [image[None] / np.float32(255) - np.float32(0.5) for image in images]
+    if not model.shape.visual:
+        squares = [np.square(np.asarray(model.analysis(model.pre(x)))).mean((0, 1, 2)) for x in xs]
+        model.log_weight = tf.constant(log_weights(np.mean(squares, axis=0)))
+    run = tf.function(lambda x, q, chosen: model(x, q, None, chosen))
+    for chosen, tuning in enumerate(("psnr", "visual")):
+        levels = []
+        for image, x in zip(images, xs, strict=True):
+            rows = []
+            for knot in range(8):
+                x_hat, *bits = run(tf.constant(x), tf.constant([float(knot)]), tf.constant([float(chosen)]))
+                decoded = np.clip(np.rint(255 * x_hat[0].numpy() + 127.5), 0, 255).astype(np.uint8)
+                psnr = 10 * np.log10(255**2 / np.square(decoded - image.astype(np.float32)).mean())
+                bpp = sum(float(b[0]) for b in bits) / image[..., 0].size
+                rows.append((np.log(bpp), psnr, ssimulacra2(image, decoded)))
+            log_bpp, *values = np.transpose(rows)
+            levels.append([np.interp(np.log(BPP), log_bpp, value) for value in values])
+        psnr, score = np.mean(levels, axis=0)
+        print(f"{path} {tuning}: PSNR {np.round(psnr, 2)}, SSIMULACRA 2 {np.round(score, 2)} at {BPP} bpp", flush=True)
+
+
+def main() -> None:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("averages", nargs="+", type=Path)
+    ap.add_argument("--val", required=True, type=Path)
+    ap.add_argument("--eye", action="store_true")
+    a = ap.parse_args()
+    if a.eye:
+        images = crops(a.val)
+        for path in a.averages:
+            for_the_eye(path, images)
+        return
+    pixels = tiles(a.val)
+    pixels = pixels[:: -(-len(pixels) // TILES)]
+    loss, anchor = curve(a.averages[0], pixels)
+    print(f"{a.averages[0]}: loss {loss:.4f}")
+    for path in a.averages[1:]:
+        loss, test = curve(path, pixels)
+        low, high = overlap([anchor, test])
+        ends = np.linspace(low, high, 5)
+        parts = [bd_rate(anchor, test, (start, end)).percent for start, end in pairwise(ends)]
+        whole = bd_rate(anchor, test).percent
+        print(f"{path}: loss {loss:.4f}, BD-rate {whole:+.2f} %, by quarters {np.round(parts, 2)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
