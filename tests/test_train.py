@@ -164,6 +164,7 @@ def test_another_backend_is_refused(monkeypatch):
         Stepper(None, None)
 
 
+@pytest.mark.slow
 def test_steps_on_jax_agree_with_tensorflow(tensorflow_steps):
     if importlib.util.find_spec("jax") is None:
         pytest.skip("jax is not installed")

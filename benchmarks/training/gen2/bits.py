@@ -35,6 +35,7 @@ def main() -> None:
     ap.add_argument("--steps", type=int, default=100)
     ap.add_argument("--batch", type=int, default=4)
     ap.add_argument("--rate", type=float, default=3e-4)
+    ap.add_argument("--each", metavar="NET", choices=quantize.NETS, help="round the tensors of this net one by one")
     a = ap.parse_args()
     model, pixels, crops = loaded(a.average), tiles(a.val), crops_of(a.data)
     pixels = pixels[:: -(-len(pixels) // a.count)]
@@ -53,6 +54,11 @@ def main() -> None:
         measure(f"calibrated: {net} alone")
     only(model, quantize.NETS, tensors=False)
     measure("calibrated: weights alone")
+    only(model, ())
+    for rounding in quantize.layers_of(model, a.each, quantize.Rounding) if a.each else ():
+        rounding.on = True
+        measure(f"calibrated: {rounding.path} alone")
+        rounding.on = False
     if a.steps:
         only(model, quantize.NETS)
         rows["training"] = train(model, crops, model.shape, a.rate, a.batch, a.steps)
