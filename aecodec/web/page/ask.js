@@ -1,4 +1,4 @@
-// Requests to the server. Of an export by `aecodec serve --export` static.js stands here.
+// Requests to the server. In an export by `aecodec serve --export`, static/ask.js takes its place.
 
 export const served = true;
 
