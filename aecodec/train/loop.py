@@ -144,10 +144,9 @@ class Run:
         self.validation, self.judge = None, None
         if val:
             tiles = tiles_of(load_images(image_files(val)))
-            self.validation, self.judge = (
-                Validation(self.model, tiles),
-                zlib.crc32(self.phase.distortion.encode(), zlib.crc32(tiles.data)),
-            )
+            judged_by = self.phase.distortion + " and visual" * self.model.shape.visual
+            self.validation = Validation(self.model, tiles)
+            self.judge = zlib.crc32(judged_by.encode(), zlib.crc32(tiles.data))
         if meta and self.judge is not None and meta.get("judge") == self.judge:
             self.best = meta["best"]
 

@@ -243,15 +243,16 @@ class Photo(keras.Model):
         low, high = np.log(self.shape.lmbda_low), np.log(self.shape.lmbda_high)
         return ops.exp(low + (high - low) / (self.shape.knots - 1) * q)
 
-    def loss_terms(self, pixels, q, noise=None):
+    def loss_terms(self, pixels, q, noise=None, chosen=None):
         """pixels (B, S, S, 3) uint8 -> loss, bpp, mse (0..255), each (B,).
 
-        The loss, bpp + lmbda * distortion, is divided by sqrt(lmbda), so that no quality drowns the others. Where there
-        is noise, which is in training, the distortion of images with the visual tuning is the visual one.
+        The loss, bpp + lmbda * distortion, is divided by sqrt(lmbda), so that no quality drowns the others. chosen (B,)
+        is as in `call`, and the distortion of images with the visual tuning is the visual one. By default no image has
+        that tuning; with noise, which is training, every other image has it where the shape is for both.
         """
         x = ops.cast(pixels, "float32") / 255.0 - 0.5
-        both = self.shape.visual and noise is not None
-        chosen = 1.0 - np.arange(x.shape[0], dtype=np.float32) % 2 if both else None
+        if self.shape.visual and noise is not None and chosen is None:
+            chosen = 1.0 - np.arange(x.shape[0], dtype=np.float32) % 2
         x_hat, bits_y, bits_z = self(x, q, noise, chosen)
         if noise is None:
             x_hat = ops.round(ops.clip(x_hat * 255 + 127.5, 0, 255)) / 255.0 - 0.5

@@ -16,6 +16,7 @@ from aecodec.train.losses import visual  # noqa: E402
 from aecodec.train.optimizer import FastMuon  # noqa: E402
 from aecodec.train.photo import Photo, Shape  # noqa: E402
 from aecodec.train.tuning import log_factors  # noqa: E402
+from aecodec.train.validation import Validation  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -83,3 +84,17 @@ def test_without_noise_the_tuning_is_that_for_the_squared_error(crops):
     pixels, q, *_ = map(tf.constant, crops.batch(0, 2, 64, SHAPE))
     ours, theirs = model().loss_terms(pixels, q), model(replace(SHAPE, visual=False)).loss_terms(pixels, q)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+def test_validation_of_both_tunings_takes_the_mean_of_their_losses(crops):
+    pixels = crops.batch(0, 2, 64, SHAPE)[0]
+    made = model()
+    found = Validation(made, pixels, points=2, batch=2).run()
+    q = [tf.fill([2], float(knot)) for knot in (0, SHAPE.knots - 1)]
+    ours = [np.mean([made.loss_terms(pixels, k, None, np.full(2, c, np.float32))[0] for k in q]) for c in (0, 1)]
+    assert list(found["losses"].values()) == pytest.approx(ours, rel=1e-4)
+    assert found["loss"] == pytest.approx(np.mean(ours), rel=1e-4)
+    assert ours[0] != pytest.approx(ours[1], rel=1e-3)
+    plain = Validation(model(replace(SHAPE, visual=False)), pixels, points=2, batch=2).run()
+    assert plain["loss"] == pytest.approx(ours[0], rel=1e-4)
+    assert plain["knots"] == found["knots"]

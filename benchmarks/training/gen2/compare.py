@@ -1,6 +1,6 @@
 """Averages of runs on validation pictures, in float32: python compare.py ANCHOR.npz AVERAGE.npz ... --val VAL
 
-On 24 tiles: loss, and BD-rate by PSNR against the first average, of the whole range they share and of its quarters. The
+On 24 tiles: loss of the plain tuning, and BD-rate by PSNR against the first average, of the whole range they share and of its quarters. The
 loss alone misleads where training for two tunings moves the qualities along the curve. --eye: on six crops of
 photographs, PSNR and SSIMULACRA 2 of both tunings at equal bits; of an average that has no weights of its own for the
 visual tuning those that an export would give it.
@@ -25,10 +25,11 @@ BPP = (0.15, 0.3, 0.5, 0.8, 1.2)
 
 
 def curve(path: Path, pixels: np.ndarray) -> tuple[float, Curve]:
-    """The loss, and PSNR over bits per pixel."""
+    """The loss of the plain tuning, and PSNR over bits per pixel."""
     found = Validation(loaded(path), pixels).run()
     knots = found["knots"].values()
-    return found["loss"], Curve([knot["bpp"] for knot in knots], [knot["psnr"] for knot in knots])
+    loss = found.get("losses", {"psnr": found["loss"]})["psnr"]
+    return loss, Curve([knot["bpp"] for knot in knots], [knot["psnr"] for knot in knots])
 
 
 def crops(folder: Path) -> list[np.ndarray]:
