@@ -64,7 +64,7 @@ class Shape:
     lmbda_high: float = 0.6
     knots: int = 9
     coded_from: int = 1  # scale index below which a latent is not coded: its mean stands for it
-    visual: bool = False  # every other image of a batch is coded with the visual tuning, whose weights are learned
+    visual: bool = False  # it has a visual tuning, with which every other image of a batch is coded
 
     def __post_init__(self) -> None:
         if not 2 <= self.knots <= AXIS // 256:
@@ -79,6 +79,11 @@ class Shape:
     def lmbdas(self) -> np.ndarray:
         """Lagrangian multiplier at each knot of the quality axis: loss = bpp + lmbda * mse (0..255)."""
         return np.geomspace(self.lmbda_low, self.lmbda_high, self.knots)
+
+    @property
+    def rows(self) -> int:
+        """Rows of what depends on the quality: one for each knot, of either tuning."""
+        return self.knots * (1 + self.visual)
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -131,7 +136,7 @@ class Photo(keras.Model):
 
     def __init__(self, shape: Shape = Shape(), basis=None, variance=None, refines=False, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        s, n = shape, shape.knots
+        s, rows = shape, shape.rows
         self.shape, self.refines, self.fixed_overlap, self.distortion = s, refines, False, mse
         if basis is None:  # shapes only: the weights are loaded afterwards
             basis, variance = np.zeros((768, s.latent), "float32"), np.ones(s.latent, "float32")
@@ -145,23 +150,22 @@ class Photo(keras.Model):
             basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, s.ratio, biased=second, name="synthesis"
         )
         self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, s.hyper_width, name="hyper_analysis")
-        self.scale_net = ScaleNet(s.latent, n, s.scale_width, deep=second, name="scale_net")
-        self.mean_net = MeanNet(s.latent, s.features, s.context, second, s.reach, n, name="mean_net")
-        self.hyper_rate = HyperRate(s.hyper, n, name="hyper_rate")
+        self.scale_net = ScaleNet(s.latent, rows, s.scale_width, deep=second, name="scale_net")
+        self.mean_net = MeanNet(s.latent, s.features, s.context, second, s.reach, rows, name="mean_net")
+        self.hyper_rate = HyperRate(s.hyper, rows, name="hyper_rate")
         # At high rate the best uniform quantiser has step^2 / 12 = mse, and d(bits)/d(mse) follows from it: the gain
         # of an orthonormal transform is 255 / sqrt(26 / lmbda) for pixels of range one.
         gain = np.repeat(np.log(255 / np.sqrt(26 / s.lmbdas))[:, None], s.latent, 1).astype("float32")
+        if s.visual:
+            gain = np.concatenate([gain, gain + log_weights(variance)])
         index = index_of(np.sqrt(np.maximum(variance, 1e-12)) * np.exp(gain)).astype("float32")
 
         def knots(name, init, width):
-            return self.add_weight(name=name, shape=(n, width), initializer=init, dtype="float32")
+            return self.add_weight(name=name, shape=(rows, width), initializer=init, dtype="float32")
 
         self.log_gain = knots("log_gain", constant(gain), s.latent)  # of y at the encoder
         self.log_gain_inverse = knots("log_gain_inverse", constant(-gain), s.latent)  # and at the decoder
         self.log_features = knots("log_features", "zeros", s.width16 + s.synthesis8)  # biases from generation 2 on
-        if s.visual:
-            weight = constant(log_weights(variance))
-            self.log_weight = self.add_weight(name="log_weight", shape=(s.latent,), initializer=weight, dtype="float32")
         self._first_index = index
 
     def build(self, _=None):
@@ -187,38 +191,39 @@ class Photo(keras.Model):
         are 256 px, or the whole of a smaller crop.
         """
         _, height, width, _ = x.shape
-        rows, columns = height // 16, width // 16
-        tile = min(TILE, rows)
-        per = (rows // tile) * (columns // tile)
-        q_tile = ops.repeat(q, per) if per > 1 else q
+        height, width = height // 16, width // 16
+        tile = min(TILE, height)
+        per = (height // tile) * (width // tile)
+        row = q if chosen is None else q + self.shape.knots * ops.convert_to_tensor(chosen)
+        row_of_tile = ops.repeat(row, per) if per > 1 else row
 
         lapped = self.pre(x)
         lapped = ops.stop_gradient(lapped) if self.fixed_overlap else lapped
-        gain, inverse = at_knots(self.log_gain, q_tile), at_knots(self.log_gain_inverse, q_tile)
+        gain, inverse = at_knots(self.log_gain, row_of_tile), at_knots(self.log_gain_inverse, row_of_tile)
         if chosen is not None:
-            factors = to_tiles(log_factors(x, self.log_weight, chosen), tile)
+            factors = to_tiles(log_factors(x, chosen), tile)
             gain, inverse = gain + factors, inverse - factors
         gain, inverse = ops.exp(gain), ops.exp(inverse)
         y = to_tiles(self.analysis(lapped), tile) * gain
         z = clip_inward(self.hyper_analysis(y), -Z_MAX, Z_MAX)
         z_hat = round_ste(z)
-        index = self.scale_net(z_hat, q_tile)
-        row = ops.clip(ops.cast(index, "int32"), 0, SCALES - 1)  # an index that is no number becomes any integer
-        offset = ops.take(ops.convert_to_tensor(rounding_offsets(self.shape.coded_from)), row)
+        index = self.scale_net(z_hat, row_of_tile)
+        which = ops.clip(ops.cast(index, "int32"), 0, SCALES - 1)  # an index that is no number becomes any integer
+        offset = ops.take(ops.convert_to_tensor(rounding_offsets(self.shape.coded_from)), which)
 
         def decoded(y_hat):
-            y_hat = from_tiles(y_hat * inverse, rows, columns)
-            features = at_knots(self.log_features, q)
+            y_hat = from_tiles(y_hat * inverse, height, width)
+            features = at_knots(self.log_features, row)
             return self.post(self.synthesis(y_hat, features if self.synthesis.biased else ops.exp(features)))
 
-        level = at_knots(self.level(), q_tile)
-        mu, y_hat = self.mean_net(z_hat, y, offset, q_tile, level)
+        level = at_knots(self.level(), row_of_tile)
+        mu, y_hat = self.mean_net(z_hat, y, offset, row_of_tile, level)
         if self.refines:
             error = self.post(ops.clip(decoded(y_hat), -0.5, 0.5) - x, transposed=True)
             change = to_tiles(self.synthesis.adjoint(error), tile) * gain
             y = y - ops.stop_gradient(refinement(change, y_hat - y))
-            mu, y_hat = self.mean_net(z_hat, y, offset, q_tile, level)
-        knot = ops.cast(ops.round(q_tile), "int32")
+            mu, y_hat = self.mean_net(z_hat, y, offset, row_of_tile, level)
+        knot = ops.cast(ops.round(row_of_tile), "int32")
         sigma = sigma_of(index)
         if noise is None:
             bits_y = residual_bits(y_hat - mu, sigma) * ops.cast(offset > 0, "float32")
@@ -234,9 +239,9 @@ class Photo(keras.Model):
         return decoded(y_hat), total(bits_y), total(bits_z)
 
     def level(self):
-        """About how large latents are at each knot, at its gain: (K, 1), 1 at the last knot."""
+        """About how large latents are at each knot, at its gain: (rows, 1), 1 at the last knot of the plain tuning."""
         size = ops.sqrt(ops.mean(ops.exp(2 * self.log_gain), axis=1, keepdims=True))
-        return ops.stop_gradient(size / size[-1:])
+        return ops.stop_gradient(size / size[self.shape.knots - 1])
 
     def lmbda(self, q):
         """Lagrangian multiplier at q (B,): log-linear between the knots."""

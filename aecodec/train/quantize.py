@@ -115,7 +115,7 @@ def best_step(values: np.ndarray, low: int, high: int, power: bool = False) -> n
 
 
 def calibrate(model, pixels: np.ndarray, batch: int = 4, seed: int = 0) -> None:
-    """Choose the steps of all tensors from pictures uint8 (N, S, S, 3), in float32, each at every knot in turn.
+    """Choose the steps of all tensors from pictures uint8 (N, S, S, 3), in float32, one at each knot of either tuning in turn.
 
     Before, channels of the transforms are brought to equal spans.
     """
@@ -134,15 +134,15 @@ def _ends(tensors: tuple[Rounding, ...]) -> tuple[int, int]:
 
 def _look(model, pixels: np.ndarray, batch: int, seed: int) -> dict[int, _Seen]:
     """What goes through each tensor, by the id of its rounding."""
-    random, knots = np.random.default_rng(seed), model.shape.knots
+    random, rows, knots = np.random.default_rng(seed), model.shape.rows, model.shape.knots
     seen = {}
     for r in roundings(model):
         seen[id(r)] = r.observer = _Seen(r, random)
     try:
         for at in range(0, len(pixels), batch):
             x = pixels[at : at + batch].astype(np.float32) / 255 - np.float32(0.5)
-            q = (np.arange(at, at + len(x)) % knots).astype(np.float32)
-            model(ops.convert_to_tensor(x), ops.convert_to_tensor(q))
+            chosen, q = np.divmod(np.arange(at, at + len(x)) % rows, knots)
+            model(x, ops.convert_to_tensor(q.astype(np.float32)), None, chosen.astype(np.float32))
     finally:
         for r in roundings(model):
             r.observer = None

@@ -37,15 +37,15 @@ def log_weights(variance: np.ndarray) -> np.ndarray:
     return (POWER_OF_CHANNELS * (log_deviation - usual)).astype(np.float32)
 
 
-def log_factors(x, log_weight, chosen):
-    """Pixels x (B, H, W, 3) in -0.5..0.5 -> (B, H / 16, W / 16, M), 0 where `chosen` (B,) is 0 and not 1."""
+def log_factors(x, chosen):
+    """Pixels x (B, H, W, 3) in -0.5..0.5 -> those of deltas (B, H / 16, W / 16, 1), 0 where `chosen` (B,) is not 1."""
     luma = 255 * ops.reshape(ops.matmul(ops.reshape(x, (-1, 3)), LUMA), (-1, *x.shape[1:3], 1))
     variance = ops.average_pool(ops.square(luma), BLOCK, BLOCK) - ops.square(ops.average_pool(luma, BLOCK, BLOCK))
     texture = ops.average_pool(ops.sqrt(ops.maximum(variance, 0.0)), CELL // BLOCK, CELL // BLOCK)
     octaves = POWER * ops.log((USUAL + FLOOR) / (texture + FLOOR)) / math.log(2)
     steps = ops.stop_gradient(ops.clip(ops.round(8 * octaves), -MOST, MOST))
     cells = ops.repeat(ops.repeat(steps, HYPER, axis=1), HYPER, axis=2)
-    return ops.reshape(chosen, (-1, 1, 1, 1)) * (log_weight + math.log(2) / 8 * cells)
+    return ops.reshape(chosen, (-1, 1, 1, 1)) * math.log(2) / 8 * cells
 
 
 def visual_file(model: Model, images: Sequence[np.ndarray], log_weight: np.ndarray | None = None) -> bytes:

@@ -29,34 +29,54 @@ def _part(model: Photo, name: str) -> dict[str, Any]:
     return variables
 
 
+def _fitted(theirs: np.ndarray, v, rows: int, apart=False) -> np.ndarray | None:
+    """An old variable in the shape of v, None where it has another one.
+
+    A table of `rows`, which knows one tuning, serves for both; apart: these keep the distance at which v begins.
+    """
+    if theirs.shape == tuple(v.shape):
+        return theirs
+    if len(theirs) != rows or (2 * rows, *theirs.shape[1:]) != tuple(v.shape):
+        return None
+    plain, visual = np.split(_array(v), 2)
+    return np.concatenate([theirs, theirs + (visual - plain if apart else 0)])
+
+
+def _array(variable) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(variable))
+
+
 def copy_kept(path: Path, model: Photo) -> list[str]:
     """Copy from the moving average at `path` what `model` has in the same shape -> names of the parts copied.
 
     A part whose variables differ in number or shape is left as it is, but for the linear maps and the variables of the
     scale net, which stand alone. So a new shape starts as the linear codec of the old weights, with its rates, and not
-    as noise. Raises ModelError when the file is missing or damaged.
+    as noise. What an old shape has for one tuning serves both of a new one. Raises ModelError when the file is missing
+    or damaged.
     """
     old = Photo(checkpoint.part_of(checkpoint.read_meta(path), "shape", Shape, path))
     old.build()
     checkpoint.load_average(path, old)
     copied = []
+
+    def take(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+        """Copy all of them, or none."""
+        apart = ("log_gain", "log_gain_inverse", "offset/0")
+        new = {key: _fitted(_array(theirs[key]), v, old.shape.rows, key in apart) for key, v in ours.items()}
+        if all(value is not None for value in new.values()):
+            for key, value in new.items():
+                ours[key].assign(value)
+            copied.append(name)
+
     for name in PARTS:
         theirs, ours = _part(old, name), _part(model, name)
         if name == "scale_net":
             ours = {key: v for key, v in ours.items() if key in theirs}
-        if theirs.keys() == ours.keys() and all(theirs[k].shape == ours[k].shape for k in ours):
-            for key, v in ours.items():
-                v.assign(np.asarray(ops.convert_to_numpy(theirs[key])))
-            copied.append(name)
+        if theirs.keys() == ours.keys():
+            take(name, theirs, ours)
     for name in KNOTS:
-        if getattr(old, name).shape == getattr(model, name).shape and (
-            name != "log_features" or old.synthesis.biased == model.synthesis.biased
-        ):
-            getattr(model, name).assign(np.asarray(ops.convert_to_numpy(getattr(old, name))))
-            copied.append(name)
-    if old.shape.visual and model.shape.visual and old.log_weight.shape == model.log_weight.shape:
-        model.log_weight.assign(np.asarray(ops.convert_to_numpy(old.log_weight)))
-        copied.append("log_weight")
+        if name != "log_features" or old.synthesis.biased == model.synthesis.biased:
+            take(name, {name: getattr(old, name)}, {name: getattr(model, name)})
     if not copied:
         raise ModelError(f"{path}: nothing in it has a shape of the new networks")
     return copied
