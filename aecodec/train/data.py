@@ -63,10 +63,10 @@ class Crops:
         return out
 
     def batch(self, step: int, count: int, size: int, shape) -> tuple:
-        """(pixels, q, noise_y, noise_z) of training step `step`: qualities stratified over the axis."""
+        """(pixels, q, noise_y, noise_z) of training step `step`: qualities stratified over the axis, in any order."""
         rng = np.random.default_rng([self.seed, step])
         pixels = self.pixels(rng, count, size)
-        q = ((rng.random(count) + np.arange(count)) / count * (shape.knots - 1)).astype(np.float32)
+        q = ((rng.random(count) + rng.permutation(count)) / count * (shape.knots - 1)).astype(np.float32)
         y = rng.random((count, size // 16, size // 16, shape.latent), np.float32) - np.float32(0.5)
         z = rng.random((count, size // 64, size // 64, shape.hyper), np.float32) - np.float32(0.5)
         return pixels, q, y, z

@@ -87,7 +87,7 @@ class Shape:
 SHAPES = {
     "photo": Shape(),
     "slim": Shape(
-        generation=2, analysis8=96, analysis16=256, analysis_blocks16=2, synthesis8=96, blocks8=4, width16=224,
+        generation=2, analysis8=96, analysis16=256, analysis_blocks16=2, synthesis8=128, blocks8=4, width16=224,
         blocks16=0, features=128, context=192, coded_from=6,
         visual=True,
     ),
