@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from keras import ops
 
 from aecodec.atomic import unfinished
 from aecodec.errors import ModelError
@@ -54,6 +53,8 @@ def part_of(meta: dict, key: str, kind: type, path: Path):
 
 
 def _numbered(prefix: str, arrays, dtype=None) -> dict:
+    from keras import ops  # what a file says of itself is read without a framework
+
     return {f"{prefix}{i:04d}": np.asarray(ops.convert_to_numpy(a), dtype) for i, a in enumerate(arrays)}
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
 from PIL import Image
 
@@ -32,7 +31,7 @@ def load(entry: Entry, folder: Path | None, test: Path | None, seed: int = 0) ->
 
     Raises ValueError or OSError if something is missing or damaged.
     """
-    if entry.data in ("mnist", "fashion-mnist"):
+    if entry.digits:
         if test is not None:
             raise ValueError(f"--val {test}: {entry.data} has test images of its own")
         train, tests = _digits(entry.data, folder)
@@ -53,8 +52,10 @@ def _digits(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     if folder is not None:
         digits = read_digits(folder)
         return digits.train, digits.test
+    from keras import datasets  # the only use of a framework here: bad data is found before one is loaded
+
     try:
-        (train, _), (test, _) = getattr(keras.datasets, name.replace("-", "_")).load_data()
+        (train, _), (test, _) = getattr(datasets, name.replace("-", "_")).load_data()
     except Exception as error:  # whatever the network or the archive raises
         raise ValueError(f"keras.datasets: {name} could not be had ({error}); give --data DIR") from None
     return train, test
@@ -117,28 +118,3 @@ def salt(x: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndar
 def gaussian(x: np.ndarray, sigma: float | np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Add normal noise and clip to 0..1."""
     return np.clip(x + sigma * rng.standard_normal(x.shape, np.float32), 0, 1).astype(np.float32)
-
-
-class Batches(keras.utils.PyDataset):
-    """Batches (seen, clean) for Model.fit, float32 in 0..1; with `renew` each epoch has a new order and new noise."""
-
-    def __init__(self, images: np.ndarray, batch: int, entry: Entry, seed: int, renew: bool = True):
-        super().__init__()
-        self.images, self.batch, self.noise, self.seed, self.renew = images, batch, noisy(entry), seed, renew
-        self.epoch, self.order = 0, np.arange(len(images))
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        return -(-len(self.images) // self.batch)
-
-    def on_epoch_end(self) -> None:
-        if self.renew:
-            np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
-            self.epoch += 1
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self.order[number * self.batch : (number + 1) * self.batch]
-        clean = self.images[chosen].astype(np.float32) / np.float32(255)
-        if self.noise is None:
-            return clean, clean
-        return self.noise(clean, np.random.default_rng([self.seed, self.epoch, number])), clean
