@@ -39,32 +39,48 @@ class Exported(NamedTuple):
 def export(gallery: Gallery, target: Path, decoder: BrowserDecoder) -> Exported:
     """Write the gallery to a folder, which is whole or not there; an empty one and an older export are replaced.
 
-    Raises FileExistsError for any other folder, ModelError, OSError.
+    A process that is killed at the worst moment leaves the older export where `restore` finds it. Raises
+    FileExistsError for any other folder, ModelError, OSError.
     """
-    target = target.resolve()
+    shown, target = str(target), target.resolve()
     if gallery.root.is_relative_to(target):
-        raise FileExistsError(f"{target}: has the pictures in it")
-    if target.exists() and not _replaceable(target):
-        raise FileExistsError(f"{target}: is there, and is no export of before")
+        raise FileExistsError(errno.EEXIST, "has the pictures in it", shown)
+    before = _before(target)
+    for folder, name in ((target, shown), (before, str(before))):
+        if folder.exists() and not _replaceable(folder):
+            raise FileExistsError(errno.EEXIST, "is there, and is no export of before", name)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "its folder is missing", shown)
     new = Path(tempfile.mkdtemp(prefix=".aecodec-", suffix=".tmp", dir=target.parent))
     try:
         exported = _Export(gallery, new, target, decoder).write()
         new.chmod(0o777 & ~_umask())
-        old = Path(tempfile.mkdtemp(prefix=".aecodec-", suffix=".tmp", dir=target.parent))
+        if target.exists():
+            shutil.rmtree(before, ignore_errors=True)
+            target.replace(before)
         try:
-            if target.exists():
-                target.replace(old / "old")
-            try:
-                new.replace(target)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    (old / "old").replace(target)
-                raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
+            new.replace(target)
+        except BaseException:
+            restore(target)
+            raise
+        shutil.rmtree(before, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return exported
+
+
+def restore(target: Path) -> bool:
+    """Put an older export back that was to be replaced, if nothing has taken its place -> whether that was so."""
+    before = _before(target.resolve())
+    if target.exists() or not before.is_dir() or not _replaceable(before):
+        return False
+    before.replace(target)
+    return True
+
+
+def _before(target: Path) -> Path:
+    """Where an older export is while the new one takes its place."""
+    return target.with_name(f".aecodec-{target.name}.tmp")
 
 
 def _replaceable(folder: Path) -> bool:
