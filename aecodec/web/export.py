@@ -1,7 +1,7 @@
 """The gallery as files that any web server can show, without a program of ours behind it.
 
 index.html, gallery.js ...          the page, with an ask.js that looks for files
-gallery.json                        folders and pictures, and what the browser may decode; it marks a folder as ours
+gallery.json                        folders and pictures, and the limits of the decoder; it marks a folder as ours
 files/NAME  thumbnails/NAME.png     .aez files as they are, and small pictures of them
 pictures/NAME.png                   whole pictures, of files that the browser does not decode
 aez/  weights/  runtime/            what it decodes with
@@ -21,7 +21,7 @@ from aecodec.container import NO_MODEL, read_index
 from aecodec.errors import AezError, explain
 from aecodec.page import ZOOM
 from aecodec.web.decoder import CODE, RUNTIME, BrowserDecoder
-from aecodec.web.gallery import Gallery, NotFound
+from aecodec.web.gallery import Folder, Gallery, Listed, NotFound
 
 _HERE = Path(__file__).parent
 _MARK = {"made_by": "aecodec serve --export"}
@@ -116,10 +116,10 @@ class _Export:
             for picture in inside["pictures"]:
                 self._write_picture(f"{folder}/{picture['name']}".lstrip("/"), picture)
         self._write_decoder()
-        self._save("gallery.json", json.dumps(_MARK | {"decoder": self.about, "folders": folders}).encode())
+        self._save("gallery.json", json.dumps(_MARK | {"limits": self.about["limits"], "folders": folders}).encode())
         return Exported(sum(len(inside["pictures"]) for inside in folders.values()), self.made, self.wrong)
 
-    def _folders(self, name: str, seen: set[Path]) -> Iterator[tuple[str, dict]]:
+    def _folders(self, name: str, seen: set[Path]) -> Iterator[tuple[str, Folder]]:
         """Folders by name, but for the export itself; each once, whatever links lead to it."""
         seen.add(self.gallery.path(name))
         inside, kept = self.gallery.list(name), []
@@ -132,7 +132,7 @@ class _Export:
                 yield from self._folders(below, seen)
         inside["folders"] = kept
 
-    def _write_picture(self, name: str, picture: dict) -> None:
+    def _write_picture(self, name: str, picture: Listed) -> None:
         """The file, its thumbnail, and the whole picture if the browser does not decode it. Tells what is wrong."""
         try:
             if "error" in picture:

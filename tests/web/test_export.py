@@ -92,7 +92,7 @@ def test_all_that_the_page_needs_is_there(folder, tmp_path, runtime):
     assert {name.split("/")[1] for name in files if name.startswith("weights/")} == {"manifest.json", MODEL}
     assert files[f"weights/{MODEL}/synthesis.onnx"] == (TINY / MODEL / "synthesis.onnx").read_bytes()
     assert {"index.html", "gallery.js", "zoom.js", "aez/aez.js", "runtime/ort.wasm.min.mjs"} <= set(files)
-    assert b"served = false" in files["ask.js"]
+    assert b"gallery.json" in files["ask.js"]
 
 
 def test_without_a_runtime_pictures_are_made(folder, tmp_path):
