@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -30,7 +31,10 @@ def _write(path: Path, arrays: dict, meta: dict, save=np.savez) -> None:
 def _opened(path: Path) -> Iterator:
     """The arrays of a file by name, read on access. Raises ModelError when the file is missing or damaged."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as f:
+        with open(path, "rb") as file:
+            if not is_zipfile(file):  # NumPy would advise to trust it
+                raise ValueError("no .npz file")
+        with np.load(path, allow_pickle=False) as f:
             yield _unpacked(f) if "exponent" in f else f
     except ModelError:
         raise

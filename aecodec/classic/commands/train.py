@@ -55,7 +55,7 @@ def train_classic(name: str, data: Path | None, out: Path, val: Path | None, opt
         if widen is not None:
             check_widening(read_entry(widen), entry)
         with calm(silent) if downloads else nullcontext():
-            images = load(entry, data, val, entry.training["seed"])
+            images = load(entry, data, val)
         with calm(silent):
             from aecodec.classic.train.run import run
         with muted(silent), redirect_stdout(sys.stderr):  # the progress bar of Keras is not data

@@ -26,7 +26,7 @@ class Images(NamedTuple):
     test: list[np.ndarray]
 
 
-def load(entry: Entry, folder: Path | None, test: Path | None, seed: int = 0) -> Images:
+def load(entry: Entry, folder: Path | None, test: Path | None = None) -> Images:
     """Read the data of an entry: IDX files or a folder of images; without a folder, download it with keras.datasets.
 
     Raises ValueError or OSError if something is missing or damaged.
@@ -45,7 +45,7 @@ def load(entry: Entry, folder: Path | None, test: Path | None, seed: int = 0) ->
         return Images(kept, held_back, [p[..., None] for p in tests])
     if folder is None:
         raise ValueError("--data: expected a folder of images")
-    return _folders(entry, folder, test, seed)
+    return _folders(entry, folder, test)
 
 
 def _digits(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +61,7 @@ def _digits(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     return train, test
 
 
-def _folders(entry: Entry, folder: Path, test: Path | None, seed: int) -> Images:
+def _folders(entry: Entry, folder: Path, test: Path | None) -> Images:
     """Read a folder with TrainSet and TestSet, or two folders; with one folder, every 20th image is a test image."""
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
@@ -79,6 +79,7 @@ def _folders(entry: Entry, folder: Path, test: Path | None, seed: int) -> Images
     images, tests = ([_grey(p) if grey else p for p in load_images(part, edge)] for part in (chosen, held))
     if not images or not tests:
         raise ValueError(f"{folder}: images too small, expected {edge} pixels along both edges")
+    seed = entry.training["seed"]
     rng = np.random.default_rng(seed)
     crops = Crops(images, seed).pixels(rng, _CROPS if grey else _LARGE_CROPS, edge)[..., : 1 if grey else 3]
     count = len(crops) - len(crops) // _HELD_BACK
