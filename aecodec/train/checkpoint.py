@@ -34,8 +34,9 @@ def _opened(path: Path) -> Iterator:
         with open(path, "rb") as file:
             if not is_zipfile(file):  # NumPy would advise to trust it
                 raise ValueError("no .npz file")
-        with np.load(path, allow_pickle=False) as f:
-            yield _unpacked(f) if "exponent" in f else f
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as f:
+                yield _unpacked(f) if "exponent" in f else f
     except ModelError:
         raise
     except Exception as e:  # damaged bytes make zipfile and NumPy raise almost anything
