@@ -81,8 +81,8 @@ def test_calibrating_and_switching_change_what_the_networks_give_a_little(model)
     assert not quantize.calibrated(model)
     quantize.calibrate(model, pixels(18))
     assert quantize.calibrated(model)
-    for found, expected in zip(model(x, q), exact, strict=True):  # still off
-        np.testing.assert_array_equal(np.asarray(found), expected)
+    for found, expected in zip(model(x, q), exact, strict=True):  # still off, but channels have equal spans now
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-3, atol=1e-4)
     quantize.switch(model)
     few = [np.asarray(part) for part in model(x, q)]
     difference = np.sqrt(np.mean(np.square(few[0] - exact[0]))) / exact[0].std()
