@@ -59,8 +59,12 @@ def begun(old: Photo, a) -> Photo:
 
 def encoded(model: Photo, x: np.ndarray, q: np.ndarray) -> np.ndarray:
     """y_hat at unit gain, float16 (N, 16, 16, M)."""
-    run = tf.function(lambda x, q: latents(model, tf.cast(x, tf.float32) / 255 - 0.5, q)[1], reduce_retracing=True)
-    parts = [run(x[i : i + BATCH], q[i : i + BATCH]) for i in range(0, len(x), BATCH)]
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def run(x, q):
+        return latents(model, tf.cast(x, tf.float32) / 255 - 0.5, q)[1]
+
+    parts = [run(tf.constant(x[i : i + BATCH]), tf.constant(q[i : i + BATCH])) for i in range(0, len(x), BATCH)]
     return np.concatenate([np.asarray(part, np.float16) for part in parts])
 
 
