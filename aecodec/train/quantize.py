@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from aecodec.errors import ModelError
+from aecodec.train.equalise import equalise
 from aecodec.train.layers import Depthwise, Pointwise, Rounding
 
 NETS = ("analysis", "synthesis", "mean_net")
@@ -78,20 +79,23 @@ class _Seen:
     def __call__(self, x, q, level) -> None:
         x = x if level is None else x / level
         rows = np.asarray(ops.convert_to_numpy(x), np.float32)
-        channels = self._rounding.channels
-        per = max(1, SAMPLES // channels // len(rows))
+        per = max(1, SAMPLES // rows.shape[-1] // len(rows))
         for image, knot in zip(rows, [0] * len(rows) if q is None else np.asarray(q), strict=True):
-            image = image.reshape(-1, channels)
+            image = image.reshape(-1, image.shape[-1])
             self._rows.append(image[self._random.integers(0, len(image), min(per, len(image)))])
             self._knots.append(round(float(knot)))
 
+    def rows(self, knot: int | None = None) -> np.ndarray:
+        """Pixels (N, C) of all images, or of those of one knot."""
+        return np.concatenate([row for row, k in zip(self._rows, self._knots, strict=True) if knot in (None, k)])
+
     def step(self) -> np.ndarray:
         """(knots or 1, channels): the steps of least squared error."""
-        knots, r = np.array(self._knots), self._rounding
+        r = self._rounding
         parts = []
-        for knot in range(max(r.knots, 1)):
-            rows = [row for row, k in zip(self._rows, knots, strict=True) if not r.knots or k == knot]
-            parts.append(best_step(np.concatenate(rows), r.low, r.high, r.power))
+        for knot in range(r.knots) if r.knots else [None]:
+            rows = self.rows(knot)
+            parts.append(best_step(rows if r.channels > 1 else rows.reshape(-1, 1), r.low, r.high, r.power))
         return np.stack(parts)
 
 
@@ -111,9 +115,27 @@ def best_step(values: np.ndarray, low: int, high: int, power: bool = False) -> n
 
 
 def calibrate(model, pixels: np.ndarray, batch: int = 4, seed: int = 0) -> None:
-    """Choose the steps of all tensors from pictures uint8 (N, S, S, 3), in float32, each at every knot in turn."""
-    random, knots, seen = np.random.default_rng(seed), model.shape.knots, {}
+    """Choose the steps of all tensors from pictures uint8 (N, S, S, 3), in float32, each at every knot in turn.
+
+    Before, channels of the transforms are brought to equal spans.
+    """
     switch(model, False)
+    seen = _look(model, pixels, batch, seed)
+    equalise(model, lambda tensors: best_step(np.concatenate([seen[id(r)].rows() for r in tensors]), *_ends(tensors)))
+    seen = _look(model, pixels, batch, seed)
+    for r in roundings(model):
+        if seen[id(r)].any:
+            r.step.assign(seen[id(r)].step())
+
+
+def _ends(tensors: tuple[Rounding, ...]) -> tuple[int, int]:
+    return tensors[0].low, tensors[0].high
+
+
+def _look(model, pixels: np.ndarray, batch: int, seed: int) -> dict[int, _Seen]:
+    """What goes through each tensor, by the id of its rounding."""
+    random, knots = np.random.default_rng(seed), model.shape.knots
+    seen = {}
     for r in roundings(model):
         seen[id(r)] = r.observer = _Seen(r, random)
     try:
@@ -124,6 +146,4 @@ def calibrate(model, pixels: np.ndarray, batch: int = 4, seed: int = 0) -> None:
     finally:
         for r in roundings(model):
             r.observer = None
-    for r in roundings(model):
-        if seen[id(r)].any:
-            r.step.assign(seen[id(r)].step())
+    return seen

@@ -108,8 +108,8 @@ def model(uncalibrated, outputs) -> Photo:
 
 
 def test_calibrating_and_switching_change_what_the_networks_give_a_little(model, outputs):
-    for found, expected in zip(outputs.calibrated, outputs.exact, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for found, expected in zip(outputs.calibrated, outputs.exact, strict=True):  # channels have equal spans now
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     difference = np.sqrt(np.mean(np.square(outputs.few[0] - outputs.exact[0]))) / outputs.exact[0].std()
     assert 1e-4 < difference < 0.3
     layers = [x for x in model._flatten_layers() if isinstance(x, Pointwise | Depthwise) and x.few_bits]

@@ -1,9 +1,9 @@
 """Averages of runs on validation pictures, in float32: python compare.py ANCHOR.npz AVERAGE.npz ... --val VAL
 
-On 24 tiles: loss of the plain tuning, and BD-rate by PSNR against the first average, of the whole range they share and of its quarters. The
-loss alone misleads where training for two tunings moves the qualities along the curve. --eye: on six crops of
-photographs, PSNR and SSIMULACRA 2 of both tunings at equal bits; of an average that has no weights of its own for the
-visual tuning those that an export would give it.
+On 24 tiles: loss of the plain tuning, and BD-rate by PSNR against the first average, of the whole range they share and
+of its quarters. The loss alone misleads where training for two tunings moves the qualities along the curve. --eye: on
+six crops of photographs, PSNR and SSIMULACRA 2 of both tunings at equal bits; of an average that has no weights of its
+own for the visual tuning those that an export would give it.
 """
 
 import argparse

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from aecodec.train import checkpoint
+from aecodec.train import checkpoint, quantize
 from aecodec.train.backend import Stepper
 from aecodec.train.data import Crops, batches, image_files, load_images, tiles_of
 from aecodec.train.loop import Phase
@@ -25,10 +25,14 @@ WARM_UP = 60  # steps
 
 
 def loaded(path: Path) -> Photo:
-    """A model with the moving average at `path`."""
-    model = Photo(checkpoint.part_of(checkpoint.read_meta(path), "shape", Shape, path))
+    """A model with the moving average at `path`, in 8 bits if it was trained in them."""
+    meta = checkpoint.read_meta(path)
+    model = Photo(checkpoint.part_of(meta, "shape", Shape, path))
     model.build()
     checkpoint.load_average(path, model)
+    if "steps" in meta:
+        quantize.load_steps(model, meta["steps"])
+        quantize.switch(model)
     return model
 
 
