@@ -38,6 +38,15 @@ def load_images(files: list[Path], min_side: int = 1) -> list[np.ndarray]:
         return [p for p in pool.map(load, files) if min(p.shape[:2]) >= min_side]
 
 
+def check_edge(folder: Path, edge: int) -> None:
+    """Raise EncodeError unless an image below `folder` has `edge` pixels along both edges. Reads as far as that one.
+
+    Raises what `image_files` and `load_images` do.
+    """
+    if not any(load_images([file], edge) for file in image_files(folder)):
+        raise EncodeError(f"{folder}: no image has {edge} pixels along both edges")
+
+
 class Crops:
     """Random crops, drawn by area, flipped and transposed; batch number `step` depends on seed and step alone."""
 
@@ -63,10 +72,10 @@ class Crops:
         return out
 
     def batch(self, step: int, count: int, size: int, shape) -> tuple:
-        """(pixels, q, noise_y, noise_z) of training step `step`: qualities stratified over the axis."""
+        """(pixels, q, noise_y, noise_z) of training step `step`: qualities stratified over the axis, in any order."""
         rng = np.random.default_rng([self.seed, step])
         pixels = self.pixels(rng, count, size)
-        q = ((rng.random(count) + np.arange(count)) / count * (shape.knots - 1)).astype(np.float32)
+        q = ((rng.random(count) + rng.permutation(count)) / count * (shape.knots - 1)).astype(np.float32)
         y = rng.random((count, size // 16, size // 16, shape.latent), np.float32) - np.float32(0.5)
         z = rng.random((count, size // 64, size // 64, shape.hyper), np.float32) - np.float32(0.5)
         return pixels, q, y, z
