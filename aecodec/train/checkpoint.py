@@ -66,10 +66,11 @@ def _numbered(prefix: str, arrays, dtype=None) -> dict:
 def _assign(f, prefix: str, variables, path: Path) -> None:
     for i, v in enumerate(variables):
         name = f"{prefix}{i:04d}"
-        if name not in f or f[name].shape != tuple(v.shape):
-            shape = f[name].shape if name in f else "nothing"
+        value = f.get(name)  # each access reads the file
+        if value is None or value.shape != tuple(v.shape):
+            shape = "nothing" if value is None else value.shape
             raise ModelError(f"{path}: {v.path}: {shape}, expected {tuple(v.shape)}")
-        v.assign(f[name].astype(v.dtype))
+        v.assign(value.astype(v.dtype))
 
 
 def save(path: Path, stepper, meta: dict) -> None:
