@@ -236,16 +236,15 @@ def fitted(length: int, max_window: int, halo: int) -> int:
     return -(-(length + 2 * halo * (count - 1)) // count)
 
 
-def windows(height: int, width: int, max_window: int, halo: int) -> Iterator[Window]:
+def windows(size: tuple[int, int], max_window: int, halo: int) -> Iterator[Window]:
     """Windows that cover a plane, all of one shape, whose edges are no longer than `max_window`."""
-    for band in bands(height, width, max_window, halo):
+    for band in bands(size, max_window, halo):
         yield from band
 
 
-def bands(height: int, width: int, max_window: int, halo: int, count: int = 1) -> Iterator[list[Window]]:
+def bands(size: tuple[int, int], max_window: int, halo: int, count: int = 1) -> Iterator[list[Window]]:
     """The same windows from top to bottom, in groups of whole rows of them: as few rows as hold `count` windows."""
-    rows = spans(height, fitted(height, max_window, halo), halo)
-    columns = spans(width, fitted(width, max_window, halo), halo)
+    rows, columns = (spans(edge, fitted(edge, max_window, halo), halo) for edge in size)
     together = -(-count // len(columns))
     for first in range(0, len(rows), together):
         yield [Window(row, column) for row in rows[first : first + together] for column in columns]

@@ -23,6 +23,7 @@ from aecodec.bench.images import SAMPLES, find_images, load_image
 from aecodec.bench.machine import library_versions
 from aecodec.bench.measure import mean_sweep, measure_once
 from aecodec.bench.metrics import choose_metrics
+from aecodec.bench.plan import Plan
 from aecodec.bench.report import bd_rates
 from aecodec.bench.run import run_bench, steps_of_run
 from aecodec.bench.targets import Target
@@ -190,8 +191,8 @@ def compare_curves(paths: list[Path], points: int | None, jobs: int) -> dict[str
     """Return the BD-rates (percent, PSNR-RGB) of aez against AVIF: of the mean curves, and of each image."""
     codecs, target = choose([SUBJECT, ANCHOR]), Target(max_points=points)
     cache = Cache(default_folder(), library_versions())
-    tick = progress(steps_of_run(paths, codecs, 0))
-    run = run_bench(paths, codecs, choose_metrics([]), cache, target=target, repeats=0, jobs=jobs, tick=tick)
+    plan = Plan(codecs, choose_metrics([]), cache, target, repeats=0, jobs=jobs)
+    run = run_bench(paths, plan, progress(steps_of_run(paths, plan)))
 
     def bd_rate(sweep) -> float | None:
         columns = {name: column for name, column in sweep.items() if isinstance(column, list)}

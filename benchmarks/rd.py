@@ -20,6 +20,7 @@ from aecodec.bench.images import find_images
 from aecodec.bench.machine import library_versions
 from aecodec.bench.measure import Point, Sweep, fitting, mean_sweep
 from aecodec.bench.metrics import DEFAULT_METRICS, choose_metrics
+from aecodec.bench.plan import Plan
 from aecodec.bench.plots import draw_curves
 from aecodec.bench.report import compare
 from aecodec.bench.run import run_bench, steps_of_run
@@ -107,10 +108,10 @@ def run(options) -> None:
     before = [] if options.fresh else read_result(RESULTS / f"{name}.json", cache)
     codecs = choose([*options.codecs.split(","), *before])
     metrics = choose_metrics(options.metrics.split(","))
-    tick = progress(steps_of_run(paths, codecs, 0))
-    report, measured, *_, metrics = run_bench(paths, codecs, metrics, cache, repeats=0, jobs=options.jobs, tick=tick)
+    plan = Plan(codecs, metrics, cache, repeats=0, jobs=options.jobs)
+    report, measured, plan = run_bench(paths, plan, progress(steps_of_run(paths, plan)))
     min_side = min((min(entry.width, entry.height) for entry in measured), default=0)
-    names = [metric.name for metric in fitting(metrics, min_side, min_side)]
+    names = [metric.name for metric in fitting(plan.metrics, min_side, min_side)]
     groups = group({entry.name: entry.sweep for entry in measured})
     result = {
         "anchor": ANCHOR,

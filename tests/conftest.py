@@ -168,6 +168,15 @@ def eager():
 
 
 @pytest.fixture(scope="module")
+def compiled():
+    """Steps of training are one graph, as in use, but one that TensorFlow does not optimise, which takes long."""
+    tf = pytest.importorskip("tensorflow")
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
+@pytest.fixture(scope="module")
 def browser():
     """A headless Chromium."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, pip install playwright")

@@ -253,15 +253,15 @@ def test_an_unknown_model_is_unsupported(files):
 
 
 def test_many_damaged_tiles_take_no_more_than_bounded_time():
-    """A strip of 4000 tiles with every second one damaged: filling them looks at neighbours, not at all tiles."""
+    """A strip of 1500 tiles with every second one damaged: filling them looks at neighbours, not at all tiles."""
     flat = aecodec.encode(np.full((256, 16, 3), 90, np.uint8), 1, model="tiny")
-    header = container.Header(container.read_header(flat).model, 16, 256 * 4000, 3, 0, 256)
+    header = container.Header(container.read_header(flat).model, 16, 256 * 1500, 3, 0, 256)
     bitstream = bytes(container.read(flat).tiles[0])
-    data = bytearray(container.write(header, [bitstream] * 4000))
+    data = bytearray(container.write(header, [bitstream] * 1500))
     for span in container.read_index(data).tiles[1::2]:
         data[span.offset] ^= 1
     start = time.process_time()
     found = aecodec.salvage(data)
-    assert time.process_time() - start < 60
-    assert found.tiles == tuple(range(1, 4000, 2))
+    assert time.process_time() - start < 20
+    assert found.tiles == tuple(range(1, 1500, 2))
     assert (found.pixels[256:512] == found.pixels[256, 0]).all()

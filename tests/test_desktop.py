@@ -41,32 +41,38 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def run(home: dict[str, str], *arguments: str) -> subprocess.CompletedProcess:
-    call = [sys.executable, "-m", "aecodec", *arguments]
-    done = subprocess.run(call, env=home, capture_output=True, text=True, timeout=60)
-    assert "Traceback" not in done.stderr
-    return done
+@pytest.fixture
+def run(home, starter):
+    """Run `aecodec desktop` for that home -> its exit code, and what it says."""
+
+    def call(*arguments: str) -> tuple[int, str]:
+        process = {"args": [sys.executable, "-m", "aecodec", "desktop", *arguments], "env": home, "cwd": home["HOME"]}
+        done = starter.run(process, 60) if starter else subprocess.run(**process, capture_output=True, timeout=60)
+        said = done.stderr.decode()
+        assert "Traceback" not in said
+        return done.returncode, said
+
+    return call
 
 
-def test_the_command_installs_for_a_user_and_leaves_nothing_behind(home):
+def test_the_command_installs_for_a_user_and_leaves_nothing_behind(home, run):
     folder = Path(home["HOME"])
     (folder / ".magic").write_bytes(b"# mine")
-    done = run(home, "desktop", "install", "--user")
-    assert done.returncode == 0
+    code, said = run("install", "--user")
+    assert code == 0
     share = folder / ".local/share"
     written = {share / "mime/packages/aecodec.xml", share / "thumbnailers/aecodec.thumbnailer"}
     written |= {share / "applications/aecodec.desktop", folder / ".magic"}
-    assert all(path.is_file() and f"{path}: written" in done.stderr.splitlines() for path in written)
-    assert run(home, "desktop", "install", "--user").returncode == 0  # once more changes nothing
+    assert all(path.is_file() and f"{path}: written" in said.splitlines() for path in written)
+    assert run("install", "--user")[0] == 0  # once more changes nothing
     assert (folder / ".magic").read_bytes().startswith(b"# mine\n# aecodec: begin\n")
     assert (folder / ".magic").read_bytes().count(b"aecodec: begin") == 1
-    done = run(home, "desktop", "uninstall", "--user")
-    assert done.returncode == 0
-    assert set(done.stderr.splitlines()) == {f"{path}: removed" for path in written}
+    code, said = run("uninstall", "--user")
+    assert code == 0
+    assert set(said.splitlines()) == {f"{path}: removed" for path in written}
     assert contents(folder) == {".magic": b"# mine\n"}
     assert not list(share.iterdir())
-    done = run(home, "desktop", "uninstall", "--user")
-    assert (done.returncode, done.stderr) == (1, f"{share}: nothing is installed there\n")
+    assert run("uninstall", "--user") == (1, f"{share}: nothing is installed there\n")
 
 
 def test_what_others_have_installed_stays(places):
@@ -121,12 +127,11 @@ def test_no_module_is_taken_from_the_folder_of_a_file(places, home, tmp_path):
     assert (tmp_path / "a.png").is_file()
 
 
-def test_the_command_says_what_it_may_not_write(home):
+def test_the_command_says_what_it_may_not_write(run):
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
-    done = run(home, "desktop", "install")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
+    code, said = run("install")
+    assert (code, said.count("\n")) == (1, 1)
 
 
 @needs("file")
@@ -147,10 +152,10 @@ def test_file_names_the_format(places):
 
 @needs("xdg-mime")
 @needs("update-mime-database")
-def test_xdg_mime_knows_type_and_program(home, tmp_path):
+def test_xdg_mime_knows_type_and_program(home, run, tmp_path):
     shutil.copy(AEZ, tmp_path / "a.aez")
     shutil.copy(AEZ, tmp_path / "without")
-    run(home, "desktop", "install", "--user")
+    run("install", "--user")
 
     def asked(*query: str) -> str:
         return subprocess.run(
@@ -161,7 +166,7 @@ def test_xdg_mime_knows_type_and_program(home, tmp_path):
     assert asked("filetype", str(tmp_path / "without")) == "image/x-aez"  # by its signature
     if shutil.which("update-desktop-database"):
         assert asked("default", "image/x-aez") == "aecodec.desktop"
-    assert run(home, "desktop", "uninstall", "--user").returncode == 0
+    assert run("uninstall", "--user")[0] == 0
     assert asked("filetype", str(tmp_path / "a.aez")) != "image/x-aez"
 
 
@@ -195,12 +200,17 @@ def test_the_thumbnailer_runs_as_a_file_manager_runs_it(places, home, tmp_path, 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     with Image.open(target, formats=["PNG"]) as image:
         assert (image.size, image.mode) == ((128, 127), "RGBA")
-    call[call.index(str(source))] = str(GOLDEN / "rgba-260x258-q1.png")
-    before = target.read_bytes()
+
+
+def test_the_thumbnailer_leaves_the_file_alone_where_there_is_no_image(places, home, tmp_path):
+    install(places)
+    codes = {"%i": str(GOLDEN / "rgba-260x258-q1.png"), "%o": str(tmp_path / "thumbnail.png"), "%s": "128"}
+    (tmp_path / "thumbnail.png").write_bytes(b"before")
+    call = exec_line(places.share / "thumbnailers/aecodec.thumbnailer", "Thumbnailer Entry", codes)
     done = subprocess.run(call, env=home, capture_output=True, text=True, timeout=60, cwd="/")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert target.read_bytes() == before
+    assert (tmp_path / "thumbnail.png").read_bytes() == b"before"
 
 
 def test_a_command_with_strange_characters_is_quoted(places):

@@ -6,16 +6,21 @@ import os
 import re
 import runpy
 import shutil
+import sys
 import threading
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
+from digits import write_digits
 from PIL import Image
+from typer.testing import CliRunner
 
 import aecodec
 from aecodec.cli import app
+from aecodec.train.shape import shape_of
 
 ROOT = Path(aecodec.__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -81,6 +86,41 @@ def test_what_is_not_run_has_options_that_there_are(page):
             compile(text, page, "exec")
         if language == "json":
             json.loads(text)
+
+
+TRAINING = [
+    line
+    for text in [(ROOT / "README.md").read_text(), *((DOCS / page).read_text() for page in PAGES)]
+    for language, _, block in FENCE.findall(text)
+    for line in (commands(block) if language == "sh" else ())
+    if line.startswith("aecodec train ") and "--list" not in line
+]
+
+
+@pytest.mark.parametrize("line", TRAINING)
+def test_commands_that_train_are_right_up_to_the_training(line, folder, monkeypatch):
+    """All arguments are checked before a framework is loaded, and here there is none."""
+    for name in ("images", "others", "IMAGES", "OTHERS"):
+        shutil.copytree(SAMPLES, folder / name)
+    (folder / "MNIST").mkdir()
+    write_digits(folder / "MNIST")
+    page = (DOCS / "recipes" / "researcher.md").read_text()
+    (own,) = [text for language, _, text in FENCE.findall(page) if language == "python" and "def l1(" in text]
+    (folder / "mine.py").write_text(own)
+    if "--resume" in line:
+        (folder / "runs" / "photo").mkdir(parents=True)
+        np.savez(folder / "runs" / "photo" / "checkpoint.npz", meta=np.array(json.dumps({"shape": {}})))
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    for module in ("keras", "aecodec.train.loop", "aecodec.classic.train.run"):
+        monkeypatch.setitem(sys.modules, module, None)
+    done = CliRunner().invoke(app, [*line.split()[1:], "--quiet"])
+    assert done.stderr.startswith("training needs the extra 'train'"), done.stderr
+
+
+def test_the_shape_of_a_page_is_one(folder):
+    (text,) = [text for language, _, text in blocks("recipes/researcher.md") if language == "json"]
+    (folder / "shape.json").write_text(text)
+    assert shape_of("shape.json") != shape_of("photo")
 
 
 def test_pages_are_filled_in_and_their_links_lead_somewhere(hooks):

@@ -8,7 +8,6 @@ keras = pytest.importorskip("keras")
 
 from aecodec.train import checkpoint, entropy_model  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
-from aecodec.train.optimizer import FastMuon  # noqa: E402
 from aecodec.train.photo import Photo, Shape  # noqa: E402
 from aecodec.train.warm import copy_kept  # noqa: E402
 
@@ -22,10 +21,14 @@ NEW = Shape(
 )  # fmt: skip
 
 
-def model(shape: Shape, seed: int) -> Photo:
+def unbuilt(shape: Shape, seed: int) -> Photo:
     keras.utils.set_random_seed(seed)
     basis = np.linalg.qr(np.random.default_rng(seed).normal(size=(768, 8)))[0].astype(np.float32)
-    made = Photo(shape, basis, np.linspace(4, 1, 8))
+    return Photo(shape, basis, np.linspace(4, 1, 8))
+
+
+def model(shape: Shape, seed: int) -> Photo:
+    made = unbuilt(shape, seed)
     made.build()
     return made
 
@@ -61,7 +64,8 @@ def four_masked_steps(net, z_hat, y, offset):
 @pytest.mark.parametrize("shape", [OLD, NEW])
 def test_means_are_those_of_four_masked_steps(shape):
     rng = np.random.default_rng(0)
-    net = model(shape, 0).mean_net
+    net = unbuilt(shape, 0).mean_net
+    net.build((None, 4, 4, 4))
     for v in net.trainable_variables:
         v.assign(rng.normal(size=v.shape, scale=0.3))
     z_hat, y = rng.integers(-3, 4, (2, 4, 4, 4)).astype(np.float32), rng.normal(size=(2, 16, 16, 8), scale=3)
@@ -102,8 +106,8 @@ def test_a_new_shape_takes_over_what_has_kept_its_shape(tmp_path):
     np.testing.assert_array_equal(np.array(new.scale_net.w_mid), np.eye(16))
     same = model(OLD, 2)
     assert {"analysis", "synthesis", "mean_net", "log_features"} <= set(copy_kept(tmp_path / "a.npz", same))
-    ours, theirs = (m.loss_terms(*map(tf.constant, batch(count=1)[:2])) for m in (same, old))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-2)
+    for ours, theirs in zip(same.trainable_variables, old.trainable_variables, strict=True):
+        np.testing.assert_array_equal(np.array(ours), np.array(theirs).astype(np.float16))
 
 
 @pytest.mark.usefixtures("eager")
@@ -111,7 +115,7 @@ def test_a_fixed_overlap_stays_and_all_else_learns():
     made = model(NEW, 0)
     made.fixed_overlap = True
     before = {v.path: np.array(v) for v in made.trainable_variables}
-    stepper = Stepper(made, FastMuon())
+    stepper = Stepper(made, keras.optimizers.Adam())
     for seed in range(2):
         assert np.isfinite(stepper.step(batch(seed), 1e-2)).all()
     still = {v.path for v in made.trainable_variables if np.array_equal(before[v.path], np.array(v))}

@@ -46,15 +46,15 @@ def test_spans_waste_nothing(covering):
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(9, 20), st.integers(0, 4))
 def test_windows_cover_a_plane_once(height, width, window, halo):
     count = np.zeros((height, width), int)
-    for rows, columns in geometry.windows(height, width, window, halo):
+    for rows, columns in geometry.windows((height, width), window, halo):
         count[rows.keep_start : rows.keep_stop, columns.keep_start : columns.keep_stop] += 1
     assert (count == 1).all()
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(5, 40), st.integers(0, 2), st.integers(1, 9))
 def test_bands_are_the_windows_in_whole_rows(height, width, window, halo, count):
-    bands = list(geometry.bands(height, width, window, halo, count))
-    assert [one for band in bands for one in band] == list(geometry.windows(height, width, window, halo))
+    bands = list(geometry.bands((height, width), window, halo, count))
+    assert [one for band in bands for one in band] == list(geometry.windows((height, width), window, halo))
     for band, following in pairwise(bands):
         assert band[-1].rows.keep_stop == following[0].rows.keep_start
         across = sum(one.rows == band[0].rows for one in band)
@@ -147,7 +147,7 @@ def test_what_windows_cut_and_paste_is_the_whole(height, width, size, scales):
 
     source, expected = scaled(fine), scaled(out_fine)
     out = np.zeros_like(expected)
-    for window in geometry.windows(height, width, size, halo=4):
+    for window in geometry.windows((height, width), size, halo=4):
         cut = window.cut(source, fine)
         assert {cut.shape[0] % fine, cut.shape[1] % fine} == {0}
         window.paste(cut[::fine, ::fine].repeat(out_fine, 0).repeat(out_fine, 1), out, out_fine)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -142,7 +143,9 @@ def imports_of(path: Path) -> Iterator[Import]:
             yield Import(module, name, id(node) in late)
 
 
-IMPORTS = [found for path in sorted(PACKAGE.rglob("*.py")) for found in imports_of(path)]
+@cache
+def imports() -> list[Import]:
+    return [found for path in sorted(PACKAGE.rglob("*.py")) for found in imports_of(path)]
 
 
 def test_every_module_has_its_floor():
@@ -153,7 +156,7 @@ def test_every_module_has_its_floor():
 def test_imports_point_downwards():
     wrong = [
         f"{i.module} imports {i.target}"
-        for i in IMPORTS
+        for i in imports()
         if i.target_room is not None and i.target_room != i.room and FLOOR[i.target_room] >= FLOOR[i.room]
     ]
     assert wrong == []
@@ -165,7 +168,7 @@ def test_imports_within_a_folder_point_downwards(folder):
     found = {path.stem for path in (PACKAGE / folder).glob("*.py")} - {"__init__"}
     assert found == set(floor), "a new module needs its place in FLOORS_WITHIN"
     wrong = []
-    for i in IMPORTS:
+    for i in imports():
         parts = i.target.split(".")
         if i.room == folder and parts[:2] == ["aecodec", folder] and i.module != folder:
             wrong += [i] if floor[parts[2]] >= floor[i.module.split(".")[1]] else []
@@ -174,7 +177,7 @@ def test_imports_within_a_folder_point_downwards(folder):
 
 def test_modules_do_not_import_each_other_in_circles():
     edges: dict[str, set[str]] = {}
-    for i in IMPORTS:
+    for i in imports():
         if i.target_room is not None:
             edges.setdefault(i.module, set()).add(i.target.removeprefix("aecodec").removeprefix(".") or "__init__")
 
@@ -192,10 +195,10 @@ def test_modules_do_not_import_each_other_in_circles():
 
 
 def test_the_container_needs_the_standard_library_alone():
-    container = {i.module for i in IMPORTS if i.room == "container"}
+    container = {i.module for i in imports() if i.room == "container"}
     others = {"container.zstd": "zstandard", "container.alpha": "numpy"}  # not needed to read a file's layout
     for module in {*container, "limits", "errors"}:
-        targets = {i.target for i in IMPORTS if i.module == module}
+        targets = {i.target for i in imports() if i.module == module}
         ours = {target for target in targets if target.startswith("aecodec")}
         assert all(target.startswith(("aecodec.container", "aecodec.limits", "aecodec.errors")) for target in ours)
         libraries = {target.split(".")[0] for target in targets - ours} - {others.get(module)}
@@ -204,22 +207,22 @@ def test_the_container_needs_the_standard_library_alone():
 
 @pytest.mark.parametrize("library", USERS)
 def test_a_library_has_one_room(library):
-    found = {i.room for i in IMPORTS if i.target.split(".")[0] == library}
+    found = {i.room for i in imports() if i.target.split(".")[0] == library}
     assert found <= USERS[library]
 
 
 def test_every_other_library_is_numpy():
     known = set(sys.stdlib_module_names) | set(USERS) | {"aecodec", "numpy"}
-    assert [f"{i.module}: {i.target}" for i in IMPORTS if i.target.split(".")[0] not in known] == []
+    assert [f"{i.module}: {i.target}" for i in imports() if i.target.split(".")[0] not in known] == []
 
 
 def test_training_is_loaded_inside_two_commands_only():
     training = {"train", "classic.train"}
-    users = [i for i in IMPORTS if i.target_room in training and i.room not in training]
+    users = [i for i in imports() if i.target_room in training and i.room not in training]
     command = "classic.commands.train"  # which cli.train loads when it runs
     assert {i.module for i in users} == {"cli.train", "cli.export", "cli.log", command}
     assert all(i.inside for i in users if i.module != command)
-    assert all(i.inside for i in IMPORTS if i.target == f"aecodec.{command}")
+    assert all(i.inside for i in imports() if i.target == f"aecodec.{command}")
 
 
 def loaded(code: str) -> set[str]:

@@ -6,7 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from aecodec.cli import app
+from aecodec.train.distortions import DISTORTIONS, check_distortion, distortion_of
 from aecodec.train.runs import csv_of, read_log
+from aecodec.train.shape import Shape, shape_of
 
 
 def command(*arguments: str):
@@ -70,42 +72,30 @@ def test_the_list_of_models_needs_no_name():
     assert all(len(line) < 150 for line in done.stdout.splitlines())
 
 
-def test_what_can_be_checked_before_tensorflow_is(tmp_path):
-    (tmp_path / "settings.json").write_text("{}")
-    done = command("train", "mnist-dense", "--out", str(tmp_path))
-    assert (done.exit_code, "exists" in done.stderr, "loading" in done.stderr) == (1, True, False)
-    done = command("train", "mnist-dense", "--full", "-p", "q=1")
-    assert (done.exit_code, "unknown parameter" in done.stderr, "loading" in done.stderr) == (2, True, False)
-    done = command("train", "photo", "--full")
-    assert (done.exit_code, "--full: not for photo" in done.stderr) == (2, True)
-
-
 def test_a_distortion_of_ones_own(tmp_path, monkeypatch):
     pytest.importorskip("tensorflow")
     from keras import ops
 
-    from aecodec.train.losses import DISTORTIONS, distortion_of
+    from aecodec.train.losses import mse
 
     (tmp_path / "mine_for_aecodec.py").write_text(
-        "from keras import ops\n\ndef l1(x, y):\n    return ops.mean(abs(x - y))\n"
+        "from keras import ops\n\nfactor = 2\n\ndef l1(x, y):\n    return ops.mean(abs(x - y))\n"
     )
+    (tmp_path / "failing_for_aecodec.py").write_text("def l1(x, y):\n    return x\n\nraise KeyError('at import')\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert float(distortion_of("mine_for_aecodec:l1")(ops.zeros(3), ops.ones(3))) == 1
-    assert distortion_of("psnr") is DISTORTIONS["psnr"]
-    for wrong in ("best", "mine_for_aecodec:none", "no_module_here:l1", ":l1"):
-        with pytest.raises(ValueError, match="distortion"):
+    assert distortion_of("psnr") is mse
+    for wrong in ("best", "mine_for_aecodec:none", "mine_for_aecodec:factor", "failing_for_aecodec:l1", "no_module:l1"):
+        with pytest.raises(ValueError, match=f"^distortion {wrong}: "):
             distortion_of(wrong)
 
 
-def test_a_shape_of_ones_own(tmp_path):
-    pytest.importorskip("tensorflow")
-    from aecodec.cli.train import _shape
-    from aecodec.train.photo import SHAPES
+@pytest.mark.parametrize("name", DISTORTIONS)
+def test_every_name_of_a_distortion_is_a_function(name):
+    check_distortion(name)
 
-    (tmp_path / "mine.json").write_text('{"lmbda_low": 0.01, "lmbda_high": 1.0}')
-    assert _shape(str(tmp_path / "mine.json"), None).lmbdas[-1] == pytest.approx(1.0)
-    assert _shape(None, None) == SHAPES["photo"]
-    for text in ('{"width": 1}', '{"knots": 17}', '{"knots": 1}', "{", "[]"):
-        (tmp_path / "mine.json").write_text(text)
-        with pytest.raises(ValueError, match="shape"):
-            _shape(str(tmp_path / "mine.json"), None)
+
+def test_a_shape_of_ones_own(tmp_path):
+    (tmp_path / "mine.json").write_text('{"lmbda_low": 0.01, "lmbda_high": 1, "analysis16": null}')
+    assert shape_of(str(tmp_path / "mine.json")).lmbdas[-1] == pytest.approx(1.0)
+    assert shape_of("photo") == Shape()

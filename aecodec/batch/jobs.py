@@ -134,11 +134,9 @@ class Compress:
         line, fields = change_line(width, height, size, len(data), bpp=True), {}
         fields["bpp"] = round(8 * len(data) / (width * height), 6)
         if self.verify:
-            lossless, threads = self.options.get("lossless", False), self.options.get("threads")
-            hidden = self.options.get("keep_hidden", False) or lossless
-            psnr = check_result(data, pixels, metadata, self.limits, threads, hidden)
+            psnr = self._psnr(data, pixels, metadata)
             exact = psnr == math.inf
-            if lossless and not exact:
+            if self.options.get("lossless") and not exact:
                 raise CorruptError(f"result: decodes to other colours, {psnr:.2f} dB, expected the same")
             fields["psnr"] = None if exact else round(psnr, 4)
             line += ", no loss" if exact else f", {psnr:.2f} dB"
@@ -165,6 +163,33 @@ class Compress:
             width, height = fitting(width, height, self.max_size)
         return resized(pixels, width, height, self.linear_light), metadata
 
+    def _psnr(self, data: bytes, pixels: "np.ndarray", metadata: "Metadata") -> float:
+        """Decode a file that was made of an image and return the PSNR of its colours in dB.
+
+        Fully transparent pixels count where they are kept, and without any other.
+        Raises DecodeError if it does not decode, or to another shape, alpha plane or metadata.
+        """
+        import numpy as np
+
+        from aecodec.api import decode, read_metadata
+        from aecodec.errors import CorruptError
+        from aecodec.pixels import psnr
+
+        decoded = decode(data, limits=self.limits, threads=self.options.get("threads"))
+        if decoded.shape != pixels.shape:
+            raise CorruptError(f"result: decodes to shape {decoded.shape}, expected {pixels.shape}")
+        alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
+        if alpha and not np.array_equal(decoded[..., -1], pixels[..., -1]):
+            raise CorruptError("result: decodes to another alpha plane")
+        kept = read_metadata(data, limits=self.limits)
+        if any((before or None) != (after or None) for before, after in zip(kept, metadata, strict=True)):
+            raise CorruptError("result: decodes to other metadata")
+        if not alpha:
+            return psnr(pixels, decoded)
+        every = self.options.get("keep_hidden") or self.options.get("lossless") or not pixels[..., -1].any()
+        seen = np.broadcast_to(True, pixels.shape[:2]) if every else pixels[..., -1] > 0
+        return psnr(pixels[seen][:, :-1], decoded[seen][:, :-1])
+
 
 def _check_tiles(pixels: "np.ndarray", limits: Limits) -> None:
     """Raise LimitError for what would be refused when it is read again, before the work."""
@@ -173,40 +198,6 @@ def _check_tiles(pixels: "np.ndarray", limits: Limits) -> None:
 
     count = Header(0, pixels.shape[1], pixels.shape[0], 3, 0, TILE_PIXELS).tile_count
     limits.check("tiles", count, f"header: {count} tiles")
-
-
-def check_result(
-    data: bytes,
-    pixels: "np.ndarray",
-    metadata: "Metadata",
-    limits: Limits,
-    threads: int | None,
-    hidden: bool = False,
-) -> float:
-    """Decode a file that was made of an image and return the PSNR of its colours in dB.
-
-    hidden: whether fully transparent pixels count, too; without any other they always do.
-    Raises DecodeError if it does not decode, or to another shape, alpha plane or metadata.
-    """
-    import numpy as np
-
-    from aecodec.api import decode, read_metadata
-    from aecodec.errors import CorruptError
-    from aecodec.pixels import psnr
-
-    decoded = decode(data, limits=limits, threads=threads)
-    if decoded.shape != pixels.shape:
-        raise CorruptError(f"result: decodes to shape {decoded.shape}, expected {pixels.shape}")
-    alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
-    if alpha and not np.array_equal(decoded[..., -1], pixels[..., -1]):
-        raise CorruptError("result: decodes to another alpha plane")
-    kept = read_metadata(data, limits=limits)
-    if any((before or None) != (after or None) for before, after in zip(kept, metadata, strict=True)):
-        raise CorruptError("result: decodes to other metadata")
-    if not alpha:
-        return psnr(pixels, decoded)
-    seen = np.broadcast_to(True, pixels.shape[:2]) if hidden or not pixels[..., -1].any() else pixels[..., -1] > 0
-    return psnr(pixels[seen][:, :-1], decoded[seen][:, :-1])
 
 
 @dataclass(frozen=True)

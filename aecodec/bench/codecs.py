@@ -24,7 +24,8 @@ Decode = Callable[[bytes], np.ndarray]
 STEPS_OF_5 = tuple(range(5, 96, 5))
 FROM_1 = (1, *STEPS_OF_5)  # for codecs whose lowest PSNR is higher than that of the others, so that ranges overlap
 SUBJECT = "aez"  # the codec that the others are compared with
-_ONE = (80,)  # of lossless codecs; only WebP uses it, as its effort: 80 is Pillow's default
+# Of lossless codecs; only WebP uses the quality, as its effort: 80 is Pillow's default.
+_LOSSLESS: dict[str, Any] = {"qualities": (80,), "span": (80, 80), "lossless": True}
 
 
 def _always(*pixels: np.ndarray) -> str | None:
@@ -81,60 +82,37 @@ def _aez_at(name: str, effort: int, colour: str, tune: str = DEFAULT_TUNE) -> Co
     return _aez(name, about, (1, 10, 25, 40, 55, 70, 85, 95, 100), colour, effort=effort, tune=tune)
 
 
-def _pillow(
-    name: str,
-    about: str,
-    format: str,
-    colour: str,
-    qualities: tuple[int, ...] = STEPS_OF_5,
-    *,
-    dashed: bool = False,
-    **settings: Any,
-) -> Codec:
+def _pillow(name: str, about: str, format: str, colour: str, **settings: Any) -> Codec:
     feature, libraries_inside = _PILLOW[format]
-    lossless = qualities == _ONE
     return Codec(
         name,
         about,
         partial(encode_plain, format=format, **settings),
         partial(libraries.decode_pillow, format=format),
-        qualities,
+        STEPS_OF_5,
         partial(libraries.missing_pillow, feature, format),
         ("pillow", *libraries_inside),
-        span=(80, 80) if lossless else (1, 99),
-        lossless=lossless,
         mime=f"image/{format.lower()}",
         colour=colour,
-        dashed=dashed,
     )
 
 
-def _imagecodecs(
-    name: str,
-    about: str,
-    codec: str,
-    library: str,
-    colour: str,
-    qualities: tuple[int, ...] = STEPS_OF_5,
-    **settings: Any,
-) -> Codec:
-    lossless = qualities == _ONE
+def _imagecodecs(name: str, about: str, codec: str, colour: str, **settings: Any) -> Codec:
+    library, step = _IMAGECODECS[codec]
     return Codec(
         name,
         about,
         partial(libraries.encode_imagecodecs, codec=codec, **settings),
         partial(libraries.decode_imagecodecs, codec=codec),
-        qualities,
+        STEPS_OF_5,
         partial(libraries.missing_imagecodecs, codec),
         ("imagecodecs", library),
-        span=(80, 80) if lossless else (1, 99),
-        step=0.25 if codec == "jpegxl" else 1,  # JPEG XR rounds
-        lossless=lossless,
+        step=step,
         colour=colour,
     )
 
 
-def _heif(name: str, about: str, colour: str, dashed: bool = False, **settings: Any) -> Codec:
+def _heif(name: str, about: str, colour: str, **settings: Any) -> Codec:
     return Codec(
         name,
         about,
@@ -144,8 +122,12 @@ def _heif(name: str, about: str, colour: str, dashed: bool = False, **settings: 
         libraries.missing_heif,
         ("pillow-heif", "libheif", "x265"),
         colour=colour,
-        dashed=dashed,
     )
+
+
+def _dashed(codec: Codec) -> Codec:
+    """Another setting of a codec that has a row of its own."""
+    return replace(codec, dashed=True)
 
 
 def _classic(name: str, net: Any) -> Codec:
@@ -168,6 +150,7 @@ _PILLOW = {  # format: feature of Pillow, libraries that do the work
     "AVIF": ("avif", ("libavif", "aom", "dav1d")),
     "PNG": ("zlib", ("zlib",)),
 }
+_IMAGECODECS = {"jpegxl": ("libjxl", 0.25), "jpegxr": ("jxrlib", 1)}  # library, step: JPEG XR rounds
 _SLOW_AVIF: dict[str, Any] = {"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}}
 _TABLE: tuple[Codec, ...] = (
     _aez_at(SUBJECT, DEFAULT_EFFORT, "#e5484d"),
@@ -175,8 +158,8 @@ _TABLE: tuple[Codec, ...] = (
     _aez_at("aez-fast", 0, "#f2a0a3", "psnr"),
     _aez_at("aez-slow", 4, "#b3262c", "psnr"),
     _pillow("jpeg", "Pillow default: 4:2:0, baseline", "JPEG", "#8b8d98"),
-    _pillow("jpeg-opt", "4:2:0, optimised, progressive", "JPEG", "#a8a29e", dashed=True, **PROGRESSIVE),
-    _pillow("jpeg-444", "4:4:4, optimised, progressive", "JPEG", "#6f7782", dashed=True, subsampling=0, **PROGRESSIVE),
+    _dashed(_pillow("jpeg-opt", "4:2:0, optimised, progressive", "JPEG", "#a8a29e", **PROGRESSIVE)),
+    _dashed(_pillow("jpeg-444", "4:4:4, optimised, progressive", "JPEG", "#6f7782", subsampling=0, **PROGRESSIVE)),
     Codec(
         "jpeg2000",
         "irreversible 9/7 with colour transform; its quality is the PSNR in dB that is asked for",
@@ -189,16 +172,20 @@ _TABLE: tuple[Codec, ...] = (
         step=0.125,
         colour="#a67c52",
     ),
-    _pillow("webp", "method 6, 4:2:0, default (perceptual) tuning", "WEBP", "#30a46c", FROM_1, method=6),
+    replace(
+        _pillow("webp", "method 6, 4:2:0, default (perceptual) tuning", "WEBP", "#30a46c", method=6), qualities=FROM_1
+    ),
     _pillow("avif", "speed 6, 4:2:0, default (perceptual) tuning", "AVIF", "#0090ff", speed=6),
-    _pillow("avif-slow", "speed 4, 4:4:4, tune=psnr", "AVIF", "#5b7be8", dashed=True, **_SLOW_AVIF),
+    _dashed(_pillow("avif-slow", "speed 4, 4:4:4, tune=psnr", "AVIF", "#5b7be8", **_SLOW_AVIF)),
     _heif("heic", "x265 preset slow, 4:2:0, default (SSIM) tuning", "#d9a02b", chroma="420"),
-    _heif("heic-psnr", "x265 preset slow, 4:4:4, tune=psnr", "#d2691e", dashed=True, chroma="444", tune="psnr"),
-    _imagecodecs("jxl", "effort 7, not tuned for PSNR", "jpegxl", "libjxl", "#9b5bd6", effort=7),
-    _imagecodecs("jpegxr", "default: 4:4:4, no tuning", "jpegxr", "jxrlib", "#12a594", FROM_1, scale=0.01),
-    _pillow("png", "lossless, optimised", "PNG", "#9ca3af", _ONE, optimize=True),
-    _pillow("webp-lossless", "lossless, default effort", "WEBP", "#86b79c", _ONE, lossless=True),
-    _imagecodecs("jxl-lossless", "lossless, effort 7", "jpegxl", "libjxl", "#b9a3d0", _ONE, effort=7, lossless=True),
+    _dashed(_heif("heic-psnr", "x265 preset slow, 4:4:4, tune=psnr", "#d2691e", chroma="444", tune="psnr")),
+    _imagecodecs("jxl", "effort 7, not tuned for PSNR", "jpegxl", "#9b5bd6", effort=7),
+    replace(_imagecodecs("jpegxr", "default: 4:4:4, no tuning", "jpegxr", "#12a594", scale=0.01), qualities=FROM_1),
+    replace(_pillow("png", "lossless, optimised", "PNG", "#9ca3af", optimize=True), **_LOSSLESS),
+    replace(_pillow("webp-lossless", "lossless, default effort", "WEBP", "#86b79c", lossless=True), **_LOSSLESS),
+    replace(
+        _imagecodecs("jxl-lossless", "lossless, effort 7", "jpegxl", "#b9a3d0", effort=7, lossless=True), **_LOSSLESS
+    ),
     _aez("aez-lossless", "lossless", (100,), "#7f1d1d", lossless=True),
 )
 _SPARE = ("#d6409f", "#7cb518", "#00a2c7", "#b45309", "#6d5bd0", "#c2a400", "#3f7d58", "#a04668")

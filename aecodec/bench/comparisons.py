@@ -3,16 +3,17 @@
 import base64
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.bench.cache import Cache
 from aecodec.bench.codecs import Codec
 from aecodec.bench.images import centre, load_image
 from aecodec.bench.measure import Point, decode_checked
 from aecodec.bench.metrics import METRICS
+from aecodec.bench.plan import Plan
 from aecodec.bench.report import ImageResult, Json
 from aecodec.bench.run import measure
 from aecodec.bench.targets import Kind, Target
@@ -25,13 +26,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def build_comparisons(
-    results: Sequence[ImageResult],
-    codecs: Sequence[Codec],
-    cache: Cache,
-    *,
-    target: Target = Target(),  # noqa: B008 (immutable)
-    max_side: int | None = None,
-    tick: Callable[[int], None] = lambda steps: None,
+    results: Sequence[ImageResult], plan: Plan, tick: Callable[[int], None] = lambda steps: None
 ) -> tuple[list[Json], int]:
     """Return what the page shows of the images, in their order, and how many it has no room for.
 
@@ -45,7 +40,7 @@ def build_comparisons(
         if size >= _MAX_BYTES:
             tick(len(order) - done)
             return [built[j] for j in sorted(built)], len(order) - done
-        comparison = build_comparison(results[i], codecs, cache, target=target, max_side=max_side)
+        comparison = build_comparison(results[i], plan)
         tick(1)
         if comparison is not None:
             built[i] = comparison
@@ -54,28 +49,22 @@ def build_comparisons(
     return [built[j] for j in sorted(built)], 0
 
 
-def build_comparison(
-    result: ImageResult,
-    codecs: Sequence[Codec],
-    cache: Cache,
-    *,
-    target: Target = Target(),  # noqa: B008 (immutable)
-    max_side: int | None = None,
-) -> Json | None:
+def build_comparison(result: ImageResult, plan: Plan) -> Json | None:
     """Return what the page shows of one image, or None when no codec sets a size.
 
     The sizes are those that were asked for in bits per pixel, or else those of the files of the first codec, and those
     of the codecs that have one quality: these are shown at their own size alone.
     """
-    pixels = load_image(result.path, max_side).pixels
-    cached = cache.of(result.digest)
-    entrants = [codec for codec in codecs if not codec.lossless and isinstance(result.sweep[codec.name], list)]
-    sizes = _sizes(result, entrants, target)
+    pixels = load_image(result.path, plan.max_side).pixels
+    cached = plan.cache.of(result.digest)
+    entrants = [codec for codec in plan.codecs if not codec.lossless and isinstance(result.sweep[codec.name], list)]
+    sizes = _sizes(result, entrants, plan.target)
     rates: list[Json] = [{"label": size.label, "reference": size.reference, "codecs": {}} for size in sizes]
-    for codec in codecs:
+    for codec in plan.codecs:
         for size, rate in zip(sizes, rates, strict=True):
             if codec in entrants and (not codec.fixed_quality or size.only == codec.name):
-                points = measure(codec, pixels, Target(Kind.BPP, (size.bpp,)), [METRICS["psnr"]], cached)
+                at_size = replace(plan, target=Target(Kind.BPP, (size.bpp,)), metrics=[METRICS["psnr"]])
+                points = measure(codec, pixels, at_size, cached)
                 if isinstance(points, list):
                     rate["codecs"][codec.name] = _block(codec, pixels, points[0])
     if not any(rate["codecs"] for rate in rates):

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aecodec.bench.codecs import ANCHOR, SUBJECT, Codec
+from aecodec.bench.codecs import ANCHOR, SUBJECT
 from aecodec.bench.curves import Curve, bd_rate, overlap
 from aecodec.bench.machine import describe_machine, library_versions
 from aecodec.bench.measure import Failure, Point, Sweep, Unsuited, mean_sweep
-from aecodec.bench.metrics import METRICS, Metric
-from aecodec.bench.published import Published
+from aecodec.bench.metrics import METRICS
+from aecodec.bench.plan import Plan
 from aecodec.bench.speed import Speed
-from aecodec.bench.targets import Kind, Target
+from aecodec.bench.targets import Kind
 
 Json = dict[str, Any]
 _FEWEST = 4  # points of a curve that a BD-rate is given for
@@ -33,20 +33,10 @@ class ImageResult(NamedTuple):
 
 
 def build_report(
-    results: Sequence[ImageResult],
-    codecs: Sequence[Codec],
-    metrics: Sequence[Metric],
-    *,
-    target: Target = Target(),  # noqa: B008 (immutable)
-    repeats: int = 0,
-    not_measured: Mapping[str, str] | None = None,
-    skipped: Mapping[str, str] | None = None,
-    published: Sequence[Published] = (),
+    results: Sequence[ImageResult], plan: Plan, not_measured: Mapping[str, str], skipped: Mapping[str, str]
 ) -> Json:
-    """Return the report of a run: `codecs` and `metrics` are those that ran; the mappings give reasons by name.
-
-    published: curves that join the mean.
-    """
+    """Return the report of a run: the plan has the codecs and metrics that ran; the mappings give reasons by name."""
+    codecs, metrics, published = plan.codecs, plan.metrics, plan.published
     images = [
         {"name": result.name, "width": result.width, "height": result.height}
         | {"note": result.note, "sha256": result.digest}
@@ -61,8 +51,8 @@ def build_report(
     curves = {name: column for name, column in means.items() if isinstance(column, list) and len(column) >= _FEWEST}
     return {
         "report": 3,
-        "mode": {"kind": target.kind.value, "values": list(target.values)},
-        "repeats": repeats,
+        "mode": {"kind": plan.target.kind.value, "values": list(plan.target.values)},
+        "repeats": plan.repeats,
         "machine": describe_machine(),
         "versions": library_versions(),
         "anchor": ANCHOR,
@@ -71,8 +61,8 @@ def build_report(
         "published": [curve.name for curve in published],
         "lossless": [codec.name for codec in codecs if codec.lossless],
         "fixed_quality": [codec.name for codec in codecs if codec.fixed_quality and not codec.lossless],
-        "not_measured": dict(not_measured or {}),
-        "skipped": dict(skipped or {}),
+        "not_measured": dict(not_measured),
+        "skipped": dict(skipped),
         "images": images,
         "mean": compare(means),
         "bd_rates": {name: bd_rates(curves, name)[0] for name in curves},

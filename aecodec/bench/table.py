@@ -72,9 +72,8 @@ def _lines(report: Json, images: bool) -> Iterator[str]:
 
 
 def _block(title: str, block: Json, report: Json, several: bool = False) -> Iterator[str]:
-    metrics = list(report["metrics"])
     yield title
-    heads = "".join(f"{METRICS[name].short:>9}" for name in metrics)
+    heads = "".join(f"{METRICS[name].short:>9}" for name in report["metrics"])
     yield f"{_first('codec', report)}quality     bytes    bpp{heads}   at this PSNR"
     for name, codec in block["codecs"].items():
         if "points" not in codec:
@@ -83,7 +82,7 @@ def _block(title: str, block: Json, report: Json, several: bool = False) -> Iter
         points = codec["points"]
         for point in points[::2] if len(points) > _MANY else points:
             missed = "not met by every image" if several else "cannot do it, the nearest"
-            yield _row(name, point, metrics, report, missed)
+            yield _row(name, point, report, missed)
     if block["bd_rate"]:
         yield from format_bd_rates(block, report)
 
@@ -97,11 +96,10 @@ def _why_not(codec: Json) -> str:
     return f"failed: {codec['failed']}" if "failed" in codec else f"not measured: {codec['not_measured']}"
 
 
-def _row(name: str, point: Json, metrics: list[str], report: Json, missed: str) -> str:
+def _row(name: str, point: Json, report: Json, missed: str) -> str:
     quality = "" if name in (*report["lossless"], *report["fixed_quality"]) else f"{point['quality']:g}"
     row = f"{_first(name, report)}{quality:>7}{point['bytes']:>10.0f}{point['bpp']:>7.3f}"
-    for metric in metrics:
-        row += f"{_value(metric, point):>9}"
+    row += "".join(f"{_value(metric, point):>9}" for metric in report["metrics"])
     if not point["reached"]:
         return f"{row}   {missed}"
     other = report["anchor"] if name == SUBJECT else SUBJECT

@@ -13,7 +13,6 @@ import numpy as np
 
 from aecodec.bench.codecs import Codec
 from aecodec.bench.measure import Point, measure_once
-from aecodec.bench.metrics import Metric
 
 
 class Kind(Enum):
@@ -52,20 +51,18 @@ class Target(NamedTuple):
         """Return the key of a point in the cache."""
         return f"{self.kind.value if self.kind in (Kind.BPP, Kind.PSNR) else 'quality'} {value:g}"
 
-    def measure(
-        self, codec: Codec, pixels: np.ndarray, value: float, metrics: Sequence[Metric], cached: Collection[Point] = ()
-    ) -> Point:
-        """Return the point for one value. `cached` has points of the same codec and image.
+    def quality_for(
+        self, codec: Codec, pixels: np.ndarray, value: float, cached: Collection[Point] = ()
+    ) -> tuple[float, bool]:
+        """Return the quality for one value, and whether it meets the target. `cached`: points of this codec and image.
 
         Raises whatever the codec raises.
         """
         if self.kind in (Kind.SWEEP, Kind.QUALITY):
-            return measure_once(codec, pixels, value, metrics)
+            return value, True
         if self.kind is Kind.BPP:
-            quality, reached = fit_size(codec, pixels, int(value * pixels.shape[0] * pixels.shape[1] / 8), cached)
-        else:
-            quality, reached = fit_psnr(codec, pixels, value, cached)
-        return measure_once(codec, pixels, quality, metrics)._replace(reached=reached)
+            return fit_size(codec, pixels, int(value * pixels.shape[0] * pixels.shape[1] / 8), cached)
+        return fit_psnr(codec, pixels, value, cached)
 
 
 def fit_size(codec: Codec, pixels: np.ndarray, limit: int, cached: Collection[Point] = ()) -> tuple[float, bool]:

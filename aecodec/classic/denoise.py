@@ -48,5 +48,5 @@ def _in_windows(pixels: np.ndarray, net: Classic, workers: Workers) -> np.ndarra
     def run(window: Window) -> None:
         window.paste(net.denoise(window.cut(pixels, edge)), out, edge)
 
-    workers.map(run, windows(-(-height // edge), -(-width // edge), WINDOW, HALO))
+    workers.map(run, windows((-(-height // edge), -(-width // edge)), WINDOW, HALO))
     return out

@@ -111,6 +111,7 @@ def bench(
     from aecodec.bench.codecs import choose, codecs_of, known_codecs, lossless_codecs
     from aecodec.bench.images import find_images
     from aecodec.bench.metrics import choose_metrics
+    from aecodec.bench.plan import Plan
     from aecodec.bench.run import run_bench, steps_of_run, went_well
     from aecodec.bench.table import format_codecs, format_lossless, format_report
 
@@ -142,22 +143,10 @@ def bench(
     outputs = BenchOutputs(json_file, csv_file, html_file, compressai, plots, force)
     outputs.check()  # before the minutes of measuring, not after
 
-    cache = _open_cache(fresh)
+    plan = Plan(chosen, chosen_metrics, _open_cache(fresh), target, repeats, jobs, max_side, published)
     lines: list[str] = []  # said after the progress bar, which would be drawn over them
-    with _kept(), _progress(steps_of_run(paths, chosen, repeats), "codecs on images") as tick:
-        run = run_bench(
-            paths,
-            chosen,
-            chosen_metrics,
-            cache,
-            target=target,
-            repeats=repeats,
-            jobs=jobs,
-            max_side=max_side,
-            published=published,
-            tick=tick,
-            skip=lines.append,
-        )
+    with _kept(), _progress(steps_of_run(paths, plan), "codecs on images") as tick:
+        run = run_bench(paths, plan, tick, lines.append)
     report = run.report
     for name, block in report["mean"]["codecs"].items():
         if "failed" in block:
@@ -166,12 +155,12 @@ def bench(
         say(line)
     if not report["images"]:
         fail("no image was measured")
-    if not run.codecs:
+    if not run.plan.codecs:
         for name, reason in report["not_measured"].items():
             say(f"{name}: not measured: {reason}")
         fail("no codec was measured")
 
-    outputs.write(report, lambda: _page(run, cache, target, max_side))
+    outputs.write(report, lambda: _page(run))
     table = format_lossless(report) if lossless else format_report(report, images=not summary)
     if outputs.standard:
         say(table.rstrip("\n"))
@@ -251,12 +240,12 @@ def _kept() -> Iterator[None]:
         raise
 
 
-def _page(run: Any, cache: Any, target: Any, max_side: int | None) -> bytes:
+def _page(run: Any) -> bytes:
     from aecodec.bench.comparisons import build_comparisons
     from aecodec.bench.page import build_page
 
     with _kept(), _progress(len(run.results), "images of the page") as tick:
-        shown, left_out = build_comparisons(run.results, run.codecs, cache, target=target, max_side=max_side, tick=tick)
+        shown, left_out = build_comparisons(run.results, run.plan, tick)
     return build_page(run.report, shown, left_out)
 
 

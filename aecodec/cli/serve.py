@@ -104,16 +104,16 @@ def serve(
 
 def _export(gallery, target: Path, decoder) -> None:
     """Write the gallery as files. Says what is not shown, and leaves with 1 if there is such."""
-    from aecodec.cli.messages import fail, say
+    from aecodec.cli.messages import about, fail, say
     from aecodec.errors import AezError, explain, printable
-    from aecodec.web.export import export
+    from aecodec.web.export import export, restore
 
     try:
+        if restore(target):
+            say(f"{printable(str(target))}: the export of before is back; the last one was ended as it took its place")
         exported = export(gallery, target, decoder)
-    except FileExistsError as error:
-        fail(printable(str(error)))
     except (AezError, OSError) as error:
-        fail(f"{printable(str(target))}: {explain(error) or 'failed'}")
+        fail(about(str(target), explain(error) or "failed"))
     for name, line in exported.wrong.items():
         say(f"{printable(name)}: {line}")
     made = f", {exported.made} of them as PNG too, for browsers" if exported.made else ""

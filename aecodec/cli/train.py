@@ -57,7 +57,7 @@ def train(
         typer.Option(
             metavar="photo|slim|FILE.json",
             help="photo: shape of the networks of a new run; a JSON file has the fields of Shape in "
-            "aecodec/train/photo.py that are to differ, such as lmbda_low and lmbda_high; default: that of --from, "
+            "aecodec/train/shape.py that are to differ, such as lmbda_low and lmbda_high; default: that of --from, "
             "else photo.",
         ),
     ] = None,
@@ -129,7 +129,9 @@ def train(
     ] = False,
     batch: Annotated[int | None, typer.Option(min=1, help="Images per step; default: 16, or as published.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.0, help="Learning rate; default: 0.002, or as published.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, order and noise; default: 0.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of weights, order and noise; default: 0.")
+    ] = None,
     _: Annotated[
         bool, typer.Option("--list", is_eager=True, callback=_list, help="Show all models that can be trained.")
     ] = False,
@@ -147,103 +149,118 @@ def train(
     from aecodec.cli.messages import fail
     from aecodec.cli.outputs import write_line
 
-    for option in _OWN["classic" if name == "photo" else "photo"]:
-        if option in given:
-            fail(f"{_SPELT.get(option, '--' + option)}: not for {name}", code=2)
+    for option, value in given.items():
+        if option in _OWN["classic" if name == "photo" else "photo"]:
+            fail(f"{_spelt(option)}: not for {name}", code=2)
+        if isinstance(value, float) and not math.isfinite(value):
+            fail(f"{_spelt(option)} {value}: expected a finite number", code=2)
     out, given["silent"] = out or Path("runs") / name, quiet or as_json
-    result = (_photo if name == "photo" else _classic)(name, data, out, val, given)
+    try:
+        result = (_photo if name == "photo" else _classic)(name, data, out, val, given)
+    except ImportError as e:
+        fail(f"{_EXTRA} ({e})")
     if as_json:
         write_line(json.dumps({"model": name, "run": str(out), "status": "done"} | result))
     if "status" in result:
         fail(f"interrupted; continue with --resume --out {out}")
 
 
+def _spelt(option: str) -> str:
+    return _SPELT.get(option, f"--{option.replace('_', '-')}")
+
+
 def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Train and return what --json says of it."""
-    from aecodec.cli.messages import check_folders, fail
+    """Train and return what --json says of it. All arguments are checked before a framework is loaded."""
+    from aecodec.cli.messages import check_folders, explain, fail
     from aecodec.cli.silence import calm, muted
+    from aecodec.errors import AezError
+    from aecodec.train.distortions import distortion_of
 
     silent, resume, precision = given.pop("silent"), given.pop("resume", False), given.pop("precision", "auto")
+    shape, start = given.pop("shape", None), given.pop("start", None)
     if precision not in ("auto", "float32", "bfloat16"):
         fail(f"--precision {precision}: expected auto, float32 or bfloat16", code=2)
     if data is None:
         fail("--data: photo needs a folder of images", code=2)
-    start = given.pop("start", None)
-    shape, crop = given.pop("shape", None), given.get("crop", 128)
-    if start == Path("photo") and not start.exists():
-        from aecodec.model.weights import weights_folder
-
-        start = weights_folder() / "photo.average.npz"
+    crop = given.get("crop", 128)
     if crop % 64 or (crop > 256 and crop % 256):
         fail(f"--crop {crop}: expected a multiple of 64, above 256 a multiple of 256", code=2)
     if "minutes" in given and "steps" in given:
         fail("--minutes and --steps exclude each other", code=2)
+    if resume and (shape or start):
+        fail(f"--{'shape' if shape else 'from'}: --resume goes on with the networks of the run", code=2)
     if "minutes" not in given and "steps" not in given:
         if not resume:
             fail("a new run needs --minutes or --steps", code=2)
         for option in given:
-            spelt = _SPELT.get(option, f"--{option}")
-            fail(f"{spelt}: --resume without --minutes or --steps finishes the phase as it was begun", code=2)
+            fail(f"{_spelt(option)}: --resume without --minutes or --steps finishes the phase as it was begun", code=2)
     check_folders({"--data": data, "--val": val})
-    from aecodec.train.runs import check_new
+    if start == Path("photo") and not start.exists():
+        from aecodec.model.weights import weights_folder
 
+        start = weights_folder() / "photo.average.npz"
     if start is not None and not start.is_file():
         fail(f"--from: {start}: no such file")
-    if not resume:
-        check_new(out)
-    from aecodec.train.data import image_files
-
-    for folder in (data, *([val] if val else [])):
-        image_files(folder)  # raises if there are none
     try:
+        networks, distortion = _check(data, val, out, given, resume, shape, start)
         with calm(silent):
             from aecodec.train.loop import Phase, Run
-    except ImportError as e:
-        fail(f"{_EXTRA} ({e})")
-    from aecodec.errors import AezError
-    from aecodec.train.losses import distortion_of
-
-    if ":" in given.get("distortion", ""):
-        sys.path.insert(0, os.getcwd())  # where a function of one's own lies
-    try:
-        distortion_of(given.get("distortion", "psnr"))
-        networks = _shape(shape, start)
-    except ValueError as e:
-        fail(f"--{e}", code=2)
+        distortion_of(distortion)
     except AezError as e:
         fail(str(e))
+    except ValueError as e:
+        fail(f"--{e}", code=2)
     try:
         with muted(silent):
             run = Run(out, data, val, networks, Phase(**given), resume, start, precision)
             finished = run.train()
     except (AezError, OSError, ValueError, FloatingPointError) as e:
-        fail(str(e))
+        fail(explain(e) or str(e))
     result = {"step": run.position.step, "loss": run.best if math.isfinite(run.best) else None}
     return result | ({} if finished else {"status": "interrupted"})
 
 
-def _shape(word: str | None, start: Path | None) -> Any:
-    """The shape of --shape, or else that of --from. Raises ValueError, ModelError."""
-    from aecodec.train.checkpoint import part_of, read_meta
-    from aecodec.train.photo import SHAPES, Shape
+def _check(
+    data: Path, val: Path | None, out: Path, given: dict[str, Any], resume: bool, word: str | None, start: Path | None
+) -> tuple[Any, str]:
+    """The shape of the networks, and the distortion to load: of this run, or of what it goes on with or starts from.
 
-    if word is None and start is not None:
-        return part_of(read_meta(start), "shape", Shape, start)
-    if word is None or word in SHAPES:
-        return SHAPES[word or "photo"]
-    if not word.endswith(".json"):
-        raise ValueError(f"shape {word}: expected one of {', '.join(SHAPES)}, or a JSON file")
-    try:
-        return Shape(**json.loads(Path(word).read_text()))
-    except (ValueError, TypeError, OSError) as error:
-        raise ValueError(f"shape {word}: {error}") from None
+    Raises ValueError for --shape and --distortion, AezError or OSError for files and folders.
+    """
+    from aecodec.cli.outputs import check_target
+    from aecodec.errors import ModelError
+    from aecodec.train import runs
+    from aecodec.train.checkpoint import part_of, read_meta
+    from aecodec.train.data import check_edge
+    from aecodec.train.distortions import check_distortion
+    from aecodec.train.shape import SHAPES, Shape, shape_of
+
+    phase, networks = given, SHAPES["photo"]
+    if resume:
+        start = runs.state_of(out)
+    else:
+        runs.check_new(out)
+    check_target(str(out / runs.LOG), force=True, makes_folders=True)
+    if start is not None:
+        meta = read_meta(start)
+        networks = part_of(meta, "shape", Shape, start)
+        if resume and "minutes" not in given and "steps" not in given:
+            phase = part_of(meta, "phase", dict, start)
+    if word is not None:
+        networks = shape_of(word)
+    if given.get("bits") and networks.generation < 2:
+        raise ModelError("--bits 8: these networks have no static graphs, train with --shape slim")
+    distortion = phase.get("distortion", "psnr")
+    if ":" in distortion:
+        sys.path.insert(0, os.getcwd())  # where a function of one's own lies
+    check_distortion(distortion)
+    check_edge(data, phase.get("crop", 128))
+    if val is not None:
+        check_edge(val, 256)
+    return networks, distortion
 
 
 def _classic(*arguments: Any) -> dict[str, Any]:
-    from aecodec.cli.messages import fail
+    from aecodec.classic.commands.train import train_classic
 
-    try:
-        from aecodec.classic.commands.train import train_classic
-    except ImportError as e:
-        fail(f"{_EXTRA} ({e})")
     return train_classic(*arguments)

@@ -26,7 +26,7 @@ def analyse(pixels: np.ndarray, model: Model, workers: Workers) -> Iterator[np.n
         workers.map(lambda window: window.raised(top).paste(model.analysis(window.cut(pixels, STRIDE)), y), band)
         return y
 
-    return map(analyse_band, bands(h, w, WINDOW, HALO, _EACH * workers.count))
+    return map(analyse_band, bands((h, w), WINDOW, HALO, _EACH * workers.count))
 
 
 def synthesise(y_hat: Iterable[np.ndarray], size: tuple[int, int], point: QualityPoint, workers: Workers) -> np.ndarray:
@@ -37,7 +37,7 @@ def synthesise(y_hat: Iterable[np.ndarray], size: tuple[int, int], point: Qualit
         top = band[0].rows.start
         workers.map(lambda window: window.paste(point.synthesis(window.raised(top).cut(part)), pixels, STRIDE), band)
 
-    every = list(bands(latent_size(size[0]), latent_size(size[1]), WINDOW, HALO, _EACH * workers.count))
+    every = list(bands((latent_size(size[0]), latent_size(size[1])), WINDOW, HALO, _EACH * workers.count))
     rows = [slice(band[0].rows.start, band[-1].rows.stop) for band in every]
     for band, part in zip(every, recut(y_hat, rows), strict=True):
         synthesise_band(band, part)
@@ -63,7 +63,7 @@ def synthesise_between(y_hat: np.ndarray, image: Partial, point: QualityPoint, w
     mask = learned.repeat(STRIDE, 0).repeat(STRIDE, 1)[: pixels.shape[0], : pixels.shape[1]]
 
     def near(where: np.ndarray) -> list[Window]:
-        every = windows(exact.shape[0], exact.shape[1], _SMALL_WINDOW, HALO)
+        every = windows(exact.shape, _SMALL_WINDOW, HALO)
         return [window for window in every if window.kept(where).any()]
 
     def synthesise_where(where: np.ndarray) -> None:

@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import is_zipfile
 
 import numpy as np
-from keras import ops
 
 from aecodec.atomic import unfinished
 from aecodec.errors import ModelError
@@ -31,8 +31,12 @@ def _write(path: Path, arrays: dict, meta: dict, save=np.savez) -> None:
 def _opened(path: Path) -> Iterator:
     """The arrays of a file by name, read on access. Raises ModelError when the file is missing or damaged."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as f:
-            yield _unpacked(f) if "exponent" in f else f
+        with open(path, "rb") as file:
+            if not is_zipfile(file):  # NumPy would advise to trust it
+                raise ValueError("no .npz file")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as f:
+                yield _unpacked(f) if "exponent" in f else f
     except ModelError:
         raise
     except Exception as e:  # damaged bytes make zipfile and NumPy raise almost anything
@@ -54,16 +58,19 @@ def part_of(meta: dict, key: str, kind: type, path: Path):
 
 
 def _numbered(prefix: str, arrays, dtype=None) -> dict:
+    from keras import ops  # what a file says of itself is read without a framework
+
     return {f"{prefix}{i:04d}": np.asarray(ops.convert_to_numpy(a), dtype) for i, a in enumerate(arrays)}
 
 
 def _assign(f, prefix: str, variables, path: Path) -> None:
     for i, v in enumerate(variables):
         name = f"{prefix}{i:04d}"
-        if name not in f or f[name].shape != tuple(v.shape):
-            shape = f[name].shape if name in f else "nothing"
+        value = f.get(name)  # each access reads the file
+        if value is None or value.shape != tuple(v.shape):
+            shape = "nothing" if value is None else value.shape
             raise ModelError(f"{path}: {v.path}: {shape}, expected {tuple(v.shape)}")
-        v.assign(f[name].astype(v.dtype))
+        v.assign(value.astype(v.dtype))
 
 
 def save(path: Path, stepper, meta: dict) -> None:

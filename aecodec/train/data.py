@@ -38,6 +38,15 @@ def load_images(files: list[Path], min_side: int = 1) -> list[np.ndarray]:
         return [p for p in pool.map(load, files) if min(p.shape[:2]) >= min_side]
 
 
+def check_edge(folder: Path, edge: int) -> None:
+    """Raise EncodeError unless an image below `folder` has `edge` pixels along both edges. Reads as far as that one.
+
+    Raises what `image_files` and `load_images` do.
+    """
+    if not any(load_images([file], edge) for file in image_files(folder)):
+        raise EncodeError(f"{folder}: no image has {edge} pixels along both edges")
+
+
 class Crops:
     """Random crops, drawn by area, flipped and transposed; batch number `step` depends on seed and step alone."""
 

@@ -12,13 +12,13 @@ from keras import ops
 from aecodec.entropy.hyper_synthesis import SCALES, SHIFTS
 from aecodec.train.layers import (
     Block,
+    Chain,
     DepthToSpace,
     Depthwise,
     Pointwise,
     Rounding,
     SpaceToDepth,
     at_knots,
-    chain,
     clip_inward,
     f32,
     floor_ste,
@@ -41,7 +41,7 @@ class HyperAnalysis(keras.layers.Layer):
     def __init__(self, latent, hyper, width=192, **kwargs):
         super().__init__(**kwargs)
         self.latent = latent
-        self.net = chain(
+        self.net = Chain(
             Pointwise(width, relu=True),
             SpaceToDepth(2),
             Pointwise(width, relu=True),
@@ -153,7 +153,7 @@ class MeanNet(keras.layers.Layer):
                 return Depthwise(3), Pointwise(features, relu=True)
             return (Block(features, 1),)
 
-        self.hyper = chain(
+        self.hyper = Chain(
             Pointwise(4 * features, relu=True),
             DepthToSpace(2),
             *spread(),
@@ -170,7 +170,7 @@ class MeanNet(keras.layers.Layer):
             return Pointwise(width, relu=True, out=Rounding(signed=False, knots=knots), split=split)
 
         self.steps = [
-            chain(*map(hidden, range(1 if plain else 2)), Pointwise(latent, init="zeros", out=None)) for _ in range(3)
+            Chain(*map(hidden, range(1 if plain else 2)), Pointwise(latent, init="zeros", out=None)) for _ in range(3)
         ]
 
     def build(self, shape):

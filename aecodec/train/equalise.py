@@ -51,6 +51,12 @@ def _spread(layer: Depthwise, into: np.ndarray | float, out: np.ndarray | float)
     layer.bias.assign(array(layer.bias) * out)
 
 
+def _given(layer: Pointwise) -> tuple[Rounding]:
+    """How what the layer gives is rounded."""
+    assert layer.out is not None
+    return (layer.out,)
+
+
 def _inside(block: Block) -> Iterable[Stage]:
     """The three tensors inside a block's branches."""
     width = block.enter.filters
@@ -59,10 +65,10 @@ def _inside(block: Block) -> Iterable[Stage]:
         _columns(block.enter, factors)
         _spread(block.depthwise, factors, 1.0)
 
-    yield Stage(width, entered, (), (block.enter.out,))
+    yield Stage(width, entered, (), _given(block.enter))
     yield Stage(width, lambda f: _spread(block.depthwise, 1.0, f), (block.leave,), (block.depthwise.out,))
     hidden = block.expand.filters
-    yield Stage(hidden, lambda f: _columns(block.expand, f), (block.reduce,), (block.expand.out,))
+    yield Stage(hidden, lambda f: _columns(block.expand, f), (block.reduce,), _given(block.expand))
 
 
 def _stream(

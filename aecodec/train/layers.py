@@ -127,6 +127,9 @@ class Pointwise(keras.layers.Layer):
         for rounding in filter(None, (self.into, self.out)):
             rounding.build()
 
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], self.filters)
+
     def weight(self):
         """The kernel, in few bits if that is on."""
         if not self.few_bits:
@@ -188,6 +191,9 @@ class Block(keras.layers.Layer):
         for rounding in self.sums:
             rounding.build()
 
+    def compute_output_shape(self, shape):
+        return shape
+
     def call(self, x):
         x = self.sums[0].apply(x + self.leave(self.depthwise(self.enter(x))))
         return self.sums[1].apply(x + self.reduce(self.expand(x)))
@@ -231,8 +237,22 @@ class DepthToSpace(keras.layers.Layer):
         return (b, h and h * self.n, w and w * self.n, c // self.n**2)
 
 
-def chain(*layers, name: str | None = None) -> keras.Sequential:
-    return keras.Sequential(list(layers), name=name)
+class Chain(keras.layers.Layer):
+    """Layers one after another. A keras.Sequential traces a graph of its own to be built, which takes seconds."""
+
+    def __init__(self, *layers, name: str | None = None):
+        super().__init__(name=name, autocast=False)
+        self.layers = list(layers)
+
+    def build(self, shape):
+        for layer in self.layers:
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+
+    def call(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
 
 
 def constant(array: np.ndarray):

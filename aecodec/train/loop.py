@@ -17,7 +17,7 @@ from aecodec.errors import ModelError
 from aecodec.train import checkpoint, precision, quantize, runs
 from aecodec.train.backend import Stepper
 from aecodec.train.data import Crops, batches, image_files, load_images, principal_components, tiles_of
-from aecodec.train.losses import distortion_of
+from aecodec.train.distortions import distortion_of
 from aecodec.train.optimizer import FastMuon
 from aecodec.train.photo import Photo, Shape
 from aecodec.train.validation import Validation
@@ -42,7 +42,7 @@ class Phase:
     decay: float = 0.6  # share of the budget, at its end, in which a cosine takes the learning rate down to 1 %
     seed: int = 0
     refines: bool = False  # latents are refined before the loss sees them, as the encoder does it
-    distortion: str = "psnr"  # what the loss takes for it, see `losses.distortion_of`
+    distortion: str = "psnr"  # what the loss takes for it, see distortions.py
     fixed_overlap: bool = False  # the overlap before the analysis is left as it is
     bits: int | None = None  # 8: networks are rounded in the forward pass, as static graphs round them
 
@@ -101,8 +101,7 @@ class Run:
         self.path = self.folder / runs.CHECKPOINT
         meta, new_phase = None, True
         if resume:
-            if not self.path.exists() and (self.folder / runs.AVERAGE).exists():
-                self.path = self.folder / runs.AVERAGE
+            self.path = runs.state_of(self.folder)
             meta = checkpoint.read_meta(self.path)
             shape = checkpoint.part_of(meta, "shape", Shape, self.path)
             if phase.open_ended:

@@ -1,12 +1,9 @@
 """Distortions to train with: how far a decoded image is from its source.
 
 Each takes x and x_hat (B, H, W, 3) in -0.5..0.5 and gives (B,), about as large as the mean squared error of levels
-0..255 where the images are alike, so that the same Lagrangian multipliers serve.
+0..255 where the images are alike, so that the same Lagrangian multipliers serve. aecodec/train/distortions.py has
+their names.
 """
-
-import importlib
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from keras import ops
@@ -70,31 +67,3 @@ def _ycbcr(x):
 
 def _boxes(x):
     return ops.average_pool(x, WINDOW, WINDOW // 2)
-
-
-DISTORTIONS = {
-    "psnr": mse,
-    "opponent": opponent_mse,
-    "masked": masked_mse,
-    "visual": visual,
-    "ms-ssim": ms_ssim_loss,
-}
-
-
-def distortion_of(name: str) -> Callable[[Any, Any], Any]:
-    """The distortion of this name, or the function that module:function names. Raises ValueError.
-
-    A function of one's own takes and gives what those here do, in operations of keras.ops, so that it has a gradient.
-    """
-    if name in DISTORTIONS:
-        return DISTORTIONS[name]
-    module, colon, function = name.partition(":")
-    if not colon:
-        raise ValueError(f"distortion {name}: expected {', '.join(DISTORTIONS)} or module:function")
-    try:
-        distortion = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"distortion {name}: {error}") from None
-    if not callable(distortion):
-        raise ValueError(f"distortion {name}: not a function")
-    return distortion

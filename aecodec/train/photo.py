@@ -7,8 +7,6 @@
 The gains make one set of weights serve all qualities (Cui et al., 2021).
 """
 
-from dataclasses import asdict, dataclass
-
 import keras
 import numpy as np
 from keras import ops
@@ -16,7 +14,6 @@ from keras import ops
 from aecodec.codec.refine import STEP
 from aecodec.entropy.hyper_synthesis import Z_MAX
 from aecodec.geometry import TILE
-from aecodec.model.tuning import AXIS
 from aecodec.train.entropy_model import (
     SCALES,
     HyperAnalysis,
@@ -30,73 +27,11 @@ from aecodec.train.entropy_model import (
 )
 from aecodec.train.layers import at_knots, clip_inward, constant, round_ste
 from aecodec.train.losses import mse, visual
+from aecodec.train.shape import SHAPES, Shape
 from aecodec.train.transforms import Analysis, Overlap, Synthesis, interleaved
 from aecodec.train.tuning import log_factors, log_weights
 
 CURVATURE_SPREAD = 4.0  # no channel's curvature is taken to be further from the usual one, either way
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Everything that changes the shape of a tensor; kept beside the weights.
-
-    generation: 2 has blocks with a second branch no wider than the block (twice as wide before), a context net of
-    plain layers, a scale net with a pointwise layer more, and a synthesis that is told the quality by biases (by
-    factors before).
-    """
-
-    generation: int = 1
-    latent: int = 384
-    hyper: int = 96
-    analysis8: int = 128
-    analysis16: int | None = None  # width of the analysis at 1/16; None: as the synthesis
-    analysis_blocks16: int | None = None
-    synthesis8: int = 128
-    blocks8: int = 4  # of either transform
-    width16: int = 256
-    blocks16: int = 2
-    features: int = 192
-    context: int = 256
-    reach: int = 5
-    hyper_width: int = 192
-    scale_width: int = 256
-    lmbda_low: float = 0.0005
-    lmbda_high: float = 0.6
-    knots: int = 9
-    coded_from: int = 1  # scale index below which a latent is not coded: its mean stands for it
-    visual: bool = False  # it has a visual tuning, with which every other image of a batch is coded
-
-    def __post_init__(self) -> None:
-        if not 2 <= self.knots <= AXIS // 256:
-            raise ValueError(f"knots: {self.knots}, expected 2 to {AXIS // 256}")
-
-    @property
-    def ratio(self) -> int:
-        """Width of the second branch of a transform's block, in widths of the block."""
-        return 2 if self.generation == 1 else 1
-
-    @property
-    def lmbdas(self) -> np.ndarray:
-        """Lagrangian multiplier at each knot of the quality axis: loss = bpp + lmbda * mse (0..255)."""
-        return np.geomspace(self.lmbda_low, self.lmbda_high, self.knots)
-
-    @property
-    def rows(self) -> int:
-        """Rows of what depends on the quality: one for each knot, of either tuning."""
-        return self.knots * (1 + self.visual)
-
-    def as_dict(self) -> dict:
-        return asdict(self)
-
-
-SHAPES = {
-    "photo": Shape(),
-    "slim": Shape(
-        generation=2, analysis8=96, analysis16=256, analysis_blocks16=2, synthesis8=96, blocks8=4, width16=224,
-        blocks16=0, features=128, context=192, coded_from=6,
-        visual=True,
-    ),
-}  # fmt: skip
 
 
 def to_tiles(y, tile: int):
@@ -131,10 +66,10 @@ class Photo(keras.Model):
     basis: (768, >= latent) principal components of 16x16x3 patches, columns by falling variance.
     variance: their variances, for pixels in -0.5..0.5. refines: whether latents are refined, as the encoder does it.
     fixed_overlap: whether the overlap before the analysis is left as it is, which spares the gradient by the pixels.
-    distortion: what the loss takes for it, one of `losses.DISTORTIONS`.
+    distortion: what the loss takes for it, one of losses.py or of the user's own.
     """
 
-    def __init__(self, shape: Shape = Shape(), basis=None, variance=None, refines=False, **kwargs):
+    def __init__(self, shape: Shape = SHAPES["photo"], basis=None, variance=None, refines=False, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         s, rows = shape, shape.rows
         self.shape, self.refines, self.fixed_overlap, self.distortion = s, refines, False, mse

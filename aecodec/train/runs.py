@@ -21,6 +21,14 @@ def check_new(run: Path) -> None:
             raise FileExistsError(errno.EEXIST, reason, str(path))
 
 
+def state_of(run: Path) -> Path:
+    """The file that a run of photo goes on from: its checkpoint, or else an average. Raises FileNotFoundError."""
+    for path in (run / CHECKPOINT, run / AVERAGE):
+        if path.exists():
+            return path
+    raise FileNotFoundError(errno.ENOENT, f"no {CHECKPOINT} or {AVERAGE} to go on from", str(run))
+
+
 def read_log(run: Path) -> list[Row]:
     """Return a flat row for each step or epoch that a run has logged; {"val": {"loss": 1}} is called val.loss.
 

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from aecodec.model.lapped import REACH
-from aecodec.train.layers import Block, DepthToSpace, Pointwise, Rounding, SpaceToDepth, chain, constant, f32
+from aecodec.train.layers import Block, Chain, DepthToSpace, Pointwise, Rounding, SpaceToDepth, constant, f32
 
 
 def interleaved(basis: np.ndarray, channels: int, groups: int) -> np.ndarray:
@@ -66,12 +66,12 @@ class Analysis(keras.layers.Layer):
 
     def __init__(self, basis, latent, width8=128, blocks8=4, width16=256, blocks16=2, ratio=2, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.linear = chain(
+        self.linear = Chain(
             SpaceToDepth(16, dtype="float32"),
             Pointwise(latent, bias=False, init=constant(basis), out=None, dtype="float32"),
             name="linear",
         )
-        self.net = chain(
+        self.net = Chain(
             SpaceToDepth(8),
             Pointwise(width8, into=Rounding(), out=Rounding(power=True)),
             *[Block(width8, ratio) for _ in range(blocks8)],
@@ -99,16 +99,16 @@ class Synthesis(keras.layers.Layer):
     def __init__(self, basis, latent, width16=256, blocks16=2, width8=128, blocks8=4, ratio=2, biased=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.width16, self.width8, self.biased = width16, width8, biased
-        self.linear = chain(
+        self.linear = Chain(
             Pointwise(16 * 16 * 3, bias=False, init=constant(basis.T), out=None, dtype="float32"),
             DepthToSpace(16, dtype="float32"),
             name="linear",
         )
         self.enter = Pointwise(width16, into=Rounding(channels=latent), out=None)
         widen = Pointwise(4 * width8, out=None)
-        self.net16 = chain(*[Block(width16, ratio) for _ in range(blocks16)], widen, DepthToSpace(2))
-        self.net8 = chain(*[Block(width8, ratio) for _ in range(blocks8)])
-        self.leave = chain(Pointwise(8 * 8 * 3, init="zeros", out=None, fine=True), DepthToSpace(8))
+        self.net16 = Chain(*[Block(width16, ratio) for _ in range(blocks16)], widen, DepthToSpace(2))
+        self.net8 = Chain(*[Block(width8, ratio) for _ in range(blocks8)])
+        self.leave = Chain(Pointwise(8 * 8 * 3, init="zeros", out=None, fine=True), DepthToSpace(8))
         self.sums = [Rounding(power=True), Rounding(power=True)]  # of what enters the blocks at 1/16 and at 1/8
 
     def build(self, shape):

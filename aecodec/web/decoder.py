@@ -14,7 +14,7 @@ import json
 import mimetypes
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from aecodec.errors import ModelError
 from aecodec.limits import Limits
@@ -43,6 +43,14 @@ class Asset(NamedTuple):
         return cls(data, gzip.compress(data, 6, mtime=0), mime, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
 
 
+class Ability(TypedDict):
+    """What the browser may decode: ids of models, what is missing for it, limits by name."""
+
+    models: list[int]
+    missing: str | None
+    limits: dict[str, int]
+
+
 class BrowserDecoder:
     """runtime: folder of the npm package onnxruntime-web, or its `dist`. Raises ModelError if it is none."""
 
@@ -54,8 +62,8 @@ class BrowserDecoder:
                 if not (self.runtime / name).is_file():
                     raise ModelError(f"{runtime}: no {name}, expected the npm package onnxruntime-web")
 
-    def about(self, limits: Limits) -> dict[str, Any]:
-        """What the page asks for: ids of the models that the browser may decode, what is missing, limits."""
+    def about(self, limits: Limits) -> Ability:
+        """What the page asks for."""
         ids = [model.id for model in _runnable().values()]
         allowed = {"pixels": limits.max_pixels, "tiles": limits.max_tiles, "metadata": limits.max_metadata}
         return {"models": ids, "missing": None if self.runtime else MISSING, "limits": allowed}

@@ -1,7 +1,7 @@
 """The gallery as files that any web server can show, without a program of ours behind it.
 
 index.html, gallery.js ...          the page, with an ask.js that looks for files
-gallery.json                        folders and pictures, and what the browser may decode; it marks a folder as ours
+gallery.json                        folders and pictures, and the limits of the decoder; it marks a folder as ours
 files/NAME  thumbnails/NAME.png     .aez files as they are, and small pictures of them
 pictures/NAME.png                   whole pictures, of files that the browser does not decode
 aez/  weights/  runtime/            what it decodes with
@@ -21,7 +21,7 @@ from aecodec.container import NO_MODEL, read_index
 from aecodec.errors import AezError, explain
 from aecodec.page import ZOOM
 from aecodec.web.decoder import CODE, RUNTIME, BrowserDecoder
-from aecodec.web.gallery import Gallery, NotFound
+from aecodec.web.gallery import Folder, Gallery, Listed, NotFound
 
 _HERE = Path(__file__).parent
 _MARK = {"made_by": "aecodec serve --export"}
@@ -39,32 +39,48 @@ class Exported(NamedTuple):
 def export(gallery: Gallery, target: Path, decoder: BrowserDecoder) -> Exported:
     """Write the gallery to a folder, which is whole or not there; an empty one and an older export are replaced.
 
-    Raises FileExistsError for any other folder, ModelError, OSError.
+    A process that is killed at the worst moment leaves the older export where `restore` finds it. Raises
+    FileExistsError for any other folder, ModelError, OSError.
     """
-    target = target.resolve()
+    shown, target = str(target), target.resolve()
     if gallery.root.is_relative_to(target):
-        raise FileExistsError(f"{target}: has the pictures in it")
-    if target.exists() and not _replaceable(target):
-        raise FileExistsError(f"{target}: is there, and is no export of before")
+        raise FileExistsError(errno.EEXIST, "has the pictures in it", shown)
+    before = _before(target)
+    for folder, name in ((target, shown), (before, str(before))):
+        if folder.exists() and not _replaceable(folder):
+            raise FileExistsError(errno.EEXIST, "is there, and is no export of before", name)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "its folder is missing", shown)
     new = Path(tempfile.mkdtemp(prefix=".aecodec-", suffix=".tmp", dir=target.parent))
     try:
         exported = _Export(gallery, new, target, decoder).write()
         new.chmod(0o777 & ~_umask())
-        old = Path(tempfile.mkdtemp(prefix=".aecodec-", suffix=".tmp", dir=target.parent))
+        if target.exists():
+            shutil.rmtree(before, ignore_errors=True)
+            target.replace(before)
         try:
-            if target.exists():
-                target.replace(old / "old")
-            try:
-                new.replace(target)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    (old / "old").replace(target)
-                raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
+            new.replace(target)
+        except BaseException:
+            restore(target)
+            raise
+        shutil.rmtree(before, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return exported
+
+
+def restore(target: Path) -> bool:
+    """Put an older export back that was to be replaced, if nothing has taken its place -> whether that was so."""
+    before = _before(target.resolve())
+    if target.exists() or not before.is_dir() or not _replaceable(before):
+        return False
+    before.replace(target)
+    return True
+
+
+def _before(target: Path) -> Path:
+    """Where an older export is while the new one takes its place."""
+    return target.with_name(f".aecodec-{target.name}.tmp")
 
 
 def _replaceable(folder: Path) -> bool:
@@ -100,10 +116,10 @@ class _Export:
             for picture in inside["pictures"]:
                 self._write_picture(f"{folder}/{picture['name']}".lstrip("/"), picture)
         self._write_decoder()
-        self._save("gallery.json", json.dumps(_MARK | {"decoder": self.about, "folders": folders}).encode())
+        self._save("gallery.json", json.dumps(_MARK | {"limits": self.about["limits"], "folders": folders}).encode())
         return Exported(sum(len(inside["pictures"]) for inside in folders.values()), self.made, self.wrong)
 
-    def _folders(self, name: str, seen: set[Path]) -> Iterator[tuple[str, dict]]:
+    def _folders(self, name: str, seen: set[Path]) -> Iterator[tuple[str, Folder]]:
         """Folders by name, but for the export itself; each once, whatever links lead to it."""
         seen.add(self.gallery.path(name))
         inside, kept = self.gallery.list(name), []
@@ -116,7 +132,7 @@ class _Export:
                 yield from self._folders(below, seen)
         inside["folders"] = kept
 
-    def _write_picture(self, name: str, picture: dict) -> None:
+    def _write_picture(self, name: str, picture: Listed) -> None:
         """The file, its thumbnail, and the whole picture if the browser does not decode it. Tells what is wrong."""
         try:
             if "error" in picture:

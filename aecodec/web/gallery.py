@@ -4,7 +4,7 @@ import io
 import os
 import stat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from aecodec import api, container
 from aecodec.container import HEADER_SIZE
@@ -31,6 +31,35 @@ class Picture(NamedTuple):
     data: bytes
     mime: str
     size: tuple[int, int]
+
+
+class About(TypedDict, total=False):
+    """What header and index of an .aez file say, or the error that is all there is to be said.
+
+    exact: whether all tiles are. made: whether there is a PNG of it, in an export.
+    """
+
+    width: int
+    height: int
+    model: int
+    quality: float | None
+    exact: bool
+    error: str
+    made: bool
+
+
+class Listed(About):
+    """An .aez file in a folder."""
+
+    name: str
+    bytes: int
+
+
+class Folder(TypedDict):
+    """What is shown of a folder."""
+
+    folders: list[str]
+    pictures: list[Listed]
 
 
 class Gallery:
@@ -71,28 +100,28 @@ class Gallery:
                 raise LimitError(f"file: {status.st_size} bytes", "file", self.max_file, status.st_size)
             return file.read(self.max_file if max_bytes is None else max_bytes)
 
-    def list(self, name: str) -> dict[str, Any]:
+    def list(self, name: str) -> Folder:
         """Folders and .aez files of a folder, by name; of a file that cannot be read the reason."""
         path = self.path(name)
         if not path.is_dir():
             raise NotFound(name)
-        folders, pictures = [], []
+        inside = Folder(folders=[], pictures=[])
         with os.scandir(path) as entries:
             names = sorted((entry.name for entry in entries), key=lambda name: (name.casefold(), name))
         for entry in names:
-            inside = f"{name}/{entry}" if name else entry
+            below = f"{name}/{entry}" if name else entry
             try:
                 entry.encode()
-                status = self.path(inside).stat()
+                status = self.path(below).stat()
             except (NotFound, OSError, UnicodeEncodeError):  # the last: a name that no address can hold
                 continue
             if stat.S_ISDIR(status.st_mode):
-                folders.append(entry)
+                inside["folders"].append(entry)
             elif stat.S_ISREG(status.st_mode) and entry.lower().endswith(EXTENSION):
-                pictures.append({"name": entry, "bytes": status.st_size} | self.about(inside))
-        return {"folders": folders, "pictures": pictures}
+                inside["pictures"].append(Listed(name=entry, bytes=status.st_size, **self.about(below)))
+        return inside
 
-    def about(self, name: str) -> dict[str, Any]:
+    def about(self, name: str) -> About:
         """What header and index of a file say, or what is wrong with them."""
         try:
             head = self.read(name, HEADER_SIZE + container.longest_index(self.limits.max_tiles))
@@ -141,7 +170,7 @@ def thumbnail_size(header: container.Header) -> int:
     return min(THUMBNAIL, edge // factor) if factor >= 8 else THUMBNAIL
 
 
-def describe(head: bytes, limits: Limits) -> dict[str, object]:
+def describe(head: bytes, limits: Limits) -> About:
     """The beginning of an .aez file -> what the page says of it. Raises DecodeError."""
     info = api.read_info(head, limits=limits)
     return {

@@ -13,6 +13,7 @@ from aecodec.bench.codecs import CODECS, choose, known_codecs
 from aecodec.bench.images import SAMPLES, as_rgb
 from aecodec.bench.measure import Failure, Unsuited, mean_sweep, measure_once
 from aecodec.bench.metrics import choose_metrics
+from aecodec.bench.plan import Plan
 from aecodec.bench.run import run_bench, steps_of_run, went_well
 from aecodec.bench.table import format_codecs, format_report
 from aecodec.bench.targets import Kind, Target
@@ -182,10 +183,10 @@ def test_classic_autoencoders_join_the_table(classics) -> None:
 def test_a_classic_autoencoder_is_one_real_file_where_it_suits(classics, three: list[Path]) -> None:
     import aecodec
 
-    codecs, ticks = choose(["jpeg", "image-conv", "mnist-dense"]), []
-    more = {"repeats": 1, "tick": ticks.append}
-    report = run_bench(three, codecs, choose_metrics([]), Cache(None, {}), **more).report
-    assert sum(ticks) == steps_of_run(three, codecs, 1)
+    plan = Plan(choose(["jpeg", "image-conv", "mnist-dense"]), choose_metrics([]), Cache(None, {}), repeats=1)
+    ticks: list[int] = []
+    report = run_bench(three, plan, ticks.append).report
+    assert sum(ticks) == steps_of_run(three, plan)
     assert went_well(report)
     grey, digit, colour = (one["codecs"] for one in report["images"])
     shown = np.asarray(Image.open(three[0]))
@@ -207,9 +208,8 @@ def test_a_classic_autoencoder_is_one_real_file_where_it_suits(classics, three: 
 
 def test_what_suits_no_image_is_listed_and_makes_no_rows(classics, three: list[Path]) -> None:
     codecs = choose(["jpeg", "image-conv", "mnist-dense"])
-    report = run_bench(
-        three[2:], codecs, choose_metrics([]), Cache(None, {}), repeats=0, target=Target(max_points=2)
-    ).report
+    plan = Plan(codecs, choose_metrics([]), Cache(None, {}), Target(max_points=2), repeats=0)
+    report = run_bench(three[2:], plan).report
     assert report["codecs"].keys() == report["images"][0]["codecs"].keys() == {"jpeg"}
     reasons = {"image-conv": "codes grey images only", "mnist-dense": "codes grey images only, of 28x28 pixels"}
     assert report["not_measured"] == reasons
@@ -218,10 +218,8 @@ def test_what_suits_no_image_is_listed_and_makes_no_rows(classics, three: list[P
 
 def test_one_quality_meets_an_aim_or_does_not(classics, three: list[Path]) -> None:
     codecs = choose(["image-conv"])
-    run = run_bench(
-        three[:1], codecs, choose_metrics([]), Cache(None, {}), repeats=0, target=Target(Kind.BPP, (0.01, 900))
-    )
-    low, high = run.report["images"][0]["codecs"]["image-conv"]["points"]
+    plan = Plan(codecs, choose_metrics([]), Cache(None, {}), Target(Kind.BPP, (0.01, 900)), repeats=0)
+    low, high = run_bench(three[:1], plan).report["images"][0]["codecs"]["image-conv"]["points"]
     assert (low["reached"], high["reached"]) == (False, True)
     assert low["bytes"] == high["bytes"]
 

@@ -2,12 +2,9 @@
 
 import math
 
-import bjontegaard
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.interpolate import PchipInterpolator
-from scipy.signal import convolve2d
 
 from aecodec.bench.codecs import CODECS
 from aecodec.bench.curves import Curve, Pchip, bd_rate
@@ -65,6 +62,8 @@ def test_metrics_refuse_other_shapes_and_types(metric: Metric) -> None:
 
 @pytest.mark.parametrize("count", [2, 3, 4, 9, 19])
 def test_pchip_is_scipys(count: int) -> None:
+    from scipy.interpolate import PchipInterpolator
+
     random = np.random.default_rng(count)
     for _ in range(20):
         x = np.cumsum(random.random(count) + 0.01)
@@ -91,6 +90,8 @@ def test_bd_rate_of_halved_rates_is_minus_fifty(curves: dict[str, list[Point]]) 
 
 
 def test_bd_rate_agrees_with_bjontegaard(curves: dict[str, list[Point]]) -> None:
+    import bjontegaard
+
     def reference(anchor: list[Point], test: list[Point]) -> float:
         columns = [[getattr(p, axis) for p in points] for points in (anchor, test) for axis in ("bpp", "psnr")]
         return float(bjontegaard.bd_rate(*columns, method="pchip", require_matching_points=False, min_overlap=0))
@@ -104,6 +105,8 @@ def test_bd_rate_agrees_with_bjontegaard(curves: dict[str, list[Point]]) -> None
 
 
 def test_bd_rates_over_the_shared_range_are_the_integral_over_it(curves: dict[str, list[Point]]) -> None:
+    from scipy.interpolate import PchipInterpolator
+
     part = [point._replace(bpp=point.bpp * 0.9) for point in curves["jpeg"][4:15]]  # the same curve, shorter, cheaper
     deltas, ranges = bd_rates(curves | {"part": part})
     low, high = ranges["psnr"]
@@ -141,6 +144,8 @@ def test_a_curve_leaves_out_lossless_points_and_keeps_the_cheaper_of_two() -> No
 
 def reference_ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
     """The definition, written out slowly in float64 for one channel (Wang, Simoncelli and Bovik, 2003)."""
+    from scipy.signal import convolve2d
+
     offsets = np.arange(-5, 6)
     window = np.exp(-(offsets[:, None] ** 2 + offsets[None, :] ** 2) / (2 * 1.5**2))
     window /= window.sum()

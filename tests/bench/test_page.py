@@ -18,6 +18,7 @@ from aecodec.bench.comparisons import build_comparison, build_comparisons
 from aecodec.bench.measure import Point
 from aecodec.bench.metrics import choose_metrics
 from aecodec.bench.page import build_page
+from aecodec.bench.plan import Plan
 from aecodec.bench.report import Json
 from aecodec.bench.run import run_bench
 from aecodec.bench.targets import Target
@@ -39,8 +40,8 @@ def made(tmp_path_factory) -> tuple[bytes, list[Json], Json]:
     codecs, metrics = choose(["jpeg", "webp", "jpeg2000", "png"]), choose_metrics(["psnr-y"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(speed, "_peak", lambda *_: 1.5)  # each takes a process
-        run = run_bench(paths, codecs, metrics, cache, target=Target(max_points=4), repeats=1)
-    comparisons = [build_comparison(one, run.codecs, cache) for one in run.results]
+        run = run_bench(paths, Plan(codecs, metrics, cache, Target(max_points=4), repeats=1))
+    comparisons = [build_comparison(one, run.plan) for one in run.results]
     run.report["images"][1]["name"] = comparisons[1]["name"] = EVIL
     return build_page(run.report, comparisons), comparisons, run.report
 
@@ -79,11 +80,9 @@ def test_comparisons_are_at_equal_bytes_and_hold_real_files(made) -> None:
 def test_large_images_show_their_centre(tmp_path: Path) -> None:
     ramp = np.add.outer(np.arange(40), np.arange(1400)).astype(np.uint8)
     Image.fromarray(ramp).save(tmp_path / "large.png")
-    cache = Cache(None, {})
-    run = run_bench(
-        [tmp_path / "large.png"], choose(["jpeg"]), choose_metrics([]), cache, target=Target(max_points=2), repeats=0
-    )
-    found = build_comparison(run.results[0], run.codecs, cache)
+    plan = Plan(choose(["jpeg"]), choose_metrics([]), Cache(None, {}), Target(max_points=2), repeats=0)
+    run = run_bench([tmp_path / "large.png"], plan)
+    found = build_comparison(run.results[0], run.plan)
     assert (found["width"], found["height"]) == (1024, 40)
     assert found["shown"] == "Shown: the centre, 1024x40, of 1400x40."
     np.testing.assert_array_equal(pixels_of(found["original"])[..., 0], ramp[:, 188:1212])
@@ -96,14 +95,13 @@ def test_a_page_that_would_grow_too_large_has_fewer_images(tmp_path: Path, monke
     paths = [tmp_path / f"{i}.png" for i in range(5)]
     for path, pixels in zip(paths, noise, strict=True):
         Image.fromarray(pixels).save(path)
-    run = run_bench(
-        paths, choose(["jpeg"]), choose_metrics([]), Cache(None, {}), target=Target(max_points=2), repeats=0
-    )
+    plan = Plan(choose(["jpeg"]), choose_metrics([]), Cache(None, {}), Target(max_points=2), repeats=0)
+    run = run_bench(paths, plan)
     steps: list[int] = []
-    found, left_out = build_comparisons(run.results, run.codecs, Cache(None, {}), tick=steps.append)
+    found, left_out = build_comparisons(run.results, run.plan, steps.append)
     assert ([one["name"] for one in found], left_out, sum(steps)) == ([path.name for path in paths], 0, 5)
     monkeypatch.setattr(comparisons, "_MAX_BYTES", 2 * len(found[0]["original"]))
-    found, left_out = build_comparisons(run.results, run.codecs, Cache(None, {}), tick=steps.append)
+    found, left_out = build_comparisons(run.results, run.plan, steps.append)
     assert ([one["name"] for one in found], left_out, sum(steps)) == (["0.png", "2.png"], 3, 10)
 
 
@@ -111,10 +109,9 @@ def test_a_codec_of_one_quality_is_compared_at_its_own_size(weights, tmp_path: P
     monkeypatch.setenv("AECODEC_WEIGHTS", str(weights))
     ramp = np.add.outer(np.arange(0, 160, 4), np.arange(60)).astype(np.uint8)
     Image.fromarray(ramp).save(tmp_path / "grey.png")
-    run = run_bench(
-        [tmp_path / "grey.png"], choose(["jpeg", "image-conv"]), choose_metrics([]), Cache(None, {}), repeats=0
-    )
-    one = build_comparison(run.results[0], run.codecs, Cache(None, {}))
+    plan = Plan(choose(["jpeg", "image-conv"]), choose_metrics([]), Cache(None, {}), repeats=0)
+    run = run_bench([tmp_path / "grey.png"], plan)
+    one = build_comparison(run.results[0], run.plan)
     usual, own = one["rates"]
     assert list(usual["codecs"]) == ["jpeg"]
     assert list(own["codecs"]) == ["jpeg", "image-conv"]

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from aecodec.bench.images import SAMPLES, as_rgb, find_images, load_image, witho
 from aecodec.bench.machine import library_versions
 from aecodec.bench.measure import Failure, Point, mean_sweep, measure_once
 from aecodec.bench.metrics import choose_metrics
+from aecodec.bench.plan import Plan
 from aecodec.bench.report import Json
 from aecodec.bench.run import run_bench, steps_of_run, went_well
 from aecodec.bench.speed import core_counts, measure_speeds
@@ -36,8 +38,9 @@ def pixels() -> np.ndarray:
     return np.asarray(Image.open(SAMPLE))
 
 
-def report_of(paths: list[Path], codecs: list[Codec], **more) -> Json:
-    return run_bench(paths, codecs, PSNR, NOWHERE, **({"repeats": 0} | more)).report
+def report_of(paths: list[Path], codecs: list[Codec], cache: Cache = NOWHERE, **more) -> Json:
+    """PSNR alone, and no speeds."""
+    return run_bench(paths, Plan(codecs, PSNR, cache, repeats=0, **more)).report
 
 
 # modes
@@ -107,17 +110,17 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     one = Counted()
     one.stop_at = 2
     with pytest.raises(KeyboardInterrupt):
-        run_bench([SAMPLE], [one.codec], PSNR, cache, repeats=0)
+        report_of([SAMPLE], [one.codec], cache)
     one.calls, one.stop_at = 1, None
-    whole = run_bench([SAMPLE], [one.codec], PSNR, cache, repeats=0).report
+    whole = report_of([SAMPLE], [one.codec], cache)
     assert one.calls == 3
-    assert whole == run_bench([SAMPLE], [one.codec], PSNR, cache, repeats=0).report
+    assert whole == report_of([SAMPLE], [one.codec], cache)
     assert one.calls == 3
-    run_bench([SAMPLE], [one.codec], choose_metrics(["psnr-y"]), cache, repeats=0)  # a metric that was not kept
+    run_bench([SAMPLE], Plan([one.codec], choose_metrics(["psnr-y"]), cache, repeats=0))  # a metric that was not kept
     assert one.calls == 6
-    run_bench([SAMPLE], [one.codec], PSNR, Cache(tmp_path, {"libjpeg-turbo": "2"}), repeats=0)
+    report_of([SAMPLE], [one.codec], Cache(tmp_path, {"libjpeg-turbo": "2"}))
     assert one.calls == 9
-    run_bench([SAMPLE], [one.codec], PSNR, Cache(tmp_path, {"libjpeg-turbo": "2"}, fresh=True), repeats=0)
+    report_of([SAMPLE], [one.codec], Cache(tmp_path, {"libjpeg-turbo": "2"}, fresh=True))
     assert one.calls == 12
 
 
@@ -155,9 +158,9 @@ def test_lines_that_were_cut_are_not_read(tmp_path: Path, pixels: np.ndarray) ->
 def test_a_codec_that_fails_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
     Image.new("RGB", (16384, 2)).save(tmp_path / "wide.png")  # one pixel more than WebP can
     ticks: list[int] = []
-    codecs = choose(["jpeg", "webp"])
-    report = report_of([tmp_path / "wide.png"], codecs, tick=ticks.append)
-    assert sum(ticks) == steps_of_run([tmp_path / "wide.png"], codecs, 0)
+    plan = Plan(choose(["jpeg", "webp"]), PSNR, NOWHERE, repeats=0)
+    report = run_bench([tmp_path / "wide.png"], plan, ticks.append).report
+    assert sum(ticks) == steps_of_run([tmp_path / "wide.png"], plan)
     assert not went_well(report)
     failed = report["images"][0]["codecs"]["webp"]["failed"]
     assert failed.startswith("quality 1: ")
@@ -201,12 +204,10 @@ def test_bytes_at_equal_psnr_are_those_of_the_other_codecs_curve() -> None:
 
 
 def test_processes_find_what_one_finds(tmp_path: Path) -> None:
-    paths, codecs = find_images([])[:2], choose(["jpeg", "webp"])
-    more = {"target": Target(max_points=3), "repeats": 0}
-    alone = run_bench(paths, codecs, PSNR, NOWHERE, **more).report
-    ticks: list[int] = []
-    shared = run_bench(paths, codecs, PSNR, Cache(tmp_path, {}), jobs=2, tick=ticks.append, **more).report
-    assert shared == alone
+    paths, ticks = find_images([])[:2], []
+    alone = Plan(choose(["jpeg", "webp"]), PSNR, NOWHERE, Target(max_points=3), repeats=0)
+    shared = replace(alone, cache=Cache(tmp_path, {}), jobs=2)
+    assert run_bench(paths, shared, ticks.append).report == run_bench(paths, alone).report
     assert sum(ticks) == 2 * 2
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -228,10 +229,10 @@ def test_report_is_json_and_names_no_place_of_this_machine(tmp_path: Path, monke
     Image.new("RGB", (16, 16), (128, 128, 128)).save(tmp_path / "grey.png")  # JPEG is lossless on it
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     paths = [*find_images([tmp_path]), tmp_path / "absent.png"]
-    codecs, steps, lines = choose(["jpeg", "jpeg-opt"]), [], []
-    metrics = choose_metrics(["ms-ssim"])
-    report = run_bench(paths, codecs, metrics, NOWHERE, repeats=1, tick=steps.append, skip=lines.append).report
-    assert sum(steps) == steps_of_run(paths, codecs, 1)
+    steps, lines = [], []
+    plan = Plan(choose(["jpeg", "jpeg-opt"]), choose_metrics(["ms-ssim"]), NOWHERE, repeats=1)
+    report = run_bench(paths, plan, steps.append, lines.append).report
+    assert sum(steps) == steps_of_run(paths, plan)
     assert [line.partition(": ")[0] for line in lines] == [str(tmp_path / "broken.png"), str(tmp_path / "absent.png")]
     text = json.dumps(report, allow_nan=False)
     assert str(tmp_path) not in text
@@ -266,7 +267,7 @@ def test_table_fits_a_hundred_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "_peak", lambda *_: 1.5)  # each takes a process
     metrics = choose_metrics(["psnr-y", "ms-ssim"])
     codecs = choose(["jpeg", "jpeg-opt", "png"])
-    run = run_bench(find_images([])[:2], codecs, metrics, NOWHERE, target=Target(max_points=11), repeats=1)
+    run = run_bench(find_images([])[:2], Plan(codecs, metrics, NOWHERE, Target(max_points=11), repeats=1))
     text = format_report(run.report)
     measured = [line for line in text.splitlines() if not line.startswith(("versions:", "        "))]
     assert max(map(len, measured)) <= 100

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from digits import write_digits
 
+from aecodec.classic.train.data import load
 from aecodec.classic.train.entries import ENTRIES
 from aecodec.classic.train.install import install
 from aecodec.classic.train.run import run
@@ -42,7 +43,8 @@ def main(names: list[str]) -> None:
             entry = ENTRIES[name].with_parameters(COMMON | parameters)
             pictures = SAMPLES if entry.data in ("grey", "photos") else digits
             out = Path(folder) / name
-            print(run(entry, pictures, SAMPLES if pictures == SAMPLES else None, out, verbose=2), file=sys.stderr)
+            images = load(entry, pictures, SAMPLES if pictures == SAMPLES else None)
+            print(run(entry, images, out, verbose=2), file=sys.stderr)
             install(out, target, number)
 
 

@@ -1,5 +1,6 @@
 """The classic autoencoders in Keras: their declarations, their data, and one trained from the command line."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -20,9 +21,11 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("these tests run on the TensorFlow backend", allow_module_level=True)
 
 from aecodec.classic.train import data, export, layers, loop  # noqa: E402
+from aecodec.classic.train.begun import check_widening  # noqa: E402
 from aecodec.classic.train.entries import ENTRIES  # noqa: E402
 from aecodec.classic.train.install import FIRST  # noqa: E402
 from aecodec.classic.train.widen import widen  # noqa: E402
+from aecodec.classic.train.words import Conv, parse  # noqa: E402
 
 # Keras variables know nothing of NumPy 2's `copy`.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -109,78 +112,58 @@ def test_a_classic_model_is_trained_installed_and_used(train, tmp_path):
     assert entry["entry"]["label"] == "A1"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "line"),
-    [
-        (["mnist-dens"], 2, "unknown model 'mnist-dens': there are photo, mnist-dense, "),
-        (["mnist-dense", "-p", "q=1"], 2, "mnist-dense: unknown parameter 'q', expected one of n, m, k, "),
-        (["mnist-dense", "-p", "k"], 2, "-p k: expected NAME=VALUE"),
-        (["mnist-dense", "-p", "k=many"], 2, "k=many, expected a whole number"),
-        (["mnist-dense", "-p", "k=0"], 2, "k=0, expected a whole number above 0"),
-        (["mnist-dense", "-p", "n=783"], 2, "n=783, expected the square of a divisor of 28"),
-        (["image-dense", "-p", "d=7"], 2, "d=7, expected a divisor of 256"),
-        (["mnist-conv", "-p", "optimizer=best"], 2, "optimizer=best, expected adam, adadelta, nadam"),
-        (["mnist-dense", "--minutes", "3"], 2, "--minutes: not for mnist-dense"),
-        (["photo", "--epochs", "3"], 2, "--epochs: not for photo"),
-        (["photo", "--steps", "3"], 2, "--data: photo needs a folder of images"),
-        (["mnist-dense", "--data", "none"], 1, "none: no such folder"),
-        (["mnist-dense", "--data", "."], 1, "no train-images-idx3-ubyte.gz"),
-        (["mnist-dense", "--data", ".", "--val", "."], 1, "--val .: mnist has test images of its own"),
-        (["image-dense", "--data", "none"], 1, "none: no such folder"),
-        (["image-dense", "--data", "."], 1, "no images here"),
-        (["image-dense"], 1, "--data: expected a folder of images"),
-    ],
-)
-def test_bad_input_is_one_line(train, tmp_path, arguments, code, line):
-    said = train("train", *arguments, "--out", "run", code=code)
-    assert line in said
-    assert len([line for line in said.splitlines() if not line.startswith("loading TensorFlow")]) == 1
-    assert not (tmp_path / "run").exists()
-
-
 def test_a_wide_net_begins_as_the_narrow_one():
     entry = ENTRIES["mnist-conv-7x7"]
     narrow, wide, other = (
-        loop.Trained(entry.with_parameters({"filters": words, "up": up}))
+        entry.with_parameters({"filters": words, "up": up})
         for words, up in (("4 p 3 2:1 p 1:1", "transposed"), ("9 p 7 2:1 p 1:1", "transposed"), ("9 p 2 p 1", "resize"))
     )
+    first, second = loop.Trained(narrow), loop.Trained(wide)
     x = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
-    widen(narrow, wide, noise=0)
-    assert np.allclose(narrow.model(x), wide.model(x), atol=1e-6)
-    assert np.ptp(narrow.model(x)) > 1e-3
-    widen(narrow, wide)
-    assert np.abs(narrow.model(x) - wide.model(x)).max() > 1e-6
+    check_widening(narrow, wide)
+    widen(first, second, noise=0)
+    assert np.allclose(first.model(x), second.model(x), atol=1e-6)
+    assert np.ptp(first.model(x)) > 1e-3
+    widen(first, second)
+    assert np.abs(first.model(x) - second.model(x)).max() > 1e-6
     with pytest.raises(ValueError, match="--widen: convolution 1 is 3x3 to 9 channels, expected 3x3 to 4 at most"):
-        widen(wide, narrow)
+        check_widening(wide, narrow)
     with pytest.raises(ValueError, match="--widen: 8 convolutions, expected 6"):
-        widen(narrow, other)
+        check_widening(narrow, other)
     with pytest.raises(ValueError, match="--widen: expected nets of convolutions alone"):
-        widen(loop.Trained(ENTRIES["mnist-dense"]), wide)
+        check_widening(ENTRIES["mnist-dense"], wide)
 
 
 def test_a_run_goes_on_from_another_of_the_same_shape():
-    entry = ENTRIES["photo-denoise"]
-    first, second, other = (
-        loop.Trained(entry.with_parameters({"width": width, "blocks": "1"})) for width in ("4", "4", "5")
-    )
+    entry, other = (ENTRIES["photo-denoise"].with_parameters({"width": w, "blocks": "1"}) for w in ("4", "5"))
+    first, second = loop.Trained(entry), loop.Trained(entry)
     first.model.set_weights([w + 0.01 for w in first.model.get_weights()])
+    check_widening(entry, entry)
     widen(first, second)
     assert all((a == b).all() for a, b in zip(first.model.get_weights(), second.model.get_weights(), strict=True))
     with pytest.raises(ValueError, match="--widen: expected a denoiser of the same width"):
-        widen(first, other)
+        check_widening(entry, other)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_plan_knows_the_sizes_that_keras_makes(padding, transposed):
+    kind = keras.layers.Conv2DTranspose if transposed else keras.layers.Conv2D
+    for edge, size, stride in itertools.product((9, 10, 28), (1, 2, 3, 5), (1, 2, 3)):
+        expected = kind(2, size, stride, padding).compute_output_shape((1, edge, edge, 1))[1]
+        assert Conv(2, size, stride, padding, transposed).after(edge) == expected
 
 
 @pytest.mark.parametrize("words", ["", "p", "16 q", "0", "16:0", "8/0", "16 -3"])
 def test_words_that_are_no_filters(words):
     with pytest.raises(ValueError, match="filters: "):
-        layers.parse(words)
+        parse(words)
 
 
 @pytest.mark.parametrize(("words", "message"), [("4 p p p p", "come back as"), ("4v 4v " * 8, "leave nothing")])
 def test_filters_that_do_not_come_back_to_the_picture(words, message):
-    entry = ENTRIES["mnist-conv-pool"].with_parameters({"filters": words})
     with pytest.raises(ValueError, match=message):
-        loop.Trained(entry)
+        ENTRIES["mnist-conv-pool"].with_parameters({"filters": words})
 
 
 def test_data_sets_of_keras(monkeypatch):
@@ -226,11 +209,11 @@ def test_validation_noise_stays_and_training_noise_changes(tmp_path):
     write_digits(tmp_path, 24, 10)
     entry = ENTRIES["mnist-denoise"]
     pictures = data.load(entry, tmp_path, None)
-    fixed = data.Batches(pictures.val, 2, entry, 0, renew=False)
+    fixed = loop.Batches(pictures.val, 2, entry, 0, renew=False)
     first = fixed[0][0]
     fixed.on_epoch_end()
     assert (fixed[0][0] == first).all()
-    fresh = data.Batches(pictures.train, 8, entry, 0)
+    fresh = loop.Batches(pictures.train, 8, entry, 0)
     before = fresh[0][0]
     fresh.on_epoch_end()
     assert (fresh[0][0] != before).any()

@@ -323,34 +323,6 @@ def test_one_file_has_a_bar_with_megapixels(command, tmp_path):
     assert re.search(r"a\.png: 800x600, [\d,]+ -> [\d,]+ bytes \(", plain)
 
 
-# ---- training -------------------------------------------------------------------------------------------------------
-
-
-REFUSED = {
-    "mnist-dense -p nosuch=1": "mnist-dense: unknown parameter 'nosuch', expected one of ",
-    "mnist-dense --data none": "--data: none: no such folder",
-    "photo --data none --steps 1": "--data: none: no such folder",
-    "photo --data . --steps 1": ".: no images here",
-    "nosuch": "unknown model 'nosuch': there are photo, mnist-dense, ",
-}
-
-
-def test_arguments_of_train_are_checked_before_keras_is_loaded(command):
-    call = command()
-    code = (
-        "import json, sys\nfrom typer.testing import CliRunner\nfrom aecodec.cli import app\n"
-        "done = [CliRunner().invoke(app, ['train', *line.split()]) for line in sys.argv[1:]]\n"
-        "print(json.dumps([[one.exit_code, one.stderr, 'keras' in sys.modules] for one in done]))"
-    )
-    call["args"][1:] = ["-c", code, *REFUSED]
-    done = subprocess.run(**call, capture_output=True, timeout=60, text=True)
-    for (status, errors, loaded), message in zip(json.loads(done.stdout), REFUSED.values(), strict=True):
-        assert status in (1, 2)
-        assert errors.startswith(message)
-        assert errors.count("\n") == 1
-        assert not loaded
-
-
 # ---- small images ---------------------------------------------------------------------------------------------------
 
 

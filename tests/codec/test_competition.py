@@ -141,7 +141,7 @@ def test_the_whole_image_is_tried_only_where_it_may_be_smaller():
 # With the model that users have
 
 
-@pytest.mark.parametrize("quality", [10, 50, 75, 90, 100])
+@pytest.mark.parametrize("quality", [10, 75, 100])
 @pytest.mark.parametrize("name", ["kodim05", "kodim15", "kodim20"])
 def test_photographs_are_what_they_are_without_it(monkeypatch, name, quality):
     image = photo(name=name)
@@ -151,11 +151,11 @@ def test_photographs_are_what_they_are_without_it(monkeypatch, name, quality):
     assert aecodec.encode(image, quality) == data
 
 
-@pytest.mark.parametrize("quality", [10, 50, 75, 100])
-def test_flat_graphics_never_take_more_bytes_than_without_loss(quality):
+def test_flat_graphics_never_take_more_bytes_than_without_loss():
     for image in (screen(), np.full((300, 400, 3), 90, np.uint8), np.kron(np.eye(40), np.ones((9, 9))) * 255):
         image = image.astype(np.uint8)
-        assert len(aecodec.encode(image, quality)) <= len(aecodec.encode(image, lossless=True)) + 8
+        most = len(aecodec.encode(image, lossless=True)) + 8
+        assert [quality for quality in (10, 50, 75, 100) if len(aecodec.encode(image, quality)) > most] == []
 
 
 def test_text_is_exact_from_the_usual_quality_on():

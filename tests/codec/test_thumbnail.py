@@ -98,12 +98,12 @@ def test_exact_tiles_are_reduced_and_learned_ones_beside_them_have_no_seam(of_bo
 
 
 @pytest.mark.parametrize("factor", [2, *SMALL])
-@pytest.mark.parametrize("region", [(0, 0, 1, 1), (300, 300, 100, 80), (255, 255, 2, 2), (13, 7, 530, 411)])
-def test_a_region_is_the_crop_of_the_whole(files, factor, region):
-    x, y, width, height = region
+def test_a_region_is_the_crop_of_the_whole(files, factor):
     whole = aecodec.decode(files[3], scale=1 / factor)
-    expected = whole[y // factor : -(-(y + height) // factor), x // factor : -(-(x + width) // factor)]
-    assert near(aecodec.decode(files[3], scale=1 / factor, region=region), expected)
+    for region in ((0, 0, 1, 1), (300, 300, 100, 80), (255, 255, 2, 2), (13, 7, 530, 411)):
+        x, y, width, height = region
+        expected = whole[y // factor : -(-(y + height) // factor), x // factor : -(-(x + width) // factor)]
+        assert near(aecodec.decode(files[3], scale=1 / factor, region=region), expected), region
 
 
 def test_only_the_tiles_of_a_region_are_read(files):

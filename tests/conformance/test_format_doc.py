@@ -219,7 +219,7 @@ def test_pseudocode_agrees_about_headers(data, at, value):
     agree(reseal(changed))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     st.integers(1, 4), st.binary(max_size=8), st.lists(st.tuples(st.binary(max_size=4), st.integers(0, 3))), st.data()
 )

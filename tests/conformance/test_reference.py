@@ -352,15 +352,25 @@ def test_format_md_joins_both_kinds_as_the_product_does(printed, tiny_weights, m
 def test_format_md_decodes_the_visual_tuning_of_the_first_generation(monkeypatch):
     """Of the installed model, whose pixels are within a few levels."""
     monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda pixels, size: False)
-    data = aecodec.encode(sample_photo()[30:110, :72], 60)
+    data = aecodec.encode(sample_photo()[30:46, :72], 60)
     assert aecodec.read_info(data).tune == "visual"
     [tile] = api.decode_symbols(data)
-    assert len(np.unique(tile.z[:2, :2, -1])) > 1
+    assert len(np.unique(tile.z[0, :2, -1])) > 1
     scope, model = printed_decoder(by_name("photo"))
+    scale_indexes, once = scope["scale_indexes"], {}  # in plain Python they take seconds
+
+    def kept(*arguments):
+        key = str(arguments[:-1])
+        if key not in once:
+            once[key] = scale_indexes(*arguments)
+        return once[key]
+
+    scope["scale_indexes"] = kept
     expected = aecodec.decode(data).astype(int)
     assert np.abs(scope["decode"](data, model) - expected).max() <= 2
     other = SimpleNamespace(**vars(model) | {"log_weight": -model.log_weight})
     assert np.abs(scope["decode"](data, other) - expected).max() > 16
+    assert len(once) == 1
 
 
 def test_powers_of_two_are_the_same_everywhere(printed_of):

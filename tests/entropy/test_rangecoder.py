@@ -153,8 +153,8 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 def test_the_command_line_works_without_constriction(tmp_path):
     """With the default model: the same file and the same pixels as with constriction."""
     rng = np.random.default_rng(5)
-    pixels = np.add.outer(np.arange(40), np.arange(300)).astype(np.uint8)[..., None] + np.arange(4, dtype=np.uint8) * 40
-    pixels[:20, :40] = rng.integers(0, 256, (20, 40, 4))
+    pixels = np.add.outer(np.arange(16), np.arange(272)).astype(np.uint8)[..., None] + np.arange(4, dtype=np.uint8) * 40
+    pixels[:, :32] = rng.integers(0, 256, (16, 32, 4))
     Image.fromarray(pixels).save(tmp_path / "in.png")
     for arguments in (["compress", "in.png", "-q", "90"], ["decompress", "in.aez", "-o", "back.png"]):
         done = command(tmp_path, *arguments)

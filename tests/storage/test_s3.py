@@ -54,13 +54,19 @@ def again(monkeypatch, **environment: str):
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-@pytest.fixture
-def bucket():
-    """A new bucket: functions to fill it and to look into it."""
+@pytest.fixture(scope="module")
+def files(endpoint):
+    """The storage as it is, whatever the environment says."""
     import fsspec
 
-    fs = fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False)
-    name = f"b{time.time_ns()}"
+    options = {"key": "testing", "secret": "testing", "endpoint_url": endpoint}
+    return fsspec.filesystem("s3", **options, skip_instance_cache=True, use_listings_cache=False)
+
+
+@pytest.fixture
+def bucket(files):
+    """A new bucket: functions to fill it and to look into it."""
+    fs, name = files, f"b{time.time_ns()}"
     fs.mkdir(name)
 
     class Bucket:

@@ -1,6 +1,8 @@
 """8 bits in the forward pass: the steps that are chosen, what is rounded, a run that goes on with it."""
 
 import json
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -21,8 +23,8 @@ SHAPE = Shape(
 )  # fmt: skip
 
 
-@pytest.fixture
-def model() -> Photo:
+@pytest.fixture(scope="module")
+def uncalibrated() -> Photo:
     keras.utils.set_random_seed(1)
     made = Photo(SHAPE, np.linalg.qr(np.random.default_rng(1).normal(size=(768, 8)))[0].astype(np.float32), np.ones(8))
     made.build()
@@ -75,17 +77,40 @@ def test_weights_have_a_step_for_each_output():
     np.testing.assert_allclose(found / unit, np.rint(w * step / unit), atol=1e-3)
 
 
-def test_calibrating_and_switching_change_what_the_networks_give_a_little(model):
-    x, q = pixels() / np.float32(255) - np.float32(0.5), np.linspace(0, 8, 6, dtype=np.float32)
-    exact = [np.asarray(part) for part in model(x, q)]
-    assert not quantize.calibrated(model)
-    quantize.calibrate(model, pixels(18))
-    assert quantize.calibrated(model)
-    for found, expected in zip(model(x, q), exact, strict=True):  # still off, but channels have equal spans now
-        np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-3, atol=1e-4)
-    quantize.switch(model)
-    few = [np.asarray(part) for part in model(x, q)]
-    difference = np.sqrt(np.mean(np.square(few[0] - exact[0]))) / exact[0].std()
+class Outputs(NamedTuple):
+    """What the networks make of the same images."""
+
+    exact: list[np.ndarray]
+    calibrated: list[np.ndarray]  # not switched on yet
+    few: list[np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def outputs(uncalibrated) -> Outputs:
+    x, q = pixels(3) / np.float32(255) - np.float32(0.5), np.float32([0, 4, 8])
+
+    def run() -> list[np.ndarray]:
+        return [np.asarray(part) for part in uncalibrated(x, q)]
+
+    exact = run()
+    assert not quantize.calibrated(uncalibrated)
+    quantize.calibrate(uncalibrated, pixels(9))
+    assert quantize.calibrated(uncalibrated)
+    calibrated = run()
+    quantize.switch(uncalibrated)
+    return Outputs(exact, calibrated, run())
+
+
+@pytest.fixture
+def model(uncalibrated, outputs) -> Photo:
+    """In 8 bits."""
+    return uncalibrated
+
+
+def test_calibrating_and_switching_change_what_the_networks_give_a_little(model, outputs):
+    for found, expected in zip(outputs.calibrated, outputs.exact, strict=True):  # channels have equal spans now
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    difference = np.sqrt(np.mean(np.square(outputs.few[0] - outputs.exact[0]))) / outputs.exact[0].std()
     assert 1e-4 < difference < 0.3
     layers = [x for x in model._flatten_layers() if isinstance(x, Pointwise | Depthwise) and x.few_bits]
     assert layers
@@ -95,14 +120,16 @@ def test_calibrating_and_switching_change_what_the_networks_give_a_little(model)
             assert (np.frexp(np.asarray(rounding.step))[0] == 0.5).all()
 
 
-def test_tensors_have_at_most_256_values(model):
-    quantize.calibrate(model, pixels(18))
-    quantize.switch(model)
-    seen = {}
-    for rounding in quantize.roundings(model):
-        seen[rounding] = []
-        apply = rounding.apply
-        rounding.apply = lambda *a, r=rounding, f=apply, **k: seen[r].append(f(*a, **k)) or seen[r][-1]
+def test_tensors_have_at_most_256_values(model, monkeypatch):
+    seen = {rounding: [] for rounding in quantize.roundings(model)}
+    apply = Rounding.apply
+
+    def kept(rounding, *arguments, **options):
+        out = apply(rounding, *arguments, **options)
+        seen.get(rounding, []).append(out)
+        return out
+
+    monkeypatch.setattr(Rounding, "apply", kept)
     model(pixels(1) / np.float32(255) - np.float32(0.5), np.zeros(1, np.float32))
     assert all(seen.values())
     for rounding, (value, *_) in seen.items():
@@ -111,7 +138,6 @@ def test_tensors_have_at_most_256_values(model):
 
 
 def test_steps_travel_as_json(model):
-    quantize.calibrate(model, pixels(9))
     kept = json.loads(json.dumps(quantize.steps(model)))
     other = Photo(SHAPE)
     other.build()
@@ -142,17 +168,17 @@ def test_a_run_goes_on_in_8_bits(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "FastMuon", lambda rate: keras.optimizers.SGD(rate, momentum=0.9))
     monkeypatch.setattr(loop, "CROPS", 18)
 
-    def run(folder, phase, shape=SHAPE, resume=False):
-        return Run(folder, SAMPLE.parent, None, shape, phase, resume, asked="float32")
+    def run(phase, resume=True):
+        return Run(tmp_path, SAMPLE.parent, None, SHAPE, phase, resume, asked="float32")
 
-    first = run(tmp_path / "a", Phase(steps=1, batch=2, crop=64))
+    first = run(Phase(steps=1, batch=2, crop=64), resume=False)
     assert first.train()
-    second = run(tmp_path / "a", Phase(steps=2, batch=2, crop=64, bits=8), resume=True)
+    second = run(Phase(steps=2, batch=2, crop=64, bits=8))
     steps = quantize.steps(second.model)
     assert all(rounding.on for rounding in quantize.roundings(second.model))
     assert second.train()
-    third = run(tmp_path / "a", Phase(), resume=True)
+    third = run(Phase())
     assert third.phase.bits == 8
     assert quantize.steps(third.model) == steps
     with pytest.raises(ModelError, match="--shape slim"):
-        run(tmp_path / "b", Phase(steps=1, batch=2, crop=64, bits=8), Shape(latent=8, hyper=4, analysis8=4, blocks8=1))
+        Run._round(SimpleNamespace(model=SimpleNamespace(shape=Shape())), None)

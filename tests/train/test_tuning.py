@@ -43,6 +43,18 @@ def model(shape: Shape = SHAPE, **more) -> Photo:
     return made
 
 
+@pytest.fixture(scope="module")
+def both() -> Photo:
+    """The networks as they start."""
+    return model()
+
+
+@pytest.fixture(scope="module")
+def plain() -> Photo:
+    """The same without the visual tuning."""
+    return model(replace(SHAPE, visual=False))
+
+
 def test_factors_are_those_of_the_codec(crops):
     image = crops.images[0]
     weight = np.linspace(-0.5, 0.5, 8).astype(np.float32)
@@ -53,17 +65,18 @@ def test_factors_are_those_of_the_codec(crops):
     assert len(np.unique(deltas(image))) > 4
 
 
-@pytest.mark.parametrize("refines", [False, True])
-def test_half_of_a_batch_is_coded_for_the_eye_and_weights_are_learned(crops, refines, request):
+@pytest.mark.parametrize(("refines", "how", "steps"), [(False, "compiled", 2), (True, "eager", 1)])
+def test_half_of_a_batch_is_coded_for_the_eye_and_weights_are_learned(
+    crops, plain, refines, how, steps, request, monkeypatch
+):
     """One case runs compiled, as in use, the other one as it is written, which is faster."""
-    if refines:
-        request.getfixturevalue("eager")
+    request.getfixturevalue(how)
     made = model(refines=refines)
     before = np.array(made.log_weight)
     assert before[0] > before[-1]
     pixels, q, *noise = map(tf.constant, crops.batch(0, 4, 64, SHAPE))
     loss, bpp, _ = made.loss_terms(pixels, q, noise)
-    plain = model(replace(SHAPE, visual=False), refines=refines)
+    monkeypatch.setattr(plain, "refines", refines)
     theirs, their_bpp, _ = plain.loss_terms(pixels, q, noise)
     np.testing.assert_allclose(loss[1::2], theirs[1::2], rtol=1e-4)
     assert (np.abs(bpp[::2] / their_bpp[::2] - 1) > 1e-3).all()
@@ -75,26 +88,25 @@ def test_half_of_a_batch_is_coded_for_the_eye_and_weights_are_learned(crops, ref
         (rate + lmbda * float(visual(x, x_hat)[0])) / np.sqrt(lmbda / middle), rel=1e-3
     )
     stepper = Stepper(made, FastMuon())
-    for step in range(2):
+    for step in range(steps):
         assert np.isfinite(stepper.step(crops.batch(step, 4, 64, SHAPE), 1e-3)).all()
     assert np.abs(np.array(made.log_weight) - before).max() > 1e-4
 
 
-def test_without_noise_the_tuning_is_that_for_the_squared_error(crops):
+def test_without_noise_the_tuning_is_that_for_the_squared_error(crops, both, plain):
     pixels, q, *_ = map(tf.constant, crops.batch(0, 2, 64, SHAPE))
-    ours, theirs = model().loss_terms(pixels, q), model(replace(SHAPE, visual=False)).loss_terms(pixels, q)
+    ours, theirs = both.loss_terms(pixels, q), plain.loss_terms(pixels, q)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
-def test_validation_of_both_tunings_takes_the_mean_of_their_losses(crops):
+def test_validation_of_both_tunings_takes_the_mean_of_their_losses(crops, both, plain):
     pixels = crops.batch(0, 2, 64, SHAPE)[0]
-    made = model()
-    found = Validation(made, pixels, points=2, batch=2).run()
+    found = Validation(both, pixels, points=2, batch=2).run()
     q = [tf.fill([2], float(knot)) for knot in (0, SHAPE.knots - 1)]
-    ours = [np.mean([made.loss_terms(pixels, k, None, np.full(2, c, np.float32))[0] for k in q]) for c in (0, 1)]
+    ours = [np.mean([both.loss_terms(pixels, k, None, np.full(2, c, np.float32))[0] for k in q]) for c in (0, 1)]
     assert list(found["losses"].values()) == pytest.approx(ours, rel=1e-4)
     assert found["loss"] == pytest.approx(np.mean(ours), rel=1e-4)
     assert ours[0] != pytest.approx(ours[1], rel=1e-3)
-    plain = Validation(model(replace(SHAPE, visual=False)), pixels, points=2, batch=2).run()
-    assert plain["loss"] == pytest.approx(ours[0], rel=1e-4)
-    assert plain["knots"] == found["knots"]
+    alone = Validation(plain, pixels, points=2, batch=2).run()
+    assert alone["loss"] == pytest.approx(ours[0], rel=1e-4)
+    assert alone["knots"] == found["knots"]

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import threading
 from pathlib import Path
 from urllib.parse import quote
@@ -20,7 +21,7 @@ import aecodec as package
 from aecodec.container.metadata import Metadata
 from aecodec.limits import Limits
 from aecodec.web.decoder import BrowserDecoder
-from aecodec.web.export import export
+from aecodec.web.export import export, restore
 from aecodec.web.gallery import Gallery
 
 TINY = Path(__file__).parents[1] / "tiny"
@@ -91,7 +92,7 @@ def test_all_that_the_page_needs_is_there(folder, tmp_path, runtime):
     assert {name.split("/")[1] for name in files if name.startswith("weights/")} == {"manifest.json", MODEL}
     assert files[f"weights/{MODEL}/synthesis.onnx"] == (TINY / MODEL / "synthesis.onnx").read_bytes()
     assert {"index.html", "gallery.js", "zoom.js", "aez/aez.js", "runtime/ort.wasm.min.mjs"} <= set(files)
-    assert b"served = false" in files["ask.js"]
+    assert b"gallery.json" in files["ask.js"]
 
 
 def test_without_a_runtime_pictures_are_made(folder, tmp_path):
@@ -138,6 +139,54 @@ def test_a_failure_leaves_what_was_there(folder, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "site"]
 
 
+KILLED = """
+import os, sys
+from pathlib import Path
+from aecodec.cli import main
+
+def replace(path, target, real=Path.replace):
+    real(path, target)
+    os._exit(9)  # as a kill: nothing else is run
+
+Path.replace = replace
+sys.argv = ["aecodec", "serve", "photos", "--export", "site"]
+main()
+"""
+
+
+def test_a_kill_between_the_two_steps_of_a_replacement_loses_nothing(aecodec, command, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.aez").write_bytes(package.encode(photo(30, 40), lossless=True))
+    aecodec("serve", "photos", "--export", "site")
+    older = written(tmp_path / "site")
+    (tmp_path / "photos" / "b.aez").write_bytes((tmp_path / "photos" / "a.aez").read_bytes())
+    call = command()
+    call["args"][1:] = ["-c", KILLED]
+    for _ in range(2):
+        assert subprocess.run(**call, timeout=60).returncode == 9
+        assert not (tmp_path / "site").exists()
+        assert restore(tmp_path / "site")
+        assert written(tmp_path / "site") == older
+    subprocess.run(**call, timeout=60)
+    for left in tmp_path.glob(".aecodec-*.tmp"):  # of the three exports that were killed
+        if left.name != ".aecodec-site.tmp":
+            shutil.rmtree(left)
+    assert aecodec("serve", "photos", "--export", "site").lines == [
+        "site: the export of before is back; the last one was ended as it took its place",
+        "site: 2 pictures",
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "site"]
+
+
+def test_a_folder_with_the_name_of_ours_is_left_alone(folder, tmp_path):
+    (tmp_path / ".aecodec-site.tmp").mkdir()
+    (tmp_path / ".aecodec-site.tmp" / "diary.txt").write_text("mine")
+    assert not restore(tmp_path / "site")
+    with pytest.raises(FileExistsError, match=r"is there, and is no export of before: .*aecodec-site\.tmp"):
+        to_files(folder, tmp_path / "site")
+    assert (tmp_path / ".aecodec-site.tmp" / "diary.txt").read_text() == "mine"
+
+
 def test_the_command_says_what_it_has_written(aecodec, folder, tmp_path):
     shutil.rmtree(folder)
     folder.mkdir()
@@ -156,7 +205,7 @@ def test_the_command_says_what_it_has_written(aecodec, folder, tmp_path):
     [line] = aecodec("serve", folder, "--export", "mine", code=1).lines
     assert line.endswith("mine: is there, and is no export of before")
     [line] = aecodec("serve", folder, "--export", "no/such", code=1).lines
-    assert "no such file or directory" in line
+    assert line == "no/such: its folder is missing"
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

@@ -1,15 +1,18 @@
 """aecodec train for a classic model. Arguments are checked before Keras is loaded."""
 
 import sys
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from aecodec.classic.train.begun import check_widening, read_entry
+from aecodec.classic.train.data import load
 from aecodec.classic.train.entries import ENTRIES
-from aecodec.cli.messages import check_folders, fail, say
+from aecodec.cli.messages import check_folders, explain, fail, say
+from aecodec.cli.outputs import check_target
 from aecodec.cli.silence import calm, muted
 from aecodec.errors import AezError
-from aecodec.train.runs import check_new
+from aecodec.train.runs import HISTORY, check_new
 
 
 def list_models() -> str:
@@ -29,6 +32,7 @@ def train_classic(name: str, data: Path | None, out: Path, val: Path | None, opt
 
     `options`: the other options of aecodec train that were given, under the names of its arguments.
     """
+    silent, widen = options["silent"], options.get("widen")
     if name not in ENTRIES:
         fail(f"unknown model {name!r}: there are photo, {', '.join(ENTRIES)}; see aecodec train --list", code=2)
     settings = {"seed": "0"} | {key: str(options[key]) for key in ("epochs", "batch", "rate", "seed") if key in options}
@@ -43,17 +47,22 @@ def train_classic(name: str, data: Path | None, out: Path, val: Path | None, opt
         entry = ENTRIES[name].with_parameters(settings)
     except ValueError as e:
         fail(f"{name}: {e}", code=2)
-    check_folders({"--data": data, "--val": val, "--widen": options.get("widen")})
+    check_folders({"--data": data, "--val": val, "--widen": widen})
     check_new(out)
-    with calm(options["silent"]):
-        from aecodec.classic.train.run import run
+    check_target(str(out / HISTORY), force=True, makes_folders=True)
+    downloads = entry.digits and data is None and val is None
     try:
-        with muted(options["silent"]), redirect_stdout(sys.stderr):  # the progress bar of Keras is not data
-            verbose = 1 if sys.stderr.isatty() else 2
-            results, figures = run(entry, data, val, out, verbose, options.get("widen"))
+        if widen is not None:
+            check_widening(read_entry(widen), entry)
+        with calm(silent) if downloads else nullcontext():
+            images = load(entry, data, val)
+        with calm(silent):
+            from aecodec.classic.train.run import run
+        with muted(silent), redirect_stdout(sys.stderr):  # the progress bar of Keras is not data
+            results, figures = run(entry, images, out, 1 if sys.stderr.isatty() else 2, widen)
     except (AezError, OSError, ValueError, FloatingPointError) as e:
-        fail(str(e))
-    if not options["silent"]:
+        fail(explain(e) or str(e))
+    if not silent:
         say(figures)
         say(f"{out}: install it with aecodec export {out}")
     return {"results": results}

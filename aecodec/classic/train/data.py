@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
 from PIL import Image
 
@@ -27,12 +26,12 @@ class Images(NamedTuple):
     test: list[np.ndarray]
 
 
-def load(entry: Entry, folder: Path | None, test: Path | None, seed: int = 0) -> Images:
+def load(entry: Entry, folder: Path | None, test: Path | None = None) -> Images:
     """Read the data of an entry: IDX files or a folder of images; without a folder, download it with keras.datasets.
 
     Raises ValueError or OSError if something is missing or damaged.
     """
-    if entry.data in ("mnist", "fashion-mnist"):
+    if entry.digits:
         if test is not None:
             raise ValueError(f"--val {test}: {entry.data} has test images of its own")
         train, tests = _digits(entry.data, folder)
@@ -46,21 +45,23 @@ def load(entry: Entry, folder: Path | None, test: Path | None, seed: int = 0) ->
         return Images(kept, held_back, [p[..., None] for p in tests])
     if folder is None:
         raise ValueError("--data: expected a folder of images")
-    return _folders(entry, folder, test, seed)
+    return _folders(entry, folder, test)
 
 
 def _digits(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     if folder is not None:
         digits = read_digits(folder)
         return digits.train, digits.test
+    from keras import datasets  # the only use of a framework here: bad data is found before one is loaded
+
     try:
-        (train, _), (test, _) = getattr(keras.datasets, name.replace("-", "_")).load_data()
+        (train, _), (test, _) = getattr(datasets, name.replace("-", "_")).load_data()
     except Exception as error:  # whatever the network or the archive raises
         raise ValueError(f"keras.datasets: {name} could not be had ({error}); give --data DIR") from None
     return train, test
 
 
-def _folders(entry: Entry, folder: Path, test: Path | None, seed: int) -> Images:
+def _folders(entry: Entry, folder: Path, test: Path | None) -> Images:
     """Read a folder with TrainSet and TestSet, or two folders; with one folder, every 20th image is a test image."""
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
@@ -78,6 +79,7 @@ def _folders(entry: Entry, folder: Path, test: Path | None, seed: int) -> Images
     images, tests = ([_grey(p) if grey else p for p in load_images(part, edge)] for part in (chosen, held))
     if not images or not tests:
         raise ValueError(f"{folder}: images too small, expected {edge} pixels along both edges")
+    seed = entry.training["seed"]
     rng = np.random.default_rng(seed)
     crops = Crops(images, seed).pixels(rng, _CROPS if grey else _LARGE_CROPS, edge)[..., : 1 if grey else 3]
     count = len(crops) - len(crops) // _HELD_BACK
@@ -117,28 +119,3 @@ def salt(x: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndar
 def gaussian(x: np.ndarray, sigma: float | np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Add normal noise and clip to 0..1."""
     return np.clip(x + sigma * rng.standard_normal(x.shape, np.float32), 0, 1).astype(np.float32)
-
-
-class Batches(keras.utils.PyDataset):
-    """Batches (seen, clean) for Model.fit, float32 in 0..1; with `renew` each epoch has a new order and new noise."""
-
-    def __init__(self, images: np.ndarray, batch: int, entry: Entry, seed: int, renew: bool = True):
-        super().__init__()
-        self.images, self.batch, self.noise, self.seed, self.renew = images, batch, noisy(entry), seed, renew
-        self.epoch, self.order = 0, np.arange(len(images))
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        return -(-len(self.images) // self.batch)
-
-    def on_epoch_end(self) -> None:
-        if self.renew:
-            np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
-            self.epoch += 1
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self.order[number * self.batch : (number + 1) * self.batch]
-        clean = self.images[chosen].astype(np.float32) / np.float32(255)
-        if self.noise is None:
-            return clean, clean
-        return self.noise(clean, np.random.default_rng([self.seed, self.epoch, number])), clean

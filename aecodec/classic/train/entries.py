@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from aecodec.classic.train.words import Plan
+
 if TYPE_CHECKING:
     from aecodec.classic.train.layers import Nets
 
@@ -59,6 +61,19 @@ class Entry:
         return "d" in self.parameters or self.edge < SIZES[self.data]
 
     @property
+    def digits(self) -> bool:
+        """Whether its data is a set of IDX files, which can be downloaded and has test images of its own."""
+        return self.data in ("mnist", "fashion-mnist")
+
+    @property
+    def plan(self) -> Plan | None:
+        """The convolutions; None for other nets. Raises ValueError."""
+        given = self.parameters
+        return (
+            Plan.of(given["filters"], self.edge, given["up"], bool(given.get("latent"))) if "filters" in given else None
+        )
+
+    @property
     def denoiser(self) -> bool:
         """Whether it has no code: an image goes in, an image comes out."""
         return self.data == "photos"
@@ -84,6 +99,9 @@ class Entry:
         changed = replace(self, parameters=parameters, training=training)
         if changed.edge < 1:
             raise ValueError("expected at least one pixel")
+        if parameters.get("variational") and not parameters["latent"]:
+            raise ValueError("variational=True, expected latent above 0")
+        _ = changed.plan  # raises ValueError for filters that do not suit
         return changed
 
 
@@ -102,12 +120,17 @@ def _value(name: str, text: str, default: Any) -> Any:
         raise ValueError(f"{name}={text}, expected a whole number above 0")
     if kind is float and not 0 <= value < math.inf:
         raise ValueError(f"{name}={text}, expected a number that is not negative")
+    if name in _FRACTIONS and value > 1:
+        raise ValueError(f"{name}={text}, expected a fraction of 0 to 1")
+    if name == "seed" and value >= 1 << 32:
+        raise ValueError(f"seed={text}, expected a number below 2^32")
     return value
 
 
 # Fraction of samples; standard deviations: of 0..1, in photographs of 0..255; fraction of images with salt noise.
 NOISE = ("salt", "sigma", "sigma_low", "salted")
 _MAY_BE_ZERO = ("seed", "latent", "pictures")
+_FRACTIONS = ("salt", "salted", "decay")
 
 
 def _fit(epochs: int, batch: int, rate: float = 1e-3, **others: Any) -> dict[str, Any]:

@@ -14,14 +14,14 @@ import tensorflow as tf
 from keras import ops
 
 from aecodec.classic.latents import MOST_BITS, Scale, scale_of
+from aecodec.classic.train.begun import WEIGHTS, read_entry
 from aecodec.classic.train.data import Images
 from aecodec.classic.train.entries import ENTRIES, Entry
 from aecodec.classic.train.install import ENTRY, FIRST
-from aecodec.classic.train.loop import WEIGHTS, Trained
+from aecodec.classic.train.loop import Trained
 from aecodec.classic.weights import Classic
 from aecodec.errors import ModelError
 from aecodec.parallel import Workers
-from aecodec.train.runs import SETTINGS
 
 _SAMPLE = 20_000  # patches whose latents give the scales
 _MAX_RISE = 1.005  # of the error, through fewer bits
@@ -125,18 +125,11 @@ def write_run(folder: Path, entry: Entry, trained: Trained, images: Images, meas
     return installed
 
 
-def load_run(folder: Path) -> tuple[Entry, Trained]:
-    """The entry of a run with its settings, and its best epoch. Raises ModelError or OSError."""
-    try:
-        settings = json.loads((folder / SETTINGS).read_text())
-        entry = ENTRIES[settings["name"]]
-        given = {name: str(value) for part in ("parameters", "training") for name, value in settings[part].items()}
-    except (ValueError, KeyError, TypeError):
-        raise ModelError(f"{folder / SETTINGS}: not the settings of a run") from None
-    entry = entry.with_parameters(given)
-    trained = Trained(entry)
+def load_run(folder: Path) -> Trained:
+    """The best epoch of a run. Raises ModelError or OSError."""
+    trained = Trained(read_entry(folder))
     try:
         trained.model.load_weights(folder / WEIGHTS)
     except (ValueError, OSError) as error:
         raise ModelError(f"{folder / WEIGHTS}: {' '.join(str(error).split())[:100].lower()}") from None
-    return entry, trained
+    return trained

@@ -1,14 +1,7 @@
 """The layers of the classic autoencoders: dense, convolution and pooling, strided and transposed convolution,
-variational.
-
-A convolutional encoder is written as words, from the image to the code, and its decoder is its mirror image:
-
-    16      convolution 3x3 to 16 channels          8:1    convolution 1x1 to 8 channels
-    64/2    the same with stride 2                  64v    the same without padding
-    p       max-pooling by 2
+variational. words.py has the plans of the convolutional ones.
 """
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,7 +9,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-_WORD = re.compile(r"(p)|(\d+)(?::(\d))?(?:/(\d))?(v)?")
+from aecodec.classic.train.words import Plan
+
 _WHOLE = "float32"  # of layers that need more precision than bfloat16, where the others have that
 
 
@@ -26,40 +20,6 @@ class Nets(NamedTuple):
     encoder: list
     code: list  # usually nothing; a variational code draws its latents
     decoder: list
-
-
-class Conv(NamedTuple):
-    """A word of the vocabulary; pooling has no filters."""
-
-    filters: int
-    size: int
-    stride: int
-    padding: str
-
-    @property
-    def pool(self) -> bool:
-        return not self.filters
-
-
-def parse(words: str) -> list[Conv]:
-    """Parse the words of an encoder. Raises ValueError.
-
-    >>> parse("16 p 8:1")[1:]
-    [Conv(filters=0, size=0, stride=2, padding='same'), Conv(filters=8, size=1, stride=1, padding='same')]
-    """
-    convs = []
-    for word in words.split():
-        match = _WORD.fullmatch(word)
-        if not match or match[2] == "0" or "0" in (match[3], match[4]):
-            raise ValueError(f"filters: {word!r}, expected p or channels as in 16, 8:1, 64/2 or 64v")
-        if match[1]:
-            convs.append(Conv(0, 0, 2, "same"))
-        else:
-            padding = "valid" if match[5] else "same"
-            convs.append(Conv(int(match[2]), int(match[3] or 3), int(match[4] or 1), padding))
-    if all(conv.pool for conv in convs):
-        raise ValueError(f"filters: {words!r}, expected at least one convolution")
-    return convs
 
 
 @keras.saving.register_keras_serializable("aecodec")
@@ -111,16 +71,13 @@ def convolutional(
     convolution, code_bias: initial value of its biases (it keeps a relu code from dying). norm: batch normalisation
     after each activation. latent: size of a dense code after the convolutions, 0 for none; variational: it is drawn.
     """
-    words = parse(filters)
-    last = max(number for number, word in enumerate(words) if not word.pool)
-    encoder, sizes, size = [], [], shape[0]
-    for number, word in enumerate(words):
-        sizes.append(size)
+    plan = Plan.of(filters, shape[0], up, bool(latent))
+    encoder = []
+    for number, word in enumerate(plan.encoder):
         if word.pool:
             encoder.append(layers.MaxPooling2D(2, padding="same"))
-            size = -(-size // 2)
             continue
-        coding = number == last and not latent
+        coding = number == plan.last and not latent
         bias = keras.initializers.Constant(code_bias if coding else 0.0)
         used = code if coding else activation
         encoder.append(
@@ -128,34 +85,25 @@ def convolutional(
         )
         if norm and not coding:
             encoder.append(layers.BatchNormalization())
-        size = -(-size // word.stride) - (word.size - 1 if word.padding == "valid" else 0)
-        if size < 1:
-            raise ValueError(f"filters: {filters!r} leave nothing of an image of {shape[0]} pixels")
 
     drawn, decoder = [], []
     if latent:
-        inner = (size, size, words[last].filters)
+        inner = (plan.inner, plan.inner, plan.encoder[plan.last].filters)
         encoder += [layers.Flatten(), layers.Dense(2 * latent if variational else latent, dtype=_WHOLE)]
         drawn = [Variational()] if variational else []
         decoder = [layers.Dense(int(np.prod(inner)), dtype=_WHOLE), layers.Reshape(inner)]
-    elif last == len(words) - 1 and words[last].stride == 1 and words[last].padding == "same":
-        words, sizes = words[:last], sizes[:last]  # the code is a layer of its own: not mirrored
-    stride = 1
-    for word, before in reversed(list(zip(words, sizes, strict=True))):
-        if word.pool and up == "resize":
-            decoder.append(Resize(before))
-        elif word.pool:
-            stride = 2  # of the next transposed convolution
-        else:
-            stride *= word.stride
-            plain = up == "resize" and stride == 1 and word.padding == "same"
-            kind = layers.Conv2D if plain else layers.Conv2DTranspose
-            decoder.append(kind(word.filters, word.size, stride, word.padding, activation=activation))
-            decoder += [layers.BatchNormalization()] if norm else []
-            stride = 1
-    kind = layers.Conv2DTranspose if up == "transposed" else layers.Conv2D
+    *mirrored, final = plan.decoder
+    for word in mirrored:
+        if word.pool:
+            decoder.append(Resize(word.size))
+            continue
+        kind = layers.Conv2DTranspose if word.transposed else layers.Conv2D
+        decoder.append(kind(word.filters, word.size, word.stride, word.padding, activation=activation))
+        decoder += [layers.BatchNormalization()] if norm else []
+    kind = layers.Conv2DTranspose if final.transposed else layers.Conv2D
+    last = kind(shape[-1], final.size, final.stride, final.padding)
     # In bfloat16 a sigmoid near 1 rounds to 1 and has no gradient: bright pixels would stay white for ever.
-    return Nets(encoder, drawn, [*decoder, kind(shape[-1], 3, stride, "same"), layers.Activation(output, dtype=_WHOLE)])
+    return Nets(encoder, drawn, [*decoder, last, layers.Activation(output, dtype=_WHOLE)])
 
 
 @keras.saving.register_keras_serializable("aecodec")

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
-from aecodec.classic.train.data import Batches, Images
+from aecodec.classic.train.begun import WEIGHTS
+from aecodec.classic.train.data import Images, noisy
 from aecodec.classic.train.entries import Entry
 from aecodec.train.runs import HISTORY, SETTINGS
 
-WEIGHTS = "best.weights.h5"
 _QUIET = 10.0  # seconds without a line
 
 
@@ -35,9 +36,6 @@ class Trained:
         self.decoder = keras.Sequential(nets.decoder, name="decoder")
         self.latent = tuple(latents.shape[1:])
         self.model = keras.Model(given, self.decoder(latents), name=entry.label)
-        if self.model.output_shape[1:] != given.shape[1:]:
-            shape = "x".join(map(str, self.model.output_shape[1:3]))
-            raise ValueError(f"filters: images come back as {shape}, expected {entry.edge}x{entry.edge}")
 
     def encode(self, x):
         """Images (N, e, e, 1) in 0..1 -> latents; the mean, if they are drawn in training."""
@@ -47,6 +45,31 @@ class Trained:
     def decode(self, latents):
         """Latents -> images (N, e, e, 1), about 0..1."""
         return self.decoder(latents, training=False)
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches (seen, clean) for Model.fit, float32 in 0..1; with `renew` each epoch has a new order and new noise."""
+
+    def __init__(self, images: np.ndarray, batch: int, entry: Entry, seed: int, renew: bool = True):
+        super().__init__()
+        self.images, self.batch, self.noise, self.seed, self.renew = images, batch, noisy(entry), seed, renew
+        self.epoch, self.order = 0, np.arange(len(images))
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.batch)
+
+    def on_epoch_end(self) -> None:
+        if self.renew:
+            np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
+            self.epoch += 1
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = self.order[number * self.batch : (number + 1) * self.batch]
+        clean = self.images[chosen].astype(np.float32) / np.float32(255)
+        if self.noise is None:
+            return clean, clean
+        return self.noise(clean, np.random.default_rng([self.seed, self.epoch, number])), clean
 
 
 class _Best(keras.callbacks.Callback):
@@ -67,7 +90,7 @@ class _Best(keras.callbacks.Callback):
 def _optimizer(training: Mapping[str, Any], steps: int):
     rate = training["rate"]
     if training["decay"]:
-        falling = max(1, round(steps * min(training["decay"], 1.0)))
+        falling = max(1, round(steps * training["decay"]))
         rate = _Falling(rate, steps - falling, falling)
     if training["optimizer"] == "adadelta":
         return keras.optimizers.Adadelta(rate, rho=0.8)

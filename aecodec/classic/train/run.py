@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from aecodec.classic.train import data, export, measure, plots
+from aecodec.classic.train import export, measure, plots
+from aecodec.classic.train.data import Images
 from aecodec.classic.train.entries import Entry
 from aecodec.classic.train.loop import Trained, fit
 from aecodec.classic.train.widen import widen
@@ -12,22 +13,17 @@ from aecodec.train.runs import HISTORY, check_new
 
 
 def run(
-    entry: Entry,
-    folder: Path | None,
-    test: Path | None,
-    out: Path,
-    verbose: str | int = "auto",
-    narrow: Path | None = None,
+    entry: Entry, images: Images, out: Path, verbose: str | int = "auto", narrow: Path | None = None
 ) -> tuple[dict, str]:
     """Train an entry and write into `out` weights, losses, graphs, plots, results. Return these, and them as one line.
 
-    narrow: the run of a network with fewer channels, or as many, to start from.
+    narrow: the run of a network with fewer channels, or as many, to start from; begun.check_widening() has its shape.
 
     Raises ValueError, OSError, AezError or FloatingPointError.
     """
     check_new(out)
     seed = entry.training["seed"]
-    start = export.load_run(narrow)[1] if narrow else None
+    start = export.load_run(narrow) if narrow else None
 
     def begin(trained: Trained) -> None:
         if start is not None:
@@ -37,7 +33,6 @@ def run(
         plots.draw_comparison(entry, net, images.test, out / plots.COMPARISON)
         return measure.measure(net, images.test)
 
-    images = data.load(entry, folder, test, seed)
     trained = fit(entry, images, out, verbose, begin)
     plots.draw_losses(json.loads((out / HISTORY).read_text()), out / plots.LOSS)
     installed = export.write_run(out, entry, trained, images, measured)

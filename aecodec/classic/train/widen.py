@@ -17,28 +17,19 @@ NOISE = 0.02  # of the copies, relative to each weight
 def widen(narrow: Trained, wide: Trained, seed: int = 0, noise: float = NOISE) -> None:
     """Give `wide` the function of `narrow`, which has the same convolutions with no more channels each.
 
-    A network of the same shape gets the same weights. Raises ValueError if the shapes do not fit; dense layers, batch
-    normalisation and denoisers are not widened.
+    A network of the same shape gets the same weights. Others fit if begun.check_widening() says so.
     """
     if [w.shape for w in narrow.model.weights] == [w.shape for w in wide.model.weights]:
         wide.model.set_weights(narrow.model.get_weights())
         return
     rng = np.random.default_rng(seed)
     before, after = (_convolutions(net) for net in (narrow, wide))
-    if len(before) != len(after):
-        raise ValueError(f"--widen: {len(before)} convolutions, expected {len(after)} as in the wide net")
     inner = np.arange(1)  # for each input channel: its number in the narrow network; the image has one channel
-    for number, (small, large) in enumerate(zip(before, after, strict=True)):
+    for small, large in zip(before, after, strict=True):
         kernel, bias = (np.asarray(keras.ops.convert_to_numpy(w)) for w in small.weights)
         transposed = isinstance(small, layers.Conv2DTranspose)
         kernel = kernel.swapaxes(2, 3) if transposed else kernel  # height, width, in, out
-        shape = large.kernel.shape
-        size, count = tuple(shape[:2]), shape[2] if transposed else shape[3]
-        if kernel.shape[:2] != size or kernel.shape[3] > count or type(small) is not type(large):
-            small_size = f"{kernel.shape[0]}x{kernel.shape[1]} to {kernel.shape[3]} channels"
-            raise ValueError(
-                f"--widen: convolution {number + 1} is {small_size}, expected {size[0]}x{size[1]} to {count} at most"
-            )
+        count = large.kernel.shape[2 if transposed else 3]
         outer = np.concatenate(
             [np.arange(kernel.shape[3]), rng.integers(kernel.shape[3], size=count - kernel.shape[3])]
         )
@@ -51,9 +42,4 @@ def widen(narrow: Trained, wide: Trained, seed: int = 0, noise: float = NOISE) -
 
 
 def _convolutions(net: Trained) -> list:
-    if not net.latent:
-        raise ValueError("--widen: expected a denoiser of the same width")
-    every = [*net.encoder.layers, *net.decoder.layers]
-    if any(layer.weights and not isinstance(layer, layers.Conv2D | layers.Conv2DTranspose) for layer in every):
-        raise ValueError("--widen: expected nets of convolutions alone")
-    return [layer for layer in every if layer.weights]
+    return [layer for layer in (*net.encoder.layers, *net.decoder.layers) if layer.weights]

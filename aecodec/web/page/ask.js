@@ -1,6 +1,9 @@
 // Requests to the server. In an export by `aecodec serve --export`, static/ask.js takes its place.
 
-export const served = true;
+history.replaceState(null, "", location.pathname + location.hash); // the key is in a cookie now
+
+/** Whether a picture is decoded elsewhere, if not by the browser. */
+export const decodes = () => true;
 
 /** The address of a picture under one of the server's paths. */
 export const at = (path, name) => `${path}?name=${encodeURIComponent(name)}`;

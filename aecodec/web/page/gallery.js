@@ -1,9 +1,8 @@
 // The gallery: folders and pictures of the server or of an export; one picture at a time with zoom and a line to compare.
 
-import { ask, at, list, served } from "./ask.js";
+import { ask, at, list } from "./ask.js";
 import { decodedHere } from "./decode.js";
 
-if (served) history.replaceState(null, "", location.pathname + location.hash); // the key is in a cookie now
 const find = (id) => document.getElementById(id);
 const amount = (bytes) => (bytes < 1e4 ? `${bytes} bytes` : bytes < 1e7 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 const join = (folder, name) => (folder ? `${folder}/${name}` : name);
@@ -59,7 +58,7 @@ async function openFolder(name) {
       return make("li", {}, make("button", { onclick: () => (location.hash = hashOf(i)) }, frame, text));
     }));
     if (!folders.length && !pictures.length)
-      find("empty").textContent = `There are no .aez files in this folder.${served ? " Drop an image here to compress it." : ""}`;
+      find("empty").textContent = `There are no .aez files in this folder. ${find("drop").textContent}.`;
   } catch (error) {
     find("empty").textContent = error.message;
   }
@@ -250,11 +249,6 @@ const zoom = new Zoom({
 });
 
 function listen() {
-  if (!served) { // nobody compresses, or makes what to compare with
-    find("file").accept = ".aez";
-    find("drop").textContent = "Drop an .aez file to see it";
-    for (const id of ["compare", "split"]) find(id).hidden = true;
-  }
   const stage = find("stage");
   stage.addEventListener("dblclick", (event) => (zoom.zoomed ? zoom.fit() : zoom.zoom(Math.max(1, zoom.least * 2), zoom.where(event))));
   find("viewer").addEventListener("keydown", (event) => {
@@ -304,13 +298,12 @@ async function take(file) {
   const start = new Uint8Array(await file.slice(0, 6).arrayBuffer());
   const isAez = file.name.toLowerCase().endsWith(".aez") || "\x89AEZ\r\n" === String.fromCharCode(...start);
   if (isAez) view.show({ name: file.name, bytes: file.size, blob: file });
-  else if (served) compress(file);
-  else view.show({ name: file.name, error: "This is no .aez file. Images are compressed by aecodec itself." });
+  else compress(file);
 }
 
 async function compress(file) {
   const name = `${file.name.replace(/\.[^.]*$/, "")}.aez`, quality = Number(find("quality").value) || 75;
-  view.show({ name, source: file, error: " " });
+  view.show({ name: file.name, source: file, error: " " });
   view.say("compressing …");
   const { turn } = view;
   try {

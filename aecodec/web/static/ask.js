@@ -1,6 +1,9 @@
 // Requests of the gallery where it lies as files on any server, in place of ask.js.
 
-export const served = false;
+const find = (id) => document.getElementById(id);
+find("tools").hidden = true; // nobody compresses, or makes what to compare with
+find("file").accept = ".aez";
+find("drop").textContent = "Drop an .aez file to see it";
 
 const KINDS = { file: ["files", ""], thumbnail: ["thumbnails", ".png"], picture: ["pictures", ".png"] };
 const gallery = ask("gallery.json").then((answer) => answer.json());
@@ -19,11 +22,15 @@ export async function list(name) {
   return folders[name];
 }
 
-/** What the decoder of the browser may decode. */
-export const about = async () => (await gallery).decoder;
+/** Whether a picture is decoded elsewhere: whether it lies there. */
+export const decodes = (picture) => picture.made;
+
+/** What the decoder of the browser may decode of that: nothing, as it need not. */
+export const about = async () => ({ models: [], limits: (await gallery).limits });
 
 /** Fetches; an answer that is none is an Error. */
 export async function ask(address, options) {
+  if (options?.method === "POST") throw new Error("This is no .aez file. Images are compressed by aecodec itself.");
   const answer = await fetch(address, options).catch((error) => {
     throw error.name === "AbortError" ? error : new Error("the server does not answer");
   });

@@ -15,7 +15,7 @@ from trained import crops_of, gained, loaded, record, train
 
 from aecodec.bench.metrics import ms_ssim, psnr, psnr_y, ssimulacra2
 from aecodec.train.data import image_files, load_images
-from aecodec.train.losses import DISTORTIONS
+from aecodec.train.distortions import DISTORTIONS, distortion_of
 
 KNOTS = (1, 2, 3, 4, 5)
 METRICS = {
@@ -62,7 +62,7 @@ def main() -> None:
         model, cost = loaded(a.start), {}
         model.fixed_overlap = True
         if name != "start":
-            model.distortion = DISTORTIONS[name]
+            model.distortion = distortion_of(name)
             cost = train(model, crops, model.shape, a.rate, a.batch, a.steps)
         row = measured(model, pictures)
         if name == "psnr":

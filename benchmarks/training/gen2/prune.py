@@ -18,7 +18,8 @@ from trained import SHIPPED, crops_of, loaded, tiles
 from aecodec.train import checkpoint
 from aecodec.train.entropy_model import SCALES, rounding_offsets
 from aecodec.train.layers import Block, at_knots
-from aecodec.train.photo import SHAPES, Photo
+from aecodec.train.photo import Photo
+from aecodec.train.shape import SHAPES
 from aecodec.train.stack import array
 from aecodec.train.validation import Validation
 from aecodec.train.warm import copy_kept
