@@ -29,7 +29,7 @@ from aecodec.model import tuning
 from aecodec.model.lapped import overlap, overlap_of_pixels, overlap_to_pixels
 from aecodec.model.runtime import Net
 from aecodec.model.thumbnail import FILE, ThumbnailMap
-from aecodec.model.tuning import AXIS, Visual
+from aecodec.model.tuning import AXIS, PSNR, VISUAL
 from aecodec.model.weights import Weights, read_models, weights_folder
 from aecodec.settings import TUNINGS
 
@@ -74,20 +74,25 @@ class Model(Weights):
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
     @cached_property
+    def _visual_numbers(self) -> dict[str, np.ndarray]:
+        return tuning.visual_numbers(self.numbers, self.arrays(tuning.FILE))
+
+    def numbers_in(self, tuning: int) -> dict[str, np.ndarray]:
+        """The same as a tuning has them; in the visual one the deltas are one more channel of z."""
+        return self._visual_numbers if tuning == VISUAL else self.numbers
+
+    @cached_property
     def tables(self) -> Tables:
         """The frequencies of the entropy model."""
         return self._tables(self.numbers["z_tables"])
 
     @cached_property
-    def visual(self) -> Visual:
-        """What the visual tuning takes, of a model that has one."""
-        return Visual.of(self.arrays(tuning.FILE), self.latent)
+    def _visual_tables(self) -> Tables:
+        return self._tables(self._visual_numbers["z_tables"])
 
-    @cached_property
-    def visual_tables(self) -> Tables:
-        """The tables for files of the visual tuning: the deltas are one more channel of z."""
-        z, deltas = self.numbers["z_tables"], self.visual.deltas
-        return self._tables(np.concatenate([z, np.broadcast_to(deltas, (len(z), 1, len(deltas)))], axis=1))
+    def tables_in(self, tuning: int) -> Tables:
+        """The same in a tuning."""
+        return self._visual_tables if tuning == VISUAL else self.tables
 
     def _tables(self, z: np.ndarray) -> Tables:
         n = self.numbers
@@ -193,11 +198,11 @@ class Model(Weights):
         z = self._nets["hyper_analysis"](y[None])[0][0]
         return np.clip(np.rint(z), -Z_MAX, Z_MAX).astype(np.int32)
 
-    def scale_indexes(self, z: np.ndarray, qindex: int) -> np.ndarray:
+    def scale_indexes(self, z: np.ndarray, qindex: int, tuning: int = PSNR) -> np.ndarray:
         """Hyper-latents (N, h, w, Z) -> scale indexes uint8 (N, 4 h, 4 w, M); see `HyperSynthesis.run`."""
         if not self.integer:
             return self.hyper_synthesis.run(z, qindex)
-        offsets = np.tile(between_knots(self.numbers["offset"], qindex).astype(np.int32), 16)
+        offsets = np.tile(between_knots(self.numbers_in(tuning)["offset"], qindex).astype(np.int32), 16)
         z = z.astype(np.float32)
         return np.concatenate([self._nets["scales"](part[None], offsets)[0] for part in z])
 

@@ -30,6 +30,11 @@ class QualityPoint:
         return cls(model, qindex, tuning)
 
     @property
+    def numbers(self) -> dict[str, np.ndarray]:
+        """The arrays of the model in this tuning."""
+        return self.model.numbers_in(self.tuning)
+
+    @property
     def has_deltas(self) -> bool:
         """Whether the last channel of z are the deltas of the cells."""
         return self.tuning == VISUAL
@@ -53,18 +58,17 @@ class QualityPoint:
     @cached_property
     def tables(self) -> TableRow:
         """The frequencies of the entropy model."""
-        tables = self.model.visual_tables if self.has_deltas else self.model.tables
-        return tables.at(self.row)
+        return self.model.tables_in(self.tuning).at(self.row)
 
     @cached_property
     def gain(self) -> np.ndarray:
         """Factors (M,) of y at the encoder."""
-        return self._gain("log_gain", 1)
+        return self._at("log_gain")
 
     @cached_property
     def inverse_gain(self) -> np.ndarray:
         """Factors (M,) of y_hat at the decoder."""
-        return self._gain("log_gain_inverse", -1)
+        return self._at("log_gain_inverse")
 
     @cached_property
     def rounding_scale(self) -> np.ndarray:
@@ -75,13 +79,13 @@ class QualityPoint:
     def features(self) -> np.ndarray:
         """What tells the synthesis transform the quality: float32 (1, 1, 1, F), or int32 (F,) biases."""
         if self.model.integer:
-            return between_knots(self.model.numbers["biases"], self.qindex).astype(np.int32)
+            return between_knots(self.numbers["biases"], self.qindex).astype(np.int32)
         return self._at("log_features")[None, None, None]
 
     @cached_property
     def steps(self) -> np.ndarray | None:
         """By how much the code rounds at this quality: float32 (4,), None if the model does not."""
-        return knots.between(self.model.numbers["steps"], self.qindex) if self.model.integer else None
+        return knots.between(self.numbers["steps"], self.qindex) if self.model.integer else None
 
     @cached_property
     def inverse_curvature(self) -> np.ndarray:
@@ -90,7 +94,7 @@ class QualityPoint:
 
     def scale_indexes(self, z: np.ndarray) -> np.ndarray:
         """Hyper-latents (N, 4, 4, Z) -> scale indexes uint8 (N, 16, 16, M)."""
-        return self.model.scale_indexes(self.hyper_latents(z), self.qindex)
+        return self.model.scale_indexes(self.hyper_latents(z), self.qindex, self.tuning)
 
     def quantise(self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Model.quantise`."""
@@ -104,10 +108,6 @@ class QualityPoint:
         """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
         return self.model.synthesis(y_hat, self.features)
 
-    def _gain(self, name: str, sign: int) -> np.ndarray:
-        return self._at(name, np.float32(sign) * self.model.visual.log_weight if self.has_deltas else None)
-
-    def _at(self, name: str, more: np.ndarray | None = None) -> np.ndarray:
-        values = knots.between(self.model.numbers[name], self.qindex)
-        values = values if more is None else values + more
+    def _at(self, name: str) -> np.ndarray:
+        values = knots.between(self.numbers[name], self.qindex)
         return knots.exponential(values) if self.model.integer else np.exp(values).astype(np.float32)

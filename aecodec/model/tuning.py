@@ -3,12 +3,11 @@
     psnr     latents as the gains of the quality scale them
     visual   channels by the eye's sensitivity, cells of 4x4 latents by what their texture hides
 
-Of the second, weights for the channels belong to the model; a delta for each cell is coded in the file, as one more
-channel of z. A latent is coded as y * gain * weight * 2^(delta / 8), and its y_hat divided by the same.
+For the second a model has gains, tables and biases of its own; a delta for each cell is coded in the file, as one more
+channel of z. A latent is coded as y * gain * 2^(delta / 8), and its y_hat divided by the same.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,30 +18,40 @@ from aecodec.settings import TUNINGS
 
 PSNR, VISUAL = map(TUNINGS.index, ("psnr", "visual"))  # as the header has them
 FILE = "visual.npz"
+OWN = "z_tables", "offset", "biases", "steps", "log_gain", "log_gain_inverse"  # arrays that the visual tuning may have
 AXIS = 4096  # the header's quality is a qindex, which is less, plus so many times the tuning
 
 _OCTAVE = 8  # deltas to a factor of two
 _ROOTS = np.exp2(np.arange(_OCTAVE) / _OCTAVE).astype(np.float32)
 
 
-class Visual(NamedTuple):
-    """What a model has for its visual tuning.
+def visual_numbers(numbers: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of a model in its visual tuning, from its numbers and those of the tuning's file.
 
-    log_weight: float32 (M,), logarithms of factors of y. deltas: uint32 (127,), frequencies of the deltas -63..63.
+    What the file has takes the place of the number of that name. The frequencies of deltas become one more channel of
+    the tables of z. Models of the first generation have one row of weights instead, logarithms of factors of y. Raises
+    ModelError where they do not suit each other.
     """
-
-    log_weight: np.ndarray
-    deltas: np.ndarray
-
-    @classmethod
-    def of(cls, arrays: Mapping[str, np.ndarray], channels: int) -> "Visual":
-        """From the arrays of a file. Raises ModelError where they do not suit a model of so many channels."""
-        log_weight, deltas = arrays["log_weight"], arrays["deltas"]
-        if log_weight.shape != (channels,) or log_weight.dtype != np.float32 or not (np.abs(log_weight) < 40).all():
-            raise ModelError(f"{FILE}: expected {channels} weights as float32")
-        if deltas.shape != (2 * Z_MAX + 1,) or deltas.dtype != np.uint32:  # `Tables` checks the rest
-            raise ModelError(f"{FILE}: expected frequencies of {2 * Z_MAX + 1} deltas as uint32")
-        return cls(log_weight, deltas)
+    merged = dict(numbers)
+    for name in OWN:
+        if name in own:
+            new, old = own[name], numbers[name]
+            if new.shape != old.shape or new.dtype != old.dtype or not (np.abs(new.astype(float)) < 2**31).all():
+                raise ModelError(f"{FILE}: {name}: expected {old.dtype} {old.shape}, as in numbers.npz")
+            merged[name] = new
+    if "log_gain" not in own:
+        weight = own["log_weight"]
+        if weight.shape != merged["log_gain"].shape[1:] or weight.dtype != np.float32 or not (abs(weight) < 40).all():
+            raise ModelError(f"{FILE}: expected {merged['log_gain'].shape[1]} weights as float32")
+        merged["log_gain"], merged["log_gain_inverse"] = (
+            numbers["log_gain"] + weight,
+            numbers["log_gain_inverse"] - weight,
+        )
+    deltas, z = own["deltas"], merged["z_tables"]
+    if deltas.shape != (2 * Z_MAX + 1,) or deltas.dtype != np.uint32:  # `Tables` checks the rest
+        raise ModelError(f"{FILE}: expected frequencies of {2 * Z_MAX + 1} deltas as uint32")
+    merged["z_tables"] = np.concatenate([z, np.broadcast_to(deltas, (len(z), 1, len(deltas)))], axis=1)
+    return merged
 
 
 def factors(deltas: np.ndarray) -> np.ndarray:

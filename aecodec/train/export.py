@@ -6,6 +6,7 @@ Needs the TensorFlow backend.
 import hashlib
 import io
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from aecodec.train.manifest import next_id, write
 from aecodec.train.photo import CURVATURE_SPREAD, Photo, Shape
 from aecodec.train.prior import psnr_prior
 from aecodec.train.thumbnail import auxiliary
-from aecodec.train.tuning import visual_file
+from aecodec.train.tuning import IMAGES, delta_frequencies, usual_file, visual_file
 
 __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 
@@ -48,28 +49,28 @@ def scale_net(model: Photo) -> HyperSynthesis:
 
 
 def hyper_prior(model: Photo) -> np.ndarray:
-    """Learned probabilities of z: (knots, Z, 127)."""
+    """Learned probabilities of z: (rows, Z, 127)."""
     s = model.shape
-    z = np.broadcast_to(np.arange(-Z_MAX, Z_MAX + 1, dtype=np.float32)[None, :, None, None], (s.knots, 127, 1, s.hyper))
-    p = ops.convert_to_numpy(model.hyper_rate.probability(z, np.arange(s.knots)))
+    z = np.broadcast_to(np.arange(-Z_MAX, Z_MAX + 1, dtype=np.float32)[None, :, None, None], (s.rows, 127, 1, s.hyper))
+    p = ops.convert_to_numpy(model.hyper_rate.probability(z, np.arange(s.rows)))
     return np.maximum(p[:, :, 0].transpose(0, 2, 1), 0).astype(float)
 
 
-def count_symbols(model: Model, images: list[np.ndarray], knots: int, seed: int = 0):
+def count_symbols(model: Model, images: list[np.ndarray], tune: str = "psnr", seed: int = 0):
     """Code images at every knot -> counts of z (knots, Z, 127) and of r (knots, 64, 2 * 255 + 2), made symmetric."""
-    rng = np.random.default_rng(seed)
+    rng, knots = np.random.default_rng(seed), model.last_knot + 1
     z_counts = np.zeros((knots, model.tables.z.shape[1], 2 * Z_MAX + 1))
     r_counts = np.zeros((knots, SCALES, 2 * REACH_MAX + 2))
     with Workers(None) as workers:
         for image in images:
-            encoder = Encoder(image, Settings(tune="psnr"), model, workers)
+            encoder = Encoder(image, Settings(tune=tune), model, workers)
             for knot in range(knots):
                 qindex = int(np.clip(knot * 256 + rng.integers(-128, 128), 0, (knots - 1) * 256))
                 row = encoder.at(qindex).row
                 of_z, of_r = z_counts[row], r_counts[row]
                 for (z, index, r), tile in zip(encoder.symbols(qindex), encoder.latents.tiles, strict=True):
                     z, index, r = z[tile.hyper_crop], index[tile.crop], r[tile.crop]
-                    for c in range(z.shape[-1]):
+                    for c in range(len(of_z)):  # deltas, which may follow, have frequencies of their own
                         of_z[c] += np.bincount(z[..., c].ravel() + Z_MAX, minlength=2 * Z_MAX + 1)
                     beyond = np.abs(r) > REACH_MAX
                     symbol = np.where(beyond, 2 * REACH_MAX + 1, r + REACH_MAX)
@@ -132,50 +133,73 @@ def _calibrated(model: Photo, images: list[np.ndarray]) -> Photo:
     return model
 
 
-def _numbers(model: Photo, z_tables: np.ndarray, r_tables: list[list[np.ndarray]], **more: np.ndarray) -> bytes:
-    knots = {n: np.asarray(ops.convert_to_numpy(getattr(model, n))) for n in ("log_gain", "log_gain_inverse")}
-    tables = {
-        "z_tables": z_tables,
-        "r_tables": np.stack([np.concatenate(row) for row in r_tables]),
-        "r_sizes": np.array([len(t) for t in r_tables[0]]),
-    }
-    rounding = {"rounding": rounding_offsets(model.shape.coded_from)}
-    arrays: dict[str, Any] = _parameters(model) | knots | tables | more | rounding
+def _archive(arrays: dict[str, Any]) -> bytes:
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)
     return out.getvalue()
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """What a model has beside its networks, under way: `z_tables` (rows, Z, 127), for each scale index `r_tables`."""
+
+    model: Photo
+    z_tables: np.ndarray
+    r_tables: list[list[np.ndarray]]
+    deltas: np.ndarray | None  # their frequencies, of a model for both tunings
+
+    def files(self, **more: np.ndarray) -> dict[str, bytes]:
+        """The files of them; of what has rows for both tunings the second half is the visual one's."""
+        model, knots = self.model, self.model.shape.knots
+        arrays: dict[str, Any] = _parameters(model) | {"z_tables": self.z_tables}
+        arrays |= {n: np.asarray(ops.convert_to_numpy(getattr(model, n))) for n in ("log_gain", "log_gain_inverse")}
+        files = {}
+        if self.deltas is not None:
+            own = {name: arrays[name][knots:] for name in tuning.OWN if name in arrays}
+            arrays |= {name: arrays[name][:knots] for name in own}
+            files[tuning.FILE] = visual_file(self.deltas, own)
+        arrays["r_tables"] = np.stack([np.concatenate(row) for row in self.r_tables])
+        arrays["r_sizes"] = np.array([len(t) for t in self.r_tables[0]])
+        arrays["rounding"] = rounding_offsets(model.shape.coded_from)
+        return files | {"numbers.npz": _archive(arrays | more)}
 
 
 def build(
     model: Photo, name: str, number: int, images: list[np.ndarray], quality: list
 ) -> tuple[dict, dict[str, bytes]]:
     """-> manifest entry and files of a model; tables and PSNRs are taken from `images`."""
-    knots = model.shape.knots
     prior = hyper_prior(model)
     files = _graphs(_calibrated(model, images))
     first = [to_frequencies(residual_prior(k, i)) for i, k in enumerate(reaches(), start=1)]
+    deltas = delta_frequencies(images[:: -(-len(images) // IMAGES)]) if model.shape.visual else None
+    arrays = _Arrays(model, to_frequencies(prior + 1e-7), [first], deltas)
 
     def entry(files: dict[str, bytes]) -> dict:
         hashes = {f: hashlib.sha256(data).hexdigest() for f, data in files.items()}
         return {"id": number, "quality": quality, "shape": model.shape.as_dict(), "files": hashes}
 
     with tempfile.TemporaryDirectory() as folder:
-        files["numbers.npz"] = _numbers(model, to_frequencies(prior + 1e-7), [first])
-        for file, data in files.items():
-            (Path(folder) / file).write_bytes(data)
-        exported = Model(name, entry(files), Path(folder))
+
+        def written() -> Model:
+            """The model as it is under way."""
+            for file, data in files.items():
+                (Path(folder) / file).write_bytes(data)
+            return Model(name, entry(files), Path(folder))
+
+        files |= arrays.files()
+        exported = written()
         self_test = exported.self_test()
         curved = {"log_inverse_curvature": inverse_curvatures(exported, images[:: -(-len(images) // CURVATURE_IMAGES)])}
-        files["numbers.npz"] = _numbers(model, to_frequencies(prior + 1e-7), [first], **curved)
-        (Path(folder) / "numbers.npz").write_bytes(files["numbers.npz"])
-        exported = Model(name, entry(files), Path(folder))
-        z_counts, r_counts = count_symbols(exported, images, knots)
+        files |= arrays.files(**curved)
+        exported = written()
+        counts = [count_symbols(exported, images, tune) for tune in exported.tunings]
+        z_counts, r_counts = np.concatenate([z for z, _ in counts]), sum(r for _, r in counts)
         prior_psnr = psnr_prior(exported, images)
         beside, beside_files = auxiliary(exported, images)
-        learned = np.asarray(ops.convert_to_numpy(model.log_weight), np.float32) if model.shape.visual else None
-        files[tuning.FILE] = visual_file(exported, images, learned)
+        if deltas is None:
+            files[tuning.FILE] = usual_file(exported, images)
     z_tables = to_frequencies(z_counts + 30 * prior + 1e-3)
-    files |= {"numbers.npz": _numbers(model, z_tables, residual_tables(r_counts), **curved, **prior_psnr)}
+    files |= replace(arrays, z_tables=z_tables, r_tables=residual_tables(r_counts)).files(**curved, **prior_psnr)
     return entry(files) | beside | {"self_test": self_test}, files | beside_files
 
 

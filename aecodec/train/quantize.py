@@ -115,7 +115,7 @@ def best_step(values: np.ndarray, low: int, high: int, power: bool = False) -> n
 
 
 def calibrate(model, pixels: np.ndarray, batch: int = 4, seed: int = 0) -> None:
-    """Choose the steps of all tensors from pictures uint8 (N, S, S, 3), in float32, one at each knot of either tuning in turn.
+    """Choose the steps of all tensors from pictures uint8 (N, S, S, 3), at the knots of the tunings in turn.
 
     Before, channels of the transforms are brought to equal spans.
     """

@@ -6,7 +6,7 @@ first. So they are coded more finely than the squared error wants, and weak ones
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from keras import ops
@@ -48,16 +48,25 @@ def log_factors(x, chosen):
     return ops.reshape(chosen, (-1, 1, 1, 1)) * math.log(2) / 8 * cells
 
 
-def visual_file(model: Model, images: Sequence[np.ndarray], log_weight: np.ndarray | None = None) -> bytes:
-    """The file of the tuning, from images uint8. log_weight: float32 (M,), those that were learned."""
+def delta_frequencies(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Of the deltas of images uint8: uint32 (127,)."""
+    counts = sum(np.bincount(deltas(image).ravel() + Z_MAX, minlength=2 * Z_MAX + 1) for image in images)
+    return to_frequencies(counts + 0.01)
+
+
+def visual_file(frequencies: np.ndarray, arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The file of the tuning: frequencies of the deltas, and those arrays of `tuning.OWN`, or `log_weight`."""
+    out = io.BytesIO()
+    np.savez_compressed(out, deltas=frequencies, **arrays)
+    return out.getvalue()
+
+
+def usual_file(model: Model, images: Sequence[np.ndarray]) -> bytes:
+    """The file of the tuning for a model that was not trained for it, from images uint8."""
     images = [split(image).rgb for image in images[:: -(-len(images) // IMAGES)]]
-    counts, squares = np.zeros(2 * Z_MAX + 1), np.zeros(model.latent)
+    squares = np.zeros(model.latent)
     with Workers(None) as workers:
         for image in images:
-            counts += np.bincount(deltas(image).ravel() + Z_MAX, minlength=len(counts))
             y = Encoder(image, Settings(effort=0), model, workers).latents.y
             squares += np.square(y).mean((0, 1)) / len(images)
-    out = io.BytesIO()
-    weight = log_weights(squares) if log_weight is None else log_weight
-    np.savez_compressed(out, log_weight=weight, deltas=to_frequencies(counts + 0.01))
-    return out.getvalue()
+    return visual_file(delta_frequencies(images), {"log_weight": log_weights(squares)})

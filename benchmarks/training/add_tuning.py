@@ -15,7 +15,7 @@ from aecodec.model.model import models
 from aecodec.model.weights import weights_folder
 from aecodec.train.data import image_files, load_images
 from aecodec.train.manifest import digest
-from aecodec.train.tuning import visual_file
+from aecodec.train.tuning import usual_file
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--data", required=True, type=Path)
     given = parser.parse_args()
-    data = visual_file(models()[given.name], load_images(image_files(given.data), 256))
+    data = usual_file(models()[given.name], load_images(image_files(given.data), 256))
     folder = weights_folder()
     manifest = json.loads((folder / "manifest.json").read_text())
     entry = manifest["models"][given.name]
