@@ -63,12 +63,12 @@ class QualityPoint:
     @cached_property
     def gain(self) -> np.ndarray:
         """Factors (M,) of y at the encoder."""
-        return self._at("log_gain")
+        return self._gain("log_gain", 1)
 
     @cached_property
     def inverse_gain(self) -> np.ndarray:
         """Factors (M,) of y_hat at the decoder."""
-        return self._at("log_gain_inverse")
+        return self._gain("log_gain_inverse", -1)
 
     @cached_property
     def rounding_scale(self) -> np.ndarray:
@@ -108,6 +108,10 @@ class QualityPoint:
         """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
         return self.model.synthesis(y_hat, self.features)
 
-    def _at(self, name: str) -> np.ndarray:
+    def _gain(self, name: str, sign: int) -> np.ndarray:
+        return self._at(name, np.float32(sign) * self.numbers["log_weight"] if self.has_deltas else None)
+
+    def _at(self, name: str, more: np.ndarray | None = None) -> np.ndarray:
         values = knots.between(self.numbers[name], self.qindex)
+        values = values if more is None else values + more
         return knots.exponential(values) if self.model.integer else np.exp(values).astype(np.float32)

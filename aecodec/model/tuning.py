@@ -28,30 +28,29 @@ _ROOTS = np.exp2(np.arange(_OCTAVE) / _OCTAVE).astype(np.float32)
 def visual_numbers(numbers: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays of a model in its visual tuning, from its numbers and those of the tuning's file.
 
-    What the file has takes the place of the number of that name. The frequencies of deltas become one more channel of
-    the tables of z. Models of the first generation have one row of weights instead, logarithms of factors of y. Raises
-    ModelError where they do not suit each other.
+    What the file has of OWN takes the place of the number of that name. The frequencies of deltas become one more
+    channel of `z_tables`. `log_weight`, float32 (M,), are logarithms of further factors of y, for models that were not
+    trained for the tuning. Raises ModelError where they do not suit each other.
     """
-    merged = dict(numbers)
+    merged = {**numbers, **{name: own[name] for name in OWN if name in own}}
     for name in OWN:
-        if name in own:
-            new, old = own[name], numbers[name]
-            if new.shape != old.shape or new.dtype != old.dtype or not (np.abs(new.astype(float)) < 2**31).all():
-                raise ModelError(f"{FILE}: {name}: expected {old.dtype} {old.shape}, as in numbers.npz")
-            merged[name] = new
-    if "log_gain" not in own:
-        weight = own["log_weight"]
-        if weight.shape != merged["log_gain"].shape[1:] or weight.dtype != np.float32 or not (abs(weight) < 40).all():
-            raise ModelError(f"{FILE}: expected {merged['log_gain'].shape[1]} weights as float32")
-        merged["log_gain"], merged["log_gain_inverse"] = (
-            numbers["log_gain"] + weight,
-            numbers["log_gain_inverse"] - weight,
-        )
+        new, old = merged.get(name), numbers.get(name)
+        if new is not old and (old is None or (new.shape, new.dtype) != (old.shape, old.dtype) or not _sane(new)):
+            raise ModelError(f"{FILE}: {name}: expected such an array as numbers.npz has, of finite numbers")
+    latent = numbers["log_gain"].shape[1]
+    weight = np.zeros(latent, np.float32) if "log_gain" in own and "log_weight" not in own else own["log_weight"]
+    if weight.shape != (latent,) or weight.dtype != np.float32 or not (np.abs(weight) < 40).all():
+        raise ModelError(f"{FILE}: expected {latent} weights as float32")
     deltas, z = own["deltas"], merged["z_tables"]
     if deltas.shape != (2 * Z_MAX + 1,) or deltas.dtype != np.uint32:  # `Tables` checks the rest
         raise ModelError(f"{FILE}: expected frequencies of {2 * Z_MAX + 1} deltas as uint32")
-    merged["z_tables"] = np.concatenate([z, np.broadcast_to(deltas, (len(z), 1, len(deltas)))], axis=1)
-    return merged
+    z = np.concatenate([z, np.broadcast_to(deltas, (len(z), 1, len(deltas)))], axis=1)
+    return merged | {"z_tables": z, "log_weight": weight}
+
+
+def _sane(array: np.ndarray) -> bool:
+    """Whether numbers are finite, and their exponentials too."""
+    return array.dtype.kind in "iu" or bool((np.abs(array) < 80).all())
 
 
 def factors(deltas: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from make_tiny import learned_symbols
 from PIL import Image
 from reference.graphs import OPERATORS, Graph
 from reference.pixels import PixelModel, decode_latents, decode_pixels, load_pixel_model, power
+from tuned import make_tuned
 
 import aecodec
 from aecodec import api, container, geometry, research
@@ -33,7 +34,7 @@ from aecodec.families import by_name
 from aecodec.model.litert import LiteNet
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
-from aecodec.model.tuning import AXIS, VISUAL, factors
+from aecodec.model.tuning import AXIS, OWN, VISUAL, factors
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -287,17 +288,25 @@ def printed_decoder(weights: Model) -> tuple[dict, SimpleNamespace]:
     scope |= {"run_graph": run_graph, "unzstd": unzstd, "unwebp": unwebp}
     for block in re.findall(r"^```python\n(.*?)^```", FORMAT, re.DOTALL | re.MULTILINE):
         exec(block, scope)
-    arrays = dict(weights.numbers)
-    if "visual" in weights.tunings:
-        arrays |= weights.arrays("visual.npz")
-    model = SimpleNamespace(biases=None, deltas=None)
+    own = weights.arrays("visual.npz") if "visual" in weights.tunings else {}
+    return scope, tuple(printed_model(dict(weights.numbers) | more) for more in ({}, own))
+
+
+def printed_model(arrays: dict[str, np.ndarray]) -> SimpleNamespace:
+    """What FORMAT.md calls a model in a tuning."""
+    model = SimpleNamespace(biases=None, deltas=None, log_weight=None)
     for name, array in arrays.items():
         setattr(model, name, array.tolist() if array.dtype.kind in "iu" else array)
     model.overlap_post = arrays.get("overlap_post")
     ends = np.cumsum(arrays["r_sizes"])[:-1]
     rows = [[None, *(part.tolist() for part in np.split(row, ends))] for row in np.atleast_2d(arrays["r_tables"])]
     model.r_table = rows * len(model.z_tables) if len(rows) == 1 else rows
-    return scope, model
+    return model
+
+
+def changed(model: tuple, **arrays) -> tuple:
+    """The same with other arrays in both tunings."""
+    return tuple(SimpleNamespace(**vars(one) | arrays) for one in model)
 
 
 @pytest.fixture(scope="module")
@@ -345,7 +354,7 @@ def test_format_md_joins_both_kinds_as_the_product_does(printed, tiny_weights, m
     assert container.read(data).exact == {1, 2}
     expected = aecodec.decode(data).astype(int)
     assert np.abs(scope["decode"](data, model) - expected).max() <= 1
-    other = SimpleNamespace(**vars(model) | {"log_gain": model.log_gain + 1})
+    other = changed(model, log_gain=model[0].log_gain + 1)
     assert np.abs(scope["decode"](data, other) - expected).max() > 1
 
 
@@ -368,7 +377,7 @@ def test_format_md_decodes_the_visual_tuning_of_the_first_generation(monkeypatch
     scope["scale_indexes"] = kept
     expected = aecodec.decode(data).astype(int)
     assert np.abs(scope["decode"](data, model) - expected).max() <= 2
-    other = SimpleNamespace(**vars(model) | {"log_weight": -model.log_weight})
+    other = changed(model, log_weight=-model[1].log_weight)
     assert np.abs(scope["decode"](data, other) - expected).max() > 16
     assert len(once) == 1
 
@@ -380,6 +389,27 @@ def test_powers_of_two_are_the_same_everywhere(printed_of):
     np.testing.assert_array_equal(printed_of["golden2"][0]["power"](deltas), expected)
 
 
+def test_a_tuning_may_have_tables_of_its_own(tmp_path, monkeypatch):
+    """The product, the reference and FORMAT.md agree to the bit; files of the other tuning stay as they are."""
+    weights = make_tuned(tmp_path / "weights")
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(weights))
+    image = np.pad(sample_photo()[:120], ((0, 0), (0, 30), (0, 0)), mode="reflect")
+    image[:, 256:] = 40
+    files = {tune: aecodec.encode(image, 45, model="tiny2", tune=tune) for tune in ("visual", "psnr")}
+    assert container.read(files["visual"]).exact == {1}
+    scope, printed = printed_decoder(by_name("tiny2"))
+    for data in files.values():
+        pixels = aecodec.decode(data)
+        assert_same(reference.decode_symbols(data, reference.load_model(weights / "tiny2")), learned_symbols(data))
+        np.testing.assert_array_equal(decode_pixels(data, load_pixel_model(weights / "tiny2")), pixels)
+        np.testing.assert_array_equal(scope["decode"](data, printed), pixels)
+    point = QualityPoint.of_header(by_name("tiny2"), container.read(files["visual"]).header.quality)
+    plain = by_name("tiny2").numbers
+    assert all((point.numbers[name][:, : plain[name].shape[1]] != plain[name]).any() for name in OWN)
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
+    assert aecodec.encode(image, 45, model="tiny2", tune="psnr") == files["psnr"]
+
+
 def test_format_md_joins_both_kinds_in_the_visual_tuning(printed_of, monkeypatch):
     """The gains of the latents that come from an analysis have the weights of the channels, too, to the bit."""
     monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
@@ -387,9 +417,9 @@ def test_format_md_joins_both_kinds_in_the_visual_tuning(printed_of, monkeypatch
     data = (GOLDEN2 / "rgb-visual-mixed-300x32-q80.aez").read_bytes()
     expected = aecodec.decode(data)
     np.testing.assert_array_equal(scope["decode"](data, model), expected)
-    for changed in ({"log_weight": model.log_weight + 1}, {"deltas": model.deltas[::-1]}):
+    for arrays in ({"log_weight": model[1].log_weight + 1}, {"deltas": model[1].deltas[::-1]}):
         try:
-            found = scope["decode"](data, SimpleNamespace(**vars(model) | changed))
+            found = scope["decode"](data, changed(model, **arrays))
         except Refusal:
             continue
         assert (found != expected).any()

@@ -124,6 +124,25 @@ def test_a_broken_visual_tuning(folder, log_weight, deltas, message):
         aecodec.encode(np.zeros((64, 64, 3), np.uint8), 50, model="tiny2")
 
 
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("log_gain", np.zeros((3, 7), np.float32)),
+        ("log_gain_inverse", np.zeros((3, 8))),
+        ("log_gain", np.full((3, 8), np.inf, np.float32)),
+        ("steps", np.full((3, 4), np.nan, np.float32)),
+        ("offset", np.zeros((2, 8), np.int32)),
+        ("biases", np.zeros((3, 2), np.float32)),
+        ("z_tables", np.zeros((3, 4, 126), np.uint32)),
+    ],
+)
+def test_a_broken_table_of_the_visual_tuning(folder, name, array):
+    np.savez(folder / "tiny2" / "visual.npz", deltas=FREQUENCIES, log_weight=np.zeros(8, np.float32), **{name: array})
+    install(folder)
+    assert said(VISUAL) == f"visual.npz: {name}: expected such an array as numbers.npz has, of finite numbers"
+    assert aecodec.decode(FILE.read_bytes()).shape == (32, 300, 3)
+
+
 def test_a_visual_tuning_that_is_not_there(folder):
     (folder / "tiny2" / "visual.npz").unlink()
     install(folder)

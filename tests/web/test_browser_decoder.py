@@ -18,6 +18,7 @@ from make_tiny import symbol_hashes
 from mutation import mutated, scrambled
 from PIL import Image
 from screens import mixed, photo, rgba
+from tuned import make_tuned
 from waiting import until
 
 import aecodec
@@ -30,7 +31,6 @@ from aecodec.limits import Limits
 from aecodec.model.point import QualityPoint
 from aecodec.model.tuning import AXIS, FILE, TUNINGS
 from aecodec.parallel import Workers
-from aecodec.train.frequencies import to_frequencies
 from aecodec.web.decoder import MISSING, BrowserDecoder
 from aecodec.web.gallery import Gallery
 from aecodec.web.server import Server
@@ -89,14 +89,7 @@ def keep_exact(data: bytes, folder: Path) -> None:
 
 @pytest.fixture
 def tuned(tmp_path_factory, tiny_weights, monkeypatch) -> Path:
-    """Weights of the tiny model with a visual tuning that weighs channels heavily, and has a table of its own."""
-    folder, rng = tmp_path_factory.mktemp("tuned") / "weights", np.random.default_rng(7)
-    shutil.copytree(TINY, folder)
-    weights, frequencies = rng.normal(0, 0.7, 8).astype(np.float32), to_frequencies(rng.exponential(1, 127))
-    np.savez_compressed(folder / MODEL / FILE, log_weight=weights, deltas=frequencies)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["models"][MODEL]["files"][FILE] = hashlib.sha256((folder / MODEL / FILE).read_bytes()).hexdigest()
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    folder = make_tuned(tmp_path_factory.mktemp("tuned") / "weights")
     monkeypatch.setenv("AECODEC_WEIGHTS", str(folder))
     return folder
 

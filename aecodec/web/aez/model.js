@@ -27,7 +27,7 @@ export class Model {
     if (missing) throw new ModelError(`model: no array ${missing}, expected one of the second generation`);
     [, model.hyper] = model.numbers.z_tables.shape;
     [model.knots, model.latent] = model.numbers.log_gain.shape;
-    model.visual = visual && (await openVisual(visual, model.latent));
+    model.visual = visual && (await openVisual(visual, model.numbers)); // the numbers in the visual tuning
     model.points = new Map();
     await model.selfTest(entry.self_test);
     model.thumbnail = async () => {
@@ -61,9 +61,9 @@ export class Model {
 }
 
 class QualityPoint {
-  // visual: of the model in its visual tuning, null in the other.
+  // visual: the numbers of the model in its visual tuning, null in the other.
   constructor(model, qindex, visual) {
-    const { numbers, latent } = model, offsets = betweenKnots(numbers.offset, qindex);
+    const { latent } = model, numbers = visual ?? model.numbers, offsets = betweenKnots(numbers.offset, qindex);
     this.model = model;
     this.hasDeltas = visual !== null;
     this.tables = tablesOf(numbers, (qindex + 128) >> 8);
@@ -71,7 +71,7 @@ class QualityPoint {
     this.offsets = new Int32Array(16 * latent).map((_, i) => offsets[i % latent]);
     this.biases = betweenKnots(numbers.biases, qindex);
     this.steps = between(numbers.steps, qindex);
-    const gain = (knots, sign) => between(knots, qindex).map((x, m) => exponential(visual ? fround(x + sign * visual.weights[m]) : x));
+    const gain = (knots, sign) => between(knots, qindex).map((x, m) => exponential(visual ? fround(x + sign * visual.log_weight[m]) : x));
     this.gain = gain(numbers.log_gain, 1);
     this.inverseGain = gain(numbers.log_gain_inverse, -1);
   }

@@ -7,6 +7,7 @@ weights of its own for the visual tuning those that an export would give it.
 """
 
 import argparse
+from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from trained import loaded, tiles
 
 from aecodec.bench.curves import Curve, bd_rate, overlap
 from aecodec.bench.metrics import ssimulacra2
+from aecodec.train.photo import Photo
 from aecodec.train.tuning import log_weights
 from aecodec.train.validation import Validation
 
@@ -45,12 +47,22 @@ def crops(folder: Path) -> list[np.ndarray]:
     return out
 
 
+def tuned(model: Photo, weights: np.ndarray) -> Photo:
+    """The model with a visual tuning of these weights, which begins as an export would make it."""
+    new = Photo(replace(model.shape, visual=True))
+    new.build()
+    for ours, theirs in zip(new.trainable_variables, model.trainable_variables, strict=True):
+        same, sign = tuple(ours.shape) == tuple(theirs.shape), {"log_gain": 1, "log_gain_inverse": -1}.get(ours.name, 0)
+        ours.assign(theirs if same else np.concatenate([theirs, theirs + sign * weights]))
+    return new
+
+
 def for_the_eye(path: Path, images: list[np.ndarray]) -> None:
     """Print PSNR and SSIMULACRA 2 of both tunings at BPP, means over the images."""
     model, xs = loaded(path), [image[None] / np.float32(255) - np.float32(0.5) for image in images]
     if not model.shape.visual:
         squares = [np.square(np.asarray(model.analysis(model.pre(x)))).mean((0, 1, 2)) for x in xs]
-        model.log_weight = tf.constant(log_weights(np.mean(squares, axis=0)))
+        model = tuned(model, log_weights(np.mean(squares, axis=0)))
     run = tf.function(lambda x, q, chosen: model(x, q, None, chosen))
     for chosen, tuning in enumerate(("psnr", "visual")):
         levels = []

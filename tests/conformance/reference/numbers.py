@@ -18,7 +18,21 @@ CODES = {"i1": "b", "i4": "i", "i8": "q", "u4": "I", "f4": "f", "f8": "d"}  # of
 
 def load_model(folder: Path) -> Model:
     """Read what symbols need of a model's folder."""
-    arrays = read_arrays(folder)
+    tuned = read_arrays(folder, 1)
+    return _model(folder, read_arrays(folder))._replace(tuned=_model(folder, tuned) if "deltas" in tuned else None)
+
+
+def read_arrays(folder: Path, tuning: int = 0) -> dict[str, list]:
+    """All arrays as a tuning has them, as nested lists."""
+    arrays = {}
+    for path in (folder / "numbers.npz", folder / "visual.npz")[: 1 + tuning]:
+        if path.exists():
+            with zipfile.ZipFile(path) as archive:
+                arrays |= {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
+    return arrays
+
+
+def _model(folder: Path, arrays: dict[str, list]) -> Model:
     if "w_in" in arrays:
         net = HyperSynthesis(*(arrays[name] for name in HyperSynthesis._fields))
     else:  # the second generation
@@ -28,18 +42,8 @@ def load_model(folder: Path) -> Model:
     rows = arrays["r_tables"]
     if not isinstance(rows[0], list):  # one for all knots
         rows = [rows] * len(arrays["z_tables"])
-    r_tables = [_split(row, arrays["r_sizes"]) for row in rows]
-    return Model(net, arrays["z_tables"], r_tables, arrays.get("deltas"))
-
-
-def read_arrays(folder: Path) -> dict[str, list]:
-    """All arrays, as nested lists."""
-    arrays = {}
-    for path in (folder / "numbers.npz", folder / "visual.npz"):
-        if path.exists():
-            with zipfile.ZipFile(path) as archive:
-                arrays |= {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
-    return arrays
+    z_tables = [row + [arrays["deltas"]] * ("deltas" in arrays) for row in arrays["z_tables"]]
+    return Model(net, z_tables, [_split(row, arrays["r_sizes"]) for row in rows])
 
 
 def _split(row: list, sizes: list[int]) -> list[list]:

@@ -21,19 +21,20 @@ ROOTS = [8388608, 9147842, 9975792, 10878679, 11863283, 12937002, 14107901, 1538
 
 
 class PixelModel(NamedTuple):
-    """What symbols need, the graphs behind them, and all arrays by name."""
+    """What symbols need, the graphs behind them, and for either tuning all arrays by name."""
 
     symbols: Model
     reconstruct: Graph
     synthesis: Graph
     analysis: Graph
-    numbers: dict[str, np.ndarray]
+    numbers: tuple[dict[str, np.ndarray], ...]
 
 
 def load_pixel_model(folder: Path) -> PixelModel:
     """Read a model's folder."""
     graphs = (Graph(folder / f"{name}.onnx") for name in ("reconstruct", "synthesis", "analysis"))
-    return PixelModel(load_model(folder), *graphs, {name: np.array(a) for name, a in read_arrays(folder).items()})
+    numbers = ({name: np.array(a) for name, a in read_arrays(folder, tuning).items()} for tuning in (0, 1))
+    return PixelModel(load_model(folder), *graphs, tuple(numbers))
 
 
 def decode_pixels(file: bytes, model: PixelModel) -> np.ndarray:
@@ -63,8 +64,10 @@ def synthesise(rgb: np.ndarray, known: np.ndarray, learned: dict, quality: int, 
     height, width, _ = rgb.shape
     rows, columns = -(-height // 16), -(-width // 16)
     tuning, qindex = divmod(quality, TUNING)
+    numbers = model.numbers[tuning]
+    weight = np.float32(numbers.get("log_weight", 0))
     gain, inverse_gain = (
-        exponential(between(model.numbers[name].astype(np.float32), qindex) + sign * log_weight(tuning, model))
+        exponential(between(numbers[name].astype(np.float32), qindex) + sign * weight)
         for name, sign in (("log_gain", 1), ("log_gain_inverse", -1))
     )
     plane = np.zeros((rows, columns, len(gain)), np.float32)
@@ -73,25 +76,21 @@ def synthesise(rgb: np.ndarray, known: np.ndarray, learned: dict, quality: int, 
         y_hat, eighths = decode_latents(data, *part.shape[:2], quality, model)
         part[:] = y_hat * inverse_gain
         part *= power(-eighths)[..., None]
-    biases = np.array(offsets_at(model.numbers["biases"].tolist(), qindex), np.int32)
+    biases = np.array(offsets_at(numbers["biases"].tolist(), qindex), np.int32)
 
     def run() -> None:
         samples = model.synthesis(plane[None], biases)[0][0]
-        pixels = overlapped(np.rint(samples), model.numbers["overlap_post"]) // 8192
+        pixels = overlapped(np.rint(samples), numbers["overlap_post"]) // 8192
         rgb[~known] = np.clip(pixels, 0, 255)[:height, :width][~known]
 
     run()
     if known.any():
         pixels = np.pad(rgb, ((0, -height % 16), (0, -width % 16), (0, 0)), "edge")
-        levels = np.rint(overlapped(8.0 * pixels, model.numbers["overlap_pre"]) / 8192)
+        levels = np.rint(overlapped(8.0 * pixels, numbers["overlap_pre"]) / 8192)
         y = model.analysis(levels[None].astype(np.float32))[0][0] * (gain * inverse_gain)
         exact = known[::16, ::16]
         plane[exact] = y[exact]
         run()
-
-
-def log_weight(tuning: int, model: PixelModel) -> np.ndarray:
-    return model.numbers["log_weight"].astype(np.float32) if tuning else np.float32(0)
 
 
 def decode_latents(
@@ -101,7 +100,7 @@ def decode_latents(
     tuning, qindex = divmod(quality, TUNING)
     z, _, r = (np.array(part) for part in decode_tile(data, height, width, quality, model.symbols))
     rows, columns = -(-height // 4), -(-width // 4)
-    steps = between(model.numbers["steps"].astype(np.float32), qindex)
+    steps = between(model.numbers[tuning]["steps"].astype(np.float32), qindex)
     z, deltas = np.split(z[:rows, :columns], [z.shape[-1] - tuning], 2)
     inputs = (part[None].astype(np.float32) for part in (r[: 4 * rows, : 4 * columns], z))
     [y_hat] = model.reconstruct(*inputs, steps)

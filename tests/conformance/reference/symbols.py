@@ -16,18 +16,18 @@ PLANES = 15  # bits of an escaped value after its leading one, at most
 class Model(NamedTuple):
     """`z_tables`: [knot][channel] frequencies of -63..63. `r_tables`: [knot][scale index - 1] of -K..K and escape.
 
-    `deltas`: frequencies of -63..63, None for a model without tuning 1.
+    `tuned`: the same in tuning 1, where the deltas are one more channel of z; None for a model without it.
     """
 
     hyper_synthesis: HyperSynthesis | ScaleGraph
     z_tables: Sequence
     r_tables: Sequence
-    deltas: Sequence | None = None
+    tuned: "Model | None" = None
 
     def knows(self, quality: int) -> bool:
         """Whether a header's quality is one of this model."""
         tuning, qindex = divmod(quality, TUNING)
-        return tuning <= (self.deltas is not None) and qindex <= 256 * (len(self.z_tables) - 1)
+        return tuning <= (self.tuned is not None) and qindex <= 256 * (len(self.z_tables) - 1)
 
 
 def decode_symbols(file: bytes, model: Model) -> Iterator[tuple[Plane, Plane, Plane]]:
@@ -64,8 +64,9 @@ def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model
     coder = RangeDecoder(data)
     tuning, qindex = divmod(quality, TUNING)
     knot = (qindex + 128) // 256
-    hyper = len(model.z_tables[knot])
-    tables = [*model.z_tables[knot], model.deltas][: hyper + tuning]
+    model = model.tuned if tuning else model
+    tables = model.z_tables[knot]
+    hyper = len(tables) - tuning
     rows, columns = -(-height // 4), -(-width // 4)
     z = _zeros(GRID, len(tables))
     for c, frequencies in enumerate(tables):
