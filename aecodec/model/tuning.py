@@ -32,11 +32,12 @@ def visual_numbers(numbers: Mapping[str, np.ndarray], own: Mapping[str, np.ndarr
     channel of `z_tables`. `log_weight`, float32 (M,), are logarithms of further factors of y, for models that were not
     trained for the tuning. Raises ModelError where they do not suit each other.
     """
-    merged = {**numbers, **{name: own[name] for name in OWN if name in own}}
-    for name in OWN:
-        new, old = merged.get(name), numbers.get(name)
-        if new is not old and (old is None or (new.shape, new.dtype) != (old.shape, old.dtype) or not _sane(new)):
+    merged = dict(numbers)
+    for name in filter(own.__contains__, OWN):
+        new, old = own[name], numbers.get(name)
+        if old is None or (new.shape, new.dtype) != (old.shape, old.dtype) or not _sane(new):
             raise ModelError(f"{FILE}: {name}: expected such an array as numbers.npz has, of finite numbers")
+        merged[name] = new
     latent = numbers["log_gain"].shape[1]
     weight = np.zeros(latent, np.float32) if "log_gain" in own and "log_weight" not in own else own["log_weight"]
     if weight.shape != (latent,) or weight.dtype != np.float32 or not (np.abs(weight) < 40).all():

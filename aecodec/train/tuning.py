@@ -7,6 +7,7 @@ first. So they are coded more finely than the squared error wants, and weak ones
 import io
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -50,11 +51,11 @@ def log_factors(x, chosen):
 
 def delta_frequencies(images: Sequence[np.ndarray]) -> np.ndarray:
     """Of the deltas of images uint8: uint32 (127,)."""
-    counts = sum(np.bincount(deltas(image).ravel() + Z_MAX, minlength=2 * Z_MAX + 1) for image in images)
-    return to_frequencies(counts + 0.01)
+    counts = [np.bincount(deltas(image).ravel() + Z_MAX, minlength=2 * Z_MAX + 1) for image in images]
+    return to_frequencies(np.sum(counts, axis=0) + 0.01)
 
 
-def visual_file(frequencies: np.ndarray, arrays: Mapping[str, np.ndarray]) -> bytes:
+def visual_file(frequencies: np.ndarray, arrays: Mapping[str, Any]) -> bytes:
     """The file of the tuning: frequencies of the deltas, and those arrays of `tuning.OWN`, or `log_weight`."""
     out = io.BytesIO()
     np.savez_compressed(out, deltas=frequencies, **arrays)

@@ -15,6 +15,7 @@ from aecodec.codec.encoder import Encoder  # noqa: E402
 from aecodec.families import by_name  # noqa: E402
 from aecodec.model.lapped import UNIT, overlap, overlap_of_pixels, overlap_to_pixels  # noqa: E402
 from aecodec.model.point import QualityPoint  # noqa: E402
+from aecodec.model.tuning import OWN, PSNR, VISUAL  # noqa: E402
 from aecodec.parallel import Workers  # noqa: E402
 from aecodec.settings import Settings  # noqa: E402
 from aecodec.train import export, quantize, slim, static  # noqa: E402
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 SHAPE = Shape(
     latent=8, hyper=4, hyper_width=8, scale_width=16, generation=2, analysis8=6, analysis16=12, analysis_blocks16=1,
     synthesis8=6, blocks8=1, width16=10, blocks16=1, features=4, context=12, coded_from=5, lmbda_low=4e-6, knots=3,
+    visual=True,
 )  # fmt: skip
 
 
@@ -88,6 +90,19 @@ def test_a_unit_without_weights_keeps_its_bias():
     found = np.rint(biases / unit)
     assert np.abs(found).max() <= 1 << 30
     np.testing.assert_allclose(found * unit, biases, atol=0.02)
+
+
+@pytest.mark.parametrize("tuning", [PSNR, VISUAL])
+def test_either_tuning_has_the_rows_that_were_trained_for_it(exported, trained, tuning):
+    point, row = QualityPoint(exported, 256, tuning), 1 + SHAPE.knots * tuning
+    np.testing.assert_allclose(point.gain, np.exp(trained.log_gain[row]), rtol=1e-6)
+    np.testing.assert_allclose(point.inverse_gain, np.exp(trained.log_gain_inverse[row]), rtol=1e-6)
+    np.testing.assert_array_equal(point.features, slim.synthesis_biases(trained)[row])
+    np.testing.assert_array_equal(point.steps, slim.code_steps(trained)[row])
+    other = QualityPoint(exported, 256, VISUAL - tuning)
+    for name in OWN:
+        first, second = (p.numbers[name][:, : SHAPE.hyper if name == "z_tables" else None] for p in (point, other))
+        assert (first != second).any() or name in ("offset", "biases"), name  # as many rows, not yet trained apart
 
 
 @pytest.mark.parametrize("qindex", [0, 100, 256, 512])
@@ -155,14 +170,16 @@ def test_graphs_compute_what_rounding_in_training_does(exported, trained, pictur
     x = picture.astype(np.float32) / 255 - 0.5
     y = np.asarray(trained.analysis(trained.pre(x[None])))
     near(exported.analysis(picture), y[0], 0.01)
-    for knot in range(SHAPE.knots):
-        point, q = QualityPoint(exported, 256 * knot), np.full(1, knot, np.float32)
+    for row in range(SHAPE.rows):
+        tuning, knot = divmod(row, SHAPE.knots)
+        point, q = QualityPoint(exported, 256 * knot, tuning), np.full(1, row, np.float32)
         scaled = y * point.gain
         z = np.clip(np.rint(np.asarray(trained.hyper_analysis(scaled))), -63, 63)
         assert np.mean(exported.hyper_analysis(scaled[0]) != z[0]) < 0.01
         offset = np.full(y.shape, 0.5, np.float32)
         mu, y_hat = trained.mean_net(z, scaled, offset, q, at_knots(trained.level(), q))
-        near(point.reconstruct(np.rint(np.asarray(y_hat - mu))[0], z[0]), np.asarray(y_hat)[0], 0.02)
+        with_deltas = np.pad(z[0], ((0, 0), (0, 0), (0, tuning)))
+        near(point.reconstruct(np.rint(np.asarray(y_hat - mu))[0], with_deltas), np.asarray(y_hat)[0], 0.02)
         features = at_knots(trained.log_features, q)
         x_hat = np.asarray(trained.post(trained.synthesis(y, features)))[0] * 255 + 127.5
         found = point.synthesis(y[0]).astype(float)

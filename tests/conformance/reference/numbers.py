@@ -42,8 +42,8 @@ def _model(folder: Path, arrays: dict[str, list]) -> Model:
     rows = arrays["r_tables"]
     if not isinstance(rows[0], list):  # one for all knots
         rows = [rows] * len(arrays["z_tables"])
-    z_tables = [row + [arrays["deltas"]] * ("deltas" in arrays) for row in arrays["z_tables"]]
-    return Model(net, z_tables, [_split(row, arrays["r_sizes"]) for row in rows])
+    deltas = [arrays["deltas"]] if "deltas" in arrays else []
+    return Model(net, [row + deltas for row in arrays["z_tables"]], [_split(row, arrays["r_sizes"]) for row in rows])
 
 
 def _split(row: list, sizes: list[int]) -> list[list]:
