@@ -37,7 +37,7 @@ __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
 # Quality against share of the axis: at 75 about 35 dB, at 90 about 39 dB on photographs, as users of JPEG expect.
 QUALITY = ((1, 0.0), (75, 0.55), (90, 0.735), (100, 1.0))
 CURVATURE_IMAGES = 30  # are enough for the curvature of the synthesis
-CROPS = 36  # are enough for the steps of 8 bits
+CROPS = 72  # are enough for the steps of 8 bits
 
 
 def scale_net(model: Photo) -> HyperSynthesis:

@@ -26,7 +26,7 @@ from aecodec.train.warm import copy_kept
 WARM_UP = 200  # steps
 AVERAGE_EVERY = 8  # steps
 PAUSE = 30.0  # seconds: a longer step was a pause of the process and does not count as training
-CROPS = 36  # that the steps of 8 bits are chosen from, where a run begins with them
+CROPS = 72  # that the steps of 8 bits are chosen from, where a run begins with them
 QUIET = 10.0  # seconds without a line, where there is no terminal for the bar
 
 

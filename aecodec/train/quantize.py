@@ -5,7 +5,8 @@ bits, tensors to 8 bits with steps that stay as they were calibrated; gradients 
 2018). What last layers give, the linear maps and the hyper-analysis stay in float32; the scale net has its integers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from keras import ops
@@ -63,7 +64,7 @@ def load_steps(model, values: list) -> None:
         r.step.assign(np.asarray(value, np.float32))
 
 
-class _Seen:
+class Seen:
     """Values of one tensor, divided by the level that its step goes with."""
 
     def __init__(self, rounding: Rounding, random: np.random.Generator):
@@ -122,28 +123,40 @@ def calibrate(model, pixels: np.ndarray, batch: int = 4, seed: int = 0) -> None:
     switch(model, False)
     seen = _look(model, pixels, batch, seed)
     equalise(model, lambda tensors: best_step(np.concatenate([seen[id(r)].rows() for r in tensors]), *_ends(tensors)))
-    seen = _look(model, pixels, batch, seed)
-    for r in roundings(model):
-        if seen[id(r)].any:
-            r.step.assign(seen[id(r)].step())
+    choose(roundings(model), _look(model, pixels, batch, seed))
 
 
 def _ends(tensors: tuple[Rounding, ...]) -> tuple[int, int]:
     return tensors[0].low, tensors[0].high
 
 
-def _look(model, pixels: np.ndarray, batch: int, seed: int) -> dict[int, _Seen]:
-    """What goes through each tensor, by the id of its rounding."""
-    random, rows, knots = np.random.default_rng(seed), model.shape.rows, model.shape.knots
-    seen = {}
-    for r in roundings(model):
-        seen[id(r)] = r.observer = _Seen(r, random)
-    try:
+def _look(model, pixels: np.ndarray, batch: int, seed: int) -> dict[int, Seen]:
+    """What goes through each tensor."""
+    rows, knots = model.shape.rows, model.shape.knots
+    with watched(roundings(model), seed) as seen:
         for at in range(0, len(pixels), batch):
             x = pixels[at : at + batch].astype(np.float32) / 255 - np.float32(0.5)
             chosen, q = np.divmod(np.arange(at, at + len(x)) % rows, knots)
             model(x, ops.convert_to_tensor(q.astype(np.float32)), None, chosen.astype(np.float32))
-    finally:
-        for r in roundings(model):
-            r.observer = None
     return seen
+
+
+@contextmanager
+def watched(tensors: Iterable[Rounding], seed: int = 0) -> Iterator[dict[int, Seen]]:
+    """What goes through tensors while it lasts, by the id of their rounding."""
+    random, tensors = np.random.default_rng(seed), list(tensors)
+    seen = {}
+    for r in tensors:
+        seen[id(r)] = r.observer = Seen(r, random)
+    try:
+        yield seen
+    finally:
+        for r in tensors:
+            r.observer = None
+
+
+def choose(tensors: Iterable[Rounding], seen: dict[int, Seen]) -> None:
+    """Give tensors the steps that suit what went through them."""
+    for r in tensors:
+        if seen[id(r)].any:
+            r.step.assign(seen[id(r)].step())

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from keras import ops
 
 from aecodec.errors import ModelError
 from aecodec.train import checkpoint
 from aecodec.train.photo import Photo, Shape
+from aecodec.train.stack import array
 
 # Parts that mean the same in every shape. Their variables are compared in order.
 PARTS = (
@@ -38,12 +38,8 @@ def _fitted(theirs: np.ndarray, v, rows: int, apart=False) -> np.ndarray | None:
         return theirs
     if len(theirs) != rows or (2 * rows, *theirs.shape[1:]) != tuple(v.shape):
         return None
-    plain, visual = np.split(_array(v), 2)
+    plain, visual = np.split(array(v), 2)
     return np.concatenate([theirs, theirs + (visual - plain if apart else 0)])
-
-
-def _array(variable) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(variable))
 
 
 def copy_kept(path: Path, model: Photo) -> list[str]:
@@ -62,7 +58,7 @@ def copy_kept(path: Path, model: Photo) -> list[str]:
     def take(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
         """Copy all of them, or none."""
         apart = ("log_gain", "log_gain_inverse", "offset/0")
-        new = {key: _fitted(_array(theirs[key]), v, old.shape.rows, key in apart) for key, v in ours.items()}
+        new = {key: _fitted(array(theirs[key]), v, old.shape.rows, key in apart) for key, v in ours.items()}
         if all(value is not None for value in new.values()):
             for key, value in new.items():
                 ours[key].assign(value)

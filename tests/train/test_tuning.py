@@ -10,6 +10,7 @@ keras = pytest.importorskip("keras")
 
 from aecodec.codec.masking import deltas  # noqa: E402
 from aecodec.model import tuning as decoder  # noqa: E402
+from aecodec.train import checkpoint  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
 from aecodec.train.data import Crops  # noqa: E402
 from aecodec.train.losses import visual  # noqa: E402
@@ -17,6 +18,7 @@ from aecodec.train.optimizer import FastMuon  # noqa: E402
 from aecodec.train.photo import Photo, Shape  # noqa: E402
 from aecodec.train.tuning import log_factors  # noqa: E402
 from aecodec.train.validation import Validation  # noqa: E402
+from aecodec.train.warm import copy_kept  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -117,3 +119,17 @@ def test_validation_of_both_tunings_takes_the_mean_of_their_losses(crops, both, 
     alone = Validation(plain, pixels, points=2, batch=2).run()
     assert alone["loss"] == pytest.approx(ours[0], rel=1e-4)
     assert alone["knots"] == found["knots"]
+
+
+def test_what_one_tuning_has_learned_serves_for_both(plain, tmp_path):
+    """The gains of the visual one keep the distance at which they begin."""
+    average = [np.array(v) + np.float32(0.25) for v in plain.trainable_variables]
+    checkpoint.save_average(tmp_path / "average.npz", average, {"shape": plain.shape.as_dict()})
+    made = model()
+    first, knots = np.array(made.log_gain), SHAPE.knots
+    assert {"scale_net", "mean_net", "hyper_rate", "log_gain"} <= set(copy_kept(tmp_path / "average.npz", made))
+    gain = np.array(made.log_gain)
+    np.testing.assert_allclose(gain[:knots], np.array(plain.log_gain) + 0.25, atol=0.01)
+    np.testing.assert_allclose(gain[knots:] - gain[:knots], first[knots:] - first[:knots], atol=1e-5)
+    for part in (made.hyper_rate.mean, made.log_features):
+        np.testing.assert_array_equal(*np.split(np.array(part), 2))

@@ -13,11 +13,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from bits import only
 from prune import latents
 from trained import KNOTS, crops_of, loaded, tiles
 
 from aecodec.train import quantize
-from aecodec.train.layers import Depthwise, Pointwise, Rounding, at_knots
+from aecodec.train.layers import Rounding, at_knots
 from aecodec.train.loop import AVERAGE_EVERY, Phase, average_decay
 from aecodec.train.optimizer import FastMuon
 from aecodec.train.photo import Photo
@@ -74,17 +75,12 @@ def decode(model: Photo, y_hat, q):
 
 def in_few_bits(model: Photo, y_hat: np.ndarray, q: np.ndarray) -> None:
     """Choose steps for the synthesis from these latents, and switch 8 bits on."""
-    rng, seen = np.random.default_rng(1), {}
-    for r in quantize.layers_of(model, "synthesis", Rounding):
-        seen[r] = r.observer = quantize._Seen(r, rng)
-    for i in range(0, len(q), 5):
-        decode(model, y_hat[i : i + 5], tf.constant(q[i : i + 5]))
-    for r, values in seen.items():
-        r.observer, r.on = None, True
-        if values.any:
-            r.step.assign(values.step())
-    for layer in quantize.layers_of(model, "synthesis", Pointwise | Depthwise):
-        layer.few_bits = True
+    tensors = list(quantize.layers_of(model, "synthesis", Rounding))
+    with quantize.watched(tensors) as seen:
+        for i in range(0, len(q), 5):
+            decode(model, y_hat[i : i + 5], tf.constant(q[i : i + 5]))
+    quantize.choose(tensors, seen)
+    only(model, ("synthesis",))
 
 
 def main() -> None:
