@@ -11,7 +11,7 @@ from keras import ops
 # RGB to YCbCr (ITU-R BT.601, full range, as JPEG has it), without offsets.
 YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32).T
 WEIGHTS = np.array([0.8, 0.1, 0.1], np.float32)  # of Y, Cb and Cr
-WINDOW, SCALES = 8, 4
+BOX, SCALES = 4, 4  # boxes are 8x8 pixels, half over the next ones: two by two squares of this edge
 C1, C2 = 0.01**2, 0.03**2
 
 
@@ -43,14 +43,16 @@ def ms_ssim_loss(x, x_hat):
 
     After Wang, Simoncelli and Bovik (2003), with boxes for Gaussian windows and a sum for a product of the scales.
     """
-    x, x_hat = _ycbcr(x) + np.array([0.5, 0, 0], np.float32), _ycbcr(x_hat) + np.array([0.5, 0, 0], np.float32)
+    offset = np.array([0.5, 0, 0], np.float32)
+    x, x_hat = _ycbcr(x) + offset, _ycbcr(x_hat) + offset
     total = 0.0
     for scale in range(SCALES):
         if scale:
-            x, x_hat = (ops.average_pool(t, 2, 2) for t in (x, x_hat))
-        a, b = _boxes(x), _boxes(x_hat)
-        covariance = _boxes(x * x_hat) - a * b
-        variances = _boxes(ops.square(x) + ops.square(x_hat)) - ops.square(a) - ops.square(b)
+            x, x_hat = (_squares(t, 2) for t in (x, x_hat))
+        moments = ops.concatenate([x, x_hat, x * x_hat, ops.square(x) + ops.square(x_hat)], axis=-1)
+        a, b, products, squares = ops.split(_boxes(moments), 4, axis=-1)
+        covariance = products - a * b
+        variances = squares - ops.square(a) - ops.square(b)
         similarity = (2 * a * b + C1) / (ops.square(a) + ops.square(b) + C1) * (2 * covariance + C2) / (variances + C2)
         total = total + ops.sum(ops.mean(similarity, axis=(1, 2)) * WEIGHTS, axis=-1) / SCALES
     return 640.0 * (1 - total)
@@ -65,5 +67,19 @@ def _ycbcr(x):
     return ops.reshape(ops.matmul(ops.reshape(x, (-1, 3)), YCBCR), (-1, *x.shape[1:]))
 
 
+def _squares(x, n: int):
+    """Means of n x n pixels: (B, H, W, C) -> (B, H / n, W / n, C).
+
+    Pooling takes several times as long where there are so few channels.
+    """
+    _, h, w, c = x.shape
+    rows = ops.unstack(ops.reshape(x, (-1, h // n, n, w * c)), axis=2)
+    columns = np.tile(np.eye(c, dtype=np.float32), (n, 1)) / n**2
+    return ops.reshape(ops.matmul(ops.reshape(sum(rows), (-1, n * c)), columns), (-1, h // n, w // n, c))
+
+
 def _boxes(x):
-    return ops.average_pool(x, WINDOW, WINDOW // 2)
+    """Means of 8x8 pixels at every fourth: (B, H, W, C) -> (B, H / 4 - 1, W / 4 - 1, C)."""
+    x = _squares(x, BOX)
+    x = x[:, 1:] + x[:, :-1]
+    return (x[:, :, 1:] + x[:, :, :-1]) / 4

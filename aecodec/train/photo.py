@@ -199,7 +199,18 @@ class Photo(keras.Model):
         bpp = (bits_y + bits_z) / (x.shape[1] * x.shape[2])
         lmbda = self.lmbda(q)
         middle = float(np.sqrt(self.shape.lmbda_low * self.shape.lmbda_high))
-        distortion = self.distortion(x, x_hat)
-        if chosen is not None:
-            distortion = ops.where(chosen > 0, visual(x, x_hat), distortion)
+        distortion = self._distortions(x, x_hat, chosen)
         return (bpp + lmbda * distortion) / ops.sqrt(lmbda / middle), bpp, mse(x, x_hat)
+
+    def _distortions(self, x, x_hat, chosen):
+        """Of each image (B,), the visual one where it is chosen. An array of NumPy spares what is not."""
+        if chosen is None:
+            return self.distortion(x, x_hat)
+        if not isinstance(chosen, np.ndarray):
+            return ops.where(chosen > 0, visual(x, x_hat), self.distortion(x, x_hat))
+        parts, places = [], []
+        for value, distortion in enumerate((self.distortion, visual)):
+            at = np.flatnonzero(chosen == value)
+            parts.append(distortion(ops.take(x, at, axis=0), ops.take(x_hat, at, axis=0)))
+            places.append(at)
+        return ops.take(ops.concatenate(parts), np.argsort(np.concatenate(places)))
