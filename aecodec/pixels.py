@@ -8,6 +8,8 @@ import numpy as np
 from aecodec.errors import EncodeError
 
 _LUMA = np.array([299, 587, 114], np.uint32)  # ITU-R BT.601, in thousandths
+# Y, Cb and Cr of RGB (ITU-R BT.601, full range, as JPEG has them), without offsets: its columns.
+YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32).T
 _ROWS = 256  # large images are worked on in bands of so many rows, which need little extra memory
 
 

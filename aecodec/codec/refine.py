@@ -23,9 +23,14 @@ from aecodec.codec.latents import Latents
 from aecodec.codec.tilecoder import TileCoder
 from aecodec.geometry import STRIDE, Span, Window
 from aecodec.model.point import QualityPoint
+from aecodec.model.tuning import VISUAL
+from aecodec.pixels import YCBCR
 
 STEP = 0.4  # of Newton's: latents are corrected all at once, and share what they correct
 HALO = 2  # latents: fewer than the synthesis sees, but a gradient need not be exact
+# What errors of RGB are multiplied by for the visual tuning: the gradient of 0.9, 0.05 and 0.05 times the squared
+# errors of Y, Cb and Cr, because the eye sees those of luma first.
+VISUAL_ERROR = 3 * YCBCR @ np.diag(np.float32([0.9, 0.05, 0.05])) @ YCBCR.T
 _WINDOW = 36  # latents along a strip that are synthesised at once, halo included
 _STRIP = 16_000  # positions of a strip that is more than a row of tiles
 _ROWS = 4  # of tiles in a strip at most
@@ -41,6 +46,7 @@ def strips(y: Iterable[np.ndarray], height: int, width: int) -> Iterator[Latents
 def gradient(y_hat: np.ndarray, pixels: np.ndarray, point: QualityPoint) -> np.ndarray:
     """Half the squared error's gradient by y_hat (h, w, M), taken for a whole image, as `Model.adjoint` gives it.
 
+    In the visual tuning it is that of luma above all.
     pixels: uint8 (H, W, 3), what y_hat should decode to, and perhaps more to the right of it and below.
     """
     decoded = point.synthesis(np.ascontiguousarray(y_hat))
@@ -48,6 +54,8 @@ def gradient(y_hat: np.ndarray, pixels: np.ndarray, point: QualityPoint) -> np.n
     height, width = original.shape[:2]
     error = np.zeros(decoded.shape, np.float32)  # outside the image there is none
     np.subtract(decoded[:height, :width], original, out=error[:height, :width], dtype=np.float32)
+    if point.tuning == VISUAL:
+        error = (error.reshape(-1, 3) @ VISUAL_ERROR).reshape(error.shape)
     return point.model.adjoint(error)
 
 

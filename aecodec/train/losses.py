@@ -8,8 +8,8 @@ their names.
 import numpy as np
 from keras import ops
 
-# RGB to YCbCr (ITU-R BT.601, full range, as JPEG has it), without offsets.
-YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32).T
+from aecodec.pixels import YCBCR
+
 WEIGHTS = np.array([0.8, 0.1, 0.1], np.float32)  # of Y, Cb and Cr
 BOX, SCALES = 4, 4  # boxes are 8x8 pixels, half over the next ones: two by two squares of this edge
 C1, C2 = 0.01**2, 0.03**2

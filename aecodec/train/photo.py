@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecodec.codec.refine import STEP
+from aecodec.codec.refine import STEP, VISUAL_ERROR
 from aecodec.entropy.hyper_synthesis import Z_MAX
 from aecodec.geometry import TILE
 from aecodec.train.entropy_model import (
@@ -154,7 +154,11 @@ class Photo(keras.Model):
         level = at_knots(self.level(), row_of_tile)
         mu, y_hat = self.mean_net(z_hat, y, offset, row_of_tile, level)
         if self.refines:
-            error = self.post(ops.clip(decoded(y_hat), -0.5, 0.5) - x, transposed=True)
+            error = ops.clip(decoded(y_hat), -0.5, 0.5) - x
+            if chosen is not None:
+                seen = ops.reshape(ops.matmul(ops.reshape(error, (-1, 3)), VISUAL_ERROR), (-1, *x.shape[1:]))
+                error = ops.where(ops.reshape(chosen, (-1, 1, 1, 1)) > 0, seen, error)
+            error = self.post(error, transposed=True)
             change = to_tiles(self.synthesis.adjoint(error), tile) * gain
             y = y - ops.stop_gradient(refinement(change, y_hat - y))
             mu, y_hat = self.mean_net(z_hat, y, offset, row_of_tile, level)

@@ -8,6 +8,7 @@ import pytest
 from aecodec.codec import refine
 from aecodec.codec.latents import Latents
 from aecodec.codec.refine import STEP, Refiner, gradient, strips
+from aecodec.model.tuning import PSNR, VISUAL
 from aecodec.parallel import Workers
 
 M = 3
@@ -19,8 +20,8 @@ class Point:
     inverse_curvature = np.float32([1, 2, 4]) / 256
     rounding_scale = np.float32([1, 1, 0.5])
 
-    def __init__(self):
-        self.model = SimpleNamespace(adjoint=self.adjoint)
+    def __init__(self, tuning: int = PSNR):
+        self.tuning, self.model = tuning, SimpleNamespace(adjoint=self.adjoint)
 
     def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
         return np.clip(y_hat.repeat(16, 0).repeat(16, 1), 0, 255).astype(np.uint8)
@@ -98,3 +99,12 @@ def test_the_gradient_counts_no_pixel_outside_the_image():
     y_hat = np.full((2, 2, M), 100, np.float32)
     slope = gradient(y_hat, np.full((17, 20, M), 90, np.uint8), Point())
     np.testing.assert_array_equal(slope[..., 0], 10 * np.array([[256, 64], [16, 4]]))
+
+
+def test_the_visual_tuning_corrects_errors_of_luma_above_all():
+    """Grey ones count nine tenths, blue and yellow ones hardly."""
+    pixels = np.full((16, 16, M), 100, np.uint8)
+    grey, colour = np.float32([[[10, 10, 10]]]), np.float32([[[-4, -4, 14]]])
+    for error, low, high in ((grey, 0.85, 0.95), (colour, 0.0, 0.15)):
+        plain, seen = (gradient(100 + error, pixels, Point(tuning))[0, 0] @ error[0, 0] for tuning in (PSNR, VISUAL))
+        assert low < seen / plain < high
