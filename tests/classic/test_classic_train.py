@@ -264,3 +264,17 @@ def test_bright_pixels_keep_their_gradient_in_mixed_precision(name):
     bright = np.float32([6, 7])
     assert output(bright).numpy().max() < 1
     assert trained.model.output.dtype == "float32"
+
+
+@pytest.mark.parametrize(("loss", "alive"), [("mse", False), ("binary_crossentropy", True)])
+def test_a_pixel_that_is_white_for_ever_recovers_by_cross_entropy_alone(tmp_path, loss, alive):
+    """Where the last sigmoid is exactly 1, the squared error has no gradient."""
+    settings = {"filters": "2/2 2/2", "loss": loss, "epochs": "2", "batch": "4", "rate": "0.5"}
+    entry = ENTRIES["fashion-conv"].with_parameters(settings)
+    images = data.Images(np.zeros((8, 28, 28, 1), np.uint8), np.zeros((4, 28, 28, 1), np.uint8), [])
+
+    def saturate(trained):
+        trained.decoder.layers[-2].bias.assign([40.0])
+
+    trained = loop.fit(entry, images, tmp_path / "run", 0, saturate)
+    assert (float(trained.decoder.layers[-2].bias[0]) < 39) == alive
