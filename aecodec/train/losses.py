@@ -12,6 +12,7 @@ from aecodec.pixels import YCBCR
 
 WEIGHTS = np.array([0.8, 0.1, 0.1], np.float32)  # of Y, Cb and Cr
 BOX, SCALES = 4, 4  # boxes are 8x8 pixels, half over the next ones: two by two squares of this edge
+COARSE = (0.2, 0.35, 0.7)
 C1, C2 = 0.01**2, 0.03**2
 
 
@@ -58,9 +59,22 @@ def ms_ssim_loss(x, x_hat):
     return 640.0 * (1 - total)
 
 
+def coarse_mse(x, x_hat):
+    """Squared errors of YCbCr, weighted 8:1:1, of means of 2x2, 4x4 and 8x8 pixels, weighted by COARSE.
+
+    Coarse errors are blotches and steps in smooth areas.
+    """
+    error, total = _ycbcr(x_hat - x), 0.0
+    for weight in COARSE:
+        error = _squares(error, 2)
+        total = total + weight * ops.sum(ops.mean(ops.square(error), axis=(1, 2)) * WEIGHTS, axis=-1)
+    return 255.0**2 * total
+
+
 def visual(x, x_hat):
-    """What the weights for the eye are trained with: colour errors count less, structure more."""
-    return 0.25 * mse(x, x_hat) + 0.25 * opponent_mse(x, x_hat) + ms_ssim_loss(x, x_hat)
+    """What the weights for the eye are trained with: colour counts less, structure and coarse errors more."""
+    fine = 0.2 * mse(x, x_hat) + 0.2 * opponent_mse(x, x_hat)
+    return fine + 0.7 * ms_ssim_loss(x, x_hat) + coarse_mse(x, x_hat)
 
 
 def _ycbcr(x):

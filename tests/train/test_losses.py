@@ -7,7 +7,8 @@ pytest.importorskip("keras")
 
 from keras import ops
 
-from aecodec.train.losses import C1, C2, SCALES, WEIGHTS, YCBCR, masked_mse, ms_ssim_loss
+from aecodec.pixels import YCBCR
+from aecodec.train.losses import C1, C2, COARSE, SCALES, WEIGHTS, coarse_mse, masked_mse, ms_ssim_loss
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -45,3 +46,10 @@ def test_contrast_hides_errors(pair):
     weight = 0.04 / (np.sqrt(variance + 1e-8) + 0.02)
     expected = 255**2 * (windows((x_hat - x) ** 2, 8, 4) * weight).mean((1, 2)) @ WEIGHTS
     np.testing.assert_allclose(ops.convert_to_numpy(masked_mse(*pair)), expected, rtol=1e-3)
+
+
+def test_coarse_errors_are_those_of_means(pair):
+    error, total = (pair[1].astype(float) - pair[0]) @ YCBCR, np.zeros(2)
+    for weight, size in zip(COARSE, (2, 4, 8), strict=True):
+        total += weight * np.square(windows(error, size, size)).mean((1, 2)) @ WEIGHTS
+    np.testing.assert_allclose(ops.convert_to_numpy(coarse_mse(*pair)), 255**2 * total, rtol=1e-3)
