@@ -1,8 +1,8 @@
 """Give the visual tuning of a run finer steps for coarse channels: python tilt.py CHECKPOINT.npz OUT.npz AMOUNT
 
 Channels are principal components, dealt over the four groups of the context like cards; the logarithm of a channel's
-gain grows by AMOUNT for each time that its rank is e times smaller, and that of its inverse falls, in weights and average
-alike. What was best is forgotten. `aecodec train photo --resume` goes on from there.
+gain grows by AMOUNT for each time that its rank is e times smaller, and that of its inverse falls, in weights and
+average alike. What was best is forgotten. `aecodec train photo --resume` goes on from there.
 """
 
 import json
