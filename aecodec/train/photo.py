@@ -48,16 +48,15 @@ def from_tiles(y, height: int, width: int):
     return ops.reshape(ops.transpose(y, (0, 1, 3, 2, 4, 5)), (-1, height, width, c))
 
 
-def refinement(change, rounding):
-    """What a step of aecodec/codec/refine.py takes from y (N, h, w, M) at the quality's gain.
+def inverse_curvature(change, rounding):
+    """Of half the squared error by y (N, h, w, M) at the quality's gain: (M,), one for all qualities of the batch.
 
-    change: gradient of half the squared error by y at unit gain, times the gain; rounding: y_hat - y. The curvature is
-    estimated from them, one for all qualities of the batch, where the encoder has one for each knot.
+    change: gradient of half the squared error by y at unit gain, times the gain; rounding: y_hat - y. The encoder has
+    one for each knot, see aecodec/codec/refine.py.
     """
     axes = (0, 1, 2)
     inverse = ops.sum(ops.square(rounding), axes) / ops.maximum(ops.sum(change * rounding, axes), 1e-9)
-    inverse = ops.clip(inverse, 1 / CURVATURE_SPREAD, CURVATURE_SPREAD)  # that of an orthonormal synthesis is 1
-    return STEP * (inverse * change - rounding)
+    return ops.clip(inverse, 1 / CURVATURE_SPREAD, CURVATURE_SPREAD)  # that of an orthonormal synthesis is 1
 
 
 class Photo(keras.Model):
@@ -155,12 +154,7 @@ class Photo(keras.Model):
         mu, y_hat = self.mean_net(z_hat, y, offset, row_of_tile, level)
         if self.refines:
             error = ops.clip(decoded(y_hat), -0.5, 0.5) - x
-            if chosen is not None:
-                seen = ops.reshape(ops.matmul(ops.reshape(error, (-1, 3)), VISUAL_ERROR), (-1, *x.shape[1:]))
-                error = ops.where(ops.reshape(chosen, (-1, 1, 1, 1)) > 0, seen, error)
-            error = self.post(error, transposed=True)
-            change = to_tiles(self.synthesis.adjoint(error), tile) * gain
-            y = y - ops.stop_gradient(refinement(change, y_hat - y))
+            y = y - ops.stop_gradient(self._refinement(error, y_hat - y, gain, chosen))
             mu, y_hat = self.mean_net(z_hat, y, offset, row_of_tile, level)
         knot = ops.cast(ops.round(row_of_tile), "int32")
         sigma = sigma_of(index)
@@ -176,6 +170,18 @@ class Photo(keras.Model):
             return ops.sum(ops.reshape(bits, (-1, per * int(np.prod(bits.shape[1:])))), axis=1)
 
         return decoded(y_hat), total(bits_y), total(bits_z)
+
+    def _refinement(self, error, rounding, gain, chosen):
+        """What a step of aecodec/codec/refine.py takes from y, from the error of x_hat and rounding, y_hat - y."""
+
+        def change(error):
+            return to_tiles(self.synthesis.adjoint(self.post(error, transposed=True)), rounding.shape[1]) * gain
+
+        inverse = inverse_curvature(change(error), rounding)
+        if chosen is not None:
+            seen = ops.reshape(ops.matmul(ops.reshape(error, (-1, 3)), VISUAL_ERROR), (-1, *error.shape[1:]))
+            error = ops.where(ops.reshape(chosen, (-1, 1, 1, 1)) > 0, seen, error)
+        return STEP * (inverse * change(error) - rounding)
 
     def level(self):
         """About how large latents are at each knot, at its gain: (rows, 1), 1 at the last knot of the plain tuning."""
