@@ -154,7 +154,7 @@ class Photo(keras.Model):
         mu, y_hat = self.mean_net(z_hat, y, offset, row_of_tile, level)
         if self.refines:
             error = ops.clip(decoded(y_hat), -0.5, 0.5) - x
-            y = y - ops.stop_gradient(self._refinement(error, y_hat - y, gain, chosen))
+            y = y - ops.stop_gradient(self.refinement(error, y_hat - y, gain, chosen))
             mu, y_hat = self.mean_net(z_hat, y, offset, row_of_tile, level)
         knot = ops.cast(ops.round(row_of_tile), "int32")
         sigma = sigma_of(index)
@@ -171,7 +171,7 @@ class Photo(keras.Model):
 
         return decoded(y_hat), total(bits_y), total(bits_z)
 
-    def _refinement(self, error, rounding, gain, chosen):
+    def refinement(self, error, rounding, gain, chosen):
         """What a step of aecodec/codec/refine.py takes from y, from the error of x_hat and rounding, y_hat - y."""
 
         def change(error):

@@ -9,7 +9,7 @@ from trained import KNOTS, crops_of, tiles
 
 from aecodec.train.entropy_model import SCALES, rounding_offsets
 from aecodec.train.layers import at_knots
-from aecodec.train.photo import Photo, refinement
+from aecodec.train.photo import Photo
 
 BATCH = 8
 FIELDS = {  # name -> shape of one crop's, type
@@ -43,8 +43,8 @@ def teacher(model: Photo):
             return y_hat, model.post(model.synthesis(y_hat * inverse, features))
 
         y_hat, x_hat = decoded(first * gain)
-        error = model.post(ops.clip(x_hat, -0.5, 0.5) - x, transposed=True)
-        y = first * gain - refinement(model.synthesis.adjoint(error) * gain, y_hat - first * gain)
+        error = ops.clip(x_hat, -0.5, 0.5) - x
+        y = first * gain - model.refinement(error, y_hat - first * gain, gain, None)
         y_hat, x_hat = decoded(y)
         x_hat = ops.clip(ops.round(x_hat * 255 + 127.5), 0, 255)
         error = ops.mean(ops.square(x_hat - ops.cast(pixels, "float32")), axis=(1, 2, 3))
