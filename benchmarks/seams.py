@@ -34,8 +34,8 @@ def ratios(error: np.ndarray) -> dict[str, float]:
     places = np.arange(1, EDGE)
     tile, square = places % BORDER == 0, places % STRIDE == 0
     elsewhere = steps[~square].mean()
-    found = {"tiles": steps[tile].mean(), "latents": steps[square & ~tile].mean()}
-    return {name: round(float(step / elsewhere), 3) for name, step in found.items()}
+    borders = {"tiles": tile, "latents": square & ~tile}
+    return {name: round(float(steps[where].mean() / elsewhere), 3) for name, where in borders.items()}
 
 
 def run(options) -> None:

@@ -1,8 +1,8 @@
 """Distortions to train with: how far a decoded image is from its source.
 
-Each takes x and x_hat (B, H, W, 3) in -0.5..0.5 and gives (B,), about as large as the mean squared error of levels
-0..255 where the images are alike, so that the same Lagrangian multipliers serve. aecodec/train/distortions.py has
-their names.
+Each takes x and x_hat (B, H, W, 3) in -0.5..0.5, H and W multiples of 32, and gives (B,), about as large as the mean
+squared error of levels 0..255 where the images are alike, so that the same Lagrangian multipliers serve.
+aecodec/train/distortions.py has their names.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from aecodec.pixels import YCBCR
 
 WEIGHTS = np.array([0.8, 0.1, 0.1], np.float32)  # of Y, Cb and Cr
 BOX, SCALES = 4, 4  # boxes are 8x8 pixels, half over the next ones: two by two squares of this edge
-COARSE = (0.2, 0.35, 0.7)
+COARSE = (0.2, 0.35, 0.7)  # weights of the errors of means of 2x2, 4x4 and 8x8 pixels
 C1, C2 = 0.01**2, 0.03**2
 
 
@@ -60,7 +60,7 @@ def ms_ssim_loss(x, x_hat):
 
 
 def coarse_mse(x, x_hat):
-    """Squared errors of YCbCr, weighted 8:1:1, of means of 2x2, 4x4 and 8x8 pixels, weighted by COARSE.
+    """Squared errors of YCbCr, weighted 8:1:1, of means of 2x2, 4x4 and 8x8 pixels.
 
     Coarse errors are blotches and steps in smooth areas.
     """

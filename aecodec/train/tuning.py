@@ -18,7 +18,7 @@ from aecodec.entropy.hyper_synthesis import Z_MAX
 from aecodec.geometry import HYPER
 from aecodec.model.model import Model
 from aecodec.parallel import Workers
-from aecodec.pixels import split
+from aecodec.pixels import YCBCR, split
 from aecodec.settings import Settings
 from aecodec.train.frequencies import to_frequencies
 
@@ -28,7 +28,6 @@ POWER_OF_CHANNELS = (
     0.2  # of a channel's deviation: 0.1 gives two thirds of it, 0.3 little more, and costs 0.2 dB of PSNR
 )
 USUAL_RANK = 48  # of the channel whose weight is 1
-LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)
 
 
 def log_weights(variance: np.ndarray) -> np.ndarray:
@@ -40,7 +39,7 @@ def log_weights(variance: np.ndarray) -> np.ndarray:
 
 def log_factors(x, chosen):
     """Pixels x (B, H, W, 3) in -0.5..0.5 -> those of deltas (B, H / 16, W / 16, 1), 0 where `chosen` (B,) is not 1."""
-    luma = 255 * ops.reshape(ops.matmul(ops.reshape(x, (-1, 3)), LUMA), (-1, *x.shape[1:3], 1))
+    luma = 255 * ops.reshape(ops.matmul(ops.reshape(x, (-1, 3)), YCBCR[:, :1]), (-1, *x.shape[1:3], 1))
     variance = ops.average_pool(ops.square(luma), BLOCK, BLOCK) - ops.square(ops.average_pool(luma, BLOCK, BLOCK))
     texture = ops.average_pool(ops.sqrt(ops.maximum(variance, 0.0)), CELL // BLOCK, CELL // BLOCK)
     octaves = POWER * ops.log((USUAL + FLOOR) / (texture + FLOOR)) / math.log(2)

@@ -22,8 +22,8 @@ def pair() -> tuple[np.ndarray, np.ndarray]:
 
 def windows(x: np.ndarray, size: int, step: int) -> np.ndarray:
     """(B, H, W, C) -> means of squares of this size at every `step` pixels."""
-    found = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))
-    return found[:, ::step, ::step].mean((-2, -1))
+    squares = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))
+    return squares[:, ::step, ::step].mean((-2, -1))
 
 
 def test_structure_is_compared_in_boxes_of_8x8_at_four_scales(pair):
