@@ -8,8 +8,10 @@ import numpy as np
 from keras import ops
 
 from aecodec.errors import ModelError
+from aecodec.train.data_parallel import Exchange
 
 CLIP = 1.0  # global norm of the gradient
+METRICS = 3  # that a step has besides the norm: loss, bpp, mse
 
 
 def on_cpu() -> bool:
@@ -44,6 +46,7 @@ class Stepper:
         self.model, self.optimizer = model, optimizer
         optimizer.build(model.trainable_variables)
         self.average = [np.array(v) for v in model.trainable_variables]
+        self.exchange: Exchange | None = None  # where a run has several processes
         # For a backend that keeps the state elsewhere: `sync` writes it into the Keras variables, `reload` takes over
         # values that were assigned to them from outside.
         self.sync: Callable[[], None] = _nothing
@@ -77,21 +80,37 @@ class Stepper:
     def _tensorflow(self):
         import tensorflow as tf
 
-        @tf.function
-        def run(pixels, q, noise_y, noise_z, lr):
-            self.optimizer.learning_rate.assign(lr)
+        def gradients_of(pixels, q, noise_y, noise_z):
             with tf.GradientTape() as tape:
                 loss, (bpp, mse) = self._objective(pixels, q, (noise_y, noise_z))
             variables = self.model.trainable_variables
             gradients = [
-                tf.zeros_like(v) if g is None else g  # of what the model leaves as it is
+                tf.zeros_like(v) if g is None else tf.convert_to_tensor(g)  # None: the model leaves v as it is
                 for g, v in zip(tape.gradient(loss, variables), variables, strict=True)
             ]
-            gradients, norm = clipped(gradients)
-            self.optimizer.apply(gradients, variables)
-            return tf.stack([loss, bpp, mse, norm])
+            return [*gradients, tf.stack([loss, bpp, mse])]
 
-        return lambda batch, lr: run(*[tf.constant(a) for a in batch], tf.constant(lr)).numpy()
+        def apply(gradients, metrics, lr):
+            self.optimizer.learning_rate.assign(lr)
+            gradients, norm = clipped(gradients)
+            self.optimizer.apply(gradients, self.model.trainable_variables)
+            return tf.concat([metrics, norm[None]], axis=0)
+
+        @tf.function
+        def run(batch, lr):
+            *gradients, metrics = gradients_of(*batch)
+            return apply(gradients, metrics, lr)
+
+        first, last = tf.function(gradients_of), tf.function(apply)
+
+        def call(batch, lr):
+            batch = [tf.constant(a) for a in batch]
+            if self.exchange is None:
+                return run(batch, tf.constant(lr)).numpy()
+            (*gradients, metrics), lr = self.exchange([a.numpy() for a in first(*batch)], float(lr))
+            return last(gradients, metrics, tf.constant(lr, tf.float32)).numpy()
+
+        return call
 
     def _jax(self):
         import jax

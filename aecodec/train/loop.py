@@ -3,9 +3,13 @@
 import json
 import math
 import signal
+import tempfile
 import time
 import zlib
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -15,8 +19,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aecodec.errors import ModelError
 from aecodec.train import checkpoint, precision, quantize, runs
-from aecodec.train.backend import Stepper
+from aecodec.train.backend import METRICS, Stepper
 from aecodec.train.data import Crops, batches, image_files, load_images, principal_components, tiles_of
+from aecodec.train.data_parallel import Exchange, Leader, part
 from aecodec.train.distortions import distortion_of
 from aecodec.train.optimizer import FastMuon
 from aecodec.train.photo import Photo, Shape
@@ -66,7 +71,7 @@ class Position:
 
     step: int = 0
     seconds: float = 0.0
-    cpu_seconds: float = 0.0  # of all cores
+    cpu_seconds: float = 0.0  # of all threads of the leading process
     phase_step: int = 0  # at which the phase began
     phase_seconds: float = 0.0
     warm_step: int = 0  # at which the last warm-up began
@@ -96,8 +101,10 @@ class Run:
         resume: bool,
         start: Path | None = None,
         asked: str = "auto",  # precision; a run may go on in another one
+        processes: int = 1,  # that share each batch
     ):
-        self.folder, self.console = Path(folder), Console(stderr=True)
+        self.folder, self.data, self.console = Path(folder), data, Console(stderr=True)
+        self.processes = processes
         self.path = self.folder / runs.CHECKPOINT
         meta, new_phase = None, True
         if resume:
@@ -210,6 +217,30 @@ class Run:
             self.best = result["loss"]
             checkpoint.save_average(self.folder / runs.AVERAGE, self.stepper.average, self._meta() | {"val": result})
 
+    def _feed(self, rank: int, count: int) -> Generator[list[np.ndarray], None, None]:
+        """The parts of the batches from here on that process `rank` of `count` takes."""
+        phase = self.phase
+        with closing(batches(self.crops, self.position.step, phase.batch, phase.crop, self.model.shape)) as feed:
+            for batch in feed:
+                yield part(batch, rank, count)
+
+    @contextmanager
+    def _others(self) -> Iterator[None]:
+        """The other processes, where there are any, which begin in the state of this one."""
+        if self.processes == 1:
+            yield
+            return
+        if keras.backend.backend() != "tensorflow":
+            raise ModelError(f"Keras backend {keras.backend.backend()}: --processes needs tensorflow")
+        size = sum(int(np.prod(v.shape)) for v in self.model.trainable_variables) + METRICS
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            checkpoint.save(folder / runs.CHECKPOINT, self.stepper, self._meta())
+            follow = partial(_follow, folder, self.data, self.precision[0], self.processes)
+            with closing(Leader(follow, self.processes, size)) as leader:
+                self.stepper.exchange = leader.exchange
+                yield
+
     def train(self, save_minutes: float = 5.0, validate_minutes: float = 10.0) -> bool:
         """Run the phase to its end. -> False when Ctrl-C or SIGTERM stopped it; a checkpoint is written anyway."""
         stop = []
@@ -226,10 +257,10 @@ class Run:
             disable=not self.console.is_terminal,
         )
         self.log(precision=self.precision[0], why=self.precision[1])
-        feed = batches(self.crops, self.position.step, self.phase.batch, self.phase.crop, self.model.shape)
+        feed = self._feed(0, self.processes)
         rows, saved, checked = [], self.position.seconds, self.position.seconds
         try:
-            with bar:
+            with bar, self._others():
                 task = bar.add_task("", total=1.0, step=self.position.step, loss=0.0, bpp=0.0, psnr=0.0)
                 last, cpu = time.monotonic(), time.process_time()
                 said = last
@@ -268,3 +299,11 @@ class Run:
             feed.close()
             for s, handler in old.items():
                 signal.signal(s, handler)
+
+
+def _follow(folder: Path, data: Path, precision: str, processes: int, rank: int, exchange: Exchange) -> None:
+    """Train as process `rank`, from the state in the folder, until the leader ends; see data_parallel.py."""
+    run = Run(folder, data, None, Shape(), Phase(), resume=True, asked=precision)
+    run.stepper.exchange = exchange
+    for batch in run._feed(rank, processes):
+        run.stepper.step(batch, 0.0)  # the leader says the rate
