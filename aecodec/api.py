@@ -19,10 +19,10 @@ from aecodec.geometry import Region
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.model.model import Model
 from aecodec.model.weights import Weights
-from aecodec.parallel import Workers
 from aecodec.pixels import merge, split
 from aecodec.scaling import factor_of, reduced
 from aecodec.settings import DEFAULT_EFFORT, DEFAULT_MODEL, Settings, Target, check_input
+from aecodec.system.parallel import Workers
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ from aecodec.geometry import HYPER, STRIDE, Region
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.model.model import Model
 from aecodec.model.weights import Weights, read_models
-from aecodec.parallel import Workers
 from aecodec.pixels import split
 from aecodec.settings import DEFAULT_MODEL, DEFAULT_QUALITY, Settings
+from aecodec.system.parallel import Workers
 
 _COLOURS = np.array([(0, 0, 0), (60, 15, 110), (190, 50, 90), (250, 150, 40), (255, 255, 230)], np.float32)
 

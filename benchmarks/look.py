@@ -16,9 +16,9 @@ from aecodec.codec.transforms import synthesise
 from aecodec.exact import webp
 from aecodec.exact.look import photograph_fits, photographic, worth_trying
 from aecodec.families import by_name
-from aecodec.parallel import Workers
 from aecodec.pixels import squared_error
 from aecodec.settings import Settings
+from aecodec.system.parallel import Workers
 
 QUALITIES = (10, 25, 50, 75, 90, 100)
 

@@ -30,8 +30,8 @@ from aecodec.errors import (
 )
 from aecodec.families import by_name
 from aecodec.model.point import QualityPoint
-from aecodec.parallel import Workers
 from aecodec.settings import TUNINGS, Settings
+from aecodec.system.parallel import Workers
 
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
 

@@ -19,7 +19,7 @@ PACKAGE = Path(aecodec.__file__).parent
 
 # From the bottom to the top: a module imports from lower floors, and from its own folder.
 FLOORS = [
-    {"errors", "parallel", "processes", "atomic", "progress", "interrupts", "page", "forks"},
+    {"errors", "system", "page"},
     {"storage"},
     {"limits", "geometry", "pixels", "scaling"},
     {"container"},

@@ -13,7 +13,7 @@ from aecodec.codec.transforms import synthesise
 from aecodec.geometry import STRIDE, tiles
 from aecodec.model.model import models
 from aecodec.model.point import QualityPoint
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 pytestmark = pytest.mark.usefixtures("small_default")
 

@@ -16,10 +16,11 @@ from imageio.config import FileExtension, PluginConfig, known_extensions, known_
 from imageio.core.request import URI_BYTES, URI_FILENAME, InitializationError, IOMode, Request
 from imageio.core.v3_plugin_api import ImageProperties, PluginV3
 
-from aecodec import api, atomic, container
+from aecodec import api, container
 from aecodec.arrays.stack import shape_of
 from aecodec.files import EXTENSION
 from aecodec.limits import DEFAULT_LIMITS, Limits
+from aecodec.system import atomic
 
 NAME = "aecodec"
 

@@ -23,8 +23,8 @@ from aecodec.batch.engine import Attempt
 from aecodec.batch.jobs import Failed, Made, Task
 from aecodec.errors import AezError, ModelError
 from aecodec.families import installed
-from aecodec.parallel import usable_threads
 from aecodec.storage import is_address, storage_of
+from aecodec.system.parallel import usable_threads
 
 GROUP_PIXELS, GROUP_FILES = 4e6, 64  # of one group, about: seconds of work
 _MANY = 250  # threads: with more of them groups are larger, so that the scheduler hands out no more of them in a second

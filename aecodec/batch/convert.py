@@ -14,9 +14,9 @@ from aecodec.batch.inputs import check_several
 from aecodec.batch.jobs import Compress, Decompress, Failed, Job, Task
 from aecodec.files import EXTENSION
 from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.parallel import usable_threads
 from aecodec.settings import DEFAULT_EFFORT, Settings, Target
 from aecodec.storage import plain_name, storage_of
+from aecodec.system.parallel import usable_threads
 
 Name = str | os.PathLike[str]
 

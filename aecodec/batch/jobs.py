@@ -113,7 +113,7 @@ class Compress:
         from aecodec.api import encode, read_metadata
         from aecodec.errors import CorruptError
         from aecodec.imagefile import read_image
-        from aecodec.progress import reporting
+        from aecodec.system.progress import reporting
 
         source = read_input(task.source, self.max_file)
         size = len(source)

@@ -13,7 +13,7 @@ from aecodec.batch.inputs import check_several
 from aecodec.errors import DecodeError, EncodeError
 from aecodec.files import File, imread
 from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.parallel import usable_threads
+from aecodec.system.parallel import usable_threads
 
 Source = TypeVar("Source", bound=File)
 FILE_ERRORS = (DecodeError, EncodeError, OSError)

@@ -14,7 +14,7 @@ import numpy as np
 
 import aecodec
 from aecodec.imagefile.write import encode_plain
-from aecodec.parallel import usable_threads
+from aecodec.system.parallel import usable_threads
 
 SMALL = 28  # pixels on each side of the images of MNIST and Fashion-MNIST
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from aecodec.parallel import usable_threads
+from aecodec.system.parallel import usable_threads
 
 _PACKAGES = (
     "aecodec",

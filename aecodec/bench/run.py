@@ -15,10 +15,10 @@ from aecodec.bench.codecs import Codec
 from aecodec.bench.images import load_image
 from aecodec.bench.measure import Column, Failure, Point, Sweep, Unsuited, describe, fitting, measure_once
 from aecodec.bench.plan import Plan
+from aecodec.bench.processes import Died, each
 from aecodec.bench.report import ImageResult, Json, build_report, speed_block
 from aecodec.bench.speed import measure_speeds
 from aecodec.errors import AezError, printable
-from aecodec.processes import Died, each
 
 Tick = Callable[[int], None]
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from aecodec.bench.codecs import Codec, known_codecs
 from aecodec.bench.measure import Failure, decode_checked, describe
-from aecodec.parallel import usable_threads
+from aecodec.system.parallel import usable_threads
 
 _WARM_UP = 256  # pixels on each side of the part of the image that is coded before the clock runs
 

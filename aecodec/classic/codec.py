@@ -14,7 +14,7 @@ from aecodec.classic.patches import cut, grid, join
 from aecodec.classic.weights import Classic
 from aecodec.container import BytesLike, Chunk, Header
 from aecodec.errors import CorruptError, EncodeError, ModelError, UnsupportedError
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 _KINDS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGB with alpha"}
 

@@ -7,8 +7,8 @@ from aecodec.classic.patches import cut, join
 from aecodec.classic.weights import Classic, by_name
 from aecodec.errors import EncodeError
 from aecodec.geometry import Window, windows
-from aecodec.parallel import Workers
 from aecodec.pixels import luma
+from aecodec.system.parallel import Workers
 
 WINDOW = 256  # edge of the largest window, in units of the net's edge
 HALO = 16  # the same units, no less than the reach of the net's convolutions

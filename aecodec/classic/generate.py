@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from aecodec.classic.idx import FASHION, read_digits
 from aecodec.classic.weights import Classic, by_name
 from aecodec.errors import ModelError
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 CLASSES = {
     "mnist": tuple("0123456789"),

@@ -17,10 +17,10 @@ import numpy as np
 
 from aecodec.classic.latents import Scale
 from aecodec.errors import ModelError
-from aecodec.forks import cached_property
 from aecodec.model.runtime import Net
 from aecodec.model.weights import Weights, read_models, weights_folder
-from aecodec.parallel import Workers
+from aecodec.system.forks import cached_property
+from aecodec.system.parallel import Workers
 
 BATCH = 512  # patches in one call of a network
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from aecodec import interrupts
 from aecodec.classic.commands.denoise import denoise
 from aecodec.classic.commands.generate import generate
 from aecodec.cli.bench import bench
@@ -26,6 +25,7 @@ from aecodec.cli.models import models
 from aecodec.cli.serve import serve
 from aecodec.cli.train import train
 from aecodec.cli.verify import verify
+from aecodec.system import interrupts
 
 _TERMINATED = 143
 

@@ -20,8 +20,8 @@ from aecodec.cli.options import BatchOptions
 from aecodec.cli.outputs import check_target, write_output
 from aecodec.cli.report import Report
 from aecodec.cli.silence import quiet
-from aecodec.parallel import usable_threads
 from aecodec.storage import is_address, storage_of
+from aecodec.system.parallel import usable_threads
 
 _FEW = 8  # targets that are asked for one by one
 

@@ -183,7 +183,7 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
     from aecodec.cli.messages import check_folders, explain, fail
     from aecodec.cli.silence import calm, muted
     from aecodec.errors import AezError
-    from aecodec.parallel import usable_threads
+    from aecodec.system.parallel import usable_threads
     from aecodec.train.distortions import distortion_of
 
     silent, resume, precision = given.pop("silent"), given.pop("resume", False), given.pop("precision", "auto")

@@ -17,11 +17,11 @@ from aecodec.exact import webp
 from aecodec.exact.colours import ALL_COLOURS, COLOURS, with_colours
 from aecodec.exact.layout import Layout, encode_image
 from aecodec.exact.look import few_colours, photograph_fits, photographic, worth_trying
-from aecodec.forks import cached_property
 from aecodec.geometry import STRIDE, Tile, latent_size, tiles
 from aecodec.model.point import QualityPoint
-from aecodec.parallel import Workers
 from aecodec.pixels import squared_error
+from aecodec.system.forks import cached_property
+from aecodec.system.parallel import Workers
 
 HALO = 2  # latents around a tile that its squared error is taken with: fewer than the synthesis sees
 _ENTRY = 24  # bits of an exact tile beside its bitstream, as its neighbours cannot make use of its latents

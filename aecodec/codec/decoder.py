@@ -15,8 +15,8 @@ from aecodec.family import Bitstreams
 from aecodec.geometry import STRIDE, TILE_PIXELS, Region, Tile, covered
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
-from aecodec.parallel import Workers
 from aecodec.pixels import luma
+from aecodec.system.parallel import Workers
 
 
 class Decoder:

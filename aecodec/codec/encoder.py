@@ -17,14 +17,14 @@ from aecodec.codec.refine import Refiner, strips
 from aecodec.codec.tilecoder import TileCoder
 from aecodec.codec.transforms import Partial, analyse, synthesise, synthesise_between
 from aecodec.exact import webp
-from aecodec.forks import cached_property
 from aecodec.geometry import HYPER, Tile, covered, latent_size, pad_window
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
 from aecodec.model.tuning import PSNR, VISUAL
-from aecodec.parallel import Workers
-from aecodec.progress import report
 from aecodec.settings import TUNINGS, Settings
+from aecodec.system.forks import cached_property
+from aecodec.system.parallel import Workers
+from aecodec.system.progress import report
 
 
 class Encoder:

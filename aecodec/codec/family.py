@@ -19,9 +19,9 @@ from aecodec.geometry import TILE_PIXELS, Region
 from aecodec.model import thumbnail
 from aecodec.model.model import Model, models
 from aecodec.model.tuning import AXIS
-from aecodec.parallel import Workers
 from aecodec.pixels import fill_hidden, split
 from aecodec.settings import Settings
+from aecodec.system.parallel import Workers
 
 
 class LearnedFamily:

@@ -20,7 +20,7 @@ from aecodec.errors import CorruptError
 from aecodec.geometry import HYPER, TILE, Tile
 from aecodec.model.point import QualityPoint
 from aecodec.model.tuning import factors
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 BATCH = 8  # tiles that share one run of the hyper-synthesis
 RESIDUAL_MAX = 60_000  # within the escape code's reach

@@ -8,7 +8,7 @@ import numpy as np
 from aecodec.geometry import STRIDE, Region, Tile, Window, bands, latent_size, recut, windows
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 WINDOW = 80  # latents along the edge of the largest window
 _SMALL_WINDOW = 42  # the same where few windows may do: two tiles and the halo

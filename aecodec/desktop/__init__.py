@@ -18,7 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from aecodec.atomic import write_file
+from aecodec.system.atomic import write_file
 
 # What entries call, by its absolute path; -P, or Python would take modules from the folder of the file that is opened.
 PROGRAM = (sys.executable, "-P", "-m", "aecodec")

@@ -11,7 +11,7 @@ from aecodec.entropy import rangecoder
 from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX
 from aecodec.entropy.rangecoder import PRECISION
 from aecodec.errors import ModelError
-from aecodec.forks import cached_property
+from aecodec.system.forks import cached_property
 
 try:
     import constriction

@@ -12,12 +12,12 @@ from aecodec.errors import DecodeError, EncodeError, UnsupportedError
 from aecodec.exact.layout import encode_image
 from aecodec.exact.tiles import decode_tiles, fill_damaged
 from aecodec.family import Bitstreams
-from aecodec.forks import cached_property
 from aecodec.geometry import Region
 from aecodec.model.weights import Weights
-from aecodec.parallel import Workers
 from aecodec.pixels import luma, split
 from aecodec.settings import Settings
+from aecodec.system.forks import cached_property
+from aecodec.system.parallel import Workers
 
 
 class ExactModel(Weights):

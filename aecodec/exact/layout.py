@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aecodec.exact import webp
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 _EDGES = (256, 1024, 4096, webp.EDGE_MAX)  # pixels
 _MORE, _MORE_BYTES = 1.005, 40  # this much above the best is nearly as small

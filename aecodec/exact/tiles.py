@@ -9,7 +9,7 @@ from aecodec.errors import CorruptError, DecodeError
 from aecodec.exact import webp
 from aecodec.family import Bitstreams
 from aecodec.geometry import Region
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 
 def decode_tiles(

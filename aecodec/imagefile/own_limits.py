@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 from PIL import Image, PngImagePlugin
 
-from aecodec.forks import lock_across_forks
 from aecodec.limits import DEFAULT_LIMITS
+from aecodec.system.forks import lock_across_forks
 
 
 class _OwnLimits:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aecodec.errors import ModelError
-from aecodec.forks import lock_across_forks
+from aecodec.system.forks import lock_across_forks
 
 _LARGE = 3 << 19  # values of an input, for which an interpreter takes some 80 MB
 

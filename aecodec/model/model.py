@@ -24,7 +24,6 @@ import numpy as np
 
 from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis, between_knots
 from aecodec.entropy.tables import Tables
-from aecodec.forks import cached_property
 from aecodec.model import tuning
 from aecodec.model.lapped import overlap, overlap_of_pixels, overlap_to_pixels
 from aecodec.model.runtime import Net
@@ -32,6 +31,7 @@ from aecodec.model.thumbnail import FILE, ThumbnailMap
 from aecodec.model.tuning import AXIS, PSNR, VISUAL
 from aecodec.model.weights import Weights, read_models, weights_folder
 from aecodec.settings import TUNINGS
+from aecodec.system.forks import cached_property
 
 NETS = ("analysis", "hyper_analysis", "synthesis")  # of every model
 

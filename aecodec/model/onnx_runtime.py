@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aecodec.errors import ModelError
-from aecodec.forks import cached_property, lock_across_forks
+from aecodec.system.forks import cached_property, lock_across_forks
 
 
 class OnnxNet:

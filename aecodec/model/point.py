@@ -5,10 +5,10 @@ import numpy as np
 from aecodec.entropy.hyper_synthesis import between_knots
 from aecodec.entropy.tables import TableRow
 from aecodec.errors import CorruptError
-from aecodec.forks import cached_property
 from aecodec.model import knots
 from aecodec.model.model import Model
 from aecodec.model.tuning import AXIS, PSNR, VISUAL
+from aecodec.system.forks import cached_property
 
 
 class QualityPoint:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import BinaryIO, NamedTuple
 
-from aecodec import atomic
+from aecodec.system import atomic
 
 EXISTS = "exists, use --force to replace it"
 MAGIC = re.compile(r"[*?\[]")  # what makes a name a pattern
@@ -170,7 +170,7 @@ class Local:
             raise PermissionError(code, os.strerror(code), name)
 
     def write(self, name: str, data: bytes, replace: bool, times: tuple[int, int] | None = None) -> None:
-        """Write a file, which is whole or not there, and replaces another only with `replace`; see aecodec/atomic.py.
+        """Write a file, which is whole or not there, and replaces another only with `replace`; see system/atomic.py.
 
         Devices and pipes are written directly. times: of access and modification in ns, that the file gets.
         """

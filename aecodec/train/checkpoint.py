@@ -12,8 +12,8 @@ from zipfile import is_zipfile
 
 import numpy as np
 
-from aecodec.atomic import unfinished
 from aecodec.errors import ModelError
+from aecodec.system.atomic import unfinished
 
 
 def _write(path: Path, arrays: dict, meta: dict, save=np.savez) -> None:

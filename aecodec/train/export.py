@@ -20,8 +20,8 @@ from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX, HyperSynthesis
 from aecodec.errors import ModelError
 from aecodec.model import tuning
 from aecodec.model.model import Model
-from aecodec.parallel import Workers
 from aecodec.settings import Settings
+from aecodec.system.parallel import Workers
 from aecodec.train import checkpoint, quantize
 from aecodec.train.data import Crops
 from aecodec.train.entropy_model import rounding_offsets

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from aecodec.atomic import unfinished
 from aecodec.errors import ModelError
 from aecodec.model.weights import DEVELOPMENT, read_manifest
+from aecodec.system.atomic import unfinished
 
 
 def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None:

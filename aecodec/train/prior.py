@@ -6,8 +6,8 @@ from aecodec.codec.encoder import Encoder
 from aecodec.codec.forecast import STRAY, guess_psnr
 from aecodec.codec.transforms import synthesise
 from aecodec.model.model import Model
-from aecodec.parallel import Workers
 from aecodec.settings import Settings
+from aecodec.system.parallel import Workers
 
 KEPT = 0.7  # of the images
 _STEPS = 10  # more than enough until the same images are kept

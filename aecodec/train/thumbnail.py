@@ -9,9 +9,9 @@ from aecodec.codec.encoder import Encoder
 from aecodec.geometry import STRIDE
 from aecodec.model.model import Model
 from aecodec.model.thumbnail import AROUND, FILE, PER_LATENT, ThumbnailMap, neighbourhoods
-from aecodec.parallel import Workers
 from aecodec.pixels import split
 from aecodec.settings import Settings
+from aecodec.system.parallel import Workers
 
 IMAGES = 150  # are enough
 CHANNELS = 48  # more gain less than 0.3 dB on the validation images

@@ -17,9 +17,9 @@ from aecodec.codec.masking import BLOCK, CELL, FLOOR, MOST, POWER, USUAL, deltas
 from aecodec.entropy.hyper_synthesis import Z_MAX
 from aecodec.geometry import HYPER
 from aecodec.model.model import Model
-from aecodec.parallel import Workers
 from aecodec.pixels import YCBCR, split
 from aecodec.settings import Settings
+from aecodec.system.parallel import Workers
 from aecodec.train.frequencies import to_frequencies
 
 IMAGES = 150  # are enough

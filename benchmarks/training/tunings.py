@@ -19,8 +19,8 @@ from aecodec.codec.latents import Latents
 from aecodec.codec.transforms import synthesise
 from aecodec.families import by_name
 from aecodec.model.point import QualityPoint
-from aecodec.parallel import Workers
 from aecodec.settings import Settings
+from aecodec.system.parallel import Workers
 
 IMAGES = (
     *("cid22_23c932812a_1", "cid22_27991f37c4_1", "cid22_7323856cf7_1"),

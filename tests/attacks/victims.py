@@ -20,7 +20,7 @@ from aecodec.errors import DecodeError
 from aecodec.exact import webp
 from aecodec.families import by_id
 from aecodec.limits import Limits
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 TINY = Path(__file__).parent.parent / "tiny"
 

@@ -656,7 +656,7 @@ def test_ctrl_c_while_it_is_loading_ends_it_without_a_traceback(command, tmp_pat
     call = command("compress", "-", "-o", "a.aez")
     call["args"] = [sys.executable, "-X", "importtime", module, "aecodec", *call["args"][3:]]  # tells what is imported
     process = subprocess.Popen(**call, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not (line := process.stderr.readline()).endswith("aecodec.interrupts\n"):
+    while not (line := process.stderr.readline()).endswith("aecodec.system.interrupts\n"):
         assert line.startswith("import time:")
     time.sleep(delay)
     process.send_signal(signal.SIGINT)

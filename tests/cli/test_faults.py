@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aecodec import atomic
 from aecodec.cli import outputs
+from aecodec.system import atomic
 
 TESTS = Path(__file__).parents[1]
 SAMPLE = TESTS.parent / "aecodec" / "bench" / "samples" / "kodim15_crop.png"

@@ -16,9 +16,9 @@ from aecodec.codec.latents import Latents
 from aecodec.exact import webp
 from aecodec.exact.colours import COLOURS
 from aecodec.families import by_name
-from aecodec.parallel import Workers
 from aecodec.pixels import psnr
 from aecodec.settings import TUNINGS, Settings
+from aecodec.system.parallel import Workers
 
 WORKERS = Workers(1)
 

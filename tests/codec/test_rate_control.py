@@ -16,9 +16,9 @@ from aecodec.codec.rate_control import EXCESS, USED, PsnrControl, SizeControl
 from aecodec.container import Chunk, Header
 from aecodec.errors import EncodeError
 from aecodec.exact.layout import Layout
-from aecodec.parallel import Workers
 from aecodec.pixels import psnr
 from aecodec.settings import Target
+from aecodec.system.parallel import Workers
 
 LAST = 2048
 M = 4

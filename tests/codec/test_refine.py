@@ -16,9 +16,9 @@ from aecodec.codec import refine
 from aecodec.codec.encoder import Encoder
 from aecodec.families import by_name
 from aecodec.model.point import QualityPoint
-from aecodec.parallel import Workers
 from aecodec.pixels import psnr
 from aecodec.settings import Settings
+from aecodec.system.parallel import Workers
 
 TESTS = Path(__file__).parents[1]
 QUALITIES = (5, 40, 75, 100)

@@ -9,7 +9,7 @@ from aecodec.codec import refine
 from aecodec.codec.latents import Latents
 from aecodec.codec.refine import STEP, Refiner, gradient, strips
 from aecodec.model.tuning import PSNR, VISUAL
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 M = 3
 

@@ -19,9 +19,9 @@ from aecodec.codec.encoder import Encoder
 from aecodec.codec.tilecoder import CodedTile
 from aecodec.errors import EncodeError
 from aecodec.families import by_name
-from aecodec.parallel import Workers
 from aecodec.pixels import psnr
 from aecodec.settings import Settings, Target
+from aecodec.system.parallel import Workers
 
 TESTS = Path(__file__).parents[1]
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"

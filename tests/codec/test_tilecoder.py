@@ -10,7 +10,7 @@ from aecodec.errors import CorruptError
 from aecodec.families import by_name
 from aecodec.geometry import Tile
 from aecodec.model.point import QualityPoint
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")
 

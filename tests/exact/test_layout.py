@@ -9,7 +9,7 @@ from screens import mixed, photo, screen
 
 import aecodec
 from aecodec.exact.layout import encode_image, layout
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 NOISE = np.random.default_rng(5)
 IMAGES = {

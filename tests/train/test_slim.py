@@ -16,8 +16,8 @@ from aecodec.families import by_name  # noqa: E402
 from aecodec.model.lapped import UNIT, overlap, overlap_of_pixels, overlap_to_pixels  # noqa: E402
 from aecodec.model.point import QualityPoint  # noqa: E402
 from aecodec.model.tuning import OWN, PSNR, VISUAL  # noqa: E402
-from aecodec.parallel import Workers  # noqa: E402
 from aecodec.settings import Settings  # noqa: E402
+from aecodec.system.parallel import Workers  # noqa: E402
 from aecodec.train import export, quantize, slim, static  # noqa: E402
 from aecodec.train.entropy_model import rounding_offsets  # noqa: E402
 from aecodec.train.layers import at_knots  # noqa: E402

@@ -30,7 +30,7 @@ from aecodec.family import Bitstreams
 from aecodec.limits import Limits
 from aecodec.model.point import QualityPoint
 from aecodec.model.tuning import AXIS, FILE, TUNINGS
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 from aecodec.web.decoder import MISSING, BrowserDecoder
 from aecodec.web.gallery import Gallery
 from aecodec.web.server import Server

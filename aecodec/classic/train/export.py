@@ -21,7 +21,7 @@ from aecodec.classic.train.install import ENTRY, FIRST
 from aecodec.classic.train.loop import Trained
 from aecodec.classic.weights import Classic
 from aecodec.errors import ModelError
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 _SAMPLE = 20_000  # patches whose latents give the scales
 _MAX_RISE = 1.005  # of the error, through fewer bits

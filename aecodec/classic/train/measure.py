@@ -13,7 +13,7 @@ from aecodec.classic.patches import cut, join
 from aecodec.classic.train.data import gaussian, salt
 from aecodec.classic.weights import Classic
 from aecodec.container import read
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 FILES = 500  # at most so many images are written as files
 JPEG_QUALITY = 75  # Pillow's default

@@ -13,7 +13,7 @@ from aecodec.classic.train.data import noisy
 from aecodec.classic.train.entries import Entry
 from aecodec.classic.train.measure import through, to_pixels
 from aecodec.classic.weights import Classic
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 LOSS, COMPARISON = "loss.png", "images.png"
 _COLUMNS, _EDGE = 10, 256  # images in a row, and pixels of each that are shown at most

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mirrored import SAMPLE
 
-from aecodec.parallel import Workers
+from aecodec.system.parallel import Workers
 
 TESTS = Path(__file__).parent
 

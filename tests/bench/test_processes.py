@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aecodec.processes import Died, each
+from aecodec.bench.processes import Died, each
 
 
 def double(task: str) -> str | int:
@@ -35,7 +35,7 @@ def test_a_process_that_crashes_takes_no_other_along(count):
 PARENT = """
 import os, time
 from test_processes import sleep
-from aecodec.processes import each
+from aecodec.bench.processes import each
 if __name__ == "__main__":
     list(each(["1", "2"], sleep, 2))
 """
