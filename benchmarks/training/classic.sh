@@ -33,7 +33,7 @@ one mnist-denoise --data "$mnist" --epochs 3 --batch 64 --rate 2e-3 -p decay=0.8
 # Cross-entropy has a gradient where the last sigmoid is 1; the squared error has none there, and left white spots.
 one fashion-conv --data "$fashion" --epochs 3 --batch 32 --rate 2e-3 -p decay=0.9 -p loss=binary_crossentropy \
     -p pictures=18000 # stopped after 2
-one fashion-vae --data "$fashion" --epochs 3 --batch 32 --rate 0.001 -p decay=0.7 -p pictures=12000 "${half[@]}"
+one fashion-vae --data "$fashion" --epochs 7 --batch 32 --rate 2e-3 -p decay=0.9 -p loss=binary_crossentropy
 # The squared error learns fast, but loud noise counts most in it; the absolute one evens that out, but forgives the few
 # lost pixels that it misses. So the squared error comes first and last, then with more salt noise.
 if [[ $wanted == "  " || $wanted == *" photo-denoise "* ]]; then
