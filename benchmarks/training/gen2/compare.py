@@ -28,9 +28,11 @@ AVIF_QUALITIES = range(10, 100, 6)
 BPP = (0.15, 0.3, 0.5, 0.8, 1.2)
 
 
-def curve(path: Path, pixels: np.ndarray) -> tuple[float, Curve]:
+def curve(path: Path, pixels: np.ndarray, refines: bool) -> tuple[float, Curve]:
     """The loss of the plain tuning, and PSNR over bits per pixel."""
-    found = Validation(loaded(path), pixels).run()
+    model = loaded(path)
+    model.refines = refines
+    found = Validation(model, pixels).run()
     knots = found["knots"].values()
     loss = found.get("losses", {"psnr": found["loss"]})["psnr"]
     return loss, Curve([knot["bpp"] for knot in knots], [knot["psnr"] for knot in knots])
@@ -110,6 +112,7 @@ def main() -> None:
     ap.add_argument("averages", nargs="+", type=Path)
     ap.add_argument("--val", required=True, type=Path)
     ap.add_argument("--eye", action="store_true")
+    ap.add_argument("--refine", action="store_true", help="refine latents as the encoder does by default")
     a = ap.parse_args()
     if a.eye:
         images = crops(a.val)
@@ -119,10 +122,10 @@ def main() -> None:
         return
     pixels = tiles(a.val)
     pixels = pixels[:: -(-len(pixels) // TILES)]
-    loss, anchor = curve(a.averages[0], pixels)
+    loss, anchor = curve(a.averages[0], pixels, a.refine)
     print(f"{a.averages[0]}: loss {loss:.4f}")
     for path in a.averages[1:]:
-        loss, test = curve(path, pixels)
+        loss, test = curve(path, pixels, a.refine)
         low, high = overlap([anchor, test])
         ends = np.linspace(low, high, 5)
         parts = [bd_rate(anchor, test, (start, end)).percent for start, end in pairwise(ends)]
