@@ -115,8 +115,8 @@ def train(
         int | None,
         typer.Option(
             min=1,
-            help="photo: processes that share each batch and apply the mean of their gradients; default: 1. Two take "
-            "half the time of one, where a second thread saves a third.",
+            help="photo: processes that share each batch and apply the mean of their gradients; default: 1. Each "
+            "holds all images; two take about half the time of one.",
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Classic ones: epochs; default: as published.")] = None,

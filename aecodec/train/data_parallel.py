@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from aecodec.errors import ModelError
+from aecodec.errors import AezError, ModelError
 
 Arrays = Sequence[np.ndarray]
 # What a step hands over: arrays of one process and the learning rate -> their means over all processes, and the rate.
@@ -57,7 +57,8 @@ class Leader:
         for rank in range(1, count):
             ours, theirs = context.Pipe()
             process = context.Process(target=_run, args=(follow, theirs, memory, rank, size), daemon=True)
-            process.start()
+            with _interrupts_wait():
+                process.start()
             theirs.close()
             self._others.append((process, ours))
 
@@ -77,6 +78,19 @@ class Leader:
             connection.close()
             process.join(10)
             process.kill()
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Ctrl-C reaches this process a little later, and never one that is started meanwhile; not on Windows."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -101,4 +115,7 @@ def _run(follow: Callable[[int, Exchange], None], connection: Connection, memory
             raise SystemExit from None  # the leader has ended
         return rows.mean(arrays), rate
 
-    follow(rank, exchange)
+    try:
+        follow(rank, exchange)
+    except (AezError, OSError, MemoryError) as error:  # one line, where multiprocessing would write a traceback
+        raise SystemExit(f"process {rank} of the training: {error or type(error).__name__}") from None

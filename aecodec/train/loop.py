@@ -267,7 +267,11 @@ class Run:
                 while not stop and (done := self.position.done(self.phase)) < 1:
                     p = self.position
                     rate = self.phase.learning_rate(done, p.step - p.warm_step)
-                    rows.append(self.stepper.step(next(feed), rate))
+                    try:
+                        rows.append(self.stepper.step(next(feed), rate))
+                    except ModelError:  # another process has ended; what was learned until then is whole
+                        self.save()
+                        raise
                     p.step += 1
                     if p.step % AVERAGE_EVERY == 0:
                         self.stepper.update_average(average_decay(p.step))

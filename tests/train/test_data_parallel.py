@@ -128,7 +128,9 @@ def test_a_batch_that_cannot_be_dealt_is_refused_at_once(tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_end_with_the_run_that_started_them(tmp_path):
+@pytest.mark.parametrize("killed", [False, True])
+def test_processes_end_together(tmp_path, killed):
+    """When the leader is told to stop, and when another one is killed; a checkpoint is written either way."""
     pytest.importorskip("tensorflow")
     out, log = tmp_path / "run", tmp_path / "stderr"
     arguments = ["--data", SAMPLES, "--steps", 100_000, "--batch", 4, "--crop", 64, "--shape", "slim", "--processes", 2]
@@ -139,15 +141,17 @@ def test_processes_end_with_the_run_that_started_them(tmp_path):
     try:
         _until(lambda: "loss" in log.read_text(), 300)
         children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-        assert children
-        run.send_signal(signal.SIGTERM)
+        (other,) = [c for c in children if "spawn_main" in Path(f"/proc/{c}/cmdline").read_text()]
+        os.kill(int(other) if killed else run.pid, signal.SIGKILL if killed else signal.SIGTERM)
         assert run.wait(60) == 1
         _until(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in children), 30)
     finally:
         run.kill()
         run.wait()
     assert (out / "checkpoint.npz").exists()
-    assert "Traceback" not in log.read_text()
+    text = log.read_text()
+    assert "Traceback" not in text
+    assert ("another process of this training ended, with exit code -9" in text) == killed
 
 
 def _until(true, seconds: float) -> None:
