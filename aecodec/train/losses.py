@@ -10,7 +10,7 @@ from keras import ops
 
 from aecodec.pixels import YCBCR
 
-WEIGHTS = np.array([0.8, 0.1, 0.1], np.float32)  # of Y, Cb and Cr
+WEIGHTS = np.array([0.74, 0.13, 0.13], np.float32)  # of Y, Cb and Cr
 BOX, SCALES = 4, 4  # boxes are 8x8 pixels, half over the next ones: two by two squares of this edge
 COARSE = (0.2, 0.35, 0.7)  # weights of the errors of means of 2x2, 4x4 and 8x8 pixels
 C1, C2 = 0.01**2, 0.03**2
@@ -22,13 +22,13 @@ def mse(x, x_hat):
 
 
 def opponent_mse(x, x_hat):
-    """Squared error of YCbCr, weighted 8:1:1."""
+    """Squared error of YCbCr, weighted by WEIGHTS."""
     error = _ycbcr(x_hat - x)
     return 255.0**2 * ops.sum(ops.mean(ops.square(error), axis=(1, 2)) * WEIGHTS, axis=-1)
 
 
 def masked_mse(x, x_hat, floor: float = 0.02):
-    """Squared error of YCbCr, 8:1:1, by the contrast around it: texture hides errors, smooth areas show them.
+    """Squared error of YCbCr, weighted by WEIGHTS, and by the contrast around it, which hides errors.
 
     Multiplied by 2 floor / (deviation of the luma in 8x8 boxes + floor), where `floor` is in parts of the range.
     """
@@ -40,7 +40,7 @@ def masked_mse(x, x_hat, floor: float = 0.02):
 
 
 def ms_ssim_loss(x, x_hat):
-    """640 (1 - structural similarity), the mean of four scales, in boxes of 8x8, of YCbCr weighted 8:1:1.
+    """640 (1 - structural similarity), the mean of four scales, in boxes of 8x8, of YCbCr weighted by WEIGHTS.
 
     After Wang, Simoncelli and Bovik (2003), with boxes for Gaussian windows and a sum for a product of the scales.
     """
@@ -60,7 +60,7 @@ def ms_ssim_loss(x, x_hat):
 
 
 def coarse_mse(x, x_hat):
-    """Squared errors of YCbCr, weighted 8:1:1, of means of 2x2, 4x4 and 8x8 pixels.
+    """Squared errors of YCbCr, weighted by WEIGHTS, of means of 2x2, 4x4 and 8x8 pixels.
 
     Coarse errors are blotches and steps in smooth areas.
     """

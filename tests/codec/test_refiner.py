@@ -102,9 +102,9 @@ def test_the_gradient_counts_no_pixel_outside_the_image():
 
 
 def test_the_visual_tuning_corrects_errors_of_luma_above_all():
-    """Grey ones count nine tenths, blue and yellow ones hardly."""
+    """Grey ones count eight tenths, blue and yellow ones hardly."""
     pixels = np.full((16, 16, M), 100, np.uint8)
     grey, colour = np.float32([[[10, 10, 10]]]), np.float32([[[-4, -4, 14]]])
-    for error, low, high in ((grey, 0.85, 0.95), (colour, 0.0, 0.15)):
+    for error, low, high in ((grey, 0.75, 0.85), (colour, 0.0, 0.15)):
         plain, seen = (gradient(100 + error, pixels, Point(tuning))[0, 0] @ error[0, 0] for tuning in (PSNR, VISUAL))
         assert low < seen / plain < high
