@@ -81,7 +81,8 @@ USERS = {
     "ai_edge_litert": {"model", "train"},
     "ai_edge_quantizer": {"train"},
     "onnxruntime": {"model"},
-    "onnx": {"train"},
+    "onnx": {"train", "classic.train"},
+    "tf2onnx": {"classic.train"},
     "keras": {"train", "classic.train"},
     "tensorflow": {"train", "classic.train"},
     "jax": {"train"},
@@ -101,7 +102,7 @@ USERS = {
     "PIL": {"imagefile", "pillow", "exact", "bench", "train", "classic", "classic.train"},
 }
 HEAVY = {
-    *("tensorflow", "keras", "jax", "ai_edge_quantizer", "onnx", "matplotlib", "scipy"),
+    *("tensorflow", "keras", "jax", "ai_edge_quantizer", "onnx", "tf2onnx", "matplotlib", "scipy"),
     *("imagecodecs", "pillow_heif", "ssimulacra2", "zarr", "numcodecs", "imageio"),
     *("fsspec", "distributed", "dask"),
 }

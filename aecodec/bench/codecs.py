@@ -138,7 +138,7 @@ def _classic(name: str, net: Any) -> Codec:
         partial(libraries.encode_classic, model=name),
         libraries.decode_aez,
         (1,),
-        versions=("aecodec", "ai-edge-litert", "aecodec classic files"),
+        versions=("aecodec", "onnxruntime", "aecodec classic files"),
         span=(1, 1),
         unsuited=partial(libraries.unsuited_classic, model=name),
     )

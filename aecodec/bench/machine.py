@@ -15,6 +15,7 @@ _PACKAGES = (
     "constriction",
     "zstandard",
     "ai-edge-litert",
+    "onnxruntime",
     "imagecodecs",
     "pillow-heif",
     "ssimulacra2",

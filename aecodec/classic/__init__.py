@@ -1,1 +1,1 @@
-"""The classic autoencoders as codecs, denoisers and generators: NumPy, zstd and LiteRT, no training framework."""
+"""The classic autoencoders as codecs, denoisers and generators: NumPy, zstd and ONNX Runtime, no training framework."""

@@ -1,10 +1,10 @@
 """The installed classic models and their networks.
 
     weights/classic/manifest.json            names, ids, sha256 of every file, what each model is and what it reaches
-    weights/classic/<name>/encoder.tflite    patches uint8 (N, e, e, 1) -> latents float32 (N, ...)
-    weights/classic/<name>/decoder.tflite    latents float32 (N, ...) -> patches uint8 (N, e, e, 1)
+    weights/classic/<name>/encoder.onnx      patches uint8 (N, e, e, 1) -> latents float32 (N, ...)
+    weights/classic/<name>/decoder.onnx      latents float32 (N, ...) -> patches uint8 (N, e, e, 1)
     weights/classic/<name>/numbers.npz       low and step of each channel, bits: how latents become integers
-    weights/classic/<name>/denoise.tflite    of a denoiser of photographs, instead: uint8 (1, h, w, 3) -> the same
+    weights/classic/<name>/denoise.onnx      of a denoiser of photographs, instead: uint8 (1, h, w, 3) -> the same
 
 Files are loaded when they are needed, and checked against the hashes of the manifest.
 """
@@ -54,15 +54,15 @@ class Classic(Weights):
 
     @cached_property
     def _encoder(self) -> Net:
-        return self.net("encoder")
+        return self.net("encoder", exact=False)
 
     @cached_property
     def _decoder(self) -> Net:
-        return self.net("decoder")
+        return self.net("decoder", exact=False)
 
     @cached_property
     def _denoiser(self) -> Net:
-        return self.net("denoise")
+        return self.net("denoise", exact=False)
 
     def encode(self, patches: np.ndarray, workers: Workers) -> np.ndarray:
         """Patches uint8 (N, e, e, 1) -> latents float32 (N, *latent)."""

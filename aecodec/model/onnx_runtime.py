@@ -13,11 +13,13 @@ from aecodec.system.forks import cached_property, lock_across_forks
 class OnnxNet:
     """One ONNX graph, read when it first runs: one session with one thread, which all threads of the process share.
 
-    Its inputs, in order, are images (1, h, w, C) and vectors (n,).
+    Its inputs, in order, are images (1, h, w, C) and vectors (n,). exact: the operators run as they are written, so
+    that integers are the same everywhere; otherwise ONNX Runtime may choose others that come to the same numbers but
+    for rounding.
     """
 
-    def __init__(self, read: Callable[[], bytes]):
-        self._read = read
+    def __init__(self, read: Callable[[], bytes], exact: bool = True):
+        self._read, self._exact = read, exact
 
     def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
         with _lock:
@@ -42,7 +44,8 @@ class OnnxNet:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         options.enable_cpu_mem_arena = False  # it would keep what the largest window took: 100 MB, and no time saved
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # run what is written
+        levels = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = levels.ORT_ENABLE_BASIC if self._exact else levels.ORT_ENABLE_ALL
         try:
             session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # an operator is missing, for instance

@@ -10,8 +10,6 @@ from aecodec.errors import ModelError
 from aecodec.model.litert import LiteNet
 from aecodec.model.onnx_runtime import OnnxNet
 
-RUNTIMES: dict[str, Callable[[Callable[[], bytes]], "Net"]] = {"onnx": OnnxNet, "tflite": LiteNet}
-
 
 class Net(Protocol):
     """One network; any number of threads may call it. Raises ModelError if it cannot run."""
@@ -23,9 +21,13 @@ class Net(Protocol):
         """Let go of memory that large inputs have taken and that the next call of this size would use again."""
 
 
-def open_net(name: str, files: Collection[str], read: Callable[[str], bytes]) -> Net:
-    """The network of this name among a model's files; it is read when it first runs. Raises ModelError."""
-    for ending, runtime in RUNTIMES.items():
-        if f"{name}.{ending}" in files:
-            return runtime(partial(read, f"{name}.{ending}"))
+def open_net(name: str, files: Collection[str], read: Callable[[str], bytes], exact: bool = True) -> Net:
+    """The network of this name among a model's files; it is read when it first runs. Raises ModelError.
+
+    exact: see `OnnxNet`.
+    """
+    if (file := f"{name}.onnx") in files:
+        return OnnxNet(partial(read, file), exact)
+    if (file := f"{name}.tflite") in files:
+        return LiteNet(partial(read, file))
     raise ModelError(f"network {name}: no file of it among {', '.join(sorted(files))}")

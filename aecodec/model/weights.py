@@ -61,9 +61,9 @@ class Weights:
         """Whether a network is among its files."""
         return any(file.split(".")[0] == name for file in self.entry["files"])
 
-    def net(self, name: str) -> Net:
-        """One of its networks, which is read when it first runs."""
-        return open_net(name, self.entry["files"], self.read)
+    def net(self, name: str, exact: bool = True) -> Net:
+        """One of its networks, which is read when it first runs; exact: see `OnnxNet`."""
+        return open_net(name, self.entry["files"], self.read, exact)
 
     def read_auxiliary(self, file: str) -> bytes | None:
         """The bytes of a file that lies beside the weights and that no decoded file depends on; None without one."""

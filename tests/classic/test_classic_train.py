@@ -240,15 +240,15 @@ def test_the_median_is_that_of_pillow():
 
 
 def test_a_denoiser_begins_between_the_picture_and_its_median():
-    """And comes through the conversion to LiteRT, median and all."""
-    from aecodec.model.litert import LiteNet
+    """And comes through the conversion to ONNX, median and all."""
+    from aecodec.model.onnx_runtime import OnnxNet
 
     entry = ENTRIES["photo-denoise"].with_parameters({"width": "4", "blocks": "1"})
     trained = loop.Trained(entry)
     x = np.random.default_rng(1).integers(0, 256, (1, 16, 20, 3), np.uint8)
     expected = (x / 255 + np.asarray(layers.median(x / np.float32(255)))) / 2
     assert np.allclose(trained.model(x / np.float32(255)), expected, atol=1e-5)
-    net = LiteNet(lambda: export.graphs(entry, trained)["denoise.tflite"])
+    net = OnnxNet(lambda: export.graphs(entry, trained)["denoise.onnx"])
     assert np.abs(net(x)[0] - 255 * expected).max() < 0.51
 
 

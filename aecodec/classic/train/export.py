@@ -1,22 +1,17 @@
-"""Export of a trained classic autoencoder: graphs with float16 weights, scales, a manifest entry.
-
-Needs the TensorFlow backend.
-"""
+"""Export of a trained classic autoencoder: graphs, scales, a manifest entry. Needs the TensorFlow backend."""
 
 import hashlib
 import io
 import json
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import ops
 
 from aecodec.classic.latents import MOST_BITS, Scale, scale_of
 from aecodec.classic.train.begun import WEIGHTS, read_entry
 from aecodec.classic.train.data import Images
 from aecodec.classic.train.entries import ENTRIES, Entry
+from aecodec.classic.train.graphs import graphs
 from aecodec.classic.train.install import ENTRY, FIRST
 from aecodec.classic.train.loop import Trained
 from aecodec.classic.weights import Classic
@@ -25,34 +20,6 @@ from aecodec.system.parallel import Workers
 
 _SAMPLE = 20_000  # patches whose latents give the scales
 _MAX_RISE = 1.005  # of the error, through fewer bits
-
-
-def _lite(function, *shape: int | None, dtype=tf.float32) -> bytes:
-    """Convert a function of one input to a graph with float16 weights; its first axis may have any length."""
-    concrete = tf.function(function, input_signature=[tf.TensorSpec(shape, dtype)]).get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], function)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
-    return converter.convert()
-
-
-def _pixels(x):
-    """0..1 -> 0..255, to the nearest."""
-    return ops.cast(ops.floor(ops.clip(ops.cast(x, "float32") * 255.0 + 0.5, 0.0, 255.0)), "uint8")
-
-
-def _unit(pixels):
-    return ops.cast(pixels, "float32") * np.float32(1 / 255)
-
-
-def graphs(entry: Entry, trained: Trained) -> dict[str, bytes]:
-    """Name of file -> graph; aecodec/classic/weights.py has the signatures."""
-    if entry.denoiser:
-        whole = _lite(lambda pixels: _pixels(trained.denoise(_unit(pixels))), 1, 64, 64, 3, dtype=tf.uint8)
-        return {"denoise.tflite": whole}
-    encoder = _lite(lambda p: trained.encode(_unit(p)), None, entry.edge, entry.edge, 1, dtype=tf.uint8)
-    decoder = _lite(lambda z: _pixels(trained.decode(z)), None, *trained.latent)
-    return {"encoder.tflite": encoder, "decoder.tflite": decoder}
 
 
 def _numbers(scale: Scale) -> bytes:
@@ -91,8 +58,6 @@ def write_run(folder: Path, entry: Entry, trained: Trained, images: Images, meas
 
     measure: Classic -> results that JSON can hold.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise ModelError(f"export runs on the TensorFlow backend, not on {keras.backend.backend()}")
     files = graphs(entry, trained)
     for name, data in files.items():
         (folder / name).write_bytes(data)
