@@ -79,7 +79,8 @@ class Photo(keras.Model):
         self.pre, self.post = Overlap(name="pre"), Overlap(name="post")
         second = s.generation > 1
         width16, blocks16 = s.analysis16 or s.width16, s.analysis_blocks16 or s.blocks16
-        self.analysis = Analysis(basis, s.latent, s.analysis8, s.blocks8, width16, blocks16, s.ratio, name="analysis")
+        ratio = s.analysis_ratio or s.ratio
+        self.analysis = Analysis(basis, s.latent, s.analysis8, s.blocks8, width16, blocks16, ratio, name="analysis")
         self.synthesis = Synthesis(
             basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, s.ratio, biased=second, name="synthesis"
         )

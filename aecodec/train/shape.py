@@ -40,6 +40,7 @@ class Shape:
     analysis8: int = 128
     analysis16: int | None = None  # width of the analysis at 1/16; None: as the synthesis
     analysis_blocks16: int | None = None
+    analysis_ratio: int | None = None  # width of the second branches of the analysis, in widths of its blocks
     synthesis8: int = 128
     blocks8: int = 4  # of either transform
     width16: int = 256
