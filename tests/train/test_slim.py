@@ -29,8 +29,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 SHAPE = Shape(
     latent=8, hyper=4, hyper_width=8, scale_width=16, generation=2, analysis8=6, analysis16=12, analysis_blocks16=1,
-    analysis_ratio=2, synthesis8=6, blocks8=1, width16=10, blocks16=1, features=4, context=12, coded_from=5, lmbda_low=4e-6, knots=3,
-    visual=True,
+    analysis_ratio=2, synthesis8=6, blocks8=1, width16=10, blocks16=1, features=4, context=12, coded_from=5,
+    lmbda_low=4e-6, knots=3, visual=True,
 )  # fmt: skip
 
 
