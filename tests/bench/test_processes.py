@@ -42,7 +42,7 @@ if __name__ == "__main__":
 
 
 def sleep(task: str) -> None:
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\n".encode())  # at once: both write to one pipe
     time.sleep(120)
 
 
