@@ -26,6 +26,7 @@ from aecodec.cli.serve import serve
 from aecodec.cli.train import train
 from aecodec.cli.verify import verify
 from aecodec.system import interrupts
+from aecodec.system.atomic import remove_unfinished
 
 _TERMINATED = 143
 
@@ -133,6 +134,7 @@ def main() -> None:
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None and not stream.closed:
                     stream.flush()
+            remove_unfinished()
             os._exit(left.code)
         raise
 

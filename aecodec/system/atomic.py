@@ -20,6 +20,7 @@ except ImportError:  # Windows
 
 _NAME = re.compile(r"\.aecodec-[0-9a-f]{16}\.tmp")
 _OLD = 24 * 3600  # seconds, where there are no locks to tell by
+_at_work: set[str] = set()  # names of what this process writes
 
 
 def write_file(name: str | os.PathLike[str], data: bytes, *, replace: bool = True) -> None:
@@ -52,7 +53,9 @@ def unfinished(folder: str) -> Iterator[BinaryIO]:
     _sweep(folder)
     with ExitStack() as after:
         while True:
-            file = _opened(os.path.join(folder, f".aecodec-{os.urandom(8).hex()}.tmp"), after)
+            name = os.path.join(folder, f".aecodec-{os.urandom(8).hex()}.tmp")
+            _at_work.add(name)  # first: a signal may come at once after the file has
+            file = _opened(name, after)
             if fcntl is None:
                 break
             held = os.dup(file.fileno())  # the lock outlives `file`
@@ -85,9 +88,17 @@ def _opened(name: str, after: ExitStack) -> BinaryIO:
     return after.enter_context(file)
 
 
+def remove_unfinished() -> None:
+    """Remove what this process is writing, for one that ends at once: a signal may have come where nobody else does."""
+    for name in list(_at_work):
+        with suppress(OSError):
+            _remove(name)
+
+
 def _remove(name: str) -> None:
     with suppress(FileNotFoundError):
         os.unlink(name)
+    _at_work.discard(name)
 
 
 @cache
