@@ -53,9 +53,7 @@ def unfinished(folder: str) -> Iterator[BinaryIO]:
     _sweep(folder)
     with ExitStack() as after:
         while True:
-            name = os.path.join(folder, f".aecodec-{os.urandom(8).hex()}.tmp")
-            _at_work.add(name)  # first: a signal may come at once after the file has
-            file = _opened(name, after)
+            file = _opened(os.path.join(folder, f".aecodec-{os.urandom(8).hex()}.tmp"), after)
             if fcntl is None:
                 break
             held = os.dup(file.fileno())  # the lock outlives `file`
@@ -83,7 +81,12 @@ def _rename_to_new(source: str, path: str) -> None:
 
 def _opened(name: str, after: ExitStack) -> BinaryIO:
     """A new file, that is closed and then removed at the end."""
-    file = open(name, "xb")  # noqa: SIM115
+    _at_work.add(name)  # before it is there: a signal may come right after
+    try:
+        file = open(name, "xb")  # noqa: SIM115
+    except OSError:
+        _at_work.discard(name)  # not ours
+        raise
     after.callback(_remove, name)
     return after.enter_context(file)
 

@@ -252,6 +252,21 @@ def test_a_denoiser_begins_between_the_picture_and_its_median():
     assert np.abs(net(x)[0] - 255 * expected).max() < 0.51
 
 
+def test_a_graph_enlarges_by_the_neighbours_of_keras():
+    """From 4 to 7, whose factor is not whole; weights are float16 in the graph, so levels may differ by one."""
+    from aecodec.model.onnx_runtime import OnnxNet
+
+    keras.utils.set_random_seed(1)
+    entry = ENTRIES["mnist-conv"]
+    trained = loop.Trained(entry)
+    assert trained.latent[:2] == (4, 4)
+    z = np.random.default_rng(1).normal(0, 20, (3, *trained.latent)).astype(np.float32)
+    expected = 255 * np.asarray(trained.decode(z))
+    assert expected.std() > 10
+    found = OnnxNet(lambda: export.graphs(entry, trained)["decoder.onnx"])(z)[0]
+    assert np.abs(found - expected).max() < 1.51
+
+
 @pytest.mark.parametrize("name", ["fashion-vae", "mnist-conv-7x7"])
 def test_bright_pixels_keep_their_gradient_in_mixed_precision(name):
     keras.mixed_precision.set_global_policy("mixed_bfloat16")

@@ -41,10 +41,10 @@ def _graph(function, *shape: int | None, dtype=tf.float32) -> bytes:
     """Convert a function of one input, whose axes that are None may have any length."""
     given = [tf.TensorSpec(shape, dtype, name="given")]
     model, _ = tf2onnx.convert.from_function(tf.function(function), given, opset=_OPSET)
-    return finished(model)
+    return _finished(model)
 
 
-def finished(model: ModelProto) -> bytes:
+def _finished(model: ModelProto) -> bytes:
     """A graph of tf2onnx as a file: large constants in float16, nearest neighbours chosen as ONNX has it now."""
     graph, casts = model.graph, []
     for constant in graph.initializer:
