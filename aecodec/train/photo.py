@@ -82,8 +82,9 @@ class Photo(keras.Model):
         ratio = s.analysis_ratio or s.ratio
         self.analysis = Analysis(basis, s.latent, s.analysis8, s.blocks8, width16, blocks16, ratio, name="analysis")
         self.synthesis = Synthesis(
-            basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, s.ratio, biased=second, name="synthesis"
-        )
+            basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, s.synthesis_ratio or s.ratio,
+            biased=second, name="synthesis",
+        )  # fmt: skip
         self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, s.hyper_width, name="hyper_analysis")
         self.scale_net = ScaleNet(s.latent, rows, s.scale_width, deep=second, name="scale_net")
         self.mean_net = MeanNet(s.latent, s.features, s.context, second, s.reach, rows, name="mean_net")

@@ -42,6 +42,7 @@ class Shape:
     analysis_blocks16: int | None = None
     analysis_ratio: int | None = None  # width of the second branches of the analysis, in widths of its blocks
     synthesis8: int = 128
+    synthesis_ratio: int | None = None  # the same of the synthesis
     blocks8: int = 4  # of either transform
     width16: int = 256
     blocks16: int = 2

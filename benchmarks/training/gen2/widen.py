@@ -1,4 +1,4 @@
-"""Twice as wide second branches in the analysis of a run: python widen.py AVERAGE OUT
+"""Twice as wide second branches in a transform of a run: python widen.py AVERAGE OUT analysis|synthesis
 
 The network computes the same as before: what reads the new units begins with zeros. New units are differences of old
 ones, so that their values fit the steps of 8 bits that these have. `aecodec train photo --resume` goes on from there.
@@ -28,10 +28,10 @@ def widened(old: np.ndarray, shape: tuple[int, ...], random: np.random.Generator
     return np.concatenate([old, SCALE * (old[:, first] - old[:, second])], axis=1)
 
 
-def main(source: Path, target: Path) -> None:
+def main(source: Path, target: Path, transform: str) -> None:
     meta = checkpoint.read_meta(source)
     narrow, random = loaded(source), np.random.default_rng(0)
-    shape = replace(checkpoint.part_of(meta, "shape", Shape, source), analysis_ratio=RATIO)
+    shape = replace(checkpoint.part_of(meta, "shape", Shape, source), **{f"{transform}_ratio": RATIO})
     wide = Photo(shape)
     wide.build()
     values = []
@@ -42,4 +42,4 @@ def main(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
