@@ -1,11 +1,14 @@
 """Multiply-accumulates of the networks per pixel, and bytes of the weights -> arithmetic.json.
 
-Counted from the shapes of the operations in the graphs that are run, for one tile of 256x256 pixels, without the halo
-of windows, whose share of the largest ones is stated beside it.
+Counted while the graphs run on one tile of 256x256 pixels, without the halo of windows, whose share of the largest
+ones is stated beside it. Needs the extra `train`, for onnx.
 """
 
 import math
 
+import numpy as np
+import onnx
+import onnxruntime
 from common import write_result
 
 from aecodec import geometry
@@ -15,39 +18,43 @@ from aecodec.model.lapped import REACH
 from aecodec.model.model import NETS, Model
 from aecodec.settings import DEFAULT_EFFORT
 
-PIXELS = (geometry.TILE * geometry.STRIDE) ** 2
-ENCODER, DECODER = ("analysis", "hyper_analysis", "scale_net", "code"), ("scale_net", "code", "synthesis")
-STEP = ("code", "synthesis", "adjoint")  # what each step of the encoder's effort adds
+SIDE = geometry.TILE_PIXELS
+SIDES = {"x": SIDE, "error": SIDE, "z": geometry.TILE // geometry.HYPER}  # of inputs; all others have that of latents
+ENCODER, DECODER = ("analysis", "hyper_analysis", "scales", "quantise"), ("scales", "reconstruct", "synthesis")
+STEP = ("quantise", "synthesis", "adjoint")  # what each step of the encoder's effort adds
+
+
+def given(value: onnx.ValueInfoProto) -> np.ndarray:
+    """Return ones for an input of a graph: an image (1, h, w, C) or a vector."""
+    kind, side = value.type.tensor_type, SIDES.get(value.name, geometry.TILE)
+    *free, size = (dim.dim_value for dim in kind.shape.dim)
+    shape = (1, side, side, size) if free else (size,)
+    return np.ones(shape, onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
 
 
 def graph(model: Model, name: str) -> float:
-    """Return the multiply-accumulates of a LiteRT graph per pixel."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(model.folder / f"{name}.tflite"))
-    shapes = {tensor["index"]: tuple(map(int, tensor["shape"])) for tensor in interpreter.get_tensor_details()}
+    """Return the multiply-accumulates of a graph per pixel: its constants of two or four dimensions are weights."""
+    network = onnx.load(model.folder / f"{name}.onnx")
+    dims = {constant.name: tuple(constant.dims) for constant in network.graph.initializer if len(constant.dims) > 1}
+    layers = {node.output[0]: dims[name] for node in network.graph.node for name in node.input if name in dims}
+    del network.graph.output[:]
+    network.graph.output.extend(onnx.ValueInfoProto(name=name) for name in layers)
+    session = onnxruntime.InferenceSession(network.SerializeToString(), providers=["CPUExecutionProvider"])
+    outputs = session.run(None, {value.name: given(value) for value in network.graph.input})
     total = 0
-    for operation in interpreter._get_ops_details():
-        out = math.prod(shapes[operation["outputs"][0]])
-        weights = shapes.get(operation["inputs"][1]) if len(operation["inputs"]) > 1 else None
-        if operation["op_name"] == "FULLY_CONNECTED":
-            total += out * weights[1]
-        elif operation["op_name"] == "DEPTHWISE_CONV_2D":
-            total += out * weights[1] * weights[2]
-        elif operation["op_name"] in ("CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL"):
-            raise NotImplementedError(operation["op_name"])
-    return total / PIXELS
+    for output, weight in zip(outputs, layers.values(), strict=True):
+        channels = weight[0] if len(weight) == 4 else weight[1]  # kernels (out, in, h, w) or matrices (in, out)
+        total += output.size * math.prod(weight) // channels
+    return total / SIDE**2
 
 
 def run(options) -> None:
+    onnxruntime.set_default_logger_severity(3)  # it warns of constants that are there for other graphs
     model = by_name("photo")
     counts = {name: graph(model, name) for name in NETS}
-    net = model.hyper_synthesis
-    counts["scale_net"] = (net.w_in.size + net.w_dw.size + net.w_out.size) / (4 * geometry.STRIDE) ** 2
     overlap = 3 * (2 * REACH * 3 + 2 * REACH)  # three colours: along rows with all colours in one matrix, and columns
-    counts["analysis"] += overlap
-    counts["synthesis"] += overlap
-    counts["adjoint"] += overlap
+    for name in ("analysis", "synthesis", "adjoint"):
+        counts[name] += overlap
     files = {file.name: file.stat().st_size for file in sorted(model.folder.iterdir()) if file.suffix != ".csv"}
     result = {
         "kmac_per_pixel": {name: round(value / 1000, 3) for name, value in counts.items()},

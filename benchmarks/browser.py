@@ -47,7 +47,7 @@ PARTS = {"region of 640x480": {"region": [1680, 1260, 640, 480]}, "at 1/16": {"s
 
 def add_options(parser) -> None:
     parser.add_argument("--runtime", type=Path, required=True, help="the npm package onnxruntime-web")
-    parser.add_argument("--model", default="photo", help="a model of the second generation (default: photo)")
+    parser.add_argument("--model", default="photo", help="default: photo")
     parser.add_argument("--note", default="", help="what is to be said of the model")
     parser.add_argument("--rounds", type=int, default=3, help="turns after the warm-up (default: 3)")
 

@@ -37,6 +37,7 @@ def calls(files: list[Path]) -> tuple[dict[str, tuple[Callable, float]], str]:
     from aecodec.families import by_name
     from aecodec.model.lapped import overlap
     from aecodec.model.point import QualityPoint
+    from aecodec.model.tuning import VISUAL
 
     def coded(images: list[np.ndarray], effort: int) -> list[bytes]:
         return [aecodec.encode(image, QUALITY, effort=effort, threads=1) for image in images]
@@ -51,7 +52,7 @@ def calls(files: list[Path]) -> tuple[dict[str, tuple[Callable, float]], str]:
     small = [np.ascontiguousarray(images[0][:SMALL, :SMALL])]
     packed, packed_small = coded(images, 0), coded(small, 0)
     model = by_name("photo")
-    point = QualityPoint(model, model.qindex(QUALITY))
+    point = QualityPoint(model, model.qindex(QUALITY), VISUAL)
     tables, symbols = point.tables, [tile for data in packed for tile in decode_symbols(data)]
     streams = [encode_tile(z, r, index, tables) for z, index, r in symbols]
     z = np.stack([symbols[i % len(symbols)][0] for i in range(8)])
@@ -61,8 +62,8 @@ def calls(files: list[Path]) -> tuple[dict[str, tuple[Callable, float]], str]:
     measured = {
         "tiles: decode": (decode_tiles, tile / len(symbols)),
         "tiles: encode": (lambda: [encode_tile(z, r, index, tables) for z, index, r in symbols], tile / len(symbols)),
-        "hyper-synthesis, 8 tiles": (lambda: point.scale_indexes(z), tile / 8),
-        "hyper-synthesis, 1 tile": (lambda: point.scale_indexes(z[:1]), tile),
+        "scale net, 8 tiles": (lambda: point.scale_indexes(z), tile / 8),
+        "scale net, 1 tile": (lambda: point.scale_indexes(z[:1]), tile),
         "overlap": (lambda: overlap(pixels, model.numbers["overlap_post"]), 1e9 / 1280**2),
         "decode": (lambda: [aecodec.decode(data, threads=1) for data in packed], whole),
         "encode, effort 0": (lambda: coded(images, 0), whole),

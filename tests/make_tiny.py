@@ -1,10 +1,8 @@
-"""The script that made tests/tiny (two frozen models) and golden files of them, which must decode for ever.
+"""The script that made tests/tiny (a frozen model) and golden files of it, which must decode for ever.
 
-    python tests/make_tiny.py [FOLDER]      writes into FOLDER, by default beside this script:
-        tiny/tiny, conformance/golden       a model of the first generation, graphs of LiteRT
-        tiny/tiny2, conformance/golden2     one of the second generation, graphs of ONNX in 8 bits
+    python tests/make_tiny.py [FOLDER]      writes tiny/tiny and conformance/golden into FOLDER, by default beside it
 
-What is there is never replaced: a run makes the models that are missing, and adds the golden files that are. A change
+What is there is never replaced: a run makes the model if it is missing, and adds the golden files that are. A change
 of the format that cannot read the old ones is a mistake. Another machine's model is as good, but other bytes. While a
 model is still to be changed, its folder, its entry in tiny/manifest.json and its golden files are removed first.
 """
@@ -17,38 +15,25 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from small import SMALL
 
 from aecodec import api
 from aecodec.codec.latents import Symbols
 from aecodec.container import NO_MODEL
 from aecodec.container.metadata import Metadata
 from aecodec.families import by_name
-from aecodec.model.weights import read_manifest, read_models
+from aecodec.model.weights import read_models
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "aecodec" / "bench" / "samples"
 SEED = 20
-SIZES = {"latent": 8, "hyper": 4, "hyper_width": 8, "scale_width": 16, "lmbda_low": 4e-6, "knots": 3}
-MODELS = {  # name -> id, folder of golden files, steps and rate of training, shape
-    "tiny": (0xFFFE, "golden", (60, 4e-3), SIZES | {
-        "analysis8": 8, "synthesis8": 8, "blocks8": 1, "width16": 8, "blocks16": 1, "features": 8, "context": 8,
-    }),
-    "tiny2": (0xFFFD, "golden2", (150, 1e-3), SIZES | {
-        "generation": 2, "analysis8": 6, "analysis16": 12, "analysis_blocks16": 1, "synthesis8": 6, "blocks8": 1,
-        "width16": 10, "blocks16": 1, "features": 4, "context": 12, "coded_from": 5,
-    }),
-}  # fmt: skip
-OF_BOTH = {  # golden files that tiny2 has too
-    "rgb-1x1-q50", "rgb-17x33-q1", "rgb-17x33-q50", "rgb-17x33-q100", "rgb-257x40-q33.3", "rgb-40x257-q87.5",
-    "rgb-noise-48x48-q100", "rgb-1x300-q50", "grey-19x35-q1", "grey-64x48-q50", "grey-alpha-33x17-q50",
-    "rgba-33x1-q75", "rgba-15x31-q100", "rgb-mixed-300x32-q75", "rgb-mixed-20x530-q80", "grey-mixed-300x32-q100",
-    "rgba-mixed-20x530-q75",
-}  # fmt: skip
-NOTE = "for tests only: trained for a minute on three small pictures; the files in {} depend on it for ever"
+SHAPE = SMALL | {"lmbda_low": 4e-6, "knots": 3}
+ID, STEPS, RATE = 0xFFFD, 150, 1e-3
+NOTE = "for tests only: trained for a minute on three small pictures; tests/conformance/golden depends on it for ever"
 
 
-def train(steps: int, rate: float, sizes: dict):
-    """A tiny model of a shape, trained for a few steps on the sample pictures."""
+def train():
+    """A tiny model, trained for a few steps on the sample pictures."""
     import keras
 
     from aecodec.train.backend import Stepper
@@ -57,13 +42,13 @@ def train(steps: int, rate: float, sizes: dict):
     from aecodec.train.photo import Photo, Shape
 
     keras.utils.set_random_seed(SEED)
-    shape = Shape(**sizes)
+    shape = Shape(**SHAPE)
     crops = Crops(load_images(image_files(SAMPLES)), SEED)
     model = Photo(shape, *principal_components(crops, 4000))
     model.build()
     stepper = Stepper(model, FastMuon())
-    for step in range(steps):
-        loss, bpp, mse, _ = stepper.step(crops.batch(step, 4, 128, shape), rate)
+    for step in range(STEPS):
+        loss, bpp, mse, _ = stepper.step(crops.batch(step, 4, 128, shape), RATE)
         if step % 10 == 9:
             print(f"step {step + 1}: loss {loss:.3f}, {bpp:.3f} bpp, mse {mse:.1f}")
     return model, crops.images
@@ -90,11 +75,12 @@ def pictures() -> dict[str, tuple[np.ndarray, float | None, Metadata, str]]:
         "rgb-257x40-q33.3": (wide, 33.3, none),
         "rgb-40x257-q87.5": (np.ascontiguousarray(wide.transpose(1, 0, 2)), 87.5, none),
         "rgb-noise-48x48-q100": (noise, 100, none),
-        "rgb-squares-64x48-q100": (squares, 100, none),
+        "grey-noise-48x48-q100": (np.ascontiguousarray(noise[..., 0]), 100, none),
+        "rgb-squares-64x48-q20": (squares, 20, none),
         "rgb-metadata-24x16-q50": (other[:16, :24], 50, meta),
         "rgba-17x33-q50": (np.dstack([photo[:33, :17], ramp]), 50, none),
         "rgba-opaque-16x16-q75": (np.dstack([photo[:16, :16], np.full((16, 16), 255, np.uint8)]), 75, none),
-        "grey-1x40-q100": (photo[:40, :1, 1], 100, none),
+        "grey-1x40-q75": (photo[:40, :1, 1], 75, none),
         "grey-64x48-q50": (photo[80:128, 80:144, 1], 50, none),
         "grey-alpha-17x33-q1": (np.dstack([photo[:33, :17, 1], ramp]), 1, meta),
     }
@@ -112,7 +98,7 @@ def pictures() -> dict[str, tuple[np.ndarray, float | None, Metadata, str]]:
         "grey-alpha-48x16-q100": (np.dstack([other[:16, :48, 1], steps]), 100, none),
         "rgb-31x47-q75": (photo[150:197, 60:91], 75, none),
         "rgb-1x300-q50": (np.concatenate([photo, other])[:300, 99:100], 50, none),
-        "rgb-300x1-q100": (np.concatenate([photo, other], axis=1)[99:100, :300], 100, none),
+        "rgb-300x1-q85": (np.concatenate([photo, other], axis=1)[99:100, :300], 85, none),
         "rgba-260x258-q1": (np.dstack([square, np.broadcast_to(fade, (258, 260))]), 1, none),
         "rgba-33x1-q75": (np.dstack([photo[:1, :33], bits[:1]]), 75, full),
         "rgba-15x31-q100": (np.dstack([other[20:51, 20:35], 255 - ramp[:31, :15]]), 100, meta),
@@ -184,27 +170,26 @@ def metadata_hashes(metadata: Metadata) -> dict[str, str]:
     return {kind: hashlib.sha256(part).hexdigest() for kind, part in metadata._asdict().items() if part}
 
 
-def make_model(tiny: Path, name: str) -> None:
+def make_model(tiny: Path) -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     from aecodec.train import export
 
-    number, folder, training, sizes = MODELS[name]
-    model, samples = train(*training, sizes)
-    entry, files = export.build(model, name, number, samples, export.quality_scale(model.shape))
-    entry["note"] = NOTE.format(f"tests/conformance/{folder}")
-    export.write(tiny, name, entry, files)
+    model, samples = train()
+    entry, files = export.build(model, "tiny", ID, samples, export.quality_scale(model.shape))
+    entry["note"] = NOTE
+    export.write(tiny, "tiny", entry, files)
     read_models.cache_clear()
     print({name: len(data) for name, data in files.items()}, sum(map(len, files.values())))
 
 
-def make_golden(golden: Path, name: str) -> None:
-    """The golden files of a model that are missing."""
-    weights = by_name(name)
+def make_golden(golden: Path) -> None:
+    """The golden files that are missing."""
+    weights = by_name("tiny")
     golden.mkdir(parents=True, exist_ok=True)
     listed = golden / "hashes.json"
     known = json.loads(listed.read_text()) if listed.exists() else {}
     for title, (image, quality, metadata, tune) in pictures().items():
-        if title in known or (title not in OF_BOTH and (name == "tiny2") != (tune == "visual")):
+        if title in known:
             continue
         how = {"lossless": True} if quality is None else {"quality": quality, "model": weights, "tune": tune}
         data = api.encode(image, metadata=metadata, threads=1, **how)
@@ -230,10 +215,9 @@ def make_golden(golden: Path, name: str) -> None:
 def main(folder: Path) -> None:
     tiny = folder / "tiny"
     os.environ["AECODEC_WEIGHTS"] = str(tiny)
-    for name, (_, golden, *_) in MODELS.items():
-        if not (tiny / "manifest.json").exists() or name not in read_manifest(tiny):
-            make_model(tiny, name)
-        make_golden(folder / "conformance" / golden, name)
+    if not (tiny / "manifest.json").exists():
+        make_model(tiny)
+    make_golden(folder / "conformance" / "golden")
 
 
 if __name__ == "__main__":

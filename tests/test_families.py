@@ -30,7 +30,7 @@ def test_an_unknown_name_is_answered_with_those_that_encode():
         families.by_name("foto")
     assert (
         str(error.value)
-        == "unknown model 'foto': installed are tiny, tiny2, exact, mnist-dense, image-conv, fashion-vae, mnist-denoise"
+        == "unknown model 'foto': installed are tiny, exact, mnist-dense, image-conv, fashion-vae, mnist-denoise"
     )
 
 

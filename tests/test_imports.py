@@ -42,14 +42,8 @@ FLOORS = [
 ]
 # The same within folders; a folder's __init__ may import all of it.
 FLOORS_WITHIN = {
-    "entropy": [{"rangecoder", "hyper_synthesis"}, {"tables"}, {"coder"}],
-    "model": [
-        {"litert", "onnx_runtime", "lapped", "knots", "thumbnail", "tuning"},
-        {"runtime"},
-        {"weights"},
-        {"model"},
-        {"point"},
-    ],
+    "entropy": [{"rangecoder"}, {"tables"}, {"coder"}],
+    "model": [{"onnx_runtime", "lapped", "knots", "thumbnail", "tuning"}, {"weights"}, {"model"}, {"point"}],
     "storage": [{"local"}, {"remote"}],
     "batch": [{"inputs"}, {"loader", "shards", "jobs"}, {"engine"}, {"cluster"}, {"convert"}],
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
@@ -78,8 +72,6 @@ def room_of(module: str) -> str:
 USERS = {
     "constriction": {"entropy"},
     "zstandard": {"container"},
-    "ai_edge_litert": {"model", "train"},
-    "ai_edge_quantizer": {"train"},
     "onnxruntime": {"model"},
     "onnx": {"train", "classic.train"},
     "tf2onnx": {"classic.train"},
@@ -236,7 +228,7 @@ def loaded(code: str) -> set[str]:
 
 def test_importing_the_package_loads_nothing_heavy():
     found = loaded("import aecodec, aecodec.codec.encoder, aecodec.model.model, aecodec.imagefile")
-    assert not found & (HEAVY | {"typer", "click", "rich", "ai_edge_litert"})
+    assert not found & (HEAVY | {"typer", "click", "rich", "onnxruntime"})
 
 
 def test_importing_the_package_leaves_pillow_alone():
@@ -246,17 +238,17 @@ def test_importing_the_package_leaves_pillow_alone():
 
 def test_commands_load_nothing_heavy():
     modules = sorted(f"aecodec.cli.{path.stem}" for path in (PACKAGE / "cli").glob("*.py") if path.stem != "__init__")
-    assert not loaded(f"import aecodec.cli, {', '.join(modules)}") & (HEAVY | {"ai_edge_litert"})
+    assert not loaded(f"import aecodec.cli, {', '.join(modules)}") & (HEAVY | {"onnxruntime"})
 
 
-def test_encoding_and_decoding_load_litert_and_no_tensorflow():
+def test_encoding_and_decoding_load_onnx_runtime_and_no_tensorflow():
     found = loaded(
         "import numpy as np, aecodec\n"
         "data = aecodec.encode(np.zeros((3, 5, 3), np.uint8))\n"
         "assert aecodec.read_info(data).width == 5\n"
         "assert aecodec.decode(data).shape == (3, 5, 3)"
     )
-    assert "ai_edge_litert" in found
+    assert "onnxruntime" in found
     assert not found & (HEAVY | {"typer"})
 
 

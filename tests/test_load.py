@@ -16,7 +16,7 @@ from PIL import Image
 
 import aecodec
 from aecodec.imagefile.own_limits import OWN_LIMITS
-from aecodec.model import litert, onnx_runtime
+from aecodec.model import onnx_runtime
 from aecodec.system.forks import cached_property
 
 HERE = Path(__file__).parent
@@ -37,9 +37,8 @@ def picture(number: int) -> np.ndarray:
 
 
 def job(number: int) -> str:
-    """Encode and decode one of the pictures; sha256 of the file and of its pixels. Models of both generations."""
-    model = "tiny2" if number // 4 % 2 else "tiny"
-    data = aecodec.encode(picture(number), 1 + 7 * number % 100, model=model, threads=1 + number % 3)
+    """Encode and decode one of the pictures; sha256 of the file and of its pixels."""
+    data = aecodec.encode(picture(number), 1 + 7 * number % 100, model="tiny", threads=1 + number % 3)
     pixels = aecodec.decode(data, threads=1 + number % 2)
     assert pixels.shape == picture(number).shape
     return hashlib.sha256(data + pixels.tobytes()).hexdigest()
@@ -112,7 +111,7 @@ def fork_while_locked() -> None:
     threading.Thread(target=read).start()
     assert asked.wait(20)
     failed = 0
-    for lock in (litert._lock, onnx_runtime._lock, OWN_LIMITS._lock):
+    for lock in (onnx_runtime._lock, OWN_LIMITS._lock):
         lock.acquire()
         threading.Timer(0.5, lock.release).start()
         child = os.fork()

@@ -96,6 +96,6 @@ def test_every_name_of_a_distortion_is_a_function(name):
 
 
 def test_a_shape_of_ones_own(tmp_path):
-    (tmp_path / "mine.json").write_text('{"lmbda_low": 0.01, "lmbda_high": 1, "analysis16": null}')
+    (tmp_path / "mine.json").write_text('{"lmbda_low": 0.01, "lmbda_high": 1}')
     assert shape_of(str(tmp_path / "mine.json")).lmbdas[-1] == pytest.approx(1.0)
     assert shape_of("photo") == Shape()

@@ -13,6 +13,7 @@ from aecodec.codec.transforms import synthesise
 from aecodec.geometry import STRIDE, tiles
 from aecodec.model.model import models
 from aecodec.model.point import QualityPoint
+from aecodec.settings import TUNINGS
 from aecodec.system.parallel import Workers
 
 pytestmark = pytest.mark.usefixtures("small_default")
@@ -42,21 +43,26 @@ def test_the_symbols_are_those_of_the_tiles():
     for tile, (z, index, r) in zip(tiles(height, width), api.decode_symbols(data), strict=True):
         top, left = tile.top // 4, tile.left // 4
         rows, columns = tile.hyper
-        np.testing.assert_array_equal(contents.z[top : top + rows, left : left + columns], z[tile.hyper_crop])
+        inside = np.s_[top : top + rows, left : left + columns]
+        np.testing.assert_array_equal(contents.z[inside], z[tile.hyper_crop][..., :-1])
+        np.testing.assert_array_equal(contents.deltas[inside], z[tile.hyper_crop][..., -1])
         np.testing.assert_array_equal(contents.scale_indexes[tile.inside], index[tile.crop])
         np.testing.assert_array_equal(contents.r[tile.inside], r[tile.crop])
 
 
-def test_y_hat_is_the_image_and_near_to_y():
+@pytest.mark.parametrize("tune", ["visual", "psnr"])
+def test_y_hat_is_the_image_and_near_to_y(tune):
     image = picture()
-    data = encode(image, 80, effort=0)
+    data = encode(image, 80, effort=0, tune=tune)
     contents = research.examine(data)
-    point = QualityPoint(models()["photo"], contents.qindex)
+    point = QualityPoint(models()["photo"], contents.qindex, TUNINGS.index(tune))
+    factors = np.exp2(contents.deltas / 8).repeat(4, 0).repeat(4, 1)[: len(contents.r), : contents.r.shape[1], None]
     with Workers(1) as workers:
         np.testing.assert_array_equal(synthesise([contents.y_hat], image.shape[:2], point, workers), decode(data))
-    np.testing.assert_allclose((contents.means + contents.r) * contents.inverse_gain, contents.y_hat, atol=1e-5)
+    y_hat = (contents.means + contents.r) * contents.inverse_gain / factors
+    np.testing.assert_allclose(y_hat, contents.y_hat, atol=1e-5)
     y = research.analyse(image)
-    error = y * contents.gain - contents.means - contents.r
+    error = y * contents.gain * factors - contents.means - contents.r
     coded = contents.scale_indexes > 0
     assert np.abs(error[coded]).max() <= 1 + 1e-3  # a residual is cut off to the integer towards zero at most
     assert np.abs(error[coded]).mean() < 0.5
@@ -101,10 +107,10 @@ def test_the_map_shows_where_the_bits_are(aecodec, tmp_path):
     rng = np.random.default_rng(1)
     image = rng.integers(120, 136, (256, 200, 3), np.uint8)
     image[64:128, 48:96] = rng.integers(0, 256, (64, 48, 3))
-    (tmp_path / "a.aez").write_bytes(encode(image, 50))
+    (tmp_path / "a.aez").write_bytes(encode(image, 50, tune="psnr"))
     done = aecodec("bits", "a.aez", "-o", "map.png", "--json")
     found = json.loads(done.stdout)
-    parts = ("residuals", "hyper_latents", "exact_tiles", "other")
+    parts = ("residuals", "hyper_latents", "deltas", "exact_tiles", "other")
     assert sum(found[part] for part in parts) == pytest.approx((tmp_path / "a.aez").stat().st_size, rel=0.03)
     with Image.open(tmp_path / "map.png") as opened:
         brightness = np.asarray(opened).astype(int).sum(-1)

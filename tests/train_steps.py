@@ -9,11 +9,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from small import SMALL
 
-TINY = {
-    "latent": 8, "hyper": 4, "analysis8": 8, "synthesis8": 8, "blocks8": 1, "width16": 8, "blocks16": 1,
-    "features": 8, "context": 8, "hyper_width": 8, "scale_width": 16,
-}  # fmt: skip
 RATE = 2e-3
 
 
@@ -39,7 +36,7 @@ def main(start: Path, result: Path) -> None:
         return {f"{prefix}{i}": np.asarray(v).copy() for i, v in enumerate(values)}
 
     keras.utils.set_random_seed(1)
-    shape = Shape(**TINY)
+    shape = Shape(**SMALL)
     basis = np.linalg.qr(np.random.default_rng(0).normal(size=(768, shape.latent)))[0].astype(np.float32)
     model = Photo(shape, basis, np.linspace(4, 1, shape.latent))
     model.build()

@@ -1,4 +1,4 @@
-"""Weights of the tiny models, of which tiny2 has a visual tuning with tables of its own."""
+"""Weights of the tiny models, where `tiny` has a visual tuning with tables of its own."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from aecodec.model.tuning import FILE, OWN
 from aecodec.train.frequencies import to_frequencies
 
 TINY = Path(__file__).parent / "tiny"
-MODEL = "tiny2"
+MODEL = "tiny"
 
 
 def make_tuned(folder: Path) -> Path:

@@ -14,7 +14,6 @@ _PACKAGES = (
     "pillow",
     "constriction",
     "zstandard",
-    "ai-edge-litert",
     "onnxruntime",
     "imagecodecs",
     "pillow-heif",

@@ -17,7 +17,7 @@ import numpy as np
 
 from aecodec.classic.latents import Scale
 from aecodec.errors import ModelError
-from aecodec.model.runtime import Net
+from aecodec.model.onnx_runtime import OnnxNet
 from aecodec.model.weights import Weights, read_models, weights_folder
 from aecodec.system.forks import cached_property
 from aecodec.system.parallel import Workers
@@ -53,15 +53,15 @@ class Classic(Weights):
         return Scale(numbers["low"], numbers["step"], int(numbers["bits"]))
 
     @cached_property
-    def _encoder(self) -> Net:
+    def _encoder(self) -> OnnxNet:
         return self.net("encoder", exact=False)
 
     @cached_property
-    def _decoder(self) -> Net:
+    def _decoder(self) -> OnnxNet:
         return self.net("decoder", exact=False)
 
     @cached_property
-    def _denoiser(self) -> Net:
+    def _denoiser(self) -> OnnxNet:
         return self.net("denoise", exact=False)
 
     def encode(self, patches: np.ndarray, workers: Workers) -> np.ndarray:

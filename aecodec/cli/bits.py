@@ -58,6 +58,7 @@ def bits(
     spent = {
         "residuals": contents.r_bits.sum(dtype=float) / 8,
         "hyper-latents": contents.z_bits.sum(dtype=float) / 8,
+        "deltas": contents.delta_bits.sum(dtype=float) / 8,
         "exact tiles": contents.exact_bits.sum(dtype=float) / 8,
         "other": contents.other_bits / 8,
     }

@@ -45,7 +45,7 @@ def export(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Write weights and their manifest: of photo LiteRT graphs, scale net and tables; of a classic one what train made.
+    """Write weights and their manifest: of photo ONNX graphs and tables; of a classic one what train made.
 
     The classic ones go into the folder classic below OUT.
     """

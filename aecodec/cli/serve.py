@@ -46,8 +46,8 @@ def serve(
     other image is compressed. Nothing outside of the folder is shown, nothing is written, no other machine is answered,
     and no other user of this one, as the address has a key.
 
-    Files of models of the second generation are decoded by the browser if there is a runtime for it: npm install
-    onnxruntime-web, then --runtime node_modules/onnxruntime-web.
+    Files of photo models are decoded by the browser if there is a runtime for it: npm install onnxruntime-web,
+    then --runtime node_modules/onnxruntime-web.
 
     --export writes the same page with all that it needs into a folder that any web server can show, whole or not at
     all: copies of the .aez files, thumbnails, the decoder with the weights and the runtime, and PNG files of pictures

@@ -56,7 +56,7 @@ def train(
     shape: Annotated[
         str | None,
         typer.Option(
-            metavar="photo|slim|FILE.json",
+            metavar="photo|FILE.json",
             help="photo: shape of the networks of a new run; a JSON file has the fields of Shape in "
             "aecodec/train/shape.py that are to differ, such as lmbda_low and lmbda_high; default: that of --from, "
             "else photo.",
@@ -241,14 +241,13 @@ def _check(
     Raises ValueError for --shape, --batch and --distortion, AezError or OSError for files and folders.
     """
     from aecodec.cli.outputs import check_target
-    from aecodec.errors import ModelError
     from aecodec.train import runs
     from aecodec.train.checkpoint import part_of, read_meta
     from aecodec.train.data import check_edge
     from aecodec.train.distortions import check_distortion
-    from aecodec.train.shape import SHAPES, Shape, shape_of
+    from aecodec.train.shape import Shape, shape_of
 
-    phase, networks = given, SHAPES["photo"]
+    phase, networks = given, Shape()
     if resume:
         start = runs.state_of(out)
     else:
@@ -261,8 +260,6 @@ def _check(
             phase = part_of(meta, "phase", dict, start)
     if word is not None:
         networks = shape_of(word)
-    if given.get("bits") and networks.generation < 2:
-        raise ModelError("--bits 8: these networks have no static graphs, train with --shape slim")
     if (batch := phase.get("batch", 16)) % given["processes"]:
         raise ValueError(f"batch {batch}: expected a multiple of --processes {given['processes']}")
     distortion = phase.get("distortion", "psnr")

@@ -46,9 +46,7 @@ class LearnedFamily:
             encoder = Encoder(rgb, settings, model, workers)
             header = Header(model.id, width, height, channels, encoder.tuning * AXIS, TILE_PIXELS)
             envelope = Envelope(header, chunks)
-            data = rate_control.encode(encoder, envelope, settings.target, seen)
-        model.release()
-        return data
+            return rate_control.encode(encoder, envelope, settings.target, seen)
 
     def reads(self, header: Header, exact: Collection[int], area: Region) -> list[int]:
         window = reach(header, exact, area)
@@ -57,9 +55,7 @@ class LearnedFamily:
 
     def decode(self, bitstreams: Bitstreams, model: Model, area: Region, threads: int | None) -> np.ndarray:
         with Workers(threads) as workers:
-            pixels = Decoder(bitstreams.header, model, workers).decode(bitstreams, area)
-        model.release()
-        return pixels
+            return Decoder(bitstreams.header, model, workers).decode(bitstreams, area)
 
     def decode_reduced(
         self, bitstreams: Bitstreams, model: Model, area: Region, factor: int, threads: int | None

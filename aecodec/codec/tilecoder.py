@@ -22,7 +22,7 @@ from aecodec.model.point import QualityPoint
 from aecodec.model.tuning import factors
 from aecodec.system.parallel import Workers
 
-BATCH = 8  # tiles that share one run of the hyper-synthesis
+BATCH = 8  # tiles that a worker takes at once
 RESIDUAL_MAX = 60_000  # within the escape code's reach
 
 Result = TypeVar("Result")
@@ -98,7 +98,7 @@ class TileCoder:
     def _hyper(self, y_scaled: np.ndarray, latents: Latents) -> list[Hyper]:
         zs = np.zeros((len(y_scaled), 4, 4, len(self.point.tables.frequencies)), np.int32)
         for z, part, tile in zip(zs, y_scaled, latents.tiles, strict=True):
-            seen, hyper = self._seen(tile)
+            seen, hyper = _seen(tile)
             self.point.hyper_latents(z)[hyper] = self.model.hyper_analysis(part[seen])
             _cleared(z, *tile.hyper)
             if self.point.has_deltas:
@@ -110,7 +110,7 @@ class TileCoder:
         y_scaled = self._scaled(latents)
         hyper = latents.hyper or self._hyper(y_scaled, latents)
         for part, (z, index), tile in zip(y_scaled, hyper, latents.tiles, strict=True):
-            seen, seen_z = self._seen(tile)
+            seen, seen_z = _seen(tile)
             symbols, y_hat = self.point.quantise(part[seen], z[seen_z], self.model.rounding[index[seen]])
             if max(symbols.max(), -symbols.min()) > RESIDUAL_MAX:
                 symbols = np.clip(symbols, -RESIDUAL_MAX, RESIDUAL_MAX)
@@ -143,7 +143,7 @@ class TileCoder:
 
     def y_hat_of(self, tile: Tile, symbols: Symbols) -> np.ndarray:
         """y_hat (tile.height, tile.width, M), at the quality's gain and the cells'."""
-        latents, hyper = self._seen(tile)
+        latents, hyper = _seen(tile)
         return self.point.reconstruct(symbols.r[latents], symbols.z[hyper])[tile.crop]
 
     def at_unit_gain(self, tile: Tile, z: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
@@ -185,21 +185,18 @@ class TileCoder:
 
     def _scale_indexes(self, z: np.ndarray, tiles: Sequence[Tile]) -> np.ndarray:
         """z (N, 4, 4, Z) -> uint8 (N, 16, 16, M), zero outside the image."""
-        if self.model.integer:
-            indexes = np.zeros((len(z), TILE, TILE, self.model.latent), np.uint8)
-            for index, part, tile in zip(indexes, z, tiles, strict=True):
-                latents, hyper = self._seen(tile)
-                index[latents] = self.point.scale_indexes(part[hyper][None])[0]
-        else:
-            indexes = self.point.scale_indexes(z)
-        for index, tile in zip(indexes, tiles, strict=True):
+        indexes = np.zeros((len(z), TILE, TILE, self.model.latent), np.uint8)
+        for index, part, tile in zip(indexes, z, tiles, strict=True):
+            latents, hyper = _seen(tile)
+            index[latents] = self.point.scale_indexes(part[hyper][None])[0]
             _cleared(index, tile.height, tile.width)
         return indexes
 
-    def _seen(self, tile: Tile) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """What the networks see of a tile: its latents and its hyper-latents."""
-        rows, columns = tile.hyper if self.model.integer else (TILE // HYPER, TILE // HYPER)
-        return (slice(HYPER * rows), slice(HYPER * columns)), (slice(rows), slice(columns))
+
+def _seen(tile: Tile) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """What the networks see of a tile: its latents and its hyper-latents."""
+    rows, columns = tile.hyper
+    return (slice(HYPER * rows), slice(HYPER * columns)), (slice(rows), slice(columns))
 
 
 def _cleared(array: np.ndarray, rows: int, columns: int) -> np.ndarray:

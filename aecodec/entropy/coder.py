@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX
 from aecodec.entropy.rangecoder import PRECISION
-from aecodec.entropy.tables import RangeDecoder, RangeEncoder, TableRow
+from aecodec.entropy.tables import SCALES, Z_MAX, RangeDecoder, RangeEncoder, TableRow
 from aecodec.errors import CorruptError
 
 ESCAPE_BITS = 16  # an escaped value lies less than 2^16 - 1 beyond the table

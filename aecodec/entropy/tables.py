@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from aecodec.entropy import rangecoder
-from aecodec.entropy.hyper_synthesis import SCALES, Z_MAX
 from aecodec.entropy.rangecoder import PRECISION
 from aecodec.errors import ModelError
 from aecodec.system.forks import cached_property
@@ -26,6 +25,8 @@ else:
         return constriction.stream.model.Categorical(frequencies.astype(np.float64) - 1, perfect=False)
 
 
+Z_MAX = 63  # hyper-latents are clipped to -63..63
+SCALES = 64  # scale indexes are 0..63
 TOTAL = 1 << PRECISION  # frequencies of a table sum to it
 
 

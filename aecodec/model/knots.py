@@ -15,6 +15,18 @@ def between(knots: np.ndarray, qindex: int) -> np.ndarray:
     return knots[low] * (1 - w) + knots[low + 1] * w
 
 
+def integers_between(knots: np.ndarray, qindex: int) -> np.ndarray:
+    """Rows of integers (K, n), interpolated in integers -> int32 (n,).
+
+    >>> integers_between(np.int32([[0], [2], [3]]), 128 + 256).tolist()
+    [3]
+    """
+    low = min(qindex >> 8, len(knots) - 2)
+    w = qindex - (low << 8)
+    a, b = knots[low].astype(np.int64), knots[low + 1].astype(np.int64)
+    return ((a * (256 - w) + b * w + 128) >> 8).astype(np.int32)
+
+
 def exponential(x: np.ndarray) -> np.ndarray:
     """e^x in float32, by single sums and products of float64; |x| < 80.
 

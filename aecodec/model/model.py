@@ -3,37 +3,35 @@
     weights/<name>/analysis         pixels (1, h, w, 3) -> y (1, h/16, w/16, M)
     weights/<name>/hyper_analysis   y * gain (1, 16, 16, M) -> z (1, 4, 4, Z), not rounded
     weights/<name>/scales           z -> scale indexes (1, 16, 16, M)
-    weights/<name>/code             a tile's means in four steps; or one for each of the next two
     weights/<name>/quantise         see `Model.quantise`
     weights/<name>/reconstruct      see `Model.reconstruct`
-    weights/<name>/synthesis        y_hat (1, h, w, M), features -> pixels (1, 16h, 16w, 3)
+    weights/<name>/synthesis        y_hat (1, h, w, M), features -> eighths of levels (1, 16h, 16w, 3)
     weights/<name>/adjoint          errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
-    weights/<name>/numbers.npz      gains, tables, overlaps, hyper-synthesis of the scales
+    weights/<name>/numbers.npz      gains, tables, overlaps
     weights/<name>/visual.npz       what the visual tuning takes (tuning.py); not every model has it
     weights/<name>/thumbnail.npz    a linear map from y_hat to small images (thumbnail.py); not every model has it
 
-Networks are files .tflite in the first generation of models, .onnx in the second (runtime.py). Pixels are uint8, or
-float32 0..255 where the model has overlaps (lapped.py). In the second generation all that a decoder makes pixels of is
-computed in integers, or by operations of IEEE arithmetic one at a time, so that every processor makes the same ones.
-Its scales come from a network, its features are biases in int32, and its code takes steps that go with the quality.
+Networks are ONNX graphs. All that a decoder makes pixels of is computed in integers, or by operations of IEEE
+arithmetic one at a time, so that every processor makes the same ones. Features are biases in int32, and the code takes
+steps that go with the quality. A network sees of a tile what is inside the image, continued to whole hyper-latents.
 """
 
 import hashlib
 
 import numpy as np
 
-from aecodec.entropy.hyper_synthesis import Z_MAX, HyperSynthesis, between_knots
-from aecodec.entropy.tables import Tables
-from aecodec.model import tuning
+from aecodec.entropy.tables import Z_MAX, Tables
+from aecodec.errors import ModelError
+from aecodec.model import knots, tuning
 from aecodec.model.lapped import overlap, overlap_of_pixels, overlap_to_pixels
-from aecodec.model.runtime import Net
+from aecodec.model.onnx_runtime import OnnxNet
 from aecodec.model.thumbnail import FILE, ThumbnailMap
 from aecodec.model.tuning import AXIS, PSNR, VISUAL
 from aecodec.model.weights import Weights, read_models, weights_folder
 from aecodec.settings import TUNINGS
 from aecodec.system.forks import cached_property
 
-NETS = ("analysis", "hyper_analysis", "synthesis")  # of every model
+NETS = "analysis", "hyper_analysis", "scales", "quantise", "reconstruct", "synthesis", "adjoint"
 
 
 def models() -> dict[str, "Model"]:
@@ -49,29 +47,20 @@ class Model(Weights):
         """All arrays but the networks'."""
         return self.arrays("numbers.npz")
 
-    @cached_property
-    def hyper_synthesis(self) -> HyperSynthesis:
-        """The hyper-synthesis of the scales, checked."""
-        net = HyperSynthesis(*(self.numbers[field] for field in HyperSynthesis._fields))
-        net.check()
-        floats = {field: values.astype(np.float32) for field, values in net._asdict().items()}
-        return HyperSynthesis(**floats)._replace(offset=net.offset.astype(np.int32))
-
-    @property
-    def integer(self) -> bool:
-        """Whether pixels are made in integers: a model of the second generation.
-
-        Its networks see of a tile what is inside the image, continued to whole hyper-latents, and not all of it.
-        """
-        return "biases" in self.numbers
-
     def self_test(self) -> str:
         """sha256 of the scale indexes of a fixed input at three qualities; the manifest keeps what it must be."""
         channels = self.numbers["z_tables"].shape[1]
         z = (np.arange(2 * 4 * 4 * channels) * 37 % 127 - 63).reshape(2, 4, 4, -1)
         qindexes = 0, self.max_qindex // 2 + 85, self.max_qindex
-        parts = [self.scale_indexes(z, qindex).tobytes() for qindex in qindexes]
+        parts = [self._scale_indexes(z, qindex, PSNR).tobytes() for qindex in qindexes]
         return hashlib.sha256(b"".join(parts)).hexdigest()
+
+    @cached_property
+    def _tested(self) -> bool:
+        """True. Raises ModelError where the runtime computes other integers: no other machine could parse the files."""
+        if self.entry.get("self_test", own := self.self_test()) != own:
+            raise ModelError(f"model {self.name}: ONNX Runtime computes other integers here than it should")
+        return True
 
     @cached_property
     def _visual_numbers(self) -> dict[str, np.ndarray]:
@@ -125,7 +114,7 @@ class Model(Weights):
     @property
     def tunings(self) -> tuple[str, ...]:
         """The names of the tunings that it has."""
-        return TUNINGS if self.has("visual") else TUNINGS[:1]
+        return TUNINGS if tuning.FILE in self.entry["files"] else TUNINGS[:1]
 
     def qindex(self, quality: float) -> int:
         """Quality 1..100 -> 1/256 of a knot, as the header carries it."""
@@ -145,8 +134,8 @@ class Model(Weights):
 
     @property
     def refines(self) -> bool:
-        """Whether this model has what the refinement of latents needs."""
-        return self.has("adjoint") and "log_inverse_curvature" in self.numbers
+        """Whether this model has what the refinement of latents needs; while it is exported it has not yet."""
+        return "log_inverse_curvature" in self.numbers
 
     @property
     def rounding(self) -> np.ndarray:
@@ -171,27 +160,16 @@ class Model(Weights):
     # Networks
 
     @cached_property
-    def _nets(self) -> dict[str, Net]:
-        own = ("scales", "quantise", "reconstruct") if self.integer else ("code",)
-        return {name: self.net(name) for name in (*NETS, *own, *filter(self.has, ["adjoint"]))}
-
-    def release(self) -> None:
-        """Let go of the memory that networks took for large windows: what follows an image needs it."""
-        for net in self._nets.values():
-            net.release()
+    def _nets(self) -> dict[str, OnnxNet]:
+        return {name: self.net(name) for name in NETS}
 
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
-        if "overlap_pre" in self.numbers:
-            pixels = overlap(pixels.astype(np.float32), self.numbers["overlap_pre"])
-        return self._nets["analysis"](pixels[None])[0][0]
+        return self._nets["analysis"](overlap(pixels.astype(np.float32), self.numbers["overlap_pre"])[None])[0][0]
 
     def analysis_of_decoded(self, pixels: np.ndarray) -> np.ndarray:
-        """The same for a decoder, whose pixels depend on it: in integers where they are made in integers."""
-        if not self.integer:
-            return self.analysis(pixels)
-        levels = overlap_of_pixels(pixels, self.numbers["overlap_pre"])
-        return self._nets["analysis"](levels[None])[0][0]
+        """The same in integers, for a decoder, whose pixels depend on it."""
+        return self._nets["analysis"](overlap_of_pixels(pixels, self.numbers["overlap_pre"])[None])[0][0]
 
     def hyper_analysis(self, y: np.ndarray) -> np.ndarray:
         """y (16, 16, M) at the quality's gain -> z_hat int32 (4, 4, Z) in -63..63."""
@@ -199,15 +177,16 @@ class Model(Weights):
         return np.clip(np.rint(z), -Z_MAX, Z_MAX).astype(np.int32)
 
     def scale_indexes(self, z: np.ndarray, qindex: int, tuning: int = PSNR) -> np.ndarray:
-        """Hyper-latents (N, h, w, Z) -> scale indexes uint8 (N, 4 h, 4 w, M); see `HyperSynthesis.run`."""
-        if not self.integer:
-            return self.hyper_synthesis.run(z, qindex)
-        offsets = np.tile(between_knots(self.numbers_in(tuning)["offset"], qindex).astype(np.int32), 16)
-        z = z.astype(np.float32)
-        return np.concatenate([self._nets["scales"](part[None], offsets)[0] for part in z])
+        """Hyper-latents (N, h, w, Z) -> scale indexes uint8 (N, 4 h, 4 w, M)."""
+        assert self._tested
+        return self._scale_indexes(z, qindex, tuning)
+
+    def _scale_indexes(self, z: np.ndarray, qindex: int, tuning: int) -> np.ndarray:
+        offsets = np.tile(knots.integers_between(self.numbers_in(tuning)["offset"], qindex), 16)
+        return np.concatenate([self._nets["scales"](part[None], offsets)[0] for part in z.astype(np.float32)])
 
     def quantise(
-        self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray, steps: np.ndarray | None = None
+        self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray, steps: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Quantise the latents of one tile against their means, which are predicted in four steps.
 
@@ -215,34 +194,16 @@ class Model(Weights):
         residual's magnitude before the floor: 0.5 to the nearest, very negative where nothing may be coded. steps:
         see `QualityPoint.steps`. Returns r and y_hat, float32 (16, 16, M), both at the quality's gain.
         """
-        if steps is None:
-            return self._code(y, z, rounding, 1)
         r, y_hat = self._nets["quantise"](y[None], z[None].astype(np.float32), rounding[None], steps)
         return r[0], y_hat[0]
 
-    def reconstruct(self, r: np.ndarray, z: np.ndarray, steps: np.ndarray | None = None) -> np.ndarray:
+    def reconstruct(self, r: np.ndarray, z: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """Residuals r (16, 16, M) and z (4, 4, Z) of one tile -> y_hat float32 (16, 16, M) at the quality's gain."""
-        r = r.astype(np.float32)
-        if steps is None:
-            return self._code(r, z, np.full_like(r, 0.5), 0)[1]
-        return self._nets["reconstruct"](r[None], z[None].astype(np.float32), steps)[0][0]
-
-    def _code(
-        self, values: np.ndarray, z: np.ndarray, rounding: np.ndarray, encoding: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        flag = np.full((1, 1, 1, 1), encoding, np.float32)
-        r, y_hat = self._nets["code"](values[None], z[None].astype(np.float32), rounding[None], flag)
-        return r[0], y_hat[0]
+        return self._nets["reconstruct"](r[None].astype(np.float32), z[None].astype(np.float32), steps)[0][0]
 
     def synthesis(self, y_hat: np.ndarray, features: np.ndarray) -> np.ndarray:
         """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
-        x = self._nets["synthesis"](y_hat[None], features)[0][0]
-        if self.integer:
-            return overlap_to_pixels(x, self.numbers["overlap_post"])
-        if "overlap_post" in self.numbers:
-            x = overlap(x, self.numbers["overlap_post"])
-            return np.clip(x, 0, 255, out=x).astype(np.uint8)
-        return x
+        return overlap_to_pixels(self._nets["synthesis"](y_hat[None], features)[0][0], self.numbers["overlap_post"])
 
     def adjoint(self, error: np.ndarray) -> np.ndarray:
         """error float32 (16 h, 16 w, 3) in levels -> gradient of half its squares by y, float32 (h, w, M).
@@ -250,6 +211,4 @@ class Model(Weights):
         By the linear part of the synthesis alone, and without the 255 between levels and the pixels of that, which
         `QualityPoint.inverse_curvature` makes up for. May write into `error`.
         """
-        if "overlap_post" in self.numbers:
-            error = overlap(error, self.numbers["overlap_post"].T)
-        return self._nets["adjoint"](error[None])[0][0]
+        return self._nets["adjoint"](overlap(error, self.numbers["overlap_post"].T)[None])[0][0]

@@ -1,4 +1,4 @@
-"""Networks as ONNX Runtime runs them, static ones in integers above all: the same results on every processor."""
+"""Networks, which map arrays to arrays, as ONNX Runtime runs them: integers the same on every processor."""
 
 import os
 from collections.abc import Callable
@@ -12,6 +12,8 @@ from aecodec.system.forks import cached_property, lock_across_forks
 
 class OnnxNet:
     """One ONNX graph, read when it first runs: one session with one thread, which all threads of the process share.
+
+    Raises ModelError if it cannot run.
 
     Its inputs, in order, are images (1, h, w, C) and vectors (n,). exact: the operators run as they are written, so
     that integers are the same everywhere; otherwise ONNX Runtime may choose others that come to the same numbers but
@@ -28,9 +30,6 @@ class OnnxNet:
             return session.run(None, dict(zip(names, inputs, strict=True)))
         except Exception as error:  # its exceptions have no common base; the graph is sound, its hash says so
             raise ModelError(f"ONNX Runtime cannot run a network, perhaps for want of memory: {_line(error)}") from None
-
-    def release(self) -> None:
-        """Nothing is kept between runs but one session."""
 
     @cached_property
     def _session(self) -> tuple[Any, list[str]]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from aecodec.entropy.hyper_synthesis import between_knots
 from aecodec.entropy.tables import TableRow
 from aecodec.errors import CorruptError
 from aecodec.model import knots
@@ -77,15 +76,13 @@ class QualityPoint:
 
     @cached_property
     def features(self) -> np.ndarray:
-        """What tells the synthesis transform the quality: float32 (1, 1, 1, F), or int32 (F,) biases."""
-        if self.model.integer:
-            return between_knots(self.numbers["biases"], self.qindex).astype(np.int32)
-        return self._at("log_features")[None, None, None]
+        """Biases that tell the synthesis transform the quality: int32 (F,)."""
+        return knots.integers_between(self.numbers["biases"], self.qindex)
 
     @cached_property
-    def steps(self) -> np.ndarray | None:
-        """By how much the code rounds at this quality: float32 (4,), None if the model does not."""
-        return knots.between(self.numbers["steps"], self.qindex) if self.model.integer else None
+    def steps(self) -> np.ndarray:
+        """By how much the code rounds at this quality: float32 (4,)."""
+        return knots.between(self.numbers["steps"], self.qindex)
 
     @cached_property
     def inverse_curvature(self) -> np.ndarray:
@@ -113,5 +110,4 @@ class QualityPoint:
 
     def _at(self, name: str, more: np.ndarray | None = None) -> np.ndarray:
         values = knots.between(self.numbers[name], self.qindex)
-        values = values if more is None else values + more
-        return knots.exponential(values) if self.model.integer else np.exp(values).astype(np.float32)
+        return knots.exponential(values if more is None else values + more)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from aecodec.entropy.hyper_synthesis import Z_MAX
+from aecodec.entropy.tables import Z_MAX
 from aecodec.errors import ModelError
 from aecodec.geometry import HYPER
 from aecodec.settings import TUNINGS

@@ -1,7 +1,7 @@
 """Weights on disk: where they are, what the manifest says of them, and that they are what it says.
 
     weights/manifest.json     names, ids, sha256 of every file
-    weights/<name>/<file>     graphs of LiteRT or ONNX Runtime, arrays of NumPy
+    weights/<name>/<file>     ONNX graphs, arrays of NumPy
 
 Nothing is loaded before it is needed, and nothing is believed that the manifest's hashes do not cover.
 """
@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import os
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 from zipfile import BadZipFile
@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from aecodec.errors import ModelError
-from aecodec.model.runtime import Net, open_net
+from aecodec.model.onnx_runtime import OnnxNet
 
 DEVELOPMENT = 0x8000  # ids from here on are development weights: later versions may refuse their files
 
@@ -57,13 +57,9 @@ class Weights:
         """The bytes of one of its files."""
         return checked_bytes(self.folder / file, self.entry["files"].get(file))
 
-    def has(self, name: str) -> bool:
-        """Whether a network is among its files."""
-        return any(file.split(".")[0] == name for file in self.entry["files"])
-
-    def net(self, name: str, exact: bool = True) -> Net:
+    def net(self, name: str, exact: bool = True) -> OnnxNet:
         """One of its networks, which is read when it first runs; exact: see `OnnxNet`."""
-        return open_net(name, self.entry["files"], self.read, exact)
+        return OnnxNet(partial(self.read, f"{name}.onnx"), exact)
 
     def read_auxiliary(self, file: str) -> bytes | None:
         """The bytes of a file that lies beside the weights and that no decoded file depends on; None without one."""

@@ -97,9 +97,9 @@ def stages(model) -> list[Stage]:
 
     def features(start: int, stop: int) -> Callable[[np.ndarray], None]:
         def multiply(factors: np.ndarray) -> None:
-            values = array(model.log_features)
+            values = array(model.features)
             values[:, start:stop] *= factors
-            model.log_features.assign(values)
+            model.features.assign(values)
 
         return multiply
 

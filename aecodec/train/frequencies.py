@@ -4,8 +4,8 @@ from math import erf, sqrt
 
 import numpy as np
 
-from aecodec.entropy.hyper_synthesis import SCALES
 from aecodec.entropy.rangecoder import PRECISION
+from aecodec.entropy.tables import SCALES
 from aecodec.train.entropy_model import LOG_STEP, MIXTURE, SIGMA_MIN
 
 REACH_MAX = 255  # K of the widest table

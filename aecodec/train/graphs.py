@@ -1,110 +1,251 @@
-"""The networks as LiteRT graphs: what aecodec/model/model.py runs. Needs the TensorFlow backend."""
+"""The networks as static graphs: what aecodec/model runs, from a trained Keras model.
 
-import contextlib
-import io
+    analysis        x float32 (h, w, 3) -> y (h/16, w/16, M)
+    hyper_analysis  y at the quality's gain -> z, not rounded; in float32, as encoders are free in it
+    scales          z; offsets -> scale indexes uint8
+    quantise        y at the quality's gain, z, rounding; steps -> r, y_hat
+    reconstruct     r, z; steps -> y_hat, the same
+    synthesis       y_hat at unit gain; biases -> samples
+    adjoint         errors of samples -> gradient by y
+
+Vectors come after a semicolon; the model interpolates them between knots. Tensors of few bits carry their steps from
+Keras (quantize.py); a layer's scale is what is left when those of its weights and input meet that of its output.
+"""
 
 import numpy as np
-import tensorflow as tf
-from ai_edge_litert.tools import flatbuffer_utils
-from ai_edge_quantizer import qtyping, quantizer
-from keras import ops
 
-from aecodec.train.entropy_model import ORDER, MeanNet
-from aecodec.train.layers import for_litert
-from aecodec.train.photo import TILE, Photo
+from aecodec.entropy.tables import SCALES
+from aecodec.model.lapped import EIGHTHS, UNIT, overlap_gain
+from aecodec.train import static
+from aecodec.train.entropy_model import ORDER, SHIFTS
+from aecodec.train.layers import Block, Pointwise
+from aecodec.train.photo import Photo
+from aecodec.train.stack import Stack, Tensor, array, integers
+from aecodec.train.static import SIGNED, Network, Part
+
+BYPASS = 2.0**-10  # of 1/8 level: the linear synthesis is summed in multiples of it, which float32 holds to 2048 levels
+QUARTERS = 4  # in which the linear analysis is summed: in one sum its weights would be four times as coarse
+SCALE = np.float32(255 * EIGHTHS)  # eighths of levels to the unit of Keras
+_UP = np.float32(1 + 2.0**-20)  # moves halves up, so that rounding to the nearest is floor(x + 1/2)
 
 
-def lite(function, *specs: tf.TensorSpec) -> bytes:
-    """Convert a function of fixed input shapes; the graph may be resized when run.
+def overlap(model: Photo, name: str) -> np.ndarray:
+    """The matrix of the overlap `pre` or `post` (8, 8), in multiples of UNIT."""
+    return np.rint(array(getattr(model, name).matrix()) / np.float32(UNIT)) * np.float32(UNIT)
 
-    Pointwise layers get 8-bit weights, one scale per output channel, and quantise their input pixel by pixel when run;
-    the linear bypass and the depthwise layers stay float32 (the adjoint, a gradient, can do with 8 bits).
+
+def analysis(model: Photo) -> Network:
+    """Samples are levels 0..255; what Keras has is their distance to 127.5, and 255 to the unit.
+
+    For a decoder they are whole levels. Then float32 holds every sum of the linear part, which is four products of a
+    quarter of the samples, as the weights are multiples of powers of two that are coarse enough. What rounds them hands
+    its error on to the next pixel's, so that errors do not add up where an image is smooth.
     """
-    concrete = tf.function(function, input_signature=specs).get_concrete_function()
-    graph = tf.lite.TFLiteConverter.from_concrete_functions([concrete], function).convert()
-    work = quantizer.Quantizer(_with_zero_points(graph))
-    dense = qtyping.TFLOperationName.FULLY_CONNECTED
-    work.add_dynamic_config(regex=".*", operation_name=dense, num_bits=8)
-    work.update_quantization_recipe(regex=".*linear.*", operation_name=dense, algorithm_key="no_quantize")
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return bytes(work.quantize().quantized_model)
+    net, (_, first, *middle, last) = Stack(), model.analysis.net.layers
+    weight = array(model.analysis.linear.layers[1].w) / 255
+    bias = weight.sum(0) / 2 + array(last.b)  # of levels less 128
+    squares = net.put(static.SpaceToDepth(net.put(static.Shift("x", np.full(3, -128, np.float32))), 16))
+    reach = 128 * overlap_gain(overlap(model, "pre")) ** 2 + 2  # of these levels, with what rounding adds
+    linear = ""
+    for i, part in enumerate(np.split(weight, QUARTERS)):
+        most = (1 << 24) - reach * len(part)  # rounding changes a weight by less than one unit
+        unit = np.exp2(np.ceil(np.log2(np.maximum(reach * np.abs(part).sum(0), 1e-9) / most)))
+        sums = np.rint(np.cumsum((part / unit).reshape(-1, 3, part.shape[1]), axis=0, dtype=np.float64))
+        exact = (np.diff(sums, axis=0, prepend=0).reshape(part.shape) * unit).astype(np.float32)
+        product = net.put(static.Linear(net.put(static.Pick(squares, len(part), (i,))), exact))
+        linear = net.put(static.Sum(linear, product)) if linear else product
+    step = array(first.into.step)[0]
+    scale = 1 / (255 * step)
+    x = Tensor(net.put(static.Quantise("x", scale, shift=float(-127.5 * scale[0]))), step)
+    x = net.dense(net.moved(x, static.SpaceToDepth(x.name, 8)), first, first.out)
+    x = net.run(x, middle)
+    net.put(static.Shift(net.put(static.Sum(linear, net.product(x, array(last.w)))), bias))
+    return Network({"x": (3, None)}, net.layers)
 
 
-def _with_zero_points(graph: bytes) -> bytearray:
-    """The graph, whose dense layers, where their weights are integers, quantise their input with a zero point.
+def hyper_analysis(model: Photo) -> Network:
+    net, name = Stack(), "y"
 
-    XNNPACK does so whatever the graph says; LiteRT's other kernels only if it says this. Without it they quantise
-    symmetrically, and the pixels that they make differ several times as much.
+    def dense(source: str, layer: Pointwise) -> str:
+        return net.put(static.Linear(source, array(layer.w), array(layer.b), layer.relu))
+
+    for layer in model.hyper_analysis.net.layers:
+        if isinstance(layer, Pointwise):
+            name = dense(name, layer)
+        elif isinstance(layer, Block):
+            kernel = array(layer.depthwise.kernel).transpose(0, 1, 3, 2)
+            spread = net.put(static.Spread(dense(name, layer.enter), kernel, array(layer.depthwise.bias)))
+            name = net.put(static.Sum(dense(spread, layer.leave), name))
+            name = net.put(static.Sum(dense(dense(name, layer.expand), layer.reduce), name))
+        else:
+            name = net.put(static.SpaceToDepth(name, layer.n))
+    return Network({"y": (model.shape.latent, None)}, net.layers)
+
+
+def scales(model: Photo) -> Network:
+    """Exactly what entropy_model.ScaleNet computes, but 0 where latents are never coded.
+
+    offsets: int32 (16 M,), the quality's, once for each place.
     """
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(graph))
-    for subgraph in model.subgraphs:
-        for operator in subgraph.operators:
-            if isinstance(operator.builtinOptions, flatbuffer_utils.FullyConnectedOptionsT):
-                operator.builtinOptions.asymmetricQuantizeInputs = True
-    return flatbuffer_utils.convert_object_to_bytearray(model)
+    p = {name: array(value).astype(np.int32) for name, value in model.scale_net.integers().items()}
+    first, second, third = (np.float32(2.0**-shift) * _UP for shift in SHIFTS)
+    net, width = Stack(), len(p["b_in"])
+
+    def conv(source: str, weight: np.ndarray, bias, scale: np.float32, depthwise=False) -> str:
+        scales = np.full(weight.shape[-1], scale, np.float32)
+        return net.put(static.Conv(source, weight.astype(np.int8), bias, scales, depthwise))
+
+    z = net.put(static.Quantise("z", np.ones(1, np.float32)))
+    hidden = conv(z, p["w_in"][None, None], p["b_in"], first)
+    hidden = conv(hidden, p["w_dw"].reshape(3, 3, 1, width), p["b_dw"], second, True)
+    hidden = conv(hidden, p["w_mid"][None, None], p["b_mid"], second)
+    size = p["w_out"].shape[-1]
+    index = conv(hidden, p["w_out"][None, None], Part("offsets", 0, size), third)
+    index = net.put(static.Limit(index, SCALES - 1, model.shape.coded_from))
+    net.put(static.DepthToSpace(index, 4))
+    return Network({"z": (model.shape.hyper, None)}, net.layers, {"offsets": (size, np.int32)})
 
 
-def _four_steps(net: MeanNet, given, z, rounding, encoding):
-    """`net` without masks: 2x2 squares are folded into channels, where what a step codes lies in four slices.
+def quantise(model: Photo) -> Network:
+    """Latents against their means in four steps."""
+    return _four_steps(model, True)
 
-    So each step computes the means of its own quarter only. -> r, y_hat.
+
+def reconstruct(model: Photo) -> Network:
+    """Residuals and their means in four steps."""
+    return _four_steps(model, False)
+
+
+def _four_steps(model: Photo, encoding: bool) -> Network:
+    """The means of FORMAT.md. `steps`: the level, then those of three hidden layers.
+
+    In what is folded, a latent's block is 4 times its place in the 2x2 square plus its group.
     """
-    width = net.latent // 4
-    features = net.hyper(z)
-    base, given, rounding = (ops.space_to_depth(t, 2) for t in (net.first(features), given, rounding))
-    r, y_hat = ([ops.zeros_like(base[..., :width])] * 16 for _ in range(2))
+    mean, latent = model.mean_net, model.shape.latent
+    net, quarter = Stack(), latent // 4
+    level = Part("steps", 0, 1)
+    blocks = [tuple(4 * ORDER[group].index(step) + group for group in range(4)) for step in range(4)]
+    every = [block for step in blocks for block in step]
+    back = tuple(every.index(block) for block in range(16))
+
+    def by_steps(source: str) -> list[str]:
+        folded = net.put(static.SpaceToDepth(source, 2))
+        return [net.put(static.Pick(folded, quarter, step)) for step in blocks]
+
+    def unfolded(parts: list[str]) -> str:
+        joined = net.put(static.Join(parts[0], parts[1], tuple(parts[2:])))
+        return net.put(static.DepthToSpace(net.put(static.Pick(joined, quarter, back)), 2))
+
+    x = Tensor(net.put(static.Quantise("z", np.ones(1, np.float32))), np.ones(1, np.float32))
+    x = net.run(x, mean.hyper.layers)
+    base = by_steps(net.put(static.Shift(net.product(x, array(mean.first.w)), array(mean.first.b))))
+    hiddens, lasts = [step.layers[0] for step in mean.steps], [step.layers[1] for step in mean.steps]
+    width = hiddens[0].filters
+    given, rounding = by_steps("y" if encoding else "r"), by_steps("rounding") if encoding else []
+    own = net.product(x, np.concatenate([array(layer.w)[latent:] for layer in hiddens], axis=1))
+    biases = [  # with the late ones of the reach
+        array(layer.b) + array(reach.bias) @ array(layer.w)[:latent]
+        for reach, layer in zip(mean.reach, hiddens, strict=True)
+    ]
+    own = net.put(static.Shift(own, np.concatenate(biases)))
+    known_step = array(mean.known.step)[0]
+    nothing = net.put(static.Quantise(base[0], np.zeros(1, np.float32)))
+    symbols, y_hat, known = [], [], [nothing] * 4
     for step in range(4):
+        mu = base[step]
         if step:
-            known = net.reach[step - 1](ops.depth_to_space(ops.concatenate(y_hat, axis=-1), 2))
-            *first, last = net.steps[step - 1].layers
-            hidden = ops.concatenate([known, features], axis=-1)
-            for layer in first:
-                hidden = layer(hidden)
-            hidden = ops.split(ops.space_to_depth(hidden, 2), 4, axis=-1)
-        for group in range(4):
-            position = ORDER[group].index(step)
-            columns = slice(group * width, (group + 1) * width)
-            place = 4 * position + group
-            part = slice(place * width, (place + 1) * width)
-            mean = base[..., part]
-            if step:
-                mean = mean + ops.matmul(hidden[position], last.w[:, columns]) + last.b[columns]
-            v = given[..., part] - encoding * mean
-            add = rounding[..., part]
-            r[place] = ops.relu(ops.floor(v + add)) - ops.relu(ops.floor(add - v))
-            y_hat[place] = mean + r[place]
-    return tuple(ops.depth_to_space(ops.concatenate(t, axis=-1), 2) for t in (r, y_hat))
-
-
-@for_litert()
-def graphs(model: Photo) -> dict[str, bytes]:
-    """name -> .tflite file; signatures in aecodec/model/model.py."""
-    s = model.shape
-    latent = tf.TensorSpec((1, TILE, TILE, s.latent), tf.float32)
-    z = tf.TensorSpec((1, TILE // 4, TILE // 4, s.hyper), tf.float32)
-
-    def analysis(pixels):
-        return model.analysis(pixels * np.float32(1 / 255) - 0.5)
-
-    def hyper_analysis(y):
-        return model.hyper_analysis(y)
-
-    def code(given, z, rounding, encoding):
-        r, y_hat = _four_steps(model.mean_net, given, z, rounding, encoding)
-        return {"a_r": r, "b_y_hat": y_hat}
-
-    def synthesis(y_hat, features):
-        return model.synthesis(y_hat, features) * 255.0 + 128.0
-
-    def adjoint(error):
-        return model.synthesis.adjoint(error)
-
-    scalar = tf.TensorSpec((1, 1, 1, 1), tf.float32)
-    features = tf.TensorSpec((1, 1, 1, s.width16 + s.synthesis8), tf.float32)
-    return {
-        "analysis": lite(analysis, tf.TensorSpec((1, 256, 256, 3), tf.float32)),
-        "hyper_analysis": lite(hyper_analysis, latent),
-        "code": lite(code, latent, z, latent, scalar),
-        "synthesis": lite(synthesis, latent, features),
-        "adjoint": lite(adjoint, tf.TensorSpec((1, 256, 256, 3), tf.float32)),
+            y = Tensor(unfolded(known), known_step)
+            reached = net.depthwise(y, mean.reach[step - 1])
+            hidden, last = hiddens[step - 1], lasts[step - 1]
+            theirs = net.put(static.Times(net.product(reached, array(hidden.w)[:latent]), level))
+            ours = net.put(static.Pick(own, width, (step - 1,)))
+            at = Part("steps", step, step + 1)
+            one = np.ones(1, np.float32)
+            sums = net.put(static.Sum(theirs, ours))
+            hidden = net.put(static.SpaceToDepth(net.put(static.Quantise(sums, one, 0, at)), 2))
+            parts = []
+            for group, block in enumerate(blocks[step]):
+                place = Tensor(net.put(static.Pick(hidden, width, (block // 4,))), one, 0)
+                parts.append(net.product(place, array(last.w)[:, group * quarter : (group + 1) * quarter]))
+            mu = net.put(static.Times(net.put(static.Join(parts[0], parts[1], tuple(parts[2:]))), at))
+            mu = net.put(static.Sum(net.put(static.Shift(mu, array(last.b))), base[step]))
+        symbols.append(net.put(static.DeadZone(given[step], mu, rounding[step])) if encoding else given[step])
+        y_hat.append(net.put(static.Sum(mu, symbols[-1])))
+        if step < 3:
+            known[step] = net.put(static.Quantise(y_hat[-1], np.float32(1) / known_step, SIGNED, level))
+    outputs = (unfolded(symbols), unfolded(y_hat)) if encoding else (unfolded(y_hat),)
+    inputs: dict[str, tuple[int, int | None]] = {
+        "y" if encoding else "r": (latent, None),
+        "z": (model.shape.hyper, None),
     }
+    inputs |= {"rounding": (latent, None)} if encoding else {}
+    return Network(inputs, net.layers, {"steps": (4, np.float32)}, outputs)
+
+
+def bypass_units(model: Photo) -> np.ndarray:
+    """What latents are rounded to for the linear synthesis, at unit gain (M,): float32.
+
+    Coarser for stronger channels, so that the rounding of latents and that of their weights cost as much.
+    """
+    weight = SCALE * array(model.synthesis.linear.layers[0].w)
+    size = array(model.synthesis.enter.into.step)[0] * 32  # about the deviation of a channel
+    return np.sqrt(size * BYPASS / np.sqrt(np.square(weight).mean(1))).astype(np.float32)
+
+
+def synthesis(model: Photo) -> Network:
+    """y_hat -> eighths of levels before the overlap, plus 4; biases: int32, of the first layer at either resolution."""
+    net, s = Stack(), model.synthesis
+    width16, width8 = s.width16, s.width8
+    units = bypass_units(model)
+    weight = SCALE * array(s.linear.layers[0].w).reshape(-1, 2, 8, 2, 8, 3).transpose(0, 1, 3, 2, 4, 5)
+    weight = np.rint(weight.reshape(len(weight), -1) * units[:, None] / BYPASS) * np.float32(BYPASS)
+    product = net.put(static.Linear(net.put(static.Rounded("y_hat", 1 / units)), weight.astype(np.float32)))
+    linear = net.put(static.DepthToSpace(product, 2))
+    step = array(s.enter.into.step)[0]
+    x = Tensor(net.put(static.Quantise("y_hat", 1 / step)), step)
+    first, second = _biases(model)
+    x = net.dense(x, s.enter, s.sums[0], (Part("biases", 0, width16), first))
+    *blocks16, widen, _ = s.net16.layers
+    x = net.dense(net.run(x, blocks16), widen, s.sums[1], (Part("biases", width16, width16 + 4 * width8), second))
+    x = net.run(net.moved(x, static.DepthToSpace(x.name, 2)), s.net8.layers)
+    last = s.leave.layers[0]
+    middle = SCALE * array(last.b) + np.float32(128 * EIGHTHS)
+    levels = net.put(static.Shift(net.product(x, SCALE * array(last.w)), middle))
+    net.put(static.DepthToSpace(net.put(static.Sum(levels, linear)), 8))
+    return Network({"y_hat": (model.shape.latent, None)}, net.layers, {"biases": (width16 + 4 * width8, np.int32)})
+
+
+def _biases(model: Photo) -> tuple[np.ndarray, np.ndarray]:
+    """Biases of the synthesis's first layer at either resolution, at the knots (K, width16) and (K, 4 width8)."""
+    s, features = model.synthesis, array(model.features)
+    widen = s.net16.layers[-2]
+    return array(s.enter.b) + features[:, : s.width16], array(widen.b) + np.tile(features[:, s.width16 :], 4)
+
+
+def synthesis_biases(model: Photo) -> np.ndarray:
+    """The same in the units of their sums, side by side: int32 (K, width16 + 4 width8)."""
+    s = model.synthesis
+    *blocks16, widen, _ = s.net16.layers
+    last = array((blocks16[-1].sums[1] if blocks16 else s.sums[0]).step)[0]
+    first, second = _biases(model)
+    _, unit16 = integers(array(s.enter.w) * array(s.enter.into.step)[0][:, None], biases=first)
+    _, unit8 = integers(array(widen.w) * last, biases=second)
+    return np.rint(np.concatenate([first / unit16, second / unit8], axis=1)).astype(np.int32)
+
+
+def code_steps(model: Photo) -> np.ndarray:
+    """The level and the steps of the hidden layers at the knots: float32 (K, 4)."""
+    hidden = [array(step.layers[0].out.step) for step in model.mean_net.steps]
+    return np.concatenate([array(model.level()), *hidden], axis=1).astype(np.float32)
+
+
+def adjoint(model: Photo) -> Network:
+    net, weight = Stack(), array(model.synthesis.linear.layers[0].w)
+    net.put(static.Linear(net.put(static.SpaceToDepth("error", 16)), np.ascontiguousarray(weight.T)))
+    return Network({"error": (3, None)}, net.layers)
+
+
+def networks(model: Photo) -> dict[str, Network]:
+    """name -> network."""
+    made = analysis, hyper_analysis, scales, quantise, reconstruct, synthesis, adjoint
+    return {build.__name__: build(model) for build in made}

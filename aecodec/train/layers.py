@@ -1,11 +1,8 @@
 """Building blocks of the networks, in keras.ops, channels last.
 
-Pointwise kernels are two-dimensional, as the Muon optimizer wants them. Some layers have two ways to run: the fastest
-when training, and inside `for_litert` the one that LiteRT runs fastest. Layers round weights and what they give to few
+Pointwise kernels are two-dimensional, as the Muon optimizer wants them. Layers round weights and what they give to few
 bits once quantize.py has switched that on.
 """
-
-import contextlib
 
 import keras
 import numpy as np
@@ -14,18 +11,6 @@ from keras import ops
 from aecodec.train.static import DEPTHWISE_MAX, WEIGHT_MAX
 
 FINE = "_fine"  # end of the names of variables that are trained in small steps
-_for_litert = False
-
-
-@contextlib.contextmanager
-def for_litert():
-    """While it lasts, layers use operations that LiteRT has kernels for: FULLY_CONNECTED, SPACE_TO_DEPTH and back."""
-    global _for_litert
-    _for_litert = True
-    try:
-        yield
-    finally:
-        _for_litert = False
 
 
 def pointwise(x, w):
@@ -38,7 +23,7 @@ class Rounding(keras.layers.Layer):
 
     channels: 1, or as many as the tensor has: each has a step of its own. knots: 0, or as many as the quality axis has:
     the step depends on the quality. power: steps are powers of two, which sums of tensors need.
-    ties: halves are common, because what comes in are sums of multiples of powers of two; they go to even. Other
+    ties: halves are common, because what comes in are sums of multiples of powers of two; they go away from zero. Other
     tensors may take TensorFlow's own operator, where halves go up, in a seventh of the time.
     observer: called with what comes in, and with what the step is multiplied by.
     """
@@ -46,7 +31,7 @@ class Rounding(keras.layers.Layer):
     def __init__(self, signed=True, power=False, channels=1, knots=0, ties=False):
         super().__init__(dtype="float32")
         self.signed, self.power, self.channels, self.knots = signed, power, channels, knots
-        self.fused = channels == 1 and not knots and not ties
+        self.fused, self.ties = channels == 1 and not knots and not ties, ties
         self.on, self.observer = False, None
         self.low, self.high = (-128, 127) if signed else (0, 255)
 
@@ -66,11 +51,11 @@ class Rounding(keras.layers.Layer):
             step = self.step[0, 0]
             return tf.quantization.fake_quant_with_min_max_vars(x, self.low * step, self.high * step)
         step = at_knots(self.step, q) if self.knots else self.step
-        return few_bits(x, step if level is None else step * level, self.low, self.high)
+        return few_bits(x, step if level is None else step * level, self.low, self.high, self.ties)
 
 
-def few_bits(x, step, low: int, high: int):
-    """The nearest of `low` to `high` steps; gradients pass to what lies between the ends."""
+def few_bits(x, step, low: int, high: int, outward=False):
+    """The nearest of `low` to `high` steps, halves to even, or outward; gradients pass to what is between the ends."""
     step = ops.cast(step, x.dtype)
 
     @ops.custom_gradient
@@ -81,7 +66,9 @@ def few_bits(x, step, low: int, high: int):
             up = args[0] if upstream is None else upstream
             return up * ops.cast(ops.logical_and(steps >= low - 0.5, steps <= high + 0.5), up.dtype)
 
-        return ops.round(ops.clip(steps, low, high)) * step, grad
+        inside = ops.clip(steps, low, high)
+        nearest = ops.sign(inside) * ops.floor(ops.abs(inside) + 0.5) if outward else ops.round(inside)
+        return nearest * step, grad
 
     return rounded(x)
 
@@ -144,7 +131,7 @@ class Pointwise(keras.layers.Layer):
         x = self.into.apply(x) if self.into else x
         w = ops.cast(self.weight(), self.compute_dtype)
         x = ops.cast(x, self.compute_dtype)
-        x = ops.matmul(x, w) if _for_litert else pointwise(x, w)
+        x = pointwise(x, w)
         if self.bias:
             x = x + ops.cast(self.b, self.compute_dtype)
         x = ops.relu(x) if self.relu else x
@@ -175,7 +162,7 @@ class Depthwise(keras.layers.DepthwiseConv2D):
 class Block(keras.layers.Layer):
     """Two residual branches: 1x1, ReLU, depthwise 3x3, 1x1; then 1x1 to `ratio` times the width, ReLU, 1x1."""
 
-    def __init__(self, width: int, ratio: int = 2, **kwargs):
+    def __init__(self, width: int, ratio: int = 1, **kwargs):
         super().__init__(**kwargs)
         self.enter, self.leave = Pointwise(width, relu=True), Pointwise(width, out=Rounding(power=True))
         self.depthwise = Depthwise(3)
@@ -207,8 +194,6 @@ class SpaceToDepth(keras.layers.Layer):
         self.n = n
 
     def call(self, x):
-        if _for_litert:
-            return ops.space_to_depth(x, self.n, data_format="channels_last")
         n, (_, h, w, c) = self.n, x.shape
         x = ops.transpose(ops.reshape(x, (-1, h // n, n, w // n, n * c)), (0, 1, 3, 2, 4))
         return ops.reshape(x, (-1, h // n, w // n, n * n * c))
@@ -226,8 +211,6 @@ class DepthToSpace(keras.layers.Layer):
         self.n = n
 
     def call(self, x):
-        if _for_litert:
-            return ops.depth_to_space(x, self.n, data_format="channels_last")
         n, (_, h, w, c) = self.n, x.shape
         x = ops.transpose(ops.reshape(x, (-1, h, w, n, c // n)), (0, 1, 3, 2, 4))
         return ops.reshape(x, (-1, n * h, n * w, c // n**2))

@@ -165,8 +165,6 @@ class Run:
 
     def _round(self, steps: list | None) -> None:
         """Switch 8 bits on; steps: those that the run has already, None where it begins with them."""
-        if self.model.shape.generation < 2:
-            raise ModelError("8 bits: these networks have no static graphs, train with --shape slim")
         if steps:
             quantize.load_steps(self.model, steps)
         else:

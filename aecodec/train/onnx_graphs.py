@@ -76,8 +76,8 @@ class _Builder:
                 group = count if depthwise else 1
                 self._node("QLinearConv", [*inputs, self._zero(name), added], name, MICROSOFT, group=group, **shape)
             case static.Add(other=other):
-                a = self._constant(f"{name}.scale", np.float32(layer.scale))
-                b = self._constant(f"{name}.other_scale", np.float32(layer.other_scale))
+                a = self._constant(f"{name}.scale", np.float32(layer.scale * static.OUTWARD))
+                b = self._constant(f"{name}.other_scale", np.float32(layer.other_scale * static.OUTWARD))
                 inputs = [source, a, self._zero(source), other, b, self._zero(other), self.one, self._zero(name)]
                 self._node("QLinearAdd", inputs, name, MICROSOFT)
             case static.Product(weight=weight, bias=bias, scale=scale):

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from aecodec.codec.refine import STEP, VISUAL_ERROR
-from aecodec.entropy.hyper_synthesis import Z_MAX
+from aecodec.entropy.tables import Z_MAX
 from aecodec.geometry import TILE
 from aecodec.train.entropy_model import (
     SCALES,
@@ -27,7 +27,7 @@ from aecodec.train.entropy_model import (
 )
 from aecodec.train.layers import at_knots, clip_inward, constant, round_ste
 from aecodec.train.losses import mse, visual
-from aecodec.train.shape import SHAPES, Shape
+from aecodec.train.shape import Shape
 from aecodec.train.transforms import Analysis, Overlap, Synthesis, interleaved
 from aecodec.train.tuning import log_factors, log_weights
 
@@ -68,7 +68,7 @@ class Photo(keras.Model):
     distortion: what the loss takes for it, one of losses.py or of the user's own.
     """
 
-    def __init__(self, shape: Shape = SHAPES["photo"], basis=None, variance=None, refines=False, **kwargs):
+    def __init__(self, shape: Shape, basis=None, variance=None, refines=False, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         s, rows = shape, shape.rows
         self.shape, self.refines, self.fixed_overlap, self.distortion = s, refines, False, mse
@@ -77,17 +77,11 @@ class Photo(keras.Model):
         basis = interleaved(basis, s.latent, 4)
         variance = interleaved(variance[None], s.latent, 4)[0]
         self.pre, self.post = Overlap(name="pre"), Overlap(name="post")
-        second = s.generation > 1
-        width16, blocks16 = s.analysis16 or s.width16, s.analysis_blocks16 or s.blocks16
-        ratio = s.analysis_ratio or s.ratio
-        self.analysis = Analysis(basis, s.latent, s.analysis8, s.blocks8, width16, blocks16, ratio, name="analysis")
-        self.synthesis = Synthesis(
-            basis, s.latent, s.width16, s.blocks16, s.synthesis8, s.blocks8, s.synthesis_ratio or s.ratio,
-            biased=second, name="synthesis",
-        )  # fmt: skip
+        self.analysis = Analysis(basis, s, name="analysis")
+        self.synthesis = Synthesis(basis, s, name="synthesis")
         self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, s.hyper_width, name="hyper_analysis")
-        self.scale_net = ScaleNet(s.latent, rows, s.scale_width, deep=second, name="scale_net")
-        self.mean_net = MeanNet(s.latent, s.features, s.context, second, s.reach, rows, name="mean_net")
+        self.scale_net = ScaleNet(s.latent, rows, s.scale_width, name="scale_net")
+        self.mean_net = MeanNet(s.latent, s.features, s.context, s.reach, rows, name="mean_net")
         self.hyper_rate = HyperRate(s.hyper, rows, name="hyper_rate")
         # At high rate the best uniform quantiser has step^2 / 12 = mse, and d(bits)/d(mse) follows from it: the gain
         # of an orthonormal transform is 255 / sqrt(26 / lmbda) for pixels of range one.
@@ -101,7 +95,7 @@ class Photo(keras.Model):
 
         self.log_gain = knots("log_gain", constant(gain), s.latent)  # of y at the encoder
         self.log_gain_inverse = knots("log_gain_inverse", constant(-gain), s.latent)  # and at the decoder
-        self.log_features = knots("log_features", "zeros", s.width16 + s.synthesis8)  # biases from generation 2 on
+        self.features = knots("features", "zeros", s.synthesis16 + s.synthesis8)  # biases of the synthesis
         self._first_index = index
 
     def build(self, _=None):
@@ -149,8 +143,7 @@ class Photo(keras.Model):
 
         def decoded(y_hat):
             y_hat = from_tiles(y_hat * inverse, height, width)
-            features = at_knots(self.log_features, row)
-            return self.post(self.synthesis(y_hat, features if self.synthesis.biased else ops.exp(features)))
+            return self.post(self.synthesis(y_hat, at_knots(self.features, row)))
 
         level = at_knots(self.level(), row_of_tile)
         mu, y_hat = self.mean_net(z_hat, y, offset, row_of_tile, level)

@@ -1,4 +1,4 @@
-"""8 bits in the forward pass, as the static graphs of slim.py compute: on and off, and the steps of every tensor.
+"""8 bits in the forward pass, as the static graphs of graphs.py compute: on and off, and the steps of every tensor.
 
 Weights of dense layers are rounded to 7 bits with a scale for each output channel, those of depthwise layers to 8
 bits, tensors to 8 bits with steps that stay as they were calibrated; gradients pass straight through (Jacob et al.,

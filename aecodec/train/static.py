@@ -7,8 +7,9 @@ products of integers and an integer bias in int32, multiply by a float32 for eac
 nearest, halves to even: single IEEE operations, the same on every processor. Weights of dense layers lie in -63..63,
 because ONNX Runtime adds pairs of products in int16 on processors with AVX2 or AVX-512 alone; then no pair saturates.
 Sums of two uint8 tensors, and a last layer with a bias, need scales that are powers of two, because some processors
-fuse the multiplication with the addition. Layers of float32 do one operation at a time, or products of integers that
-float32 holds exactly; of `Linear` that is so only if its weights and what it gets are made for it.
+fuse the multiplication with the addition. Halves of sums go away from zero: ONNX Runtime rounds them so on ARM, to even
+on x86, and scales a little larger leave it none. Layers of float32 do one operation at a time, or products of integers
+that float32 holds exactly; of `Linear` that is so only if its weights and what it gets are made for it.
 """
 
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ import numpy as np
 WEIGHT_MAX, DEPTHWISE_MAX = 63, 127
 SIGNED = 128  # zero point of tensors that may be negative
 BIAS_MAX = 1 << 30
+OUTWARD = 1 + 2.0**-12  # times the scales of a sum: what was a half is more
+SCALE_MIN = 2.0**-4  # of a sum; smaller ones would need more bits than float32 has to keep what is no half on its side
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,10 @@ class Conv:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """clip(rint((a - zero of a) * scale + (b - zero of b) * other_scale) + zero, 0, 255); scales are powers of two."""
+    """clip(round((a - zero of a) * scale + (b - zero of b) * other_scale) + zero, 0, 255), halves away from zero.
+
+    Scales are powers of two, SCALE_MIN or more.
+    """
 
     source: str
     other: str
@@ -255,7 +261,10 @@ def check(network: Network) -> None:
                 if layer.bias is not None:
                     _check_scales(name, layer.scale)
             case Add():
-                _check_scales(name, np.array([layer.scale, layer.other_scale]))
+                scales = np.array([layer.scale, layer.other_scale])
+                _check_scales(name, scales)
+                if scales.min() < SCALE_MIN:
+                    raise ValueError(f"{name}: a scale of {scales.min()}, expected at least {SCALE_MIN}")
             case Join():
                 kinds = [zeros[source] for source in layer.sources]
                 if len(set(kinds)) > 1:

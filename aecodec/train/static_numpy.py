@@ -37,8 +37,9 @@ class _Reference:
                 sums = _sums(self._signed(layer.source), layer, bias)
                 return _round(sums.astype(np.float32) * layer.scale, layer.zero)
             case static.Add():
-                a, b = (self._signed(source).astype(np.float32) for source in (layer.source, layer.other))
-                return _round(a * np.float32(layer.scale) + b * np.float32(layer.other_scale), layer.zero)
+                a, b = (self._signed(source) for source in (layer.source, layer.other))
+                sums = a * layer.scale + b * layer.other_scale
+                return _round(np.copysign(np.floor(np.abs(sums) + 0.5), sums), layer.zero)
             case static.Product():
                 sums = self._signed(layer.source) @ layer.weight.astype(np.int32)
                 return (sums + (0 if layer.bias is None else layer.bias)).astype(np.float32) * layer.scale

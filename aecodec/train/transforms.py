@@ -13,6 +13,7 @@ from keras import ops
 
 from aecodec.model.lapped import REACH
 from aecodec.train.layers import Block, Chain, DepthToSpace, Pointwise, Rounding, SpaceToDepth, constant, f32
+from aecodec.train.shape import Shape
 
 
 def interleaved(basis: np.ndarray, channels: int, groups: int) -> np.ndarray:
@@ -64,21 +65,22 @@ class Overlap(keras.layers.Layer):
 class Analysis(keras.layers.Layer):
     """x -> y, both at unit gain; does not depend on the quality."""
 
-    def __init__(self, basis, latent, width8=128, blocks8=4, width16=256, blocks16=2, ratio=2, **kwargs):
+    def __init__(self, basis, shape: Shape, **kwargs):
         super().__init__(autocast=False, **kwargs)
+        s, ratio = shape, shape.analysis_ratio
         self.linear = Chain(
             SpaceToDepth(16, dtype="float32"),
-            Pointwise(latent, bias=False, init=constant(basis), out=None, dtype="float32"),
+            Pointwise(s.latent, bias=False, init=constant(basis), out=None, dtype="float32"),
             name="linear",
         )
         self.net = Chain(
             SpaceToDepth(8),
-            Pointwise(width8, into=Rounding(), out=Rounding(power=True)),
-            *[Block(width8, ratio) for _ in range(blocks8)],
+            Pointwise(s.analysis8, into=Rounding(), out=Rounding(power=True)),
+            *[Block(s.analysis8, ratio) for _ in range(s.blocks8)],
             SpaceToDepth(2),
-            Pointwise(width16, out=Rounding(power=True)),
-            *[Block(width16, ratio) for _ in range(blocks16)],
-            Pointwise(latent, init="zeros", out=None, fine=True),
+            Pointwise(s.analysis16, out=Rounding(power=True)),
+            *[Block(s.analysis16, ratio) for _ in range(s.analysis_blocks16)],
+            Pointwise(s.latent, init="zeros", out=None, fine=True),
         )
 
     def build(self, shape):
@@ -92,22 +94,21 @@ class Analysis(keras.layers.Layer):
 class Synthesis(keras.layers.Layer):
     """y_hat at unit gain -> x_hat; `features` (B, 1, 1, width16 + width8) tell the net the quality.
 
-    biased: they are biases of the first layer at either resolution, so that integers can have them (no products of
-    activations); else factors behind the first layer and before the last.
+    They are biases of the first layer at either resolution: integers have no products of activations.
     """
 
-    def __init__(self, basis, latent, width16=256, blocks16=2, width8=128, blocks8=4, ratio=2, biased=False, **kwargs):
+    def __init__(self, basis, shape: Shape, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.width16, self.width8, self.biased = width16, width8, biased
+        self.width16, self.width8, ratio = shape.synthesis16, shape.synthesis8, shape.synthesis_ratio
         self.linear = Chain(
             Pointwise(16 * 16 * 3, bias=False, init=constant(basis.T), out=None, dtype="float32"),
             DepthToSpace(16, dtype="float32"),
             name="linear",
         )
-        self.enter = Pointwise(width16, into=Rounding(channels=latent), out=None)
-        widen = Pointwise(4 * width8, out=None)
-        self.net16 = Chain(*[Block(width16, ratio) for _ in range(blocks16)], widen, DepthToSpace(2))
-        self.net8 = Chain(*[Block(width8, ratio) for _ in range(blocks8)])
+        self.enter = Pointwise(self.width16, into=Rounding(channels=shape.latent), out=None)
+        blocks16 = [Block(self.width16, ratio) for _ in range(shape.synthesis_blocks16)]
+        self.net16 = Chain(*blocks16, Pointwise(4 * self.width8, out=None), DepthToSpace(2))
+        self.net8 = Chain(*[Block(self.width8, ratio) for _ in range(shape.blocks8)])
         self.leave = Chain(Pointwise(8 * 8 * 3, init="zeros", out=None, fine=True), DepthToSpace(8))
         self.sums = [Rounding(power=True), Rounding(power=True)]  # of what enters the blocks at 1/16 and at 1/8
 
@@ -126,11 +127,8 @@ class Synthesis(keras.layers.Layer):
         at16 = self.enter(y)
         features = ops.cast(features, at16.dtype)
         at16_features, at8_features = features[..., : self.width16], features[..., self.width16 :]
-        if self.biased:
-            at8 = self.net16(self.sums[0].apply(at16 + at16_features))
-            at8 = self.net8(self.sums[1].apply(at8 + at8_features))
-        else:
-            at8 = self.net8(self.net16(at16 * at16_features)) * at8_features
+        at8 = self.net16(self.sums[0].apply(at16 + at16_features))
+        at8 = self.net8(self.sums[1].apply(at8 + at8_features))
         return f32(self.linear(y)) + f32(self.leave(at8))
 
     def adjoint(self, error):

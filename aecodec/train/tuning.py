@@ -14,7 +14,7 @@ from keras import ops
 
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.masking import BLOCK, CELL, FLOOR, MOST, POWER, USUAL, deltas
-from aecodec.entropy.hyper_synthesis import Z_MAX
+from aecodec.entropy.tables import Z_MAX
 from aecodec.geometry import HYPER
 from aecodec.model.model import Model
 from aecodec.pixels import YCBCR, split

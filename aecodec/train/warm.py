@@ -15,7 +15,7 @@ PARTS = (
     "pre", "post", "analysis", "analysis.linear", "synthesis", "synthesis.linear", "hyper_analysis", "scale_net",
     "mean_net", "hyper_rate",
 )  # fmt: skip
-KNOTS = ("log_gain", "log_gain_inverse", "log_features")
+KNOTS = ("log_gain", "log_gain_inverse", "features")
 
 
 def _part(model: Photo, name: str) -> dict[str, Any]:
@@ -66,13 +66,10 @@ def copy_kept(path: Path, model: Photo) -> list[str]:
 
     for name in PARTS:
         theirs, ours = _part(old, name), _part(model, name)
-        if name == "scale_net":
-            ours = {key: v for key, v in ours.items() if key in theirs}
         if theirs.keys() == ours.keys():
             take(name, theirs, ours)
     for name in KNOTS:
-        if name != "log_features" or old.synthesis.biased == model.synthesis.biased:
-            take(name, {name: getattr(old, name)}, {name: getattr(model, name)})
+        take(name, {name: getattr(old, name)}, {name: getattr(model, name)})
     if not copied:
         raise ModelError(f"{path}: nothing in it has a shape of the new networks")
     return copied

@@ -1,7 +1,7 @@
-"""What the decoder of the browser is made of: its code, weights of the second generation, ONNX Runtime Web.
+"""What the decoder of the browser is made of: its code, weights, ONNX Runtime Web.
 
     /aez/NAME                    our JavaScript; /aez/aez.js is where it begins
-    /weights/manifest.json       the models that a browser can run, as the manifest has them
+    /weights/manifest.json       the models, as the manifest has them
     /weights/MODEL/FILE          a file of theirs, which the browser checks against the manifest
     /runtime/NAME                files of the npm package onnxruntime-web, from the folder that the user has named
 
@@ -64,13 +64,13 @@ class BrowserDecoder:
 
     def about(self, limits: Limits) -> Ability:
         """What the page asks for."""
-        ids = [model.id for model in _runnable().values()]
+        ids = [model.id for model in models().values()]
         allowed = {"pixels": limits.max_pixels, "tiles": limits.max_tiles, "metadata": limits.max_metadata}
         return {"models": ids, "missing": None if self.runtime else MISSING, "limits": allowed}
 
     def manifest(self) -> dict[str, dict[str, Any]]:
-        """The entries of the models that a browser can run, by name."""
-        return {name: model.entry for name, model in _runnable().items()}
+        """The entries of the models by name."""
+        return {name: model.entry for name, model in models().items()}
 
     def find(self, path: str) -> Asset | None:
         """The file of an address, None if there is none. Raises ModelError for a damaged file of weights."""
@@ -82,13 +82,9 @@ class BrowserDecoder:
                 return _file(self.runtime / name, _changed(self.runtime / name))
             case ["weights", "manifest.json"]:
                 return Asset.of(json.dumps({"models": self.manifest()}).encode(), "manifest.json")
-            case ["weights", name, file] if (model := _runnable().get(name)) and file in _sums(model):
+            case ["weights", name, file] if (model := models().get(name)) and file in _sums(model):
                 return _weights(model, file)
         return None
-
-
-def _runnable() -> dict[str, Model]:
-    return {name: model for name, model in models().items() if "reconstruct.onnx" in model.entry["files"]}
 
 
 def _sums(model: Model) -> dict[str, str]:

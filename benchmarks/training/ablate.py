@@ -23,9 +23,9 @@ from aecodec.train.validation import Validation  # noqa: E402
 SHAPES = {
     "as chosen": {},
     "latent 320": {"latent": 320},
-    "analysis8 160": {"analysis8": 160},
-    "3 blocks at 1/8, 3 at 1/16": {"blocks8": 3, "blocks16": 3},
-    "context 192": {"context": 192},
+    "analysis8 128": {"analysis8": 128},
+    "3 blocks at 1/8, 3 at 1/16 of the analysis": {"blocks8": 3, "analysis_blocks16": 3},
+    "context 256": {"context": 256},
 }
 
 

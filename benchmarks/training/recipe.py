@@ -24,7 +24,7 @@ from PIL import Image
 keras.mixed_precision.set_global_policy("mixed_bfloat16")
 
 from aecodec.bench.curves import Curve, bd_rate  # noqa: E402
-from aecodec.entropy.hyper_synthesis import SCALES  # noqa: E402
+from aecodec.entropy.tables import SCALES  # noqa: E402
 from aecodec.train import checkpoint, entropy_model, photo  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
 from aecodec.train.data import Crops, batches, image_files, load_images, tiles_of  # noqa: E402
@@ -38,7 +38,7 @@ KNOTS = (0, 2, 4, 6, 8)
 REACH = 512
 
 
-def plain_rounding(coded_from: int = 1) -> np.ndarray:
+def plain_rounding(coded_from: int) -> np.ndarray:
     """As `entropy_model.rounding_offsets`, without a dead zone."""
     return np.where(np.arange(SCALES) < coded_from, -1e9, 0.5).astype(np.float32)
 
@@ -121,7 +121,7 @@ def measured(model: photo.Photo, val: np.ndarray, batch: int = 8) -> dict:
             rows.append(np.concatenate(found, axis=1))
     table = sum(counts) + 1e-3
     bits = -np.log2(table / table.sum(1, keepdims=True))
-    bits[0] = 0  # not coded
+    bits[: model.shape.coded_from] = 0  # not coded
     result: dict = {"loss": 0.0, "knots": {}}
     lmbdas, middle = model.shape.lmbdas, math.sqrt(model.shape.lmbda_low * model.shape.lmbda_high)
     for knot, count, (bpp_z, mse) in zip(KNOTS, counts, rows, strict=True):

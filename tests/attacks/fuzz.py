@@ -33,7 +33,6 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 GOLDEN = HERE.parent / "conformance" / "golden"
-GOLDEN2 = HERE.parent / "conformance" / "golden2"  # of the second generation of models
 CORPUS = HERE / "corpus.zip"  # what earlier guided attacks kept
 LARGEST = 1 << 16  # bytes of an input
 KEPT = 1 << 11  # bytes of an input that is kept in the corpus
@@ -59,8 +58,8 @@ class Attack:
         with open(folder / "input", "r+b") as file:
             self.input = mmap.mmap(file.fileno(), 4 + LARGEST)
         for warm in (victims.parse, victims.pixels):  # so that what is loaded now is on no input's account
-            for file in (GOLDEN / "rgba-17x33-q50.aez", GOLDEN2 / "rgba-33x1-q75.aez"):
-                warm(file.read_bytes())
+            for name in ("rgba-17x33-q50", "rgb-visual-1x300-q50"):
+                warm((GOLDEN / f"{name}.aez").read_bytes())
         self.memory = self.first = victims.most_memory()
         signal.setitimer(signal.ITIMER_PROF, self.hang)
 
@@ -108,8 +107,7 @@ def files(exact: bool = False) -> list[bytes]:
     """What is changed; exact: the files of format version 2 alone, which are those with exact tiles."""
     with zipfile.ZipFile(CORPUS) as corpus:
         kept = [corpus.read(name) for name in sorted(corpus.namelist())]
-    golden = [path for folder in (GOLDEN, GOLDEN2) for path in sorted(folder.glob("*.aez"))]
-    found = [path.read_bytes() for path in golden] + kept
+    found = [path.read_bytes() for path in sorted(GOLDEN.glob("*.aez"))] + kept
     return [data for data in found if not exact or data[6:7] == b"\2"]
 
 

@@ -221,7 +221,7 @@ def _kind(parts: Parts, rng: random.Random, pool: list[bytes]) -> None:
     if rng.random() < 0.9:
         parts.header["version"] = 2 if parts.exact else 1
     if rng.random() < 0.8:
-        parts.header["model"] = 0 if whole else 0xFFFE
+        parts.header["model"] = 0 if whole else 0xFFFD
         parts.header["quality"] = 0 if whole else parts.header["quality"] or rng.choice((1, 256, 512))
     if whole and rng.random() < 0.3:
         parts.chunks = [chunk for chunk in parts.chunks if chunk[0] != container.ALPHA]

@@ -192,7 +192,7 @@ def test_an_input_that_cannot_be_read_is_one_line(aecodec, tmp_path, command):
 # Memory is refused to the codec at work: what it stands on is there already.
 LOADED = """
 from contextlib import suppress
-import aecodec.cli, aecodec.codec.encoder, aecodec.imagefile, aecodec.damage, ai_edge_litert.interpreter
+import aecodec.cli, aecodec.codec.encoder, aecodec.imagefile, aecodec.damage, onnxruntime
 with suppress(ImportError):  # later versions of Typer parse options with it, and it loads half of itself at first use
     import pydantic
     pydantic.TypeAdapter(bool)

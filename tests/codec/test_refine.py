@@ -1,5 +1,8 @@
 """Refinement at the encoder: what it gains in real files, against its formula, and what must not depend on it."""
 
+import hashlib
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,8 +128,15 @@ def test_one_is_the_default():
     assert aecodec.encode(image, 40) == aecodec.encode(image, 40, effort=1) != aecodec.encode(image, 40, effort=0)
 
 
-def test_weights_that_cannot_refine_code_as_without(monkeypatch):
-    monkeypatch.setenv("AECODEC_WEIGHTS", str(TESTS / "tiny"))
+def test_weights_that_cannot_refine_code_as_without(monkeypatch, tmp_path):
+    """As those of an export that is under way."""
+    shutil.copytree(TESTS / "tiny", tmp_path, dirs_exist_ok=True)
+    numbers, manifest = tmp_path / "tiny" / "numbers.npz", json.loads((tmp_path / "manifest.json").read_text())
+    with np.load(numbers) as arrays:
+        np.savez(numbers, **{name: array for name, array in arrays.items() if name != "log_inverse_curvature"})
+    manifest["models"]["tiny"]["files"]["numbers.npz"] = hashlib.sha256(numbers.read_bytes()).hexdigest()
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(tmp_path))
     image = sample()
     assert aecodec.encode(image, 50, model="tiny", effort=3) == aecodec.encode(image, 50, model="tiny", effort=0)
 

@@ -153,7 +153,11 @@ def test_psnr_is_that_of_the_colours_that_are_shown(channels):
     if channels != 1:
         np.testing.assert_array_equal(found[..., -1], image[..., -1])
         found = found[..., :3] if channels == 4 else found[..., 0]
-    assert 34 <= psnr(np.ascontiguousarray(colours), np.ascontiguousarray(found)) <= 34.1
+        seen = image[..., -1] > 0
+        colours, found = colours[seen][None], found[seen][None]
+    assert (
+        34 <= psnr(np.ascontiguousarray(colours), np.ascontiguousarray(found)) <= 34.2
+    )  # steps of a small image are coarse
 
 
 @pytest.mark.parametrize("quality", [1, 60, 100])

@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent / "golden_photo"
 
 
 def pictures() -> dict[str, tuple[np.ndarray, float, Metadata]]:
-    """name -> picture, quality, metadata."""
+    """name -> picture, quality, metadata; the tuning is visual where the name does not say psnr."""
     photo = np.asarray(Image.open(SAMPLES / "kodim15_crop.png").convert("RGB"))
     other = np.asarray(Image.open(SAMPLES / "kodim05_crop.png").convert("RGB"))
     wide = np.concatenate([photo[100:148], other[100:148, :40]], axis=1)  # 296 px: two tiles
@@ -31,11 +31,14 @@ def pictures() -> dict[str, tuple[np.ndarray, float, Metadata]]:
         "rgb-296x48-q1": (wide, 1, none),
         "rgb-296x48-q50": (wide, 50, none),
         "rgb-33x65-q75": (photo[90:155, 60:93], 75, none),
-        "rgb-40x40-q100": (noise, 100, none),
+        "rgb-psnr-296x48-q75": (wide, 75, none),
+        "grey-psnr-33x65-q50": (photo[90:155, 60:93, 1], 50, none),
+        "rgb-noise-40x40-q75": (noise, 75, none),
+        "rgb-40x40-q100": (photo[60:100, 60:100], 100, none),
         "rgb-1x1-q75": (photo[:1, :1], 75, none),
         "rgb-260x258-q33.3": (square, 33.3, meta),
         "grey-64x48-q75": (other[80:128, 80:144, 1], 75, none),
-        "grey-1x40-q100": (photo[:40, :1, 1], 100, none),
+        "grey-1x40-q75": (photo[:40, :1, 1], 75, none),
         "grey-alpha-17x33-q1": (np.dstack([photo[:33, :17, 1], ramp]), 1, meta),
         "rgba-17x33-q50": (np.dstack([photo[60:93, 90:107], ramp]), 50, meta),
         "rgba-opaque-16x16-q100": (np.dstack([photo[:16, :16], np.full((16, 16), 255, np.uint8)]), 100, none),
@@ -47,7 +50,7 @@ def main() -> None:
     FOLDER.mkdir()
     hashes = {}
     for name, (image, quality, metadata) in pictures().items():
-        data = aecodec.encode(image, quality, metadata=metadata)
+        data = aecodec.encode(image, quality, metadata=metadata, tune="psnr" if "psnr" in name else "visual")
         (FOLDER / f"{name}.aez").write_bytes(data)
         Image.fromarray(aecodec.decode(data)).save(FOLDER / f"{name}.png", optimize=True)
         hashes[name] = symbol_hashes(data) | metadata_hashes(metadata)

@@ -1,162 +1,99 @@
-"""The same files give the same symbols everywhere, bit for bit, and the same pixels within a few levels at most.
+"""The same files give the same symbols and the same pixels everywhere, bit for bit.
 
 AECODEC_PYTHONS names more interpreters, commands separated by semicolons, for the slow test: other Pythons that have
-what the package runs on, or other processors, as in
-AECODEC_PYTHONS="qemu-aarch64-static -L ROOT ROOT/usr/bin/python3" pytest -m slow tests/test_portability.py
-AECODEC_PYTHONS="qemu-x86_64-static -cpu Nehalem $(which python)" pytest -m slow tests/test_portability.py
+NumPy, or other processors, as in
+AECODEC_PYTHONS="qemu-aarch64-static -L ROOT ROOT/usr/bin/python3" pytest -m slow tests/conformance/test_portability.py
+AECODEC_PYTHONS="qemu-x86_64-static -cpu Haswell $(which python)" pytest -m slow tests/conformance/test_portability.py
 """
 
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-import portability
 import pytest
+from portability import HERE, MODELS, TESTS, known_symbols
 
-from aecodec.entropy.hyper_synthesis import HyperSynthesis
-from aecodec.model import litert, weights
-
-HERE = Path(__file__).parent
-TESTS = HERE.parent
-TINY, TINY2, PHOTO = (portability.symbols_of(folder) for folder in portability.FOLDERS)
-LITERT = [folder for folder in portability.FOLDERS if folder != "golden2"]  # whose pixels it makes
+SCRIPT = str(HERE / "portability.py")
 
 
-@pytest.fixture(params=LITERT)
-def folder(request, monkeypatch) -> str:
-    """Golden files, with their model installed and not yet loaded."""
-    monkeypatch.setenv("AECODEC_WEIGHTS", str(portability.FOLDERS[request.param]))
-    weights.read_models.cache_clear()  # its networks keep their interpreters
-    yield request.param
-    weights.read_models.cache_clear()
+def environment(first: Path | None = None, **more: str) -> dict[str, str]:
+    """Environment of a command; first: the folder where it looks for modules before all others."""
+    path = [first, TESTS.parent, TESTS, HERE, os.environ.get("PYTHONPATH")]
+    return os.environ | more | {"PYTHONPATH": os.pathsep.join(map(str, filter(None, path)))}
 
 
-def run(command: list[str], **environment: str) -> dict[str, dict]:
+def run(command: list[str], given: dict[str, str] | None = None) -> dict[str, dict]:
     """The JSON that a command prints."""
-    path = os.pathsep.join([str(TESTS.parent), str(TESTS), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=1800, env=os.environ | environment | {"PYTHONPATH": path}
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, env=given or environment())
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-RUNTIMES = "ai_edge_litert.interpreter", "onnxruntime"
+def all_the_same(folder: str) -> dict[str, dict[str, bool]]:
+    return {name: {"symbols": True, "pixels": True} for name in known_symbols(folder)}
 
 
-# Pixels: LiteRT
+def without(module: str, folder: Path) -> Path:
+    """A folder that hides a module."""
+    (folder / f"{module}.py").write_text("raise ImportError('hidden')\n")
+    return folder
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_threads_of_litert_change_nothing(folder, monkeypatch, threads):
-    """Against the golden files, made with one thread; XNNPACK has other kernels for other processors."""
-    monkeypatch.setattr(litert, "_interpreter", partial(portability.interpreter, threads=threads, reference=False))
-    rows = portability.compare(folder)
-    assert {name: row["levels"] for name, row in rows.items() if row["levels"] > 1} == {}
-    assert all(row["symbols"] for row in rows.values())
+THREADS = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"
+SYSTEMS = {
+    "one thread of BLAS": dict.fromkeys(THREADS, "1"),
+    "five threads of BLAS": dict.fromkeys(THREADS, "5"),
+    "BLAS for an old processor": {"OPENBLAS_CORETYPE": "Prescott"},
+}
 
 
-def test_reference_kernels(folder, monkeypatch):
-    """LiteRT without XNNPACK: other code for every layer, as on a processor that XNNPACK does not know.
-
-    Where a layer has 8-bit weights, all kernels round what enters it to 8 bits. A value that lies on the edge between
-    two of them falls to either side, and the layers behind it spread that: less here than what FORMAT.md, section 9,
-    allows, as these are few and small pictures.
-    """
-    monkeypatch.setattr(litert, "_interpreter", partial(portability.interpreter, threads=1, reference=True))
-    rows = portability.compare(folder)
-    most = {"golden": 2, "golden_photo": 6}[folder]
-    assert {name: row["levels"] for name, row in rows.items() if row["levels"] > most} == {}
-    assert any(row["levels"] for row in rows.values()), "these are the same kernels"
-    assert all(row["symbols"] for row in rows.values())
+@pytest.mark.parametrize("folder", MODELS)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_threads_and_kernels_of_blas_change_nothing(system, folder):
+    assert run([sys.executable, SCRIPT, folder], environment(**SYSTEMS[system])) == all_the_same(folder)
 
 
-# Symbols: NumPy, BLAS
+@pytest.mark.parametrize("folder", MODELS)
+def test_the_range_coder_in_plain_python_reads_the_same(tmp_path, folder):
+    """As where constriction has no wheel."""
+    given = environment(without("constriction", tmp_path))
+    assert run([sys.executable, SCRIPT, folder], given) == all_the_same(folder)
 
 
-def test_numpy_in_float64_gives_the_same_symbols(folder, monkeypatch):
-    types = []
-
-    def run(self, z, quality, run=HyperSynthesis.run):
-        types.append(np.float64)
-        return run(self, z, quality, np.float64)
-
-    monkeypatch.setattr(HyperSynthesis, "run", run)
-    assert all(row["symbols"] for row in portability.compare(folder, pixels=False).values())
-    assert types
-
-
-@pytest.mark.parametrize("threads", ["1", "2", "5"])
-def test_threads_of_blas_change_no_symbol(threads):
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    command = [sys.executable, str(HERE / "portability.py"), "--folder", "golden_photo", "--symbols"]
-    rows = run(command, **dict.fromkeys(names, threads))
-    assert rows.keys() == PHOTO.keys()
-    assert all(row["symbols"] for row in rows.values())
-
-
-def test_threads_of_blas_change_no_pixel_of_the_second_generation():
-    rows = run([sys.executable, str(HERE / "portability.py"), "--folder", "golden2"], OPENBLAS_NUM_THREADS="5")
-    assert rows.keys() == TINY2.keys()
-    assert all(row == {"symbols": True, "levels": 0, "share": 0} for row in rows.values())
+def test_without_onnx_runtime_there_is_a_line_that_says_so(tmp_path):
+    given = environment(without("onnxruntime", tmp_path), AECODEC_WEIGHTS=str(TESTS / "tiny"))
+    command = [sys.executable, "-m", "aecodec", "decompress", str(HERE / "golden" / "rgb-17x33-q50.aez"), "-o", "a.png"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=given, cwd=tmp_path)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.endswith("ONNX Runtime, which this model needs, cannot be loaded: hidden")
 
 
 # Other Pythons, other processors
 
 
-def python(version: str) -> str | None:
-    """An interpreter of this version, if there is one on the path or among those of pyenv."""
-    found = [shutil.which(f"python{version}")]
-    found += Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv").glob(f"versions/{version}.*/bin/python")
-    for path in filter(None, found):
-        done = subprocess.run([path, "-c", "import sys; print(sys.version)"], capture_output=True, text=True)
-        if done.returncode == 0 and done.stdout.startswith(f"{version}."):
-            return str(path)
-    return None
-
-
-def reference_command(python: list[str], folder: str, weights: Path) -> list[str]:
+def reference_command(python: list[str], folder: str) -> list[str]:
     files = sorted(map(str, (HERE / folder).glob("*.aez")))
-    return [*python, "-m", "reference", str(weights), *files]
+    return [*python, "-m", "reference", str(MODELS[folder]), *files]
 
 
-@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14"])
-def test_reference_decoder_under_other_pythons(version):
-    """For the first generation it needs Python alone: not even NumPy reads the model."""
-    path = python(version)
-    if path is None:
-        pytest.skip(f"no Python {version}")
-    assert run(reference_command([path, "-S"], "golden", TESTS / "tiny" / "tiny")) == TINY
-
-
-def test_reference_decoder_in_a_process_of_its_own_knows_the_second_generation():
-    assert run(reference_command([sys.executable], "golden2", TESTS / "tiny" / "tiny2")) == TINY2
-
-
-@pytest.mark.slow
-def test_reference_decoder_knows_the_default_model():
-    assert run(reference_command([sys.executable], "golden_photo", TESTS.parent / "weights" / "photo")) == PHOTO
+@pytest.mark.parametrize("folder", MODELS)
+def test_the_reference_decoder_needs_nothing_of_ours(folder):
+    assert run(reference_command([sys.executable], folder)) == known_symbols(folder)
 
 
 @pytest.mark.slow
 def test_interpreters_of_the_environment():
-    """Both decoders under every interpreter that AECODEC_PYTHONS names, as far as it has LiteRT and ONNX Runtime."""
+    """Both decoders under every interpreter that AECODEC_PYTHONS names, ours where that has ONNX Runtime."""
     commands = [shlex.split(one) for one in os.environ.get("AECODEC_PYTHONS", "").split(";") if one.strip()]
     if not commands:
         pytest.skip("AECODEC_PYTHONS names no interpreters")
     for command in commands:
-        assert run(reference_command(command, "golden", TESTS / "tiny" / "tiny")) == TINY
-        has = {name: subprocess.run([*command, "-c", f"import {name}"]).returncode == 0 for name in RUNTIMES}
-        for folder in LITERT + ["golden2"] * has["onnxruntime"]:
-            found = folder == "golden2" or has["ai_edge_litert.interpreter"]
-            script = [str(HERE / "portability.py"), "--folder", folder]
-            rows = run([*command, *script, *([] if found else ["--symbols"])])
-            assert all(row["symbols"] for row in rows.values()), command
-            most = 0 if folder == "golden2" else 1
-            assert {name: row["levels"] for name, row in rows.items() if row.get("levels", 0) > most} == {}, command
+        complete = subprocess.run([*command, "-c", "import onnxruntime"]).returncode == 0
+        for folder in MODELS:
+            assert run(reference_command(command, folder)) == known_symbols(folder), command
+            if complete:
+                assert run([*command, SCRIPT, folder]) == all_the_same(folder), command

@@ -7,7 +7,6 @@ import pytest
 
 from aecodec.errors import ModelError
 from aecodec.model.onnx_runtime import OnnxNet
-from aecodec.model.runtime import open_net
 
 pytest.importorskip("onnx")
 
@@ -50,11 +49,3 @@ def test_an_input_that_does_not_fit_says_so_in_a_line(network):
         with pytest.raises(ModelError, match=r"^ONNX Runtime cannot run a network") as error:
             net(wrong)
         assert "\n" not in str(error.value)
-
-
-def test_the_files_say_which_runtime_a_network_is_for(network):
-    files = {"one.onnx": to_onnx(network), "numbers.npz": b""}
-    net = open_net("one", files, files.__getitem__)
-    assert net(np.zeros((1, 2, 3, 8), np.float32))[0].shape == (1, 2, 3, 16)
-    with pytest.raises(ModelError, match=r"^network two: no file of it among numbers.npz, one.onnx$"):
-        open_net("two", files, files.__getitem__)

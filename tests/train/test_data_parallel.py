@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import train_steps
+from small import SMALL
 from typer.testing import CliRunner
 
 import aecodec
@@ -91,7 +92,7 @@ def _two_as_one() -> None:
     from aecodec.train.backend import Stepper
     from aecodec.train.photo import Photo, Shape
 
-    shape = Shape(**train_steps.TINY)
+    shape = Shape(**SMALL)
     basis = np.linalg.qr(np.random.default_rng(0).normal(size=(768, shape.latent)))[0].astype(np.float32)
     steppers = []
     for _ in range(3):
@@ -133,7 +134,7 @@ def test_processes_end_together(tmp_path, killed):
     """When the leader is told to stop, and when another one is killed; a checkpoint is written either way."""
     pytest.importorskip("tensorflow")
     out, log = tmp_path / "run", tmp_path / "stderr"
-    arguments = ["--data", SAMPLES, "--steps", 100_000, "--batch", 4, "--crop", 64, "--shape", "slim", "--processes", 2]
+    arguments = ["--data", SAMPLES, "--steps", 100_000, "--batch", 4, "--crop", 64, "--processes", 2]
     with open(log, "w") as stderr:
         run = subprocess.Popen(
             [sys.executable, "-m", "aecodec", "train", "photo", "--out", out, *map(str, arguments)], stderr=stderr

@@ -6,6 +6,8 @@ import pytest
 keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 
+from small import SMALL  # noqa: E402
+
 from aecodec.train import equalise, quantize  # noqa: E402
 from aecodec.train.photo import Photo, Shape  # noqa: E402
 
@@ -16,10 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 def model(request) -> Photo:
     """A model with channels of very different spans."""
     keras.utils.set_random_seed(1)
-    shape = Shape(
-        latent=8, hyper=4, hyper_width=8, scale_width=16, generation=2, analysis8=6, analysis16=12, analysis_blocks16=1,
-        synthesis8=6, blocks8=2, width16=10, blocks16=request.param, features=4, context=12, coded_from=5,
-    )  # fmt: skip
+    shape = Shape(**SMALL | {"blocks8": 2, "synthesis_blocks16": request.param})
     made = Photo(shape, np.linalg.qr(np.random.default_rng(1).normal(size=(768, 8)))[0].astype(np.float32), np.ones(8))
     made.build()
     rng = np.random.default_rng(2)
@@ -40,7 +39,7 @@ def test_a_model_computes_the_same_and_loses_less_to_8_bits(model, monkeypatch):
 
     def transformed() -> list[np.ndarray]:
         y = model.analysis(x)
-        return [np.asarray(y), np.asarray(model.synthesis(y, model.log_features[:, None, None]))]
+        return [np.asarray(y), np.asarray(model.synthesis(y, model.features[:, None, None]))]
 
     def rounded() -> list[float]:
         quantize.switch(model)

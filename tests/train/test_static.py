@@ -173,6 +173,7 @@ def one(layer, zero=0):
         (Conv("y", np.full((1, 1, 4, 4), 64, np.int8), np.zeros(4, np.int32), np.ones(4, np.float32)), "weight of 64"),
         (Conv("y", np.ones((1, 1, 4, 4), np.int8), np.full(4, 2**31 - 9, np.int32), np.ones(4, np.float32)), "sum may"),
         (Add("y", "f", 0.3, 1.0), "power of two"),
+        (Add("y", "f", 2.0**-5, 1.0), "a scale of 0.03125"),
         (Join("y", "f"), "zero points 0 and 128"),
         (Product("y", np.ones((4, 4), np.int8), np.zeros(4, np.int32), np.full(4, 3.0, np.float32)), "power of two"),
         (Product("y", np.ones((4, 4), np.int8), np.full(4, 2**24, np.int32), np.ones(4, np.float32)), "sum may"),
@@ -181,3 +182,13 @@ def one(layer, zero=0):
 def test_what_would_differ_between_processors_is_refused(layer, message):
     with pytest.raises(ValueError, match=f"out: .*{message}"):
         to_onnx(one(layer))
+
+
+@pytest.mark.parametrize("scales", [(1.0, 1.0), (0.5, 1.0), (2.0**-4, 8.0), (0.25, 0.5), (1.0, 2.0**-4)])
+def test_halves_of_all_sums_go_away_from_zero(scales):
+    a, b = (x.astype(np.uint8)[..., None] for x in np.mgrid[:256, :256])
+    network = Network({"a": (1, SIGNED), "b": (1, SIGNED)}, {"out": Add("a", "b", *scales, SIGNED)})
+    (found,) = run_onnx(network, {"a": a, "b": b})
+    sixteenths = (16 * scales[0] * (a.astype(int) - 128) + 16 * scales[1] * (b.astype(int) - 128)).astype(int)
+    expected = np.sign(sixteenths) * ((np.abs(sixteenths) + 8) // 16)
+    np.testing.assert_array_equal(found, np.clip(expected + 128, 0, 255))

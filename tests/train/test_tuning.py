@@ -8,6 +8,8 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 keras = pytest.importorskip("keras")
 
+from small import SMALL  # noqa: E402
+
 from aecodec.codec.masking import deltas  # noqa: E402
 from aecodec.model import tuning as decoder  # noqa: E402
 from aecodec.train import checkpoint  # noqa: E402
@@ -22,10 +24,7 @@ from aecodec.train.warm import copy_kept  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-SHAPE = Shape(
-    generation=2, latent=8, hyper=4, hyper_width=8, scale_width=16, analysis8=6, analysis16=12, analysis_blocks16=1,
-    synthesis8=6, blocks8=1, width16=10, blocks16=0, features=4, context=12, coded_from=5, visual=True,
-)  # fmt: skip
+SHAPE = Shape(**SMALL | {"synthesis_blocks16": 0, "visual": True})
 
 
 @pytest.fixture(scope="module")
@@ -131,5 +130,5 @@ def test_what_one_tuning_has_learned_serves_for_both(plain, tmp_path):
     gain = np.array(made.log_gain)
     np.testing.assert_allclose(gain[:knots], np.array(plain.log_gain) + 0.25, atol=0.01)
     np.testing.assert_allclose(gain[knots:] - gain[:knots], first[knots:] - first[:knots], atol=1e-5)
-    for part in (made.hyper_rate.mean, made.log_features):
+    for part in (made.hyper_rate.mean, made.features):
         np.testing.assert_array_equal(*np.split(np.array(part), 2))

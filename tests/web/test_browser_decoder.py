@@ -37,13 +37,12 @@ from aecodec.web.server import Server
 
 TESTS = Path(__file__).parents[1]
 CODE = Path(aecodec.__file__).parent / "web" / "aez"
-GOLDEN, TINY = TESTS / "conformance" / "golden2", TESTS / "tiny"
-MODEL, FIRST = "tiny2", 0xFFFE  # the id of the tiny model of the first generation
+GOLDEN, TINY = TESTS / "conformance" / "golden", TESTS / "tiny"
+MODEL = "tiny"
 RUNTIME = os.environ.get("AECODEC_RUNTIME", "")
 ATTACKS = 400
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-needs_model = pytest.mark.skipif(not GOLDEN.is_dir(), reason="needs a model of the second generation")
 needs_runtime = pytest.mark.skipif(
     not RUNTIME, reason="needs the npm package onnxruntime-web, in the folder that AECODEC_RUNTIME names"
 )
@@ -137,7 +136,6 @@ def new_files(tune: str) -> dict[str, bytes]:
 
 
 @needs_node
-@needs_model
 @needs_runtime
 def test_golden_files_have_their_symbols_and_pixels(decoded):
     files = {path.stem: path.read_bytes() for path in sorted(GOLDEN.glob("*.aez"))}
@@ -151,7 +149,6 @@ def test_golden_files_have_their_symbols_and_pixels(decoded):
 
 
 @needs_node
-@needs_model
 @needs_runtime
 @pytest.mark.slow
 @pytest.mark.parametrize("tune", TUNINGS)
@@ -172,7 +169,6 @@ def test_new_files_regions_and_scales_are_those_of_python(decoded, tuned, tune):
 
 
 @needs_node
-@needs_model
 @needs_runtime
 @pytest.mark.slow
 def test_every_delta_divides_as_in_python(decoded, tuned, monkeypatch):
@@ -190,7 +186,6 @@ def test_every_delta_divides_as_in_python(decoded, tuned, monkeypatch):
 
 
 @needs_node
-@needs_model
 @needs_runtime
 def test_a_tuning_that_is_not_there_is_the_error_of_python(decoded, tuned, monkeypatch):
     """In a model without a visual tuning, and beyond the tunings that exist; nor may the quality be beyond its axis."""
@@ -213,7 +208,6 @@ def test_a_tuning_that_is_not_there_is_the_error_of_python(decoded, tuned, monke
 
 
 @needs_node
-@needs_model
 @needs_runtime
 @pytest.mark.slow
 def test_attacks_end_as_they_do_in_python(decoded):
@@ -242,16 +236,15 @@ def test_attacks_end_as_they_do_in_python(decoded):
 
 
 def tried(data: bytes) -> bool:
-    """Whether a file takes little time, and is none of the first generation: attacks change models too."""
+    """Whether a file takes little time."""
     try:
         header = container.read_header(data)
     except aecodec.DecodeError:
         return True
-    return header.width * header.height <= 1 << 20 and header.model != FIRST
+    return header.width * header.height <= 1 << 20
 
 
 @needs_node
-@needs_model
 @needs_runtime
 def test_missing_and_damaged_weights_are_a_line(decoded, tmp_path):
     files = {"a": next(GOLDEN.glob("rgb-17x33-q50.aez")).read_bytes()}
@@ -260,7 +253,7 @@ def test_missing_and_damaged_weights_are_a_line(decoded, tmp_path):
     graph.write_bytes(graph.read_bytes()[:-1] + b"\0")
     said, _ = decoded(files, weights=tmp_path / "weights")
     assert said["a"]["error"] == "ModelError"
-    assert "sha256 of tiny2/reconstruct.onnx" in said["a"]["message"]
+    assert "sha256 of tiny/reconstruct.onnx" in said["a"]["message"]
     manifest = json.loads((TINY / "manifest.json").read_text())
     graph.write_bytes((TINY / MODEL / "reconstruct.onnx").read_bytes())
     manifest["models"][MODEL]["self_test"] = "0" * 64  # as if the runtime computed other integers
@@ -319,7 +312,6 @@ def served(tmp_path, tuned, request):
 SHOWN = "document.getElementById('right').naturalWidth > 0 && document.getElementById('message').hidden"
 
 
-@needs_model
 @needs_runtime
 @pytest.mark.slow
 def test_the_gallery_lets_the_browser_decode(browser, served):
@@ -343,7 +335,6 @@ def test_the_gallery_lets_the_browser_decode(browser, served):
     page.close()
 
 
-@needs_model
 @pytest.mark.slow
 @pytest.mark.parametrize("served", ["none"], indirect=True)
 def test_without_a_runtime_the_server_decodes_and_the_page_says_so(browser, served):
@@ -355,7 +346,6 @@ def test_without_a_runtime_the_server_decodes_and_the_page_says_so(browser, serv
     page.close()
 
 
-@needs_model
 @needs_runtime
 @pytest.mark.slow
 def test_the_element_shows_an_image_or_what_is_wrong(browser, served):

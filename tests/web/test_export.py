@@ -25,14 +25,14 @@ from aecodec.web.export import export, restore
 from aecodec.web.gallery import Gallery
 
 TINY = Path(__file__).parents[1] / "tiny"
-MODEL, INSIDE = "tiny2", "in ä %2e, side"
+MODEL, INSIDE = "tiny", "in ä %2e, side"
 RUNTIME = os.environ.get("AECODEC_RUNTIME", "")
 SIZES = {"wide": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 
 
 @pytest.fixture
 def folder(tmp_path, tiny_weights) -> Path:
-    """Files of both generations, one with Exif, a lossless one, a damaged one, in folders with awkward names."""
+    """A file without metadata, one with Exif, a lossless one, a damaged one, in folders with awkward names."""
     folder = tmp_path / "photos"
     (folder / INSIDE).mkdir(parents=True)
     image = photo(120, 200)
@@ -41,7 +41,6 @@ def folder(tmp_path, tiny_weights) -> Path:
     for name, data in {
         "a.aez": new,
         "exif.aez": package.encode(image, 75, model=MODEL, metadata=turned),
-        "old.aez": package.encode(image, 75, model="tiny"),
         "lossless.aez": package.encode(image, lossless=True),
         "damaged.aez": new[:-1] + bytes([new[-1] ^ 1]),
         f"{INSIDE}/b #1?.aez": new,
@@ -76,19 +75,19 @@ def to_files(folder: Path, target: Path, runtime: Path | None = None):
 def test_all_that_the_page_needs_is_there(folder, tmp_path, runtime):
     exported = to_files(folder, tmp_path / "site", runtime)
     files, gallery = written(tmp_path / "site"), json.loads((tmp_path / "site" / "gallery.json").read_text())
-    assert (exported.pictures, exported.made) == (6, 2)
+    assert (exported.pictures, exported.made) == (5, 1)
     assert list(exported.wrong) == ["damaged.aez"]
     assert gallery["folders"][""]["folders"] == [INSIDE]  # the link leads to what is shown already
     assert [picture["name"] for picture in gallery["folders"][INSIDE]["pictures"]] == ["b #1?.aez"]
-    shown = {"a.aez", "exif.aez", "old.aez", "lossless.aez", f"{INSIDE}/b #1?.aez"}
+    shown = {"a.aez", "exif.aez", "lossless.aez", f"{INSIDE}/b #1?.aez"}
     assert {name.removeprefix("files/") for name in files if name.startswith("files/")} == shown
     for name in shown:
         assert files[f"files/{name}"] == (folder / name).read_bytes()
         with Image.open(io.BytesIO(files[f"thumbnails/{name}.png"])) as image:
             assert image.size == (200, 120)
-    assert {name for name in files if name.startswith("pictures/")} == {"pictures/exif.aez.png", "pictures/old.aez.png"}
-    with Image.open(io.BytesIO(files["pictures/old.aez.png"])) as image:
-        np.testing.assert_array_equal(np.asarray(image), package.decode((folder / "old.aez").read_bytes()))
+    assert {name for name in files if name.startswith("pictures/")} == {"pictures/exif.aez.png"}
+    with Image.open(io.BytesIO(files["pictures/exif.aez.png"])) as image:
+        np.testing.assert_array_equal(np.asarray(image), package.decode((folder / "exif.aez").read_bytes()))
     assert {name.split("/")[1] for name in files if name.startswith("weights/")} == {"manifest.json", MODEL}
     assert files[f"weights/{MODEL}/synthesis.onnx"] == (TINY / MODEL / "synthesis.onnx").read_bytes()
     assert {"index.html", "gallery.js", "zoom.js", "aez/aez.js", "runtime/ort.wasm.min.mjs"} <= set(files)
@@ -97,7 +96,7 @@ def test_all_that_the_page_needs_is_there(folder, tmp_path, runtime):
 
 def test_without_a_runtime_pictures_are_made(folder, tmp_path):
     exported = to_files(folder, tmp_path / "site")
-    assert exported.made == 4  # all but the lossless one
+    assert exported.made == 3  # all but the lossless one
     assert not any(name.startswith(("runtime/", f"weights/{MODEL}")) for name in written(tmp_path / "site"))
 
 
@@ -254,7 +253,7 @@ def test_a_plain_server_shows_it(browser, folder, tmp_path, size):
             page.screenshot(path=f"{os.environ['SHOTS']}/{size}-view.png")
         assert not page.is_visible("#other")
         page.keyboard.press("Escape")
-        page.set_input_files("#file", folder / "old.aez")
+        page.set_input_files("#file", folder / "exif.aez")
         until(page, "document.getElementById('message').className === 'bad'")
         assert "model 0xfffe: the weights are missing" in page.inner_text("#message")
         page.keyboard.press("Escape")

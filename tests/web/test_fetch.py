@@ -22,7 +22,7 @@ from aecodec.web.decoder import BrowserDecoder
 
 TESTS = Path(__file__).parents[1]
 CODE, TINY = Path(aecodec.__file__).parent / "web" / "aez", TESTS / "tiny"
-MODEL = "tiny2"
+MODEL = "tiny"
 RUNTIME = os.environ.get("AECODEC_RUNTIME", "")
 REGION = (500, 600, 200, 150)
 

@@ -49,9 +49,6 @@ export class Models {
   get(id: number): Promise<object>;
 }
 
-/** Whether browsers can run a model, by its entry in the manifest. */
-export function runs(entry: { files: Record<string, string> }): boolean;
-
 export class AezError extends Error {}
 export class NotAezError extends AezError {}
 export class TruncatedError extends AezError {}

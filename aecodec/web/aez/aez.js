@@ -19,7 +19,7 @@ import { factorOf, reduced } from "./thumbnail.js";
 export { crc32, LIMITS, MIME, read, readChunk, readHeader, readIndex, readTile, tileArea } from "./container.js";
 export * from "./errors.js";
 export { webpOf } from "./exact.js";
-export { Models, runs } from "./weights.js";
+export { Models } from "./weights.js";
 
 /**
  * Bytes of a file, or its address -> ImageData (in Node an object like it), RGBA; the types are in aez.d.ts. Without a

@@ -1,4 +1,4 @@
-// A model of the second generation: its tables, and what depends on the quality (aecodec/model/model.py).
+// A model: its tables, and what depends on the quality (aecodec/model/model.py).
 
 import { CorruptError, ModelError } from "./errors.js";
 import { Networks } from "./networks.js";
@@ -24,7 +24,7 @@ export class Model {
     const arrays = readNpz(numbers);
     model.numbers = Object.fromEntries(await Promise.all(NUMBERS.map(async (name) => [name, await arrays(name)])));
     const missing = NUMBERS.find((name) => !model.numbers[name]);
-    if (missing) throw new ModelError(`model: no array ${missing}, expected one of the second generation`);
+    if (missing) throw new ModelError(`model: no array ${missing}`);
     [, model.hyper] = model.numbers.z_tables.shape;
     [model.knots, model.latent] = model.numbers.log_gain.shape;
     model.visual = visual && (await openVisual(visual, model.numbers)); // the numbers in the visual tuning

@@ -23,7 +23,7 @@ export class Models {
     this.models = new Map();
   }
 
-  /** The model with an id. UnsupportedError where there is none that a browser can run; ModelError for damaged weights. */
+  /** The model with an id. UnsupportedError where there is none; ModelError for damaged weights. */
   get(id) {
     if (!this.models.has(id)) this.models.set(id, once(() => this.open(id)));
     return this.models.get(id)();
@@ -33,7 +33,6 @@ export class Models {
     const number = `0x${id.toString(16).padStart(4, "0")}`;
     const [name, entry] = (await this.manifest()).find(([, { id: other }]) => other === id) ?? [];
     if (!name) throw new UnsupportedError(`model ${number}: the weights are missing at ${this.label}`);
-    if (!runs(entry)) throw new UnsupportedError(`model ${number}: of the first generation, which no browser runs`);
     const sums = { ...entry.auxiliary, ...entry.files };
     const read = async (file) => {
       if (!sums[file]) throw new ModelError(`model ${number}: the manifest has no ${file}`);
@@ -50,9 +49,6 @@ function modelsOf(manifest) {
     throw new ModelError("weights: manifest.json is not a manifest of models");
   }
 }
-
-/** Whether browsers can run a model, by its entry in the manifest. */
-export const runs = ({ files }) => "reconstruct.onnx" in files && "scales.onnx" in files;
 
 // The promise of a function that is called once; after a failure it is called again.
 function once(make) {

@@ -30,7 +30,7 @@ def main() -> None:
     ap.add_argument("average", type=Path)
     ap.add_argument("--data", required=True, type=Path)
     ap.add_argument("--val", required=True, type=Path)
-    ap.add_argument("--name", default="slim")
+    ap.add_argument("--name", default="photo")
     ap.add_argument("--count", type=int, default=8)
     ap.add_argument("--steps", type=int, default=100)
     ap.add_argument("--batch", type=int, default=4)

@@ -22,9 +22,9 @@ from aecodec.train.loop import Phase
 from aecodec.train.optimizer import FastMuon
 
 NETS = {
-    "as shipped, from scratch": {"features": 192, "width": 256},
-    "small, 5x5": {"features": 128, "width": 192, "plain": True},
-    "small, 3x3": {"features": 128, "width": 192, "plain": True, "reach": 3},
+    "as shipped, from scratch": {},
+    "3x3": {"reach": 3},
+    "wider": {"features": 192, "width": 256},
 }
 
 
@@ -34,7 +34,7 @@ class Rate:
     def __init__(self, codec, net: MeanNet):
         self.codec, self.net = codec, net
         self.trainable_variables = net.trainable_variables
-        self.offsets = tf.constant(rounding_offsets())
+        self.offsets = tf.constant(rounding_offsets(codec.shape.coded_from))
 
     def bits(self, y, q, noise=None):
         """Latents at unit gain (N, 16, 16, M) -> bits of residuals (N,)."""
@@ -43,7 +43,7 @@ class Rate:
         index = self.codec.scale_net(z_hat, q)
         y, z_hat, index = (tf.stop_gradient(t) for t in (y, z_hat, index))
         offset = tf.gather(self.offsets, tf.cast(index, tf.int32))
-        mu, y_hat = self.net(z_hat, y, offset)
+        mu, y_hat = self.net(z_hat, y, offset, q, at_knots(self.codec.level(), q))
         if noise is None:
             bits = tf.where(offset > 0, residual_bits(y_hat - mu, sigma_of(index)), 0.0)
         else:

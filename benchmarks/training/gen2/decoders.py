@@ -1,7 +1,7 @@
 """Synthesis transforms beside an encoder that stays as it is: python decoders.py AVERAGE.npz --data TRAIN --val VAL
 
 Trained for some minutes of processor time from the average's own synthesis, with --blocks more at 1/8 that begin with
-nothing, or from that of --pruned (prune.py), of any width. Prints dB at KNOTS against the average's own; --bits 8: in 8
+nothing, or from that of --other, an average of any width. Prints dB at KNOTS against the average's own; --bits 8: in 8
 bits, whose steps are chosen first.
 """
 
@@ -14,10 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 from bits import only
-from prune import latents
 from trained import KNOTS, crops_of, loaded, tiles
 
+from aecodec.entropy.tables import Z_MAX
 from aecodec.train import quantize
+from aecodec.train.entropy_model import rounding_offsets
 from aecodec.train.layers import Rounding, at_knots
 from aecodec.train.loop import AVERAGE_EVERY, Phase, average_decay
 from aecodec.train.optimizer import FastMuon
@@ -44,15 +45,15 @@ def grown(old: Photo, blocks: int) -> Photo:
     for block in new.synthesis.net8.layers[old.shape.blocks8 :]:
         for layer in (block.leave, block.reduce):
             layer.w.assign(0 * layer.w)
-    new.log_features.assign(old.log_features)
+    new.features.assign(old.features)
     return new
 
 
 def begun(old: Photo, a) -> Photo:
     """The model whose synthesis is trained."""
-    if not a.pruned:
+    if not a.other:
         return grown(old, a.blocks)
-    new = loaded(a.pruned)
+    new = loaded(a.other)
     new.synthesis.linear.layers[0].w.assign(old.synthesis.linear.layers[0].w)
     new.post.v.assign(old.post.v)
     return new
@@ -63,14 +64,18 @@ def encoded(model: Photo, x: np.ndarray, q: np.ndarray) -> np.ndarray:
 
     @tf.function(autograph=False, reduce_retracing=True)
     def run(x, q):
-        return latents(model, tf.cast(x, tf.float32) / 255 - 0.5, q)[1]
+        y = model.analysis(model.pre(tf.cast(x, tf.float32) / 255 - 0.5)) * tf.exp(at_knots(model.log_gain, q))
+        z = tf.round(tf.clip_by_value(model.hyper_analysis(y), -Z_MAX, Z_MAX))
+        offset = tf.gather(rounding_offsets(model.shape.coded_from), tf.cast(model.scale_net(z, q), tf.int32))
+        _, y_hat = model.mean_net(z, y, offset, q, at_knots(model.level(), q))
+        return y_hat * tf.exp(at_knots(model.log_gain_inverse, q))
 
     parts = [run(tf.constant(x[i : i + BATCH]), tf.constant(q[i : i + BATCH])) for i in range(0, len(x), BATCH)]
     return np.concatenate([np.asarray(part, np.float16) for part in parts])
 
 
 def decode(model: Photo, y_hat, q):
-    return model.post(model.synthesis(tf.cast(y_hat, tf.float32), at_knots(model.log_features, q)))
+    return model.post(model.synthesis(tf.cast(y_hat, tf.float32), at_knots(model.features, q)))
 
 
 def in_few_bits(model: Photo, y_hat: np.ndarray, q: np.ndarray) -> None:
@@ -91,7 +96,7 @@ def main() -> None:
     ap.add_argument("--crops", type=int, default=2400)
     ap.add_argument("--tiles", type=int, default=24)
     ap.add_argument("--blocks", type=int, default=0)
-    ap.add_argument("--pruned", type=Path)
+    ap.add_argument("--other", type=Path)
     ap.add_argument("--bits", type=int, choices=[8])
     ap.add_argument("--minutes", type=float, default=7)
     ap.add_argument("--rate", type=float, default=1e-3)
@@ -107,7 +112,7 @@ def main() -> None:
     if a.bits:
         chosen = np.argsort(q)[:: -(-len(q) // 60)]
         in_few_bits(new, y_hat[chosen], q[chosen])
-    learn = [*new.synthesis.trainable_variables, new.log_features]
+    learn = [*new.synthesis.trainable_variables, new.features]
     optimizer, phase = FastMuon(a.rate), Phase(minutes=a.minutes, rate=a.rate)
     optimizer.build(learn)
 

@@ -1,4 +1,4 @@
-"""How far a run has come: python benchmarks/training/gen2/progress.py RUN NAME; of old weights: --shipped --val VAL.
+"""How far a run has come: python benchmarks/training/gen2/progress.py RUN NAME; of weights: --shipped --val VAL.
 
 A row of progress.json: the validation points of the run (loss, mean over five knots, of the moving average on the tiles
 of VAL), and what the loss falls by in percent per e-fold of steps, fitted to the points of the later half (in steps).

@@ -1,4 +1,4 @@
-"""What the experiments of the second generation share: models, pictures, training for a while, measuring, results."""
+"""What the experiments here share: models, pictures, training for a while, measuring, results."""
 
 import json
 import math
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from aecodec.train import checkpoint, quantize
 from aecodec.train.backend import Stepper
@@ -88,7 +87,3 @@ def gained(first: list[float], second: list[float], bits: list[float], other: li
     low, high = max(min(bits), min(other)), min(max(bits), max(other))
     at = np.linspace(math.log(low), math.log(high), 100)
     return float(np.mean(np.interp(at, np.log(other), second) - np.interp(at, np.log(bits), first)))
-
-
-def as_tensor(x):
-    return tf.constant(x)

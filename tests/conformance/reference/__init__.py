@@ -1,28 +1,24 @@
-"""A second decoder of .aez files, written from FORMAT.md: slow, short, no code of aecodec.
+"""A second decoder of .aez files, written from FORMAT.md in NumPy: slow, short, no code of aecodec.
 
-    bytes --> container.py --> bitstreams --> symbols.py: z --> hyper_synthesis.py: scale indexes --> symbols.py: r
-                                                   '--------- rangecoder.py ----------------------'
-    z, r --> pixels.py, by the graphs of the second generation (graphs.py) --> pixels
+    bytes --> container.py --> tiles --> symbols.py: z --> the graph `scales`: scale indexes --> symbols.py: r
+                                           '------- rangecoder.py -----------------------------------'
+    z, r --> pixels.py --> pixels, by the other graphs
 
-Symbols take a model's integers as plain lists (see `Model`; numbers.py reads them from a model's folder) and are plain
-lists, indexed [row][column][channel]. What runs graphs needs NumPy: pixels, and symbols of the second generation.
+model.py reads a model's folder, graphs.py runs its graphs. Arrays are indexed [row, column, channel].
 `python -m reference FOLDER_OF_THE_MODEL FILE...` prints hashes of the symbols.
 """
 
 from reference.container import Refused, read_container
-from reference.hyper_synthesis import HyperSynthesis
-from reference.numbers import load_model
+from reference.model import Model
 from reference.rangecoder import RangeDecoder, RangeEncoder
-from reference.symbols import Model, decode_symbols, decode_tile
+from reference.symbols import decode_symbols, decode_tile
 
 __all__ = [
-    "HyperSynthesis",
     "Model",
     "RangeDecoder",
     "RangeEncoder",
     "Refused",
     "decode_symbols",
     "decode_tile",
-    "load_model",
     "read_container",
 ]

@@ -1,4 +1,4 @@
-"""The graphs of a model of the second generation, FORMAT.md section 9.3: ONNX files -> NumPy, integers in int64.
+"""The graphs of a model, FORMAT.md section 9.3: ONNX files -> NumPy, integers in int64.
 
 A file is a protocol buffer (https://protobuf.dev/programming-guides/encoding), with the fields of onnx.proto.
 """

@@ -1,109 +1,83 @@
-"""The pixels of a file of a model of the second generation, FORMAT.md section 9, in NumPy: bit for bit.
+"""The pixels of a file, FORMAT.md section 9: bit for bit.
 
 Lossless WebP is left to Pillow, Zstandard to zstandard.
 """
 
 import io
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import zstandard
 from PIL import Image
 
-from reference.container import read_container, require
-from reference.graphs import Graph
-from reference.hyper_synthesis import offsets_at
-from reference.numbers import load_model, read_arrays
-from reference.symbols import TUNING, Model, check_exact, decode_tile
+from reference.model import TUNING, Model, between, integers_between
+from reference.symbols import Tile, decode_tile, read_tiles
 
 ROOTS = [8388608, 9147842, 9975792, 10878679, 11863283, 12937002, 14107901, 15384775]  # 2^(i / 8 + 23)
 
 
-class PixelModel(NamedTuple):
-    """What symbols need, the graphs behind them, and for either tuning all arrays by name."""
-
-    symbols: Model
-    reconstruct: Graph
-    synthesis: Graph
-    analysis: Graph
-    numbers: tuple[dict[str, np.ndarray], ...]
-
-
-def load_pixel_model(folder: Path) -> PixelModel:
-    """Read a model's folder."""
-    graphs = (Graph(folder / f"{name}.onnx") for name in ("reconstruct", "synthesis", "analysis"))
-    numbers = ({name: np.array(a) for name, a in read_arrays(folder, tuning).items()} for tuning in (0, 1))
-    return PixelModel(load_model(folder), *graphs, tuple(numbers))
-
-
-def decode_pixels(file: bytes, model: PixelModel) -> np.ndarray:
+def decode_pixels(file: bytes, model: Model) -> np.ndarray:
     """-> uint8 (height, width, channels). Raises Refused."""
-    header, chunks, bitstreams, exact = read_container(file)
-    require(header.tile == 256 and len(exact) < len(bitstreams), "header: no learned tile, or another size of tiles")
-    require(model.symbols.knows(header.quality), "header: quality")
+    header, chunks, tiles = read_tiles(file, model)
     height, width = header.height, header.width
-    rgb, known = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
-    learned = {}
-    for number, data in enumerate(bitstreams):
-        row, column = divmod(number, -(-width // 256))
-        area = np.s_[row * 256 : row * 256 + 256, column * 256 : column * 256 + 256]
-        if number in exact:
-            check_exact(data, *rgb[area].shape[:2], alpha=False)
-            rgb[area], known[area] = _webp(data), True
-        else:
-            learned[row, column] = data
-    synthesise(rgb, known, learned, header.quality, model)
+    image, known = np.zeros((height, width, 4), np.uint8), np.zeros((height, width), bool)
+    for tile in tiles:
+        if tile.exact:
+            area = np.s_[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
+            image[area], known[area] = _webp(tile.data), True
+    if not known.all():
+        learned = [tile for tile in tiles if not tile.exact]
+        synthesise(image[..., :3], known, learned, header.quality, model)
+    colours, alpha = image[..., :3], image[..., 3:]
     if header.channels < 3:
-        rgb = ((rgb.astype(int) @ [299, 587, 114] + 500) // 1000)[..., None].astype(np.uint8)
-    return np.concatenate([rgb, *(_alpha(data, height, width) for tag, data in chunks.items() if tag == b"ALPH")], 2)
+        colours = ((colours.astype(int) @ [299, 587, 114] + 500) // 1000)[..., None].astype(np.uint8)
+    if b"ALPH" in chunks:
+        alpha = _alpha(chunks[b"ALPH"], height, width)
+    return np.concatenate([colours, alpha], axis=2) if header.channels in (2, 4) else colours
 
 
-def synthesise(rgb: np.ndarray, known: np.ndarray, learned: dict, quality: int, model: PixelModel) -> None:
-    """Fill in what is not known. learned: bitstreams by (row, column) of their tiles."""
+def synthesise(rgb: np.ndarray, known: np.ndarray, learned: list[Tile], quality: int, model: Model) -> None:
+    """Fill in what is not known."""
     height, width, _ = rgb.shape
     rows, columns = -(-height // 16), -(-width // 16)
     tuning, qindex = divmod(quality, TUNING)
     numbers = model.numbers[tuning]
     weight = np.float32(numbers.get("log_weight", 0))
     gain, inverse_gain = (
-        exponential(between(numbers[name].astype(np.float32), qindex) + sign * weight)
+        exponential(between(numbers[name], qindex) + sign * weight)
         for name, sign in (("log_gain", 1), ("log_gain_inverse", -1))
     )
     plane = np.zeros((rows, columns, len(gain)), np.float32)
-    for (row, column), data in learned.items():
-        part = plane[row * 16 : row * 16 + 16, column * 16 : column * 16 + 16]
-        y_hat, eighths = decode_latents(data, *part.shape[:2], quality, model)
+    for tile in learned:
+        top, left = tile.top // 16, tile.left // 16
+        part = plane[top : top + 16, left : left + 16]
+        y_hat, eighths = decode_latents(tile.data, *part.shape[:2], quality, model)
         part[:] = y_hat * inverse_gain
         part *= power(-eighths)[..., None]
-    biases = np.array(offsets_at(numbers["biases"].tolist(), qindex), np.int32)
+    biases = integers_between(numbers["biases"], qindex)
 
     def run() -> None:
-        samples = model.synthesis(plane[None], biases)[0][0]
-        pixels = overlapped(np.rint(samples), numbers["overlap_post"]) // 8192
+        [samples] = model.graphs["synthesis"](plane[None], biases)
+        pixels = overlapped(np.rint(samples[0]), numbers["overlap_post"]) // 8192
         rgb[~known] = np.clip(pixels, 0, 255)[:height, :width][~known]
 
     run()
     if known.any():
         pixels = np.pad(rgb, ((0, -height % 16), (0, -width % 16), (0, 0)), "edge")
         levels = np.rint(overlapped(8.0 * pixels, numbers["overlap_pre"]) / 8192)
-        y = model.analysis(levels[None].astype(np.float32))[0][0] * (gain * inverse_gain)
+        [y] = model.graphs["analysis"](levels[None].astype(np.float32))
         exact = known[::16, ::16]
-        plane[exact] = y[exact]
+        plane[exact] = (y[0] * (gain * inverse_gain))[exact]
         run()
 
 
-def decode_latents(
-    data: bytes, height: int, width: int, quality: int, model: PixelModel
-) -> tuple[np.ndarray, np.ndarray]:
+def decode_latents(data: bytes, height: int, width: int, quality: int, model: Model) -> tuple[np.ndarray, np.ndarray]:
     """Bitstream of a tile -> y_hat (height, width, M), and the deltas that scale it (height, width), 0 in tuning 0."""
     tuning, qindex = divmod(quality, TUNING)
-    z, _, r = (np.array(part) for part in decode_tile(data, height, width, quality, model.symbols))
+    z, _, r = decode_tile(data, height, width, quality, model)
     rows, columns = -(-height // 4), -(-width // 4)
-    steps = between(model.numbers[tuning]["steps"].astype(np.float32), qindex)
     z, deltas = np.split(z[:rows, :columns], [z.shape[-1] - tuning], 2)
     inputs = (part[None].astype(np.float32) for part in (r[: 4 * rows, : 4 * columns], z))
-    [y_hat] = model.reconstruct(*inputs, steps)
+    [y_hat] = model.graphs["reconstruct"](*inputs, between(model.numbers[tuning]["steps"], qindex))
     return y_hat[0, :height, :width], deltas.sum(2).repeat(4, 0).repeat(4, 1)[:height, :width]
 
 
@@ -114,13 +88,6 @@ def power(eighths: np.ndarray) -> np.ndarray:
     [0.5, 1.0, 1.4142135381698608, 8.0]
     """
     return np.array(ROOTS, np.float32)[eighths % 8] * np.exp2(eighths // 8 - 23.0).astype(np.float32)
-
-
-def between(rows: np.ndarray, quality: int) -> np.ndarray:
-    """The row of float32 at a quality, by single operations of float32."""
-    k = min(quality // 256, len(rows) - 2)
-    w = np.float32((quality - 256 * k) / 256)
-    return rows[k] * (np.float32(1) - w) + rows[k + 1] * w
 
 
 def exponential(x: np.ndarray) -> np.ndarray:
@@ -163,7 +130,7 @@ def _webp(data: bytes) -> np.ndarray:
     chunk = b"VP8L" + len(data).to_bytes(4, "little") + data + bytes(len(data) % 2)
     file = b"RIFF" + (4 + len(chunk)).to_bytes(4, "little") + b"WEBP" + chunk
     with Image.open(io.BytesIO(file), formats=["WEBP"]) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image.convert("RGBA"))
 
 
 def _alpha(data: bytes, height: int, width: int) -> np.ndarray:

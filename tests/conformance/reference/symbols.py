@@ -1,101 +1,96 @@
 """The symbols of a tile, FORMAT.md section 8: bitstream -> z, scale indexes, r."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from reference.container import read_container, require
-from reference.hyper_synthesis import GRID, HyperSynthesis, Plane, ScaleGraph
+import numpy as np
+
+from reference.container import Header, read_container, require
+from reference.model import TUNING, Model, integers_between
 from reference.rangecoder import PRECISION, RangeDecoder, cumulative
 
 TILE = 256  # pixels
-TUNING = 4096  # the header's quality is a qindex plus so many times the tuning
 BIT = cumulative([1 << PRECISION - 1] * 2)
 PLANES = 15  # bits of an escaped value after its leading one, at most
 
 
-class Model(NamedTuple):
-    """`z_tables`: [knot][channel] frequencies of -63..63. `r_tables`: [knot][scale index - 1] of -K..K and escape.
+class Tile(NamedTuple):
+    """The part of a tile inside the image, in pixels, and its bitstream."""
 
-    `tuned`: the same in tuning 1, where the deltas are one more channel of z; None for a model without it.
-    """
-
-    hyper_synthesis: HyperSynthesis | ScaleGraph
-    z_tables: Sequence
-    r_tables: Sequence
-    tuned: "Model | None" = None
-
-    def knows(self, quality: int) -> bool:
-        """Whether a header's quality is one of this model."""
-        tuning, qindex = divmod(quality, TUNING)
-        return tuning <= (self.tuned is not None) and qindex <= 256 * (len(self.z_tables) - 1)
+    top: int
+    left: int
+    height: int
+    width: int
+    data: bytes
+    exact: bool
 
 
-def decode_symbols(file: bytes, model: Model) -> Iterator[tuple[Plane, Plane, Plane]]:
-    """Yield z (4x4), scale indexes and r (16x16) of each learned tile; zero outside the picture.
-
-    In tuning 1 the last channel of z holds the deltas.
-    Raises Refused, also for the head of an exact tile.
-    """
+def read_tiles(file: bytes, model: Model) -> tuple[Header, dict[bytes, bytes], list[Tile]]:
+    """-> header, chunks, tiles. Raises Refused, also for the head of an exact tile."""
     header, chunks, bitstreams, exact = read_container(file)
     edge, whole = header.tile or max(header.width, header.height), len(exact) == len(bitstreams)
-    alpha = header.channels in (2, 4) and b"ALPH" not in chunks
-    known = whole or (header.tile == TILE and model.knows(header.quality))
-    require(known, "header: quality or tile")
-    columns = -(-header.width // edge)
+    require(whole or (header.tile == TILE and model.knows(header.quality)), "header: quality or tile")
+    alpha, columns, tiles = header.channels in (2, 4) and b"ALPH" not in chunks, -(-header.width // edge), []
     for number, data in enumerate(bitstreams):
         top, left = number // columns * edge, number % columns * edge
-        height, width = min(edge, header.height - top), min(edge, header.width - left)
+        size = min(edge, header.height - top), min(edge, header.width - left)
+        tiles.append(Tile(top, left, *size, data, number in exact))
         if number in exact:
-            check_exact(data, height, width, alpha)
-            continue
-        yield decode_tile(data, -(-height // 16), -(-width // 16), header.quality, model)
+            _check_exact(data, *size, alpha)
+    return header, chunks, tiles
 
 
-def check_exact(data: bytes, height: int, width: int, alpha: bool) -> None:
-    """Check the head of lossless WebP, RFC 9649 section 3.4; pixels are not decoded here. Raises Refused."""
+def _check_exact(data: bytes, height: int, width: int, alpha: bool) -> None:
+    """Check the head of lossless WebP, RFC 9649 section 3.4; pixels are not decoded here."""
     require(len(data) >= 5 and data[0] == 0x2F, "exact: signature")
     fields = int.from_bytes(data[1:5], "little")
     require(fields & 0x3FFF == width - 1 and fields >> 14 & 0x3FFF == height - 1, "exact: size")
     require(fields >> 29 == 0 and (alpha or not fields >> 28), "exact: alpha or version")
 
 
-def decode_tile(data: bytes, height: int, width: int, quality: int, model: Model) -> tuple[Plane, Plane, Plane]:
+def decode_symbols(file: bytes, model: Model) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield z (4, 4, Z), scale indexes and r (16, 16, M) of each learned tile; zero outside the picture.
+
+    In tuning 1 the last channel of z holds the deltas. Raises Refused.
+    """
+    header, _, tiles = read_tiles(file, model)
+    for tile in tiles:
+        if not tile.exact:
+            yield decode_tile(tile.data, -(-tile.height // 16), -(-tile.width // 16), header.quality, model)
+
+
+def decode_tile(
+    data: bytes, height: int, width: int, quality: int, model: Model
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Decode one tile of which height x width latents lie inside the image."""
     coder = RangeDecoder(data)
     tuning, qindex = divmod(quality, TUNING)
-    knot = (qindex + 128) // 256
-    model = model.tuned if tuning else model
-    tables = model.z_tables[knot]
-    hyper = len(tables) - tuning
+    knot, numbers = (qindex + 128) // 256, model.numbers[tuning]
+    tables = [*numbers["z_tables"][knot], *([numbers["deltas"]] if tuning else [])]
     rows, columns = -(-height // 4), -(-width // 4)
-    z = _zeros(GRID, len(tables))
+    z = np.zeros((4, 4, len(tables)), int)
     for c, frequencies in enumerate(tables):
-        table = cumulative(frequencies)
-        for i in range(rows):
-            for j in range(columns):
-                z[i][j][c] = coder.decode(table) - 63
+        table = cumulative(frequencies.tolist())
+        for i, j in np.ndindex(rows, columns):
+            z[i, j, c] = coder.decode(table) - 63
 
-    index = model.hyper_synthesis.run([[values[:hyper] for values in row] for row in z], qindex, rows, columns)
-    latents = len(index[0][0])
-    groups = [[] for _ in range(64)]
-    for i in range(4 * GRID):
-        for j in range(4 * GRID):
-            if i < height and j < width:
-                for c, kind in enumerate(index[i][j]):
-                    groups[kind].append((i, j, c))
-            else:
-                index[i][j] = [0] * latents
+    offset = integers_between(numbers["offset"], qindex)
+    inside = z[None, :rows, :columns, : len(tables) - tuning].astype(np.float32)
+    [found] = model.graphs["scales"](inside, np.tile(offset, 16))
+    index = np.zeros((16, 16, len(offset)), int)
+    index[:height, :width] = found[0, :height, :width]
 
-    r = _zeros(4 * GRID, latents)
-    escaped = []
-    for frequencies, group in zip(model.r_tables[knot], groups[1:], strict=True):
-        table, reach = cumulative(frequencies), (len(frequencies) - 2) // 2
-        for i, j, c in group:
-            r[i][j][c] = coder.decode(table) - reach
-            if r[i][j][c] > reach:
-                escaped.append((i, j, c, reach))
-    for (i, j, c, reach), beyond in zip(escaped, _escapes(coder, len(escaped)), strict=True):
-        r[i][j][c] = reach + beyond if beyond > 0 else beyond - reach
+    r, escaped = np.zeros_like(index), []
+    r_tables = np.atleast_2d(numbers["r_tables"])
+    row = r_tables[knot if len(r_tables) > 1 else 0]
+    for i, frequencies in enumerate(np.split(row, np.cumsum(numbers["r_sizes"])[:-1]), start=1):
+        table, reach = cumulative(frequencies.tolist()), (len(frequencies) - 2) // 2
+        for at in zip(*np.nonzero(index == i), strict=True):
+            r[at] = coder.decode(table) - reach
+            if r[at] > reach:
+                escaped.append((at, reach))
+    for (at, reach), beyond in zip(escaped, _escapes(coder, len(escaped)), strict=True):
+        r[at] = reach + beyond if beyond > 0 else beyond - reach
     coder.end()
     return z, index, r
 
@@ -109,7 +104,3 @@ def _escapes(coder: RangeDecoder, count: int) -> list[int]:
     for plane in reversed(range(PLANES)):
         value = [2 * v + coder.decode(BIT) if s > plane else v for v, s in zip(value, size, strict=True)]
     return [-v if coder.decode(BIT) else v for v in value]
-
-
-def _zeros(edge: int, channels: int) -> Plane:
-    return [[[0] * channels for _ in range(edge)] for _ in range(edge)]
