@@ -261,7 +261,9 @@ class Decompress:
         if pixels.shape[:2] != (height, width):
             height, width = pixels.shape[:2]
             part = part or f" of {header.width}x{header.height}"
-        packed = pack_image(pixels, metadata, kind, self.quality)
+        owned = [pixels]
+        del pixels  # so that they are gone once Pillow has them: of large images a third of the memory
+        packed = pack_image(owned.pop(), metadata, kind, self.quality)
         lost = [f"left out, because {kind} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
         line = change_line(width, height, size, len(packed.data)).replace(", ", f"{part}, {known}", 1)
         return Made(packed.data, size, width, height, line, fields, (*damage, *lost), 1 if damage else 0)

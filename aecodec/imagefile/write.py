@@ -108,6 +108,7 @@ def pack_image(
         lost = ("icc",) * bool(icc and not metadata.icc) + lost
         try:
             image = Image.fromarray(pixels)
+            del pixels
             if "exif" not in held:
                 image = tags.turned(image, tags.orientation_of(metadata.exif))
             if format in _HOLDS_DENSITY and (dpi := tags.density_of(metadata.exif)):
