@@ -10,8 +10,8 @@ class Limits:
     """What a reader is willing to take on; more is a LimitError, before anything is allocated for it.
 
     `max_pixels`: width x height; the default is where Pillow refuses an image as a decompression bomb. `max_tiles`:
-    number of tiles, because one of a strip takes a third of the time of a whole one; the default is three times what so
-    many pixels make. `max_metadata`: bytes of all chunks but alpha together, as stored and as unpacked.
+    number of tiles, because one of a strip takes an eighth of the time of a whole one; the default is three times what
+    so many pixels make. `max_metadata`: bytes of all chunks but alpha together, as stored and as unpacked.
     """
 
     max_pixels: int = 2 * 89_478_485

@@ -94,7 +94,7 @@ USERS = {
     "PIL": {"imagefile", "pillow", "exact", "bench", "train", "classic", "classic.train"},
 }
 HEAVY = {
-    *("tensorflow", "keras", "jax", "ai_edge_quantizer", "onnx", "tf2onnx", "matplotlib", "scipy"),
+    *("tensorflow", "keras", "jax", "onnx", "tf2onnx", "matplotlib", "scipy"),
     *("imagecodecs", "pillow_heif", "ssimulacra2", "zarr", "numcodecs", "imageio"),
     *("fsspec", "distributed", "dask"),
 }

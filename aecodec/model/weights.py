@@ -55,7 +55,9 @@ class Weights:
 
     def read(self, file: str) -> bytes:
         """The bytes of one of its files."""
-        return checked_bytes(self.folder / file, self.entry["files"].get(file))
+        if file not in self.entry_of("files"):
+            raise ModelError(f"{self.folder.parent / 'manifest.json'}: {self.name}: no {file}, as this version needs")
+        return checked_bytes(self.folder / file, self.entry["files"][file])
 
     def net(self, name: str, exact: bool = True) -> OnnxNet:
         """One of its networks, which is read when it first runs; exact: see `OnnxNet`."""
@@ -115,12 +117,12 @@ def read_manifest(folder: Path) -> dict[str, dict]:
         raise ModelError(f"{folder / 'manifest.json'}: not a manifest of models") from None
 
 
-def checked_bytes(path: Path, expected: str | None) -> bytes:
+def checked_bytes(path: Path, expected: str) -> bytes:
     """Read a file whose sha256 the manifest says. Raises ModelError."""
     try:
         data = path.read_bytes()
     except OSError as e:
         raise ModelError(f"{path}: {(e.strerror or str(e)).lower()}") from None
     if (digest := hashlib.sha256(data).hexdigest()) != expected:
-        raise ModelError(f"{path}: sha256 {digest[:16]}, expected {str(expected)[:16]}")
+        raise ModelError(f"{path}: sha256 {digest[:16]}, expected {expected[:16]}")
     return data

@@ -12,10 +12,9 @@ MICROSOFT = "com.microsoft"  # domain of the operators that ONNX Runtime adds
 _TYPES: dict[type, Any] = {np.float32: TensorProto.FLOAT, np.int32: TensorProto.INT32}
 
 
-def to_onnx(network: static.Network, checked: bool = True) -> bytes:
+def to_onnx(network: static.Network) -> bytes:
     """An ONNX model of a network; tensors are (1, h, w, C) with any height and width. Raises ValueError of `check`."""
-    if checked:
-        static.check(network)
+    static.check(network)
     return _Builder(network).model()
 
 
@@ -80,10 +79,9 @@ class _Builder:
                 b = self._constant(f"{name}.other_scale", np.float32(layer.other_scale * static.OUTWARD))
                 inputs = [source, a, self._zero(source), other, b, self._zero(other), self.one, self._zero(name)]
                 self._node("QLinearAdd", inputs, name, MICROSOFT)
-            case static.Product(weight=weight, bias=bias, scale=scale):
-                last = [] if bias is None else [self._constant(f"{name}.bias", (bias * scale).astype(np.float32))]
+            case static.Product(weight=weight, scale=scale):
                 matrix, factor = self._constant(f"{name}.weight", weight), self._constant(f"{name}.scale", scale)
-                inputs = [source, matrix, self.one, factor, self._zero(source), self.weight_zero, *last]
+                inputs = [source, matrix, self.one, factor, self._zero(source), self.weight_zero]
                 self._node("MatMulIntegerToFloat", inputs, name, MICROSOFT)
             case static.Join():
                 self._node("Concat", layer.sources, name, axis=3)

@@ -13,7 +13,8 @@ from keras import ops
 
 from aecodec.errors import ModelError
 from aecodec.train.equalise import equalise
-from aecodec.train.layers import Depthwise, Pointwise, Rounding
+from aecodec.train.layers import Block, Depthwise, Pointwise, Rounding
+from aecodec.train.static import SCALE_MIN
 
 NETS = ("analysis", "synthesis", "mean_net")
 SAMPLES = 1 << 16  # values of a tensor, at most, that a batch adds to what its step is chosen from
@@ -62,6 +63,15 @@ def load_steps(model, values: list) -> None:
         raise ModelError("steps of 8 bits: not those of these networks")
     for r, value in zip(rounding, values, strict=True):
         r.step.assign(np.asarray(value, np.float32))
+    _coarsen(model)
+
+
+def _coarsen(model) -> None:
+    """Make steps as coarse as static sums need them (SCALE_MIN): what is finer hardly changes the sum it goes into."""
+    for block in _layers(model, Block):
+        first, second = block.sums
+        for part, whole in ((first, second), (block.reduce.out, second), (block.leave.out, first)):
+            part.step.assign(ops.maximum(part.step, SCALE_MIN * whole.step))
 
 
 class Seen:
@@ -124,6 +134,7 @@ def calibrate(model, pixels: np.ndarray, batch: int = 4, seed: int = 0) -> None:
     seen = _look(model, pixels, batch, seed)
     equalise(model, lambda tensors: best_step(np.concatenate([seen[id(r)].rows() for r in tensors]), *_ends(tensors)))
     choose(roundings(model), _look(model, pixels, batch, seed))
+    _coarsen(model)
 
 
 def _ends(tensors: tuple[Rounding, ...]) -> tuple[int, int]:

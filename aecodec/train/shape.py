@@ -12,6 +12,7 @@ from aecodec.entropy.tables import SCALES
 from aecodec.errors import explain
 from aecodec.model.tuning import AXIS
 
+REACH8 = 8  # squares of 8 pixels that a network may reach to every side: 4 latents
 _LOW, _HIGH = 1, math.inf  # of a whole number, where no other range is said
 _RANGES = {
     "latent": (4, 16 * 16 * 3),  # a square has no more principal components
@@ -63,6 +64,9 @@ class Shape:
                 raise ValueError(f"{name}: {value}, expected {low} {'or more' if high == _HIGH else f'to {high}'}")
         if self.latent % 4:
             raise ValueError(f"latent: {self.latent}, expected a multiple of 4")
+        for name in ("analysis_blocks16", "synthesis_blocks16"):  # beyond it windows would show: FORMAT.md, section 9.2
+            if self.blocks8 + 2 * getattr(self, name) > REACH8:
+                raise ValueError(f"blocks8 + 2 * {name}: expected at most {REACH8}")
         if not 0 < self.lmbda_low < self.lmbda_high < math.inf:
             raise ValueError(f"lmbda_low, lmbda_high: {self.lmbda_low}, {self.lmbda_high}, expected 0 < low < high")
 

@@ -53,7 +53,7 @@ class Stack:
     def product(self, x: Tensor, weight: np.ndarray) -> str:
         """A last layer without its bias; weight: float32 (c_in, c_out)."""
         weight, unit = integers(weight * x.step[..., None])
-        return self.put(static.Product(x.name, weight, None, unit.astype(np.float32)))
+        return self.put(static.Product(x.name, weight, unit.astype(np.float32)))
 
     def depthwise(self, x: Tensor, layer: Depthwise) -> Tensor:
         """A depthwise layer; a late bias is left to what follows."""

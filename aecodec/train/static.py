@@ -6,8 +6,8 @@ A uint8 tensor has a zero point: 0 where a ReLU comes before it, which the round
 products of integers and an integer bias in int32, multiply by a float32 for each output channel, and round to the
 nearest, halves to even: single IEEE operations, the same on every processor. Weights of dense layers lie in -63..63,
 because ONNX Runtime adds pairs of products in int16 on processors with AVX2 or AVX-512 alone; then no pair saturates.
-Sums of two uint8 tensors, and a last layer with a bias, need scales that are powers of two, because some processors
-fuse the multiplication with the addition. Halves of sums go away from zero: ONNX Runtime rounds them so on ARM, to even
+Sums of two uint8 tensors need scales that are powers of two, because some processors fuse the multiplication with the
+addition. Halves of sums go away from zero: ONNX Runtime rounds them so on ARM, to even
 on x86, and scales a little larger leave it none. Layers of float32 do one operation at a time, or products of integers
 that float32 holds exactly; of `Linear` that is so only if its weights and what it gets are made for it.
 """
@@ -110,15 +110,13 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """((x - zero of x) @ weight + bias) * scale in float32, not rounded: a last layer.
+    """(x - zero of x) @ weight * scale in float32, not rounded: a last layer, without its bias.
 
-    weight: int8 (c_in, c_out). bias: int32 (c_out,), and scale: float32 (c_out,), powers of two, so that it is exact;
-    without a bias any scale is.
+    weight: int8 (c_in, c_out). scale: float32 (c_out,).
     """
 
     source: str
     weight: np.ndarray
-    bias: np.ndarray | None
     scale: np.ndarray
 
 
@@ -258,8 +256,6 @@ def check(network: Network) -> None:
                 _check_weights(name, layer, DEPTHWISE_MAX if layer.depthwise else WEIGHT_MAX, 1 << 31)
             case Product():
                 _check_weights(name, layer, WEIGHT_MAX, 1 << 24)
-                if layer.bias is not None:
-                    _check_scales(name, layer.scale)
             case Add():
                 scales = np.array([layer.scale, layer.other_scale])
                 _check_scales(name, scales)
@@ -275,7 +271,7 @@ def _check_weights(name: str, layer: Conv | Product, largest: int, limit: int) -
     weight = np.abs(layer.weight.astype(np.int64))
     if weight.max() > largest:
         raise ValueError(f"{name}: a weight of {weight.max()}, expected at most {largest}")
-    bias = np.zeros(1) if layer.bias is None else BIAS_MAX if isinstance(layer.bias, Part) else layer.bias
+    bias = np.zeros(1) if isinstance(layer, Product) else BIAS_MAX if isinstance(layer.bias, Part) else layer.bias
     sums = 255 * weight.reshape(-1, weight.shape[-1]).sum(0) + np.abs(np.asarray(bias, np.int64))
     if sums.max() >= limit:
         raise ValueError(f"{name}: a sum may reach {sums.max()}, expected less than {limit}")

@@ -41,8 +41,7 @@ class _Reference:
                 sums = a * layer.scale + b * layer.other_scale
                 return _round(np.copysign(np.floor(np.abs(sums) + 0.5), sums), layer.zero)
             case static.Product():
-                sums = self._signed(layer.source) @ layer.weight.astype(np.int32)
-                return (sums + (0 if layer.bias is None else layer.bias)).astype(np.float32) * layer.scale
+                return (self._signed(layer.source) @ layer.weight.astype(np.int32)).astype(np.float32) * layer.scale
             case static.Join():
                 return np.concatenate([self.values[source] for source in layer.sources], axis=-1)
             case static.DepthToSpace(n=n):

@@ -45,10 +45,9 @@ def _fitted(theirs: np.ndarray, v, rows: int, apart=False) -> np.ndarray | None:
 def copy_kept(path: Path, model: Photo) -> list[str]:
     """Copy from the moving average at `path` what `model` has in the same shape -> names of the parts copied.
 
-    A part whose variables differ in number or shape is left as it is, but for the linear maps and the variables of the
-    scale net, which stand alone. So a new shape starts as the linear codec of the old weights, with its rates, and not
-    as noise. What an old shape has for one tuning serves both of a new one. Raises ModelError when the file is missing
-    or damaged.
+    A part whose variables differ in number or shape is left as it is; the linear maps are parts of their own. So a new
+    shape starts as the linear codec of the old weights, with its rates, and not as noise. What an old shape has for one
+    tuning serves both of a new one. Raises ModelError when the file is missing or damaged.
     """
     old = Photo(checkpoint.part_of(checkpoint.read_meta(path), "shape", Shape, path))
     old.build()

@@ -24,7 +24,7 @@ SHAPES = {
     "as chosen": {},
     "latent 320": {"latent": 320},
     "analysis8 128": {"analysis8": 128},
-    "3 blocks at 1/8, 3 at 1/16 of the analysis": {"blocks8": 3, "analysis_blocks16": 3},
+    "2 blocks at 1/8, 3 at 1/16 of the analysis": {"blocks8": 2, "analysis_blocks16": 3},
     "context 256": {"context": 256},
 }
 

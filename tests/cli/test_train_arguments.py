@@ -28,6 +28,8 @@ SHAPES = {
     '{"synthesis16": 0}': "synthesis16: 0, expected 1 or more",
     '{"blocks8": 0}': "blocks8: 0, expected 1 or more",
     '{"synthesis_blocks16": -1}': "synthesis_blocks16: -1, expected 0 or more",
+    '{"blocks8": 9}': "blocks8 + 2 * analysis_blocks16: expected at most 8",
+    '{"synthesis_blocks16": 3}': "blocks8 + 2 * synthesis_blocks16: expected at most 8",
     '{"visual": 1}': "visual: 1, expected true or false",
     '{"lmbda_low": "a"}': 'lmbda_low: "a", expected a number',
     '{"lmbda_low": 0.7}': "lmbda_low, lmbda_high: 0.7, 0.6, expected 0 < low < high",

@@ -272,7 +272,7 @@ def printed_model(arrays: dict[str, np.ndarray]) -> SimpleNamespace:
     for name, array in arrays.items():
         setattr(model, name, array.tolist() if array.dtype.kind in "iu" else array)
     ends = np.cumsum(arrays["r_sizes"])[:-1]
-    rows = [[None, *(part.tolist() for part in np.split(row, ends))] for row in np.atleast_2d(arrays["r_tables"])]
+    rows = [[None, *(part.tolist() for part in np.split(row, ends))] for row in arrays["r_tables"]]
     model.r_table = rows * len(model.z_tables) if len(rows) == 1 else rows
     return model
 

@@ -239,3 +239,18 @@ def test_exact_tiles_beside_learned_ones(exported):
 
 def test_targets(exported, picture):
     assert len(aecodec.encode(picture, target_size=4000, effort=0)) <= 4000
+
+
+def test_a_network_with_a_branch_that_gives_nothing_is_exported(trained, picture):
+    """Its step would be far finer than that of the sum it goes into."""
+    made = Photo(SHAPE)
+    made.build()
+    for ours, theirs in zip(made.trainable_variables, trained.trainable_variables, strict=True):
+        ours.assign(theirs)
+    block = made.synthesis.net8.layers[0]
+    for variable in (block.reduce.w, block.reduce.b):
+        variable.assign(np.zeros(variable.shape))
+    quantize.calibrate(made, np.stack([picture[i : i + 128, :128] for i in range(0, 120, 20)]))
+    assert {"synthesis", "analysis"} <= graphs.networks(made).keys()
+    for network in graphs.networks(made).values():
+        static.check(network)

@@ -81,7 +81,7 @@ def decode_tile(
     index[:height, :width] = found[0, :height, :width]
 
     r, escaped = np.zeros_like(index), []
-    r_tables = np.atleast_2d(numbers["r_tables"])
+    r_tables = numbers["r_tables"]
     row = r_tables[knot if len(r_tables) > 1 else 0]
     for i, frequencies in enumerate(np.split(row, np.cumsum(numbers["r_sizes"])[:-1]), start=1):
         table, reach = cumulative(frequencies.tolist()), (len(frequencies) - 2) // 2
