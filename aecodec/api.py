@@ -211,10 +211,10 @@ def decode(
     in_tiles = header.channels % 2 == 0 and stored is None
     family, bitstreams = family_of(model), Bitstreams(header, tile, exact, in_tiles)
     small = None if factor == 1 else family.decode_reduced(bitstreams, model, area, factor, threads)
+    colours = family.decode(bitstreams, model, area, threads) if small is None else small
     alpha = None if stored is None else decode_alpha(stored, header.height, header.width)[area.inside]
     if small is not None:
         return merge(small, None if alpha is None else reduced(alpha, factor))
-    colours = family.decode(bitstreams, model, area, threads)
     return reduced(merge(colours, alpha), factor, header.channels % 2 == 0)
 
 
