@@ -1,7 +1,7 @@
 """The learned codec, from pixels to the bitstreams of tiles and back.
 
     encoder.py   pixels --> windows --> analysis --> y (--> refine.py, some steps) --> tiles
-    tilecoder.py                  y * gain --> hyper-analysis --> z --> scale net --> scale indexes
+    tilecoder.py                  y * gain --> hyper-analysis --> z --> hyper-synthesis --> scale indexes
                                          '--> r = round(y - mu), in four steps                  |
                                               z, r -------------- entropy coder <---------------+--> bitstream
                  bitstream --> z, scale indexes, r --> y_hat = r + mu --> / gain --> y_hat

@@ -1,8 +1,8 @@
 """Latents <-> the bitstreams of tiles, each coded for itself.
 
-    y --> * gain --> hyper_analysis --> z --> scale net --> scale indexes --+
+    y --> * gain --> hyper_analysis --> z --> hyper-synthesis --> scale indexes --+
                '--> quantise: r = round(y - mu), in four steps <------------------+--> entropy coder --> bitstream
-    bitstream --> z --> scale net --> scale indexes --> r --> reconstruct: y_hat = r + mu --> * inverse gain
+    bitstream --> z --> hyper-synthesis --> scale indexes --> r --> reconstruct: y_hat = r + mu --> * inverse gain
 
 What a file is parsed by, z and the scale indexes, is exact on every machine; means and y_hat come after it.
 """
