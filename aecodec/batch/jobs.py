@@ -262,7 +262,7 @@ class Decompress:
             height, width = pixels.shape[:2]
             part = part or f" of {header.width}x{header.height}"
         owned = [pixels]
-        del pixels  # so that they are gone once Pillow has them: of large images a third of the memory
+        del pixels  # they are gone once Pillow has its copy: 0.92 instead of 1.12 GB for 100 megapixels (memory.json)
         packed = pack_image(owned.pop(), metadata, kind, self.quality)
         lost = [f"left out, because {kind} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
         line = change_line(width, height, size, len(packed.data)).replace(", ", f"{part}, {known}", 1)

@@ -57,7 +57,7 @@ class Model(Weights):
 
     @cached_property
     def _runs_right(self) -> bool:
-        """Whether the runtime computes the integers that it should: no other machine could parse other ones' files."""
+        """Whether the runtime computes the right integers; with others it would write files that none can parse."""
         return self.entry.get("self_test", own := self.self_test()) == own
 
     @cached_property
@@ -112,7 +112,7 @@ class Model(Weights):
     @property
     def tunings(self) -> tuple[str, ...]:
         """The names of the tunings that it has."""
-        return TUNINGS if tuning.FILE in self.entry["files"] else TUNINGS[:1]
+        return TUNINGS if tuning.FILE in self.entry_of("files") else TUNINGS[:1]
 
     def qindex(self, quality: float) -> int:
         """Quality 1..100 -> 1/256 of a knot, as the header carries it."""

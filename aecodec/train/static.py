@@ -7,9 +7,9 @@ products of integers and an integer bias in int32, multiply by a float32 for eac
 nearest, halves to even: single IEEE operations, the same on every processor. Weights of dense layers lie in -63..63,
 because ONNX Runtime adds pairs of products in int16 on processors with AVX2 or AVX-512 alone; then no pair saturates.
 Sums of two uint8 tensors need scales that are powers of two, because some processors fuse the multiplication with the
-addition. Halves of sums go away from zero: ONNX Runtime rounds them so on ARM, to even
-on x86, and scales a little larger leave it none. Layers of float32 do one operation at a time, or products of integers
-that float32 holds exactly; of `Linear` that is so only if its weights and what it gets are made for it.
+addition. ONNX Runtime rounds halves of such sums to even on x86 and away from zero on ARM; with scales a little larger
+there are none, and what was a half goes away from zero. Layers of float32 do one operation at a time, or products of
+integers that float32 holds exactly; of `Linear` that is so only if its weights and what it gets are made for it.
 """
 
 from dataclasses import dataclass, field

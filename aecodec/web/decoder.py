@@ -88,7 +88,7 @@ class BrowserDecoder:
 
 
 def _sums(model: Model) -> dict[str, str]:
-    return model.entry.get("auxiliary", {}) | model.entry["files"]
+    return model.entry.get("auxiliary", {}) | model.entry_of("files")
 
 
 def _changed(path: Path) -> int:
@@ -102,5 +102,5 @@ def _file(path: Path, changed: int) -> Asset:
 
 @lru_cache(maxsize=32)
 def _weights(model: Model, file: str) -> Asset:
-    data = model.read(file) if file in model.entry["files"] else model.read_auxiliary(file)
+    data = model.read(file) if file in model.entry_of("files") else model.read_auxiliary(file)
     return Asset.of(data or b"", file)

@@ -155,9 +155,8 @@ def test_psnr_is_that_of_the_colours_that_are_shown(channels):
         found = found[..., :3] if channels == 4 else found[..., 0]
         seen = image[..., -1] > 0
         colours, found = colours[seen][None], found[seen][None]
-    assert (
-        34 <= psnr(np.ascontiguousarray(colours), np.ascontiguousarray(found)) <= 34.2
-    )  # steps of a small image are coarse
+    reached = psnr(np.ascontiguousarray(colours), np.ascontiguousarray(found))
+    assert 34 <= reached <= 34.15  # the curve of a small image is rough: next to 34.12 lies 33.99
 
 
 @pytest.mark.parametrize("quality", [1, 60, 100])
