@@ -11,13 +11,14 @@ from aecodec.exact import webp
 _STEP = 16  # one pair of rows of so many is looked at
 # Fitted on the validation images and 40 training images of graphics, six qualities (benchmarks/results/look.json).
 _REPEATED = 0.53  # lossless coders save this fraction of the entropy where all pixels repeat a neighbour
-_REPEATING = 0.2  # fraction of repeated pixels from which on more may repeat than the look can see: no photograph
+_REPEATING = 0.6  # fraction of repeated pixels from which on more may repeat than the look can see: no photograph
 _FROM, _FROM_REPEATING = 0.75, 0.57  # of the forecast: lossless sizes are at least this
 _FROM_QUICK = 0.93  # and, of photographs, of what the quickest lossless encoder makes
 _GENTLE = 4  # levels between neighbours in a gradient, at most
 _FLAT = 0.8  # fraction of repeated pixels from which on a palette is tried; chosen by eye
 _GRADIENTS = 0.18  # fraction of the pixels that may lie in gradients where a palette is tried; chosen by eye
-_COST, _COST_REPEATING, _COST_REPEATED = 2.6, 2, 10  # over bits of a learned tile: at most this, and by repeated pixels
+_COST_REPEATING, _COST_REPEATED = 2, 10  # over bits of a learned tile, where pixels repeat: at most this, and by them
+_COST, _ERROR = 2.2, 1.5  # in photographs: over bits at most the first, or its error over that of an ideal coder the second
 
 
 def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
@@ -39,12 +40,18 @@ def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
     return max(float(entropy), 0.0) * (1 - _REPEATED * repeated), repeated
 
 
-def worth_trying(pixels: np.ndarray, learned_bytes: float) -> bool:
-    """Whether a tile, uint8 (h, w, 3), may cost less if it is exact than with a learned bitstream of so many bytes."""
+def worth_trying(pixels: np.ndarray, learned_bytes: float, lmbda: float) -> bool:
+    """Whether a tile, uint8 (h, w, 3), may cost less if it is exact than with a learned bitstream of so many bytes.
+
+    lmbda: of the squared error. What that may be in a photograph is read from the bits that are missing to a lossless
+    bitstream: each bit a sample that an ideal coder leaves out has four times the error of rounding, 1/12.
+    """
     forecast, repeated = lossless_bpp(pixels)
-    least, cost = (_FROM_REPEATING, _COST_REPEATING) if repeated >= _REPEATING else (_FROM, _COST)
     bpp = 8 * learned_bytes / pixels[..., 0].size
-    return least * forecast < bpp * (cost + _COST_REPEATED * repeated)
+    if repeated >= _REPEATING:
+        return _FROM_REPEATING * forecast < bpp * (_COST_REPEATING + _COST_REPEATED * repeated)
+    error = 4 ** max((forecast - bpp) / 3, 0) / 12
+    return _FROM * forecast < max(_COST * bpp, bpp + _ERROR * lmbda * error)
 
 
 def photographic(pixels: np.ndarray) -> bool:

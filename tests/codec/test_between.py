@@ -31,7 +31,7 @@ def test_pixels_beside_exact_tiles_are_as_good_as_beside_learned_ones(monkeypatc
     image = photo(256, 512, "kodim15")
     sizes = {}
 
-    def half(pixels: np.ndarray, size: float) -> bool:
+    def half(pixels: np.ndarray, *_: float) -> bool:
         return np.array_equal(pixels, image[:, 256:])
 
     border = np.s_[:, 240:256]
@@ -55,7 +55,7 @@ def test_pixels_beside_exact_tiles_are_as_good_as_beside_learned_ones(monkeypatc
 def test_without_the_analysis_of_exact_pixels_there_is_a_seam(monkeypatch):
     """That the test above can fail: with zeros behind the border its columns lose more than 1 dB."""
     image = photo(256, 512, "kodim15")
-    monkeypatch.setattr(competition, "worth_trying", lambda pixels, _: np.array_equal(pixels, image[:, 256:]))
+    monkeypatch.setattr(competition, "worth_trying", lambda pixels, *_: np.array_equal(pixels, image[:, 256:]))
     monkeypatch.setattr(competition.Competition, "_error", lambda *_: 10**12)
     data = aecodec.encode(image, 75)
     border = np.s_[:, 240:256]

@@ -188,7 +188,7 @@ def test_the_number_of_threads_does_not_matter():
 
 def test_large_pictures_are_sampled_first(tiny, codings, monkeypatch):
     image = mirrored(1540, 1900)
-    ends = [aecodec.encode(image, quality, model=tiny) for quality in (1, 100)]
+    ends = [aecodec.encode(image, quality, model=tiny) for quality in (1, 90)]  # none is exact yet
     size = round(math.sqrt(math.prod(map(len, ends))))
     assert rate_control.USED * size <= len(aecodec.encode(image, target_size=size, model=tiny)) <= size
     codings.clear()

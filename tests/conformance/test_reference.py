@@ -101,7 +101,7 @@ PICTURES = {
 def test_decoders_agree_on_files_of_the_installed_model(monkeypatch, tune):
     """All tiles learned, whatever costs less."""
     monkeypatch.setenv("AECODEC_WEIGHTS", str(WEIGHTS))
-    monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda pixels, size: False)
+    monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda *_: False)
     photo, (scope, printed) = reference.Model(WEIGHTS / "photo"), printed_decoder(by_name("photo"))
     for image, quality in PICTURES.values():
         data = aecodec.encode(image, quality, tune=tune)
@@ -120,7 +120,7 @@ def test_reference_agrees_on_the_golden_files(tiny, name):
 
 
 @pytest.mark.parametrize("tune", ["visual", "psnr"])
-@pytest.mark.parametrize(("quality", "channels"), [(1, 3), (75, 2), (100, 4)])
+@pytest.mark.parametrize(("quality", "channels"), [(1, 3), (75, 2), (90, 4)])
 def test_decoders_make_the_same_pixels_of_new_files(tiny, printed, quality, channels, tune):
     """Four tiles, of which some are exact, whole and in part, by one thread and two."""
     image = np.pad(sample_photo(), ((0, 41), (0, 30), (0, 0)), mode="reflect")

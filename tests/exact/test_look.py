@@ -7,24 +7,39 @@ from screens import photo, screen
 import aecodec
 from aecodec.exact import webp
 from aecodec.exact.look import few_colours, lossless_bpp, worth_trying
+from aecodec.families import by_name
+from aecodec.model.point import QualityPoint
+
+
+def lmbda(quality: float) -> float:
+    model = by_name("photo")
+    return QualityPoint(model, model.qindex(quality)).lmbda
 
 
 @pytest.mark.parametrize("name", ["kodim05", "kodim15", "kodim20"])
 def test_a_photograph_is_not_worth_it(name):
-    """At the bytes that it takes."""
-    for quality in (20, 75, 85):
-        assert not worth_trying(photo(name=name), len(aecodec.encode(photo(name=name), quality)))
+    """At the bytes that it takes, up to the highest quality."""
+    for quality in (20, 75, 90, 100):
+        assert not worth_trying(photo(name=name), len(aecodec.encode(photo(name=name), quality)), lmbda(quality))
 
 
 @pytest.mark.parametrize("bpp", [0.01, 0.3, 3])
 def test_text_and_flat_colour_are_worth_it(bpp):
     """Text as soon as it takes as many bytes as at quality 50."""
-    assert worth_trying(np.full((256, 256, 3), 77, np.uint8), 256 * 256 * bpp / 8)
-    assert worth_trying(screen(), 256 * 256 * bpp / 8) == (bpp > 0.1)
+    assert worth_trying(np.full((256, 256, 3), 77, np.uint8), 256 * 256 * bpp / 8, lmbda(50))
+    assert worth_trying(screen(), 256 * 256 * bpp / 8, lmbda(50)) == (bpp > 0.1)
 
 
 def test_a_photograph_is_worth_it_where_its_learned_bitstream_is_as_large():
-    assert worth_trying(photo(), len(webp.encode(photo(), 1)))
+    assert worth_trying(photo(), len(webp.encode(photo(), 1)), lmbda(75))
+
+
+@pytest.mark.parametrize("quality", [75, 90, 100])
+def test_noise_is_worth_it_long_before(quality):
+    """Its error is large, so a quarter of the bits of a lossless bitstream is too much for the learned one."""
+    noise = np.random.default_rng(1).integers(0, 256, (256, 256, 3), np.uint8)
+    assert worth_trying(noise, noise.size // 4, lmbda(quality))
+    assert not worth_trying(noise, noise.size // 4, 0)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 2), (1, 2), (17, 5)])
