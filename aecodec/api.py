@@ -15,7 +15,7 @@ from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
 from aecodec.errors import UnsupportedError
 from aecodec.families import by_id, by_name, family_of, find
 from aecodec.family import Bitstreams
-from aecodec.geometry import Region
+from aecodec.geometry import Region, View
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.model.model import Model
 from aecodec.model.weights import Weights
@@ -210,7 +210,7 @@ def decode(
     stored = next((chunk.data for chunk in chunks if chunk.tag == container.ALPHA), None)
     in_tiles = header.channels % 2 == 0 and stored is None
     family, bitstreams = family_of(model), Bitstreams(header, tile, exact, in_tiles)
-    small = None if factor == 1 else family.decode_reduced(bitstreams, model, area, factor, threads)
+    small = None if factor == 1 else family.decode_reduced(bitstreams, model, View(area, factor), threads)
     colours = family.decode(bitstreams, model, area, threads) if small is None else small
     alpha = None if stored is None else decode_alpha(stored, header.height, header.width)[area.inside]
     if small is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from aecodec.container import BytesLike, Header
 from aecodec.errors import DecodeError
-from aecodec.geometry import Region
+from aecodec.geometry import Region, View
 from aecodec.model.weights import Weights
 from aecodec.settings import Settings
 
@@ -54,13 +54,8 @@ class Family(Protocol[Kind]):
     def decode(self, bitstreams: Bitstreams, model: Kind, area: Region, threads: int | None) -> np.ndarray:
         """The colours of an area; bitstreams that it does not depend on are not asked for. Raises DecodeError."""
 
-    def decode_reduced(
-        self, bitstreams: Bitstreams, model: Kind, area: Region, factor: int, threads: int | None
-    ) -> np.ndarray | None:
-        """The same as means over squares of factor x factor pixels, None where there is no shorter way to them.
-
-        The area begins at a corner of a square. Alpha is not among the tiles.
-        """
+    def decode_reduced(self, bitstreams: Bitstreams, model: Kind, view: View, threads: int | None) -> np.ndarray | None:
+        """The colours of a view, None where there is no shorter way to it. Alpha is not among the tiles."""
 
     def salvage(
         self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Kind, threads: int | None

@@ -55,6 +55,13 @@ class Region(NamedTuple):
         return Region(x, y, width, height) if width > 0 and height > 0 else None
 
 
+class View(NamedTuple):
+    """An area as means over squares of factor x factor pixels; its corner is one of a square."""
+
+    area: Region
+    factor: int
+
+
 def checked_region(region: Sequence[int], width: int, height: int) -> Region:
     """Return x, y, width, height as a Region that lies inside an image of width x height pixels.
 

@@ -162,7 +162,7 @@ def examine(
     Examples
     --------
     >>> from aecodec import encode
-    >>> image = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
+    >>> image = np.random.default_rng(1).normal(128, 20, (40, 60, 3)).astype(np.uint8)
     >>> contents = examine(encode(image, quality=50))
     >>> contents.r.shape == contents.means.shape == contents.r_bits.shape
     True

@@ -16,10 +16,12 @@ from aecodec.codec.transforms import HALO, WINDOW
 from aecodec.families import by_name
 from aecodec.model.lapped import REACH
 from aecodec.model.model import NETS, Model
+from aecodec.model.squares import EDGE
 from aecodec.settings import DEFAULT_EFFORT
 
 SIDE = geometry.TILE_PIXELS
-SIDES = {"x": SIDE, "error": SIDE, "z": geometry.TILE // geometry.HYPER}  # of inputs; all others have that of latents
+# Of inputs; all others have that of latents.
+SIDES = {"x": SIDE // EDGE, "error": SIDE // EDGE, "z": geometry.TILE // geometry.HYPER}
 ENCODER, DECODER = ("analysis", "hyper_analysis", "scales", "quantise"), ("scales", "reconstruct", "synthesis")
 STEP = ("quantise", "synthesis", "adjoint")  # what each step of the encoder's effort adds
 

@@ -37,7 +37,8 @@ def rows(path: Path, workers: Workers) -> list[tuple[int, float, float, bool]]:
         decoded = synthesise([y_hat], pixels.shape[:2], coder.point, workers)
         for tile, part, bitstream, bits in zip(encoder.latents.tiles, parts, learned, exact, strict=True):
             cost = 8 * len(bitstream) + coder.point.lmbda * squared_error(decoded[tile.pixels], part) / 3
-            tried = worth_trying(part, len(bitstream), coder.point.lmbda) and (not photographic(part) or photograph_fits(part, cost))
+            tried = worth_trying(part, len(bitstream), coder.point.lmbda)
+            tried = tried and (not photographic(part) or photograph_fits(part, cost))
             tried_tiles.append((quality, cost, bits, tried))
     return tried_tiles
 

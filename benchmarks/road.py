@@ -35,7 +35,6 @@ def calls(files: list[Path]) -> tuple[dict[str, tuple[Callable, float]], str]:
     from aecodec.bench.images import as_rgb, load_image
     from aecodec.entropy.coder import TileDecoder, encode_tile
     from aecodec.families import by_name
-    from aecodec.model.lapped import overlap
     from aecodec.model.point import QualityPoint
     from aecodec.model.tuning import VISUAL
 
@@ -56,15 +55,13 @@ def calls(files: list[Path]) -> tuple[dict[str, tuple[Callable, float]], str]:
     tables, symbols = point.tables, [tile for data in packed for tile in decode_symbols(data)]
     streams = [encode_tile(z, r, index, tables) for z, index, r in symbols]
     z = np.stack([symbols[i % len(symbols)][0] for i in range(8)])
-    pixels = np.random.default_rng(0).uniform(0, 255, (1280, 1280, 3)).astype(np.float32)
     tile = 1e9 / 256**2
     whole = 1e9 / sum(image.shape[0] * image.shape[1] for image in images)
     measured = {
         "tiles: decode": (decode_tiles, tile / len(symbols)),
         "tiles: encode": (lambda: [encode_tile(z, r, index, tables) for z, index, r in symbols], tile / len(symbols)),
-        "scale net, 8 tiles": (lambda: point.scale_indexes(z), tile / 8),
-        "scale net, 1 tile": (lambda: point.scale_indexes(z[:1]), tile),
-        "overlap": (lambda: overlap(pixels, model.numbers["overlap_post"]), 1e9 / 1280**2),
+        "hyper-synthesis, 8 tiles": (lambda: point.scale_indexes(z), tile / 8),
+        "hyper-synthesis, 1 tile": (lambda: point.scale_indexes(z[:1]), tile),
         "decode": (lambda: [aecodec.decode(data, threads=1) for data in packed], whole),
         "encode, effort 0": (lambda: coded(images, 0), whole),
         "64x64: decode, ms": (lambda: aecodec.decode(packed_small[0], threads=1), 1e3),

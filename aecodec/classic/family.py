@@ -9,7 +9,7 @@ from aecodec.classic.weights import Classic, classics
 from aecodec.container import Header
 from aecodec.errors import DecodeError, EncodeError
 from aecodec.family import Bitstreams
-from aecodec.geometry import Region
+from aecodec.geometry import Region, View
 from aecodec.settings import Settings
 
 
@@ -33,7 +33,7 @@ class ClassicFamily:
         return codec.decode(bitstreams.header, bitstreams.tile(0), model, threads)[area.inside]
 
     def decode_reduced(
-        self, bitstreams: Bitstreams, model: Classic, area: Region, factor: int, threads: int | None
+        self, bitstreams: Bitstreams, model: Classic, view: View, threads: int | None
     ) -> np.ndarray | None:
         return None
 

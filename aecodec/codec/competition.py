@@ -69,7 +69,7 @@ class Competition:
             if weight == math.inf:
                 return Coded(self._variant(absolute, ALL_COLOURS).bitstream, True)
             pixels = self._pixels[absolute.pixels]
-            if not worth_trying(pixels, weight * len(bitstream), weight * point.lmbda):
+            if not worth_trying(pixels, len(bitstream), point.lmbda, weight):
                 return Coded(bitstream)
             limit: float = 8 * len(bitstream)  # of the cost, but for the error that is not known before it is needed
             error_known = photographic(pixels)  # there it takes less time than a lossless encoder

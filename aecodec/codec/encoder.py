@@ -28,16 +28,15 @@ from aecodec.system.progress import report
 
 
 class Encoder:
-    """pixels: uint8 (H, W, 3); y: their latents, where they are known already.
+    """Encodes one image: pixels uint8 (H, W, 3).
 
     effort: number of steps by which latents are refined at a quality, before they are coded; 0 where the model cannot.
     tuning: the one that is asked for, or the first of the model if that has no other.
     """
 
-    def __init__(
-        self, pixels: np.ndarray, settings: Settings, model: Model, workers: Workers, y: np.ndarray | None = None
-    ):
-        self.pixels, self.settings, self.model, self.workers, self._y = pixels, settings, model, workers, y
+    def __init__(self, pixels: np.ndarray, settings: Settings, model: Model, workers: Workers):
+        self.pixels, self.settings, self.model, self.workers = pixels, settings, model, workers
+        self._y: np.ndarray | None = None  # latents of the whole image, once they are asked for
         self.effort = settings.effort if model.refines else 0
         self.tuning = TUNINGS.index(settings.tuning) if settings.tuning in model.tunings else PSNR
         self.competition = Competition(pixels, settings.effort, workers)
@@ -68,7 +67,9 @@ class Encoder:
         """These tiles, all of them whole, side by side as if they were an image."""
         pixels = np.concatenate([pad_window(self.pixels, *tile.pixels) for tile in tiles], axis=1)
         y = np.concatenate([self.latents.y[tile.inside] for tile in tiles], axis=1)
-        return Encoder(pixels, self.settings, self.model, self.workers, y)
+        encoder = Encoder(pixels, self.settings, self.model, self.workers)
+        encoder._y = y
+        return encoder
 
     def at(self, qindex: int) -> QualityPoint:
         """The model at a quality."""

@@ -15,7 +15,7 @@ from aecodec.container import ALPHA, Chunk, Header
 from aecodec.container.alpha import encode_alpha
 from aecodec.errors import DecodeError
 from aecodec.family import Bitstreams
-from aecodec.geometry import TILE_PIXELS, Region
+from aecodec.geometry import TILE_PIXELS, Region, View
 from aecodec.model import thumbnail
 from aecodec.model.model import Model, models
 from aecodec.model.tuning import AXIS
@@ -58,13 +58,13 @@ class LearnedFamily:
             return Decoder(bitstreams.header, model, workers).decode(bitstreams, area)
 
     def decode_reduced(
-        self, bitstreams: Bitstreams, model: Model, area: Region, factor: int, threads: int | None
+        self, bitstreams: Bitstreams, model: Model, view: View, threads: int | None
     ) -> np.ndarray | None:
-        if model.thumbnail is None or factor not in thumbnail.FACTORS:
+        if model.thumbnail is None or view.factor not in thumbnail.FACTORS:
             return None
         with Workers(threads) as workers:
             decoder = Decoder(bitstreams.header, model, workers)
-            return decode_reduced(decoder, bitstreams, area, factor, model.thumbnail)
+            return decode_reduced(decoder, bitstreams, view, model.thumbnail)
 
     def salvage(
         self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: Model, threads: int | None

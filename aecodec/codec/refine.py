@@ -50,13 +50,17 @@ def gradient(y_hat: np.ndarray, pixels: np.ndarray, point: QualityPoint) -> np.n
     pixels: uint8 (H, W, 3), what y_hat should decode to, and perhaps more to the right of it and below.
     """
     decoded = point.synthesis(np.ascontiguousarray(y_hat))
-    original = pixels[: decoded.shape[0], : decoded.shape[1]]
-    height, width = original.shape[:2]
-    error = np.zeros(decoded.shape, np.float32)  # outside the image there is none
-    np.subtract(decoded[:height, :width], original, out=error[:height, :width], dtype=np.float32)
-    if point.tuning == VISUAL:
-        error = (error.reshape(-1, 3) @ VISUAL_ERROR).reshape(error.shape)
-    return point.model.adjoint(error)
+    width = min(decoded.shape[1], pixels.shape[1])
+
+    def fill(top: int, error: np.ndarray) -> None:
+        original = pixels[top : top + len(error), :width]
+        inside = error[: len(original), :width]
+        np.subtract(decoded[top : top + len(original), :width], original, out=inside, dtype=np.float32)
+        if point.tuning == VISUAL:
+            inside[:] = inside @ VISUAL_ERROR
+        error[len(original) :], error[:, width:] = 0, 0  # outside the image there is none
+
+    return point.model.adjoint(fill, decoded.shape[:2])
 
 
 class Refiner:

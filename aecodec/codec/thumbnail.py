@@ -6,18 +6,14 @@ from aecodec.codec.decoder import Decoder
 from aecodec.codec.transforms import needed
 from aecodec.exact.tiles import decode_tiles
 from aecodec.family import Bitstreams
-from aecodec.geometry import STRIDE, Region, covered
+from aecodec.geometry import STRIDE, View, covered
 from aecodec.model.thumbnail import HALO, ThumbnailMap
 from aecodec.scaling import reduced, reduced_size
 
 
-def decode_reduced(
-    decoder: Decoder, bitstreams: Bitstreams, area: Region, factor: int, thumbnail: ThumbnailMap
-) -> np.ndarray:
-    """The colours of an area whose corner is one of a square, as means over squares of factor x factor pixels.
-
-    uint8 (H, W) of a grey image, else (H, W, 3). factor: 8 or 16. Raises DecodeError.
-    """
+def decode_reduced(decoder: Decoder, bitstreams: Bitstreams, view: View, thumbnail: ThumbnailMap) -> np.ndarray:
+    """The colours of a view at 1/8 or 1/16: uint8 (H, W) of a grey image, else (H, W, 3). Raises DecodeError."""
+    area, factor = view
     header, per = decoder.header, STRIDE // factor
     size = reduced_size(area.height, factor), reduced_size(area.width, factor)
     window = needed(area, header.height, header.width, HALO)

@@ -10,10 +10,10 @@ from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
 from aecodec.system.parallel import Workers
 
-WINDOW = 80  # latents along the edge of the largest window
+WINDOW = 56  # latents along the edge of the largest window: what it works on stays near the processor
 _SMALL_WINDOW = 42  # the same where few windows may do: two tiles and the halo
 _EACH = 2  # windows for each thread that are worked on before the next rows are
-HALO = 5  # latents: the receptive field of either transform, overlap included
+HALO = 5  # latents: the receptive field of either transform, overlap included, is no larger
 
 
 def analyse(pixels: np.ndarray, model: Model, workers: Workers) -> Iterator[np.ndarray]:
@@ -37,7 +37,8 @@ def synthesise(y_hat: Iterable[np.ndarray], size: tuple[int, int], point: Qualit
         top = band[0].rows.start
         workers.map(lambda window: window.paste(point.synthesis(window.raised(top).cut(part)), pixels, STRIDE), band)
 
-    every = list(bands((latent_size(size[0]), latent_size(size[1])), WINDOW, HALO, _EACH * workers.count))
+    halo = point.model.synthesis_halo
+    every = list(bands((latent_size(size[0]), latent_size(size[1])), WINDOW, halo, _EACH * workers.count))
     rows = [slice(band[0].rows.start, band[-1].rows.stop) for band in every]
     for band, part in zip(every, recut(y_hat, rows), strict=True):
         synthesise_band(band, part)

@@ -12,7 +12,7 @@ from aecodec.errors import DecodeError, EncodeError, UnsupportedError
 from aecodec.exact.layout import encode_image
 from aecodec.exact.tiles import decode_tiles, fill_damaged
 from aecodec.family import Bitstreams
-from aecodec.geometry import Region
+from aecodec.geometry import Region, View
 from aecodec.model.weights import Weights
 from aecodec.pixels import luma, split
 from aecodec.settings import Settings
@@ -65,7 +65,7 @@ class ExactFamily:
             return _colours(decode_tiles(_checked(bitstreams), area, workers)[0], bitstreams)
 
     def decode_reduced(
-        self, bitstreams: Bitstreams, model: ExactModel, area: Region, factor: int, threads: int | None
+        self, bitstreams: Bitstreams, model: ExactModel, view: View, threads: int | None
     ) -> np.ndarray | None:
         return None
 

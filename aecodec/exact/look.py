@@ -1,24 +1,32 @@
 """A look at a tile: what its lossless size may be, from some of its rows.
 
-Lossless coding of a photograph takes as long as all the rest of its encoder and is never of use there. The look takes
-a hundredth of that time.
+Lossless coding of a photograph takes as long as all the rest of its encoder, and hardly ever pays: noise and the
+highest quality are the exceptions. The look takes a hundredth of that time.
 """
 
 import numpy as np
 
 from aecodec.exact import webp
 
-_STEP = 16  # one pair of rows of so many is looked at
+_STEP = 16  # one pair of rows of so many is looked at, in small tiles of fewer
 # Fitted on the validation images and 40 training images of graphics, six qualities (benchmarks/results/look.json).
 _REPEATED = 0.53  # lossless coders save this fraction of the entropy where all pixels repeat a neighbour
-_REPEATING = 0.6  # fraction of repeated pixels from which on more may repeat than the look can see: no photograph
-_FROM, _FROM_REPEATING = 0.75, 0.57  # of the forecast: lossless sizes are at least this
+_PHOTOGRAPHIC = 0.6  # fraction of repeated pixels that a photograph stays below; more may repeat than the look can see
+_COLOURS, _GREYS = 256, 32  # in these rows, at most: no photograph
+_FROM, _FROM_REPEATING = 0.75, 0.57  # of the forecast: lossless sizes are at least this, of photographs and others
 _FROM_QUICK = 0.93  # and, of photographs, of what the quickest lossless encoder makes
 _GENTLE = 4  # levels between neighbours in a gradient, at most
 _FLAT = 0.8  # fraction of repeated pixels from which on a palette is tried; chosen by eye
 _GRADIENTS = 0.18  # fraction of the pixels that may lie in gradients where a palette is tried; chosen by eye
-_COST_REPEATING, _COST_REPEATED = 2, 10  # over bits of a learned tile, where pixels repeat: at most this, and by them
-_COST, _ERROR = 2.2, 1.5  # in photographs: over bits at most the first, or its error over that of an ideal coder the second
+_COST_REPEATING, _COST_REPEATED = 2, 10  # a learned tile costs at most so many times its bits: a + b * repeated pixels
+_COST = 2.2  # the same of a photograph,
+_ERROR = 1.5  # or else its error is at most so many times that of an ideal coder
+
+
+def _rows(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a tile, uint8 (h, w, 3), that are looked at, and the ones above them: int16 (n, w, 3)."""
+    step = max(2, min(_STEP, len(pixels) // _STEP))
+    return pixels[1::step].astype(np.int16), pixels[:-1:step].astype(np.int16)
 
 
 def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
@@ -27,7 +35,7 @@ def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
     >>> lossless_bpp(np.zeros((256, 256, 3), np.uint8))
     (0.0, 1.0)
     """
-    here, above = pixels[1::_STEP].astype(np.int16), pixels[:-1:_STEP].astype(np.int16)
+    here, above = _rows(pixels)
     if here.shape[0] == 0 or here.shape[1] < 2:
         return 0.0, 1.0
     across, down = here[:, 1:] - here[:, :-1], here - above
@@ -40,23 +48,31 @@ def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
     return max(float(entropy), 0.0) * (1 - _REPEATED * repeated), repeated
 
 
-def worth_trying(pixels: np.ndarray, learned_bytes: float, lmbda: float) -> bool:
+def worth_trying(pixels: np.ndarray, learned_bytes: float, lmbda: float, weight: float = 1) -> bool:
     """Whether a tile, uint8 (h, w, 3), may cost less if it is exact than with a learned bitstream of so many bytes.
 
-    lmbda: of the squared error. What that may be in a photograph is read from the bits that are missing to a lossless
-    bitstream: each bit a sample that an ideal coder leaves out has four times the error of rounding, 1/12.
+    lmbda: of the squared error, which counts `weight` times. What the error of a photograph may be is read from the
+    bits that its lossless bitstream has more: an ideal coder that leaves out n bits for each sample has 4^n times the
+    squared error of rounding, which is 1/12.
     """
     forecast, repeated = lossless_bpp(pixels)
     bpp = 8 * learned_bytes / pixels[..., 0].size
-    if repeated >= _REPEATING:
-        return _FROM_REPEATING * forecast < bpp * (_COST_REPEATING + _COST_REPEATED * repeated)
+    if repeated >= _PHOTOGRAPHIC or not _many_colours(pixels):
+        return _FROM_REPEATING * forecast < weight * bpp * (_COST_REPEATING + _COST_REPEATED * repeated)
     error = 4 ** max((forecast - bpp) / 3, 0) / 12
-    return _FROM * forecast < max(_COST * bpp, bpp + _ERROR * lmbda * error)
+    return _FROM * forecast < max(weight * _COST * bpp, bpp + weight * lmbda * _ERROR * error)
 
 
 def photographic(pixels: np.ndarray) -> bool:
-    """Whether hardly a pixel of a tile, uint8 (h, w, 3), repeats its neighbour."""
-    return lossless_bpp(pixels)[1] < _REPEATING
+    """Whether a tile, uint8 (h, w, 3), has many colours, and enough pixels that do not repeat a neighbour."""
+    return lossless_bpp(pixels)[1] < _PHOTOGRAPHIC and _many_colours(pixels)
+
+
+def _many_colours(pixels: np.ndarray) -> bool:
+    red, green, blue = (channel.ravel() for channel in np.moveaxis(_rows(pixels)[0].astype(np.int32), -1, 0))
+    colours = np.sort(red << 16 | green << 8 | blue)
+    grey = (red == green).all() and (green == blue).all()
+    return int(np.count_nonzero(np.diff(colours))) >= (_GREYS if grey else _COLOURS)
 
 
 def photograph_fits(pixels: np.ndarray, bits: float) -> bool:
@@ -71,7 +87,7 @@ def few_colours(pixels: np.ndarray) -> bool:
 
     A palette turns gradients into visible steps, which look worse than their squared error.
     """
-    here, above = pixels[1::_STEP].astype(np.int16), pixels[:-1:_STEP].astype(np.int16)
+    here, above = _rows(pixels)
     across, down = np.abs(here[:, 1:] - here[:, :-1]).max(-1), np.abs(here - above).max(-1)[:, 1:]
     steps = np.maximum(across, down)
     if not steps.size:

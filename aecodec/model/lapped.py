@@ -6,17 +6,21 @@ analysis transform, the decoder with another matrix after the synthesis transfor
 nothing changes, as if the image were continued by its mirror image.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
 
 REACH = 8  # pixels on either side of a border
-EIGHTHS = 8.0  # to the level, of samples in integers
+CHANNELS = 3
 UNIT = 2.0**-9  # of the matrix in integers
 # Filtered at once: what stays in the processor's cache. Each product of matrices is so small that a BLAS does not
 # share it among threads, which would wait for each other where the workers' threads already take all cores.
 _COLUMNS = 512
+# Of a strip: few enough for the cache, too, and so many that threads need not wait for the interpreter all the time.
+_SAMPLES = 180_000
+Fill = Callable[[int, np.ndarray], None]  # (first row, float32 (16 n, W, 3)): fills these rows with samples
+Rows = tuple[int, np.ndarray]  # the first of them, and float32 (8 n, 3 W), to be used before the next are asked for
 
 
 def segment_matrix(v: np.ndarray) -> np.ndarray:
@@ -30,57 +34,45 @@ def segment_matrix(v: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _factors(v: bytes, channels: int) -> tuple[np.ndarray, np.ndarray]:
+def _factors(v: bytes) -> tuple[np.ndarray, np.ndarray]:
     """The factors of a segment of rows, of all channels at once, and of a segment of columns, for a float32 v."""
     segment = segment_matrix(np.frombuffer(v, np.float32).reshape(REACH, REACH))
-    return np.kron(segment, np.eye(channels, dtype=np.float32)), segment.T
+    return np.kron(segment, np.eye(CHANNELS, dtype=np.float32)), segment.T
 
 
-def overlap_to_pixels(x: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Filter x float32 (H, W, 3) as `overlap` does, but in integers -> uint8 (H, W, 3), rounded down.
+def overlap(fill: Fill, size: tuple[int, int], v: np.ndarray, whole: bool = False) -> Iterator[Rows]:
+    """Filter an image of a size (H, W), multiples of 16, along rows, then along columns, with v float32 (8, 8).
 
-    x, in eighths of levels, is rounded to whole ones, and so is what comes between rows and columns; v are multiples of
-    2^-9. So float32 holds every sum exactly. Writes into x.
+    fill gives the samples, strip by strip, and what comes of them is yielded from top to bottom: columns are filtered
+    around a border as soon as the rows on both sides are. whole: samples are clipped to what `_limit` says, and rounded
+    between rows and columns; if they are whole numbers and v multiples of 2^-9, float32 holds every sum exactly.
     """
-
-    def write(eighths: np.ndarray, pixels: np.ndarray) -> None:
-        np.clip(eighths, 0, 255 * EIGHTHS, out=eighths)
-        eighths *= 1 / EIGHTHS
-        pixels[:] = eighths
-
-    return _in_integers(x, v, np.empty(x.shape, np.uint8), write)
-
-
-def overlap_of_pixels(pixels: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Filter pixels uint8 (H, W, 3) as `overlap` does, but in the same integers -> float32 (H, W, 3), whole levels."""
-
-    def write(eighths: np.ndarray, levels: np.ndarray) -> None:
-        eighths *= 1 / EIGHTHS
-        np.rint(eighths, out=levels)
-
-    return _in_integers(pixels * np.float32(EIGHTHS), v, np.empty(pixels.shape, np.float32), write)
-
-
-def _in_integers(
-    x: np.ndarray, v: np.ndarray, out: np.ndarray, write: Callable[[np.ndarray, np.ndarray], None]
-) -> np.ndarray:
-    """Filter x; write(eighths, part of out), which may change the eighths, finishes them."""
-    height, width, channels = x.shape
-    across, down = _factors(v.tobytes(), channels)
-    limit = np.float32(_limit(v.tobytes()))
-    flat, finished = x.reshape(height, -1), out.reshape(height, -1)
-    for top in range(0, height, 2 * REACH):
-        strip = flat[top : top + 2 * REACH]
-        np.clip(np.rint(strip, out=strip), -limit, limit, out=strip)
-        inner = x[top : top + 2 * REACH, REACH : width - REACH].reshape(2 * REACH, -1, len(across))
-        filtered = inner @ across
-        strip[:, REACH * channels : (width - REACH) * channels] = np.rint(filtered, out=filtered).reshape(2 * REACH, -1)
-        for left in range(0, width * channels if top else 0, _COLUMNS):
-            part = down @ flat[top - REACH : top + REACH, left : left + _COLUMNS]
-            write(part, finished[top - REACH : top + REACH, left : left + _COLUMNS])
-    write(flat[:REACH], finished[:REACH])
-    write(flat[height - REACH :], finished[height - REACH :])
-    return out
+    height, width = size
+    across, down = _factors(v.tobytes())
+    limit = np.float32(_limit(v.tobytes())) if whole else None
+    most = 2 * REACH * max(1, _SAMPLES // (2 * REACH * width * CHANNELS))
+    rows = np.empty((REACH + min(most, height), width * CHANNELS), np.float32)  # the last ones above, then a strip
+    part = np.empty((min(most, height), width * CHANNELS), np.float32)
+    inner = np.s_[:, REACH * CHANNELS : (width - REACH) * CHANNELS]
+    for top in range(0, height, most):
+        strip = rows[REACH:][: height - top]
+        fill(top, strip.reshape(len(strip), width, CHANNELS))
+        if limit is not None:
+            np.clip(strip, -limit, limit, out=strip)
+        filtered = strip[inner].reshape(len(strip), -1, len(across)) @ across
+        strip[inner] = (np.rint(filtered, out=filtered) if whole else filtered).reshape(len(strip), -1)
+        around = rows[: len(strip)] if top else strip[REACH:-REACH]
+        if not top:
+            yield 0, strip[:REACH]
+        if len(around):
+            borders = around.reshape(-1, 2 * REACH, width * CHANNELS)
+            found = part[: len(around)].reshape(borders.shape)
+            for left in range(0, width * CHANNELS, _COLUMNS):
+                columns = np.s_[..., left : left + _COLUMNS]
+                np.matmul(down, borders[columns], out=found[columns])
+            yield max(top - REACH, REACH), part[: len(around)]
+        rows[:REACH] = strip[-REACH:]
+    yield height - REACH, rows[:REACH]
 
 
 @lru_cache(maxsize=8)
@@ -93,21 +85,3 @@ def _limit(v: bytes) -> int:
 def overlap_gain(v: np.ndarray) -> float:
     """How much larger than its samples what the filter makes of a row or a column may be; v: multiples of 2^-9."""
     return float(np.abs(segment_matrix(v.astype(np.float64))).sum(0).max())
-
-
-def overlap(x: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Filter x float32 (H, W, 3), H and W multiples of 16, along rows, then along columns, with v float32 (8, 8).
-
-    Writes into x, square row by square row: columns are filtered around a border as soon as the rows on both sides are.
-    """
-    height, width, channels = x.shape
-    across, down = _factors(v.tobytes(), channels)
-    rows = x[:, REACH : width - REACH].reshape(height, width // (2 * REACH) - 1, len(across))
-    flat = x.reshape(height, -1)
-    for top in range(0, height, 2 * REACH):
-        strip = rows[top : top + 2 * REACH]
-        strip[:] = strip @ across
-        for left in range(0, width * channels if top else 0, _COLUMNS):
-            part = flat[top - REACH : top + REACH, left : left + _COLUMNS]
-            part[:] = down @ part
-    return x

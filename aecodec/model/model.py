@@ -1,13 +1,13 @@
 """The learned model: its networks, tables and parameters; point.py has what depends on the quality.
 
-    weights/<name>/analysis         pixels (1, h, w, 3) -> y (1, h/16, w/16, M)
+    weights/<name>/analysis         squares (1, 2h, 2w, 192) of pixels -> y (1, h, w, M), see squares.py
     weights/<name>/hyper_analysis   y * gain (1, 16, 16, M) -> z (1, 4, 4, Z), not rounded
     weights/<name>/scales           z -> scale indexes (1, 16, 16, M)
     weights/<name>/quantise         see `Model.quantise`
     weights/<name>/reconstruct      see `Model.reconstruct`
-    weights/<name>/synthesis        y_hat (1, h, w, M), features -> eighths of levels (1, 16h, 16w, 3)
-    weights/<name>/adjoint          errors of pixels (1, h, w, 3) -> gradient (1, h/16, w/16, M)
-    weights/<name>/numbers.npz      gains, tables, overlaps
+    weights/<name>/synthesis        y_hat (1, h, w, M), features -> samples (1, 2h, 2w, 192), (1, h, w, 768)
+    weights/<name>/adjoint          squares (1, 2h, 2w, 192) of errors -> gradient (1, h, w, M)
+    weights/<name>/numbers.npz      gains, tables, overlaps, biases, steps
     weights/<name>/visual.npz       what the visual tuning takes (tuning.py); not every model has it
     weights/<name>/thumbnail.npz    a linear map from y_hat to small images (thumbnail.py); not every model has it
 
@@ -17,13 +17,14 @@ steps that go with the quality. A network sees of a tile what is inside the imag
 """
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
 from aecodec.entropy.tables import Z_MAX, Tables
 from aecodec.errors import ModelError
-from aecodec.model import knots, tuning
-from aecodec.model.lapped import overlap, overlap_of_pixels, overlap_to_pixels
+from aecodec.model import knots, squares, tuning
+from aecodec.model.lapped import Fill, Rows, overlap
 from aecodec.model.onnx_runtime import OnnxNet
 from aecodec.model.thumbnail import FILE, ThumbnailMap
 from aecodec.model.tuning import AXIS, PSNR, VISUAL
@@ -97,6 +98,13 @@ class Model(Weights):
         """Channels of y."""
         return self.numbers["log_gain"].shape[1]
 
+    @cached_property
+    def synthesis_halo(self) -> int:
+        """Latents around a window within which all lie that its pixels depend on."""
+        shape = self.entry_of("shape")
+        squares_of_8 = shape["blocks8"] + 2 * shape["synthesis_blocks16"] + 1  # the last one for the overlap
+        return -(-squares_of_8 // 2)
+
     # Quality
 
     @property
@@ -163,11 +171,17 @@ class Model(Weights):
 
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
-        return self._nets["analysis"](overlap(pixels.astype(np.float32), self.numbers["overlap_pre"])[None])[0][0]
+        size = pixels.shape[:2]
+        return self._analysis(overlap(squares.levels(pixels), size, self.numbers["overlap_pre"]), size)
 
     def analysis_of_decoded(self, pixels: np.ndarray) -> np.ndarray:
         """The same in integers, for a decoder, whose pixels depend on it."""
-        return self._nets["analysis"](overlap_of_pixels(pixels, self.numbers["overlap_pre"])[None])[0][0]
+        size = pixels.shape[:2]
+        rows = overlap(squares.eighths(pixels), size, self.numbers["overlap_pre"], whole=True)
+        return self._analysis(squares.whole_levels(rows), size)
+
+    def _analysis(self, rows: Iterable[Rows], size: tuple[int, int]) -> np.ndarray:
+        return self._nets["analysis"](squares.to_squares(rows, size)[None])[0][0]
 
     def hyper_analysis(self, y: np.ndarray) -> np.ndarray:
         """y (16, 16, M) at the quality's gain -> z_hat int32 (4, 4, Z) in -63..63."""
@@ -202,12 +216,16 @@ class Model(Weights):
 
     def synthesis(self, y_hat: np.ndarray, features: np.ndarray) -> np.ndarray:
         """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
-        return overlap_to_pixels(self._nets["synthesis"](y_hat[None], features)[0][0], self.numbers["overlap_post"])
+        net, linear = self._nets["synthesis"](y_hat[None], features)
+        fill = squares.samples(net[0], linear[0], self.numbers["sample_offset"])
+        size = 16 * y_hat.shape[0], 16 * y_hat.shape[1]
+        return squares.to_pixels(overlap(fill, size, self.numbers["overlap_post"], whole=True), size)
 
-    def adjoint(self, error: np.ndarray) -> np.ndarray:
-        """error float32 (16 h, 16 w, 3) in levels -> gradient of half its squares by y, float32 (h, w, M).
+    def adjoint(self, error: Fill, size: tuple[int, int]) -> np.ndarray:
+        """Errors, levels of an image of a size (16 h, 16 w) -> gradient of half their squares by y, float32 (h, w, M).
 
         By the linear part of the synthesis alone, and without the 255 between levels and the pixels of that, which
-        `QualityPoint.inverse_curvature` makes up for. May write into `error`.
+        `QualityPoint.inverse_curvature` makes up for.
         """
-        return self._nets["adjoint"](overlap(error, self.numbers["overlap_post"].T)[None])[0][0]
+        rows = overlap(error, size, self.numbers["overlap_post"].T)
+        return self._nets["adjoint"](squares.to_squares(rows, size)[None])[0][0]

@@ -100,7 +100,8 @@ def _parameters(model: Photo) -> dict[str, np.ndarray]:
     """What the networks take beside images."""
     overlaps = {f"overlap_{name}": graphs.overlap(model, name) for name in ("pre", "post")}
     offset = ops.convert_to_numpy(model.scale_net.integers()["offset"]).astype(np.int32)
-    return overlaps | {"offset": offset, "biases": graphs.synthesis_biases(model), "steps": graphs.code_steps(model)}
+    biases = {"biases": graphs.synthesis_biases(model), "sample_offset": graphs.sample_offset(model)}
+    return overlaps | biases | {"offset": offset, "steps": graphs.code_steps(model)}
 
 
 def _graphs(model: Photo) -> dict[str, bytes]:

@@ -1,12 +1,12 @@
 """The networks as static graphs: what aecodec/model runs, from a trained Keras model.
 
-    analysis        x float32 (h, w, 3) -> y (h/16, w/16, M)
+    analysis        samples in squares float32 (2h, 2w, 192) -> y (h, w, M)
     hyper_analysis  y at the quality's gain -> z, not rounded; in float32, as encoders are free in it
     scales          z; offsets -> scale indexes uint8
     quantise        y at the quality's gain, z, rounding; steps -> r, y_hat
     reconstruct     r, z; steps -> y_hat, the same
-    synthesis       y_hat at unit gain; biases -> samples
-    adjoint         errors of samples -> gradient by y
+    synthesis       y_hat at unit gain; biases -> samples in squares, of the net and of the linear part
+    adjoint         errors of samples in squares -> gradient by y
 
 Vectors come after a semicolon; the model interpolates them between knots. Tensors of few bits carry their steps from
 Keras (quantize.py); a layer's scale is what is left when those of its weights and input meet that of its output.
@@ -15,7 +15,9 @@ Keras (quantize.py); a layer's scale is what is left when those of its weights a
 import numpy as np
 
 from aecodec.entropy.tables import SCALES
-from aecodec.model.lapped import EIGHTHS, UNIT, overlap_gain
+from aecodec.model import squares
+from aecodec.model.lapped import UNIT, overlap_gain
+from aecodec.model.squares import EIGHTHS
 from aecodec.train import static
 from aecodec.train.entropy_model import ORDER, SHIFTS
 from aecodec.train.layers import Block, Pointwise
@@ -35,16 +37,16 @@ def overlap(model: Photo, name: str) -> np.ndarray:
 
 
 def analysis(model: Photo) -> Network:
-    """Samples are levels 0..255; what Keras has is their distance to 127.5, and 255 to the unit.
+    """Samples come in squares of 8x8, levels less 128; what Keras has is their distance to 127.5, and 255 to the unit.
 
     For a decoder they are whole levels. Then float32 holds every sum of the linear part, which is four products of a
-    quarter of the samples, as the weights are multiples of powers of two that are coarse enough. What rounds them hands
-    its error on to the next pixel's, so that errors do not add up where an image is smooth.
+    square each, as the weights are multiples of powers of two that are coarse enough. What rounds them hands its error
+    on to the next pixel's, so that errors do not add up where an image is smooth.
     """
     net, (_, first, *middle, last) = Stack(), model.analysis.net.layers
-    weight = array(model.analysis.linear.layers[1].w) / 255
+    weight = _in_squares(array(model.analysis.linear.layers[1].w)) / 255
     bias = weight.sum(0) / 2 + array(last.b)  # of levels less 128
-    squares = net.put(static.SpaceToDepth(net.put(static.Shift("x", np.full(3, -128, np.float32))), 16))
+    folded = net.put(static.SpaceToDepth("x", 2))
     reach = 128 * overlap_gain(overlap(model, "pre")) ** 2 + 2  # of these levels, with what rounding adds
     linear = ""
     for i, part in enumerate(np.split(weight, QUARTERS)):
@@ -52,15 +54,18 @@ def analysis(model: Photo) -> Network:
         unit = np.exp2(np.ceil(np.log2(np.maximum(reach * np.abs(part).sum(0), 1e-9) / most)))
         sums = np.rint(np.cumsum((part / unit).reshape(-1, 3, part.shape[1]), axis=0, dtype=np.float64))
         exact = (np.diff(sums, axis=0, prepend=0).reshape(part.shape) * unit).astype(np.float32)
-        product = net.put(static.Linear(net.put(static.Pick(squares, len(part), (i,))), exact))
+        product = net.put(static.Linear(net.put(static.Pick(folded, len(part), (i,))), exact))
         linear = net.put(static.Sum(linear, product)) if linear else product
     step = array(first.into.step)[0]
-    scale = 1 / (255 * step)
-    x = Tensor(net.put(static.Quantise("x", scale, shift=float(-127.5 * scale[0]))), step)
-    x = net.dense(net.moved(x, static.SpaceToDepth(x.name, 8)), first, first.out)
-    x = net.run(x, middle)
+    x = Tensor(net.put(static.Quantise("x", np.ones(1, np.float32), by=float(255 * step[0]))), step)
+    x = net.run(net.dense(x, first, first.out, shift=0.5 / 255), middle)
     net.put(static.Shift(net.put(static.Sum(linear, net.product(x, array(last.w)))), bias))
-    return Network({"x": (3, None)}, net.layers)
+    return Network({"x": (squares.SIZE, None)}, net.layers)
+
+
+def _in_squares(weight: np.ndarray) -> np.ndarray:
+    """Weights (768, ...) of the samples of 16x16 pixels -> those of four squares of 8x8 pixels, one after another."""
+    return weight.reshape(2, 8, 2, 8, 3, -1).swapaxes(1, 2).reshape(weight.shape)
 
 
 def hyper_analysis(model: Photo) -> Network:
@@ -142,12 +147,6 @@ def _four_steps(model: Photo, encoding: bool) -> Network:
     hiddens, lasts = [step.layers[0] for step in mean.steps], [step.layers[1] for step in mean.steps]
     width = hiddens[0].filters
     given, rounding = by_steps("y" if encoding else "r"), by_steps("rounding") if encoding else []
-    own = net.product(x, np.concatenate([array(layer.w)[latent:] for layer in hiddens], axis=1))
-    biases = [  # with the late ones of the reach
-        array(layer.b) + array(reach.bias) @ array(layer.w)[:latent]
-        for reach, layer in zip(mean.reach, hiddens, strict=True)
-    ]
-    own = net.put(static.Shift(own, np.concatenate(biases)))
     known_step = array(mean.known.step)[0]
     nothing = net.put(static.Quantise(base[0], np.zeros(1, np.float32)))
     symbols, y_hat, known = [], [], [nothing] * 4
@@ -158,7 +157,8 @@ def _four_steps(model: Photo, encoding: bool) -> Network:
             reached = net.depthwise(y, mean.reach[step - 1])
             hidden, last = hiddens[step - 1], lasts[step - 1]
             theirs = net.put(static.Times(net.product(reached, array(hidden.w)[:latent]), level))
-            ours = net.put(static.Pick(own, width, (step - 1,)))
+            bias = array(hidden.b) + array(mean.reach[step - 1].bias) @ array(hidden.w)[:latent]  # of the reach: late
+            ours = net.put(static.Shift(net.product(x, array(hidden.w)[latent:]), bias))
             at = Part("steps", step, step + 1)
             one = np.ones(1, np.float32)
             sums = net.put(static.Sum(theirs, ours))
@@ -193,14 +193,17 @@ def bypass_units(model: Photo) -> np.ndarray:
 
 
 def synthesis(model: Photo) -> Network:
-    """y_hat -> eighths of levels before the overlap, plus 4; biases: int32, of the first layer at either resolution."""
+    """y_hat -> eighths of levels before the overlap; biases: int32, of the first layer at either resolution.
+
+    Two outputs, whose sum with `sample_offset` they are: what the net adds, in squares of 8x8, and four such squares of
+    the linear part.
+    """
     net, s = Stack(), model.synthesis
     width16, width8 = s.width16, s.width8
     units = bypass_units(model)
-    weight = SCALE * array(s.linear.layers[0].w).reshape(-1, 2, 8, 2, 8, 3).transpose(0, 1, 3, 2, 4, 5)
-    weight = np.rint(weight.reshape(len(weight), -1) * units[:, None] / BYPASS) * np.float32(BYPASS)
-    product = net.put(static.Linear(net.put(static.Rounded("y_hat", 1 / units)), weight.astype(np.float32)))
-    linear = net.put(static.DepthToSpace(product, 2))
+    weight = SCALE * _in_squares(array(s.linear.layers[0].w).T).T
+    weight = np.rint(weight * units[:, None] / BYPASS) * np.float32(BYPASS)
+    linear = net.put(static.Linear(net.put(static.Rounded("y_hat", 1 / units)), weight.astype(np.float32)))
     step = array(s.enter.into.step)[0]
     x = Tensor(net.put(static.Quantise("y_hat", 1 / step)), step)
     first, second = _biases(model)
@@ -208,11 +211,14 @@ def synthesis(model: Photo) -> Network:
     *blocks16, widen, _ = s.net16.layers
     x = net.dense(net.run(x, blocks16), widen, s.sums[1], (Part("biases", width16, width16 + 4 * width8), second))
     x = net.run(net.moved(x, static.DepthToSpace(x.name, 2)), s.net8.layers)
-    last = s.leave.layers[0]
-    middle = SCALE * array(last.b) + np.float32(128 * EIGHTHS)
-    levels = net.put(static.Shift(net.product(x, SCALE * array(last.w)), middle))
-    net.put(static.DepthToSpace(net.put(static.Sum(levels, linear)), 8))
-    return Network({"y_hat": (model.shape.latent, None)}, net.layers, {"biases": (width16 + 4 * width8, np.int32)})
+    added = net.product(x, SCALE * array(s.leave.layers[0].w))
+    vectors: dict[str, tuple[int, type]] = {"biases": (width16 + 4 * width8, np.int32)}
+    return Network({"y_hat": (model.shape.latent, None)}, net.layers, vectors, (added, linear))
+
+
+def sample_offset(model: Photo) -> np.ndarray:
+    """What is added to the samples of a square: float32 (192,), eighths of levels and 4 more, which rounds pixels."""
+    return SCALE * array(model.synthesis.leave.layers[0].b) + np.float32(128 * EIGHTHS)
 
 
 def _biases(model: Photo) -> tuple[np.ndarray, np.ndarray]:
@@ -240,9 +246,9 @@ def code_steps(model: Photo) -> np.ndarray:
 
 
 def adjoint(model: Photo) -> Network:
-    net, weight = Stack(), array(model.synthesis.linear.layers[0].w)
-    net.put(static.Linear(net.put(static.SpaceToDepth("error", 16)), np.ascontiguousarray(weight.T)))
-    return Network({"error": (3, None)}, net.layers)
+    net, weight = Stack(), _in_squares(array(model.synthesis.linear.layers[0].w).T)
+    net.put(static.Linear(net.put(static.SpaceToDepth("error", 2)), np.ascontiguousarray(weight)))
+    return Network({"error": (squares.SIZE, None)}, net.layers)
 
 
 def networks(model: Photo) -> dict[str, Network]:

@@ -37,6 +37,9 @@ class _Builder:
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
+    def _number(self, name: str, value: float) -> str:
+        return self.one if value == 1 else self._constant(name, np.float32(value))
+
     def _node(self, kind: str, inputs: Sequence[str], output: str, domain: str = "", **attributes) -> str:
         self.nodes.append(helper.make_node(kind, list(inputs), [output], domain=domain, **attributes))
         return output
@@ -114,15 +117,9 @@ class _Builder:
                 most = self._node("Min", [source, self._constant(f"{name}.high", np.uint8(high))], f"{name}.min")
                 few = self._node("Less", [most, self._constant(f"{name}.low", np.uint8(low))], f"{name}.few")
                 self._node("Where", [few, self._constant(f"{name}.none", np.uint8(0)), most], name)
-            case static.Quantise(scale=scale, by=by, shift=shift):
-                source = self._scaled(name, source, scale)
-                if by is not None:
-                    source = self._node("Div", [source, self._part(by)], f"{name}.divided")
-                if shift:
-                    source = self._node(
-                        "Add", [source, self._constant(f"{name}.shift", np.float32(shift))], f"{name}.shifted"
-                    )
-                self._node("QuantizeLinear", [source, self.one, self._zero(name)], name)
+            case static.Quantise(scale=scale, by=by):
+                step = self._part(by) if isinstance(by, static.Part) else self._number(f"{name}.step", by)
+                self._node("QuantizeLinear", [self._scaled(name, source, scale), step, self._zero(name)], name)
             case static.Rounded(scale=scale):
                 self._node("Round", [self._scaled(name, source, scale)], name)
             case static.Linear(weight=weight, bias=bias, relu=relu):

@@ -38,12 +38,21 @@ class Stack:
         return name
 
     def dense(
-        self, x: Tensor, layer: Pointwise, out: Rounding | None, knots: tuple[Part, np.ndarray] | None = None
+        self,
+        x: Tensor,
+        layer: Pointwise,
+        out: Rounding | None,
+        knots: tuple[Part, np.ndarray] | None = None,
+        shift: float = 0.0,
     ) -> Tensor:
-        """A pointwise layer; knots: where its biases are, in units of its sums, and what they are at the knots."""
+        """A pointwise layer of x + shift.
+
+        knots: where its biases are, in units of its sums, and what they are at the knots; then there is no shift.
+        """
         assert out is not None
+        assert not (knots and shift)
         step = array(out.step)[0]
-        biases = array(layer.b)[None] if knots is None else knots[1]
+        biases = (array(layer.b) + shift * array(layer.w).sum(0))[None] if knots is None else knots[1]
         weight, unit = integers(array(layer.w) * x.step[..., None], biases=biases)
         bias = knots[0] if knots else np.rint(biases[0] / unit).astype(np.int32)
         zero = SIGNED if out.signed else 0

@@ -122,13 +122,12 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Quantise:
-    """float32 -> uint8: clip(rint(x * scale / by + shift) + zero, 0, 255). scale: float32 (C,) or (1,), by: one."""
+    """float32 -> uint8: clip(rint(x * scale / by) + zero, 0, 255). scale: float32 (C,) or (1,), by: one number."""
 
     source: str
     scale: np.ndarray
     zero: int = SIGNED
-    by: Part | None = None
-    shift: float = 0.0
+    by: Part | float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,9 +57,8 @@ class _Reference:
                 x = np.minimum(x, np.uint8(layer.high))
                 return np.where(x < layer.low, np.uint8(0), x)
             case static.Quantise():
-                x = x * layer.scale
-                x = x if layer.by is None else x / self._part(layer.by)
-                return _round(x + np.float32(layer.shift), layer.zero)
+                by = self._part(layer.by) if isinstance(layer.by, static.Part) else np.float32(layer.by)
+                return _round(x * layer.scale / by, layer.zero)
             case static.Rounded():
                 return np.rint(x * layer.scale)
             case static.Linear():

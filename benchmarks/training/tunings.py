@@ -84,7 +84,7 @@ def main() -> None:
             """Logarithm of the bits, then the metrics."""
             y, pixels = latents[number] * factor, images[number]
             out, point = np.empty_like(y), QualityPoint(model, qindex)
-            bitstreams = Encoder(pixels, PLAIN, model, workers, y).coder(qindex).encode(Latents.of(y), out)
+            bitstreams = Encoder(pixels, PLAIN, model, workers).coder(qindex).encode(Latents.of(y), out)
             decoded = synthesise([out / factor], pixels.shape[:2], point, workers)
             values = [METRICS[name].level(METRICS[name].compare(pixels, decoded)) for name in NAMES]
             return np.array([np.log(sum(map(len, bitstreams))), *values])

@@ -321,7 +321,7 @@ def test_a_disk_that_fills_up_keeps_what_is_finished(mounted, tmp_path, jobs):
     for name in range(6):
         path = tmp_path / "in" / f"{name}.png"
         path.parent.mkdir(exist_ok=True)
-        Image.fromarray(noise.integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+        Image.fromarray(noise.integers(0, 256, (32, 32, 3), np.uint8)).save(path)
     lines, code, listing = mounted("size=8k", "compress", "in", "--out-dir", "out", "-q", "100", "-j", jobs)
     assert code == 1
     full = [line for line in lines if line.endswith(": no space left on device")]
@@ -330,7 +330,9 @@ def test_a_disk_that_fills_up_keeps_what_is_finished(mounted, tmp_path, jobs):
     assert 1 <= len(listing) <= 4
     sizes = {line.split()[-1]: int(line.split()[4]) for line in listing}
     reported = {
-        f"{found[1]}.aez": int(found[2]) for line in lines if (found := re.match(r"in/(\d).* -> (\d+) bytes", line))
+        f"{found[1]}.aez": int(found[2].replace(",", ""))
+        for line in lines
+        if (found := re.match(r"in/(\d).* -> ([\d,]+) bytes", line))
     }
     assert sizes == reported
 

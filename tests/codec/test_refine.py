@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lapping import strips_of
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -69,7 +70,7 @@ def test_a_step_is_the_formula(quality):
         y_hat = np.empty_like(y)
         coder.reconstruct(replace(source.latents, hyper=strip.hyper), y_hat)
     error = weights.synthesis(y_hat, QualityPoint(weights, units).features).astype(np.float32) - image
-    newton = QualityPoint(weights, units).inverse_curvature * weights.adjoint(error)
+    newton = QualityPoint(weights, units).inverse_curvature * weights.adjoint(strips_of(error), error.shape[:2])
     rounding = y_hat / (QualityPoint(weights, units).gain * QualityPoint(weights, units).inverse_gain) - y
     np.testing.assert_allclose(strip.y, y - 0.4 * (newton - rounding), atol=1e-4)
     assert np.abs(strip.y - y).max() > 1e-3

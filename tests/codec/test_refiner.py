@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from lapping import strips_of
 
 from aecodec.codec import refine
 from aecodec.codec.latents import Latents
 from aecodec.codec.refine import STEP, Refiner, gradient, strips
+from aecodec.model.lapped import Fill
 from aecodec.model.tuning import PSNR, VISUAL
 from aecodec.system.parallel import Workers
 
@@ -26,8 +28,11 @@ class Point:
     def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
         return np.clip(y_hat.repeat(16, 0).repeat(16, 1), 0, 255).astype(np.uint8)
 
-    def adjoint(self, error: np.ndarray) -> np.ndarray:
-        height, width, _ = error.shape
+    def adjoint(self, fill: Fill, size: tuple[int, int]) -> np.ndarray:
+        height, width = size
+        error = np.full((height, width, M), np.nan, np.float32)
+        for top in range(0, height, 16):
+            fill(top, error[top : top + 16])
         return error.reshape(height // 16, 16, width // 16, 16, M).sum((1, 3))
 
 
@@ -57,7 +62,7 @@ def expected(pixels: np.ndarray, y: np.ndarray) -> np.ndarray:
     error = np.zeros_like(decoded)
     height, width, _ = pixels.shape
     error[:height, :width] = decoded[:height, :width] - pixels
-    newton = point.inverse_curvature * point.adjoint(error)
+    newton = point.inverse_curvature * point.adjoint(strips_of(error), error.shape[:2])
     return y - STEP * (newton - (point.rounding_scale * y_hat - y))
 
 

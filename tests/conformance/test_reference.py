@@ -120,11 +120,12 @@ def test_reference_agrees_on_the_golden_files(tiny, name):
 
 
 @pytest.mark.parametrize("tune", ["visual", "psnr"])
-@pytest.mark.parametrize(("quality", "channels"), [(1, 3), (75, 2), (90, 4)])
-def test_decoders_make_the_same_pixels_of_new_files(tiny, printed, quality, channels, tune):
+@pytest.mark.parametrize(("quality", "channels"), [(1, 3), (75, 2), (100, 4)])
+def test_decoders_make_the_same_pixels_of_new_files(tiny, printed, quality, channels, tune, monkeypatch):
     """Four tiles, of which some are exact, whole and in part, by one thread and two."""
     image = np.pad(sample_photo(), ((0, 41), (0, 30), (0, 0)), mode="reflect")
     image[:256, 256:], image[256:, :256] = 40, (200, 220, 90)
+    monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda pixels, *_: len(np.unique(pixels)) < 4)
     data = aecodec.encode(np.dstack([image, image[..., 0]])[..., :channels], quality, model="tiny", tune=tune)
     assert {2} <= container.read(data).exact <= {1, 2}
     found = decode_pixels(data, tiny)
@@ -248,8 +249,8 @@ def printed_decoder(weights: Model) -> tuple[dict, tuple[SimpleNamespace, ...]]:
     graph = cache(Graph)
 
     def run_graph(name, *inputs):
-        [output] = graph(weights.folder / f"{name}.onnx")(*inputs)
-        return output
+        outputs = graph(weights.folder / f"{name}.onnx")(*inputs)
+        return outputs[0] if len(outputs) == 1 else outputs
 
     def unzstd(frame, size):
         return zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)

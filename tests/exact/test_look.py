@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from screens import photo, screen
 
 import aecodec
 from aecodec.exact import webp
-from aecodec.exact.look import few_colours, lossless_bpp, worth_trying
+from aecodec.exact.look import few_colours, lossless_bpp, photographic, worth_trying
 from aecodec.families import by_name
 from aecodec.model.point import QualityPoint
 
@@ -34,6 +35,18 @@ def test_a_photograph_is_worth_it_where_its_learned_bitstream_is_as_large():
     assert worth_trying(photo(), len(webp.encode(photo(), 1)), lmbda(75))
 
 
+@pytest.mark.parametrize("colours", [48, 256])
+def test_a_dithered_picture_is_no_photograph(colours):
+    """Half of its pixels repeat a neighbour, as in a smooth photograph; but it has few colours."""
+    image = Image.fromarray(photo(name="kodim15"))
+    dithered = np.asarray(image.quantize(colours, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB"))
+    assert lossless_bpp(dithered)[1] > 0.2
+    assert photographic(photo(name="kodim15"))
+    assert photographic(np.asarray(image.convert("L").convert("RGB")))
+    assert not photographic(dithered)
+    assert worth_trying(dithered, 256 * 256 * 1.5 / 8, lmbda(75))
+
+
 @pytest.mark.parametrize("quality", [75, 90, 100])
 def test_noise_is_worth_it_long_before(quality):
     """Its error is large, so a quarter of the bits of a lossless bitstream is too much for the learned one."""
@@ -59,7 +72,7 @@ def test_the_forecast_is_that_of_the_coder():
     assert lossless_bpp(np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8))[0] == pytest.approx(
         24, abs=1
     )
-    assert lossless_bpp(np.full((64, 64, 3), 9, np.uint8)) == (0, 1)
+    assert lossless_bpp(np.full((64, 64, 3), 9, np.uint8)) == pytest.approx((0, 1), abs=1e-9)
 
 
 def test_a_palette_is_for_flat_colours_and_not_for_gradients():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from lapping import overlapped
 from PIL import Image
 from small import SMALL
 
@@ -14,7 +15,7 @@ pytest.importorskip("onnx")
 from aecodec import api  # noqa: E402
 from aecodec.codec.encoder import Encoder  # noqa: E402
 from aecodec.families import by_name  # noqa: E402
-from aecodec.model.lapped import UNIT, overlap, overlap_of_pixels, overlap_to_pixels  # noqa: E402
+from aecodec.model.lapped import UNIT  # noqa: E402
 from aecodec.model.point import QualityPoint  # noqa: E402
 from aecodec.model.tuning import OWN, PSNR, VISUAL  # noqa: E402
 from aecodec.settings import Settings  # noqa: E402
@@ -119,6 +120,17 @@ def test_scale_indexes_are_the_trained_ones_and_numpys(exported, trained, qindex
     assert found[found > 0].min() >= SHAPE.coded_from
 
 
+def unfold(x: np.ndarray, n: int) -> np.ndarray:
+    """(h, w, n * n * C) -> (n * h, n * w, C)."""
+    h, w, size = x.shape
+    return x.reshape(h, w, n, n, -1).swapaxes(1, 2).reshape(n * h, n * w, size // n**2)
+
+
+def filtered(x: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Whole eighths of levels -> pixels."""
+    return np.clip(np.floor(overlapped(x, v, True) / 8), 0, 255).astype(np.uint8)
+
+
 @pytest.mark.parametrize("qindex", [0, 300, 512])
 @pytest.mark.parametrize("encoding", [0, 1])
 def test_means_and_pixels_are_numpys_to_the_bit(exported, trained, qindex, encoding):
@@ -140,9 +152,11 @@ def test_means_and_pixels_are_numpys_to_the_bit(exported, trained, qindex, encod
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
     y_hat = expected[-1] * point.inverse_gain
-    (x,) = run_numpy(graphs.synthesis(trained), {"y_hat": y_hat, "biases": point.features})
-    np.testing.assert_array_equal(point.synthesis(y_hat), overlap_to_pixels(x.copy(), exported.numbers["overlap_post"]))
-    assert len(np.unique(x)) > 1000
+    net, linear = run_numpy(graphs.synthesis(trained), {"y_hat": y_hat, "biases": point.features})
+    samples = (net + graphs.sample_offset(trained)) + unfold(linear, 2)
+    x = np.rint(unfold(samples, 8))
+    np.testing.assert_array_equal(point.synthesis(y_hat), filtered(x, exported.numbers["overlap_post"]))
+    assert len(np.unique(samples)) > 1000
 
 
 @pytest.mark.parametrize("kind", ["picture", "black and white", "noise"])
@@ -150,10 +164,10 @@ def test_the_analysis_of_decoded_pixels_is_exact(exported, trained, picture, kin
     """The same to the bit whatever the order of additions, and near the one of the encoder."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 48, 3), np.uint8)
     pixels = {"picture": picture[:64, :48], "noise": noise, "black and white": noise // 128 * 255}[kind]
-    levels = overlap_of_pixels(pixels, exported.numbers["overlap_pre"])
-    np.testing.assert_array_equal(levels, np.rint(levels))
+    levels = np.rint(overlapped(8.0 * pixels.astype(np.float32), exported.numbers["overlap_pre"], True) / 8) - 128
+    folded = levels.reshape(8, 8, 6, 8, 3).swapaxes(1, 2).reshape(8, 6, 192)
     found, network = exported.analysis_of_decoded(pixels), graphs.analysis(trained)
-    np.testing.assert_array_equal(found, run_numpy(network, {"x": levels})[0])
+    np.testing.assert_array_equal(found, run_numpy(network, {"x": folded})[0])
     for layer in network.layers.values():
         if isinstance(layer, static.Linear):
             order = np.random.default_rng(1).permutation(len(layer.weight))
@@ -191,8 +205,8 @@ def test_the_overlap_in_integers():
     rng = np.random.default_rng(1)
     v = np.rint((np.eye(8) + rng.normal(0, 0.1, (8, 8))) / UNIT).astype(np.float32) * np.float32(UNIT)
     x = rng.uniform(-40, 300, (64, 80, 3)).astype(np.float32)
-    found = overlap_to_pixels(8 * x, v)
-    expected = np.clip(overlap(x.copy(), v), 0, 255)
+    found = filtered(np.rint(8 * x), v)
+    expected = np.clip(overlapped(x, v), 0, 255)
     assert np.abs(found - expected).max() < 2
     assert np.mean(np.abs(found - np.floor(expected))) < 0.1
     segment = np.rint(np.block([

@@ -105,7 +105,8 @@ def floats(random):
             "u": Rounded("x", np.exp(random.uniform(-1, 1, 12)).astype(np.float32)),
             "v": Linear("u", integers / 64, np.arange(20, dtype=np.float32) / 64),
             "p": Linear("u", integers, relu=True),
-            "w": Quantise("v", np.exp(random.uniform(-4, -2, 20)).astype(np.float32), SIGNED, Part("by", 1, 2), 0.3),
+            "w": Quantise("v", np.exp(random.uniform(-4, -2, 20)).astype(np.float32), SIGNED, Part("by", 1, 2)),
+            "i": Quantise("v", np.ones(1, np.float32), by=1.7),
             "f": SpaceToDepth("w", 2),
             "k": Pick("f", 5, (1, 0, 15, 7)),
             "j": Join("k", "k", ("k",)),
@@ -132,7 +133,7 @@ def floats(random):
             "o": Sum("d", "v"),
         },
         {"by": (2, np.float32), "biases": (90, np.int32)},
-        ("d", "o", "w"),
+        ("d", "o", "w", "i"),
     )
 
 

@@ -8,7 +8,7 @@ import { common, HYPER, latentSize, neededLatents, STRIDE, TILE, windows } from 
 import { Latents } from "./latents.js";
 import { reduced } from "./thumbnail.js";
 
-const WINDOW = 80; // latents along the edge of the largest window: two tiles and the halo
+const WINDOW = 80; // latents along the edge of the largest window
 const HALO = 5; // latents: the receptive field of either transform, overlap included
 
 /** Decodes a file: source is { header, exact: numbers of the exact tiles, tile: number -> bitstream, webp }. */

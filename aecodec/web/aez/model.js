@@ -11,7 +11,7 @@ import { AXIS, divide, FILE, openVisual, PSNR, VISUAL } from "./tuning.js";
 
 const { fround } = Math;
 const NUMBERS = [
-  "z_tables", "r_sizes", "r_tables", "offset", "biases", "steps", "log_gain", "log_gain_inverse", "overlap_post", "overlap_pre",
+  "z_tables", "r_sizes", "r_tables", "offset", "biases", "steps", "log_gain", "log_gain_inverse", "sample_offset", "overlap_post", "overlap_pre",
 ];
 
 export class Model {
@@ -100,7 +100,8 @@ class QualityPoint {
   /** y_hat at unit gain, height x width x M -> RGB, Uint8Array of 16 height x 16 width x 3. */
   async synthesise(y, { height, width }) {
     const { networks, latent, numbers } = this.model;
-    const samples = await networks.run("synthesis", [y, [1, height, width, latent]], vector(this.biases));
+    const parts = await networks.runAll("synthesis", [y, [1, height, width, latent]], vector(this.biases));
+    const samples = samplesOf(...parts, numbers.sample_offset.data, { height, width });
     return overlapToPixels(samples, { height: 16 * height, width: 16 * width }, numbers.overlap_post.data);
   }
 
@@ -108,7 +109,7 @@ class QualityPoint {
   async analyse(pixels, { height, width }) {
     const { networks, latent, numbers } = this.model, size = { height: 16 * height, width: 16 * width };
     overlapOfPixels(pixels, size, numbers.overlap_pre.data);
-    const y = await networks.run("analysis", [pixels, [1, size.height, size.width, 3]]);
+    const y = await networks.run("analysis", [squaresOf(pixels, size), [1, 2 * height, 2 * width, 192]]);
     const scale = this.gain.map((gain, m) => gain * this.inverseGain[m]);
     for (let i = 0, m = 0; i < y.length; i++, m = m + 1 === latent ? 0 : m + 1) y[i] *= scale[m];
     return y;
@@ -116,6 +117,25 @@ class QualityPoint {
 }
 
 const vector = (data) => [data, [data.length]];
+
+// Levels in rows -> squares of 8x8, less 128: Float32Array of height / 8 x width / 8 x 192.
+function squaresOf(levels, { height, width }) {
+  const squares = new Float32Array(levels.length), row = 3 * width;
+  for (let i = 0, at = 0; i < height; i += 8)
+    for (let j = 0; j < row; j += 24)
+      for (let k = 0; k < 192; k++, at++) squares[at] = levels[(i + Math.floor(k / 24)) * row + j + (k % 24)] - 128;
+  return squares;
+}
+
+// (net + offset) + linear in float32, from squares of 8x8 to rows: Float32Array of 16 height x 16 width x 3.
+function samplesOf(net, linear, offset, { height, width }) {
+  const samples = new Float32Array(net.length), row = 48 * width;
+  for (let i = 0, at = 0; i < 2 * height; i++)
+    for (let j = 0; j < 2 * width; j++)
+      for (let k = 0, from = 768 * ((i >> 1) * width + (j >> 1)) + 384 * (i & 1) + 192 * (j & 1); k < 192; k++, at++)
+        samples[(8 * i + Math.floor(k / 24)) * row + 24 * j + (k % 24)] = fround(net[at] + offset[k]) + linear[from + k];
+  return samples;
+}
 
 // The tables of a row, as the range decoder takes them.
 function tablesOf({ z_tables, r_sizes, r_tables }, row) {

@@ -24,8 +24,13 @@ export class Networks {
     Object.assign(this, { read, runtime, sessions: new Map(), last: Promise.resolve() });
   }
 
-  /** Runs a network on inputs, [typed array, shape] -> its only output, a typed array. One runs at a time. */
-  run(name, ...inputs) {
+  /** Runs a network on inputs, [typed array, shape] -> its only output, a typed array. */
+  async run(name, ...inputs) {
+    return (await this.runAll(name, ...inputs))[0];
+  }
+
+  /** The same with all its outputs, in order. One network runs at a time. */
+  runAll(name, ...inputs) {
     const result = this.last.then(() => this.runNow(name, inputs));
     this.last = result.catch(() => {});
     return result;
@@ -47,7 +52,7 @@ export class Networks {
     const tensors = inputs.map(([data, shape]) => new Tensor(types[data.constructor.name], data, shape));
     try {
       const results = await session.run(Object.fromEntries(session.inputNames.map((input, i) => [input, tensors[i]])));
-      return results[session.outputNames[0]].data;
+      return session.outputNames.map((output) => results[output].data);
     } catch (error) {
       throw new ModelError(`the network ${name} cannot run, perhaps for want of memory: ${line(error)}`);
     }

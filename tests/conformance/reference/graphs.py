@@ -142,7 +142,6 @@ def part_of(x, starts, ends, axes=None):
 OPERATORS = {
     "Add": np.add,
     "Concat": lambda *parts, axis: np.concatenate(parts, axis),
-    "Div": np.divide,
     "Gather": lambda x, order, axis: np.take(x, order, axis),
     "Less": np.less,
     "MatMul": mat_mul,

@@ -56,15 +56,16 @@ def synthesise(rgb: np.ndarray, known: np.ndarray, learned: list[Tile], quality:
     biases = integers_between(numbers["biases"], qindex)
 
     def run() -> None:
-        [samples] = model.graphs["synthesis"](plane[None], biases)
-        pixels = overlapped(np.rint(samples[0]), numbers["overlap_post"]) // 8192
+        net, linear = model.graphs["synthesis"](plane[None], biases)
+        samples = unfold((net[0] + numbers["sample_offset"]) + unfold(linear[0], 2), 8)
+        pixels = overlapped(np.rint(samples), numbers["overlap_post"]) // 8192
         rgb[~known] = np.clip(pixels, 0, 255)[:height, :width][~known]
 
     run()
     if known.any():
         pixels = np.pad(rgb, ((0, -height % 16), (0, -width % 16), (0, 0)), "edge")
         levels = np.rint(overlapped(8.0 * pixels, numbers["overlap_pre"]) / 8192)
-        [y] = model.graphs["analysis"](levels[None].astype(np.float32))
+        [y] = model.graphs["analysis"](fold(levels - 128, 8)[None].astype(np.float32))
         exact = known[::16, ::16]
         plane[exact] = (y[0] * (gain * inverse_gain))[exact]
         run()
@@ -79,6 +80,19 @@ def decode_latents(data: bytes, height: int, width: int, quality: int, model: Mo
     inputs = (part[None].astype(np.float32) for part in (r[: 4 * rows, : 4 * columns], z))
     [y_hat] = model.graphs["reconstruct"](*inputs, between(model.numbers[tuning]["steps"], qindex))
     return y_hat[0, :height, :width], deltas.sum(2).repeat(4, 0).repeat(4, 1)[:height, :width]
+
+
+def fold(x: np.ndarray, n: int) -> np.ndarray:
+    """The inverse of `unfold`."""
+    height, width, size = x.shape
+    rows, columns = height // n, width // n
+    return x.reshape(rows, n, columns, n, size).swapaxes(1, 2).reshape(rows, columns, n * n * size)
+
+
+def unfold(x: np.ndarray, n: int) -> np.ndarray:
+    """(rows, columns, n * n * C) -> (n * rows, n * columns, C)."""
+    rows, columns, size = x.shape
+    return x.reshape(rows, columns, n, n, -1).swapaxes(1, 2).reshape(n * rows, n * columns, size // n**2)
 
 
 def power(eighths: np.ndarray) -> np.ndarray:
