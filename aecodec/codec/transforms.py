@@ -10,7 +10,7 @@ from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
 from aecodec.system.parallel import Workers
 
-WINDOW = 56  # latents along the edge of the largest window: what it works on stays near the processor
+WINDOW = 64  # latents along the edge of the largest window: what it works on stays near the processor
 _SMALL_WINDOW = 42  # the same where few windows may do: two tiles and the halo
 _EACH = 2  # windows for each thread that are worked on before the next rows are
 HALO = 5  # latents: the receptive field of either transform, overlap included, is no larger
