@@ -18,7 +18,7 @@ from common import progress, write_result
 from PIL import Image, ImageDraw, ImageFont
 
 from aecodec.bench.cache import Cache, default_folder
-from aecodec.bench.codecs import CODECS, SUBJECT, choose
+from aecodec.bench.codecs import CODECS, choose
 from aecodec.bench.images import SAMPLES, find_images, load_image
 from aecodec.bench.machine import library_versions
 from aecodec.bench.measure import mean_sweep, measure_once
@@ -29,7 +29,7 @@ from aecodec.bench.run import run_bench, steps_of_run
 from aecodec.bench.targets import Target
 
 QUALITIES = (10, 50, 75, 90, 100)
-ANCHOR = "avif"
+SUBJECT, ANCHOR = "aez-psnr", "avif"
 TRAIN_IMAGES, SEED = 30, 16
 TEXT = "the quick brown fox jumps over a lazy dog while 42 liquor jugs, boxed (and taped), wait for 7 zebras: OK?"
 WORDS = TEXT.split()
