@@ -18,6 +18,7 @@ steps that go with the quality. A network sees of a tile what is inside the imag
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -45,8 +46,11 @@ class Model(Weights):
 
     @cached_property
     def numbers(self) -> dict[str, np.ndarray]:
-        """All arrays but the networks'."""
-        return self.arrays("numbers.npz")
+        """All arrays but the networks'. Raises ModelError for a model whose graphs are those of an earlier version."""
+        numbers = self.arrays("numbers.npz")
+        if "sample_offset" not in numbers:
+            raise ModelError(f"model {self.name}: exported by an earlier version, export its run again")
+        return numbers
 
     def self_test(self) -> str:
         """sha256 of the scale indexes of a fixed input at three qualities; the manifest keeps what it must be."""
@@ -101,9 +105,15 @@ class Model(Weights):
     @cached_property
     def synthesis_halo(self) -> int:
         """Latents around a window within which all lie that its pixels depend on."""
-        shape = self.entry_of("shape")
-        squares_of_8 = shape["blocks8"] + 2 * shape["synthesis_blocks16"] + 1  # the last one for the overlap
+        squares_of_8 = self.of_shape("blocks8") + 2 * self.of_shape("synthesis_blocks16") + 1  # 1 for the overlap
         return -(-squares_of_8 // 2)
+
+    def of_shape(self, name: str) -> Any:
+        """A number of the shape that the manifest states. Raises ModelError."""
+        try:
+            return self.entry_of("shape")[name]
+        except (KeyError, TypeError):
+            raise ModelError(f"model {self.name}: shape without {name} in the manifest") from None
 
     # Quality
 

@@ -45,8 +45,7 @@ class QualityPoint:
     @property
     def lmbda(self) -> float:
         """The Lagrangian multiplier of training: cost = bits per pixel + lmbda * MSE (0..255)."""
-        shape = self.model.entry_of("shape")
-        low, high = shape["lmbda_low"], shape["lmbda_high"]
+        low, high = self.model.of_shape("lmbda_low"), self.model.of_shape("lmbda_high")
         return low * (high / low) ** (self.qindex / self.model.max_qindex)
 
     @property

@@ -189,3 +189,19 @@ def test_onnx_runtime_sends_nothing_and_leaves_nothing(tmp_path):
     )
     assert done.stdout == "1 True\n", done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_a_shape_without_its_numbers(folder):
+    install(folder, shape={"lmbda_low": 1e-4, "lmbda_high": 1})
+    learned = FILE.with_name("rgb-40x257-q87.5.aez")
+    assert said(learned) == "model tiny: shape without blocks8 in the manifest"
+
+
+def test_a_model_of_an_earlier_version(folder):
+    """Its synthesis has one output, and the offset of samples is in it."""
+    path = folder / "tiny" / "numbers.npz"
+    arrays = dict(np.load(path))
+    del arrays["sample_offset"]
+    np.savez(path, **arrays)
+    install(folder)
+    assert said() == "model tiny: exported by an earlier version, export its run again"
