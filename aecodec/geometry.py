@@ -4,7 +4,9 @@ Nothing here depends on the number of threads, so neither do the bytes of a file
 """
 
 import operator
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -266,13 +268,17 @@ def recut(blocks: Iterable[np.ndarray], cuts: Iterable[slice]) -> Iterator[np.nd
     [[0, 1], [1, 2, 3, 4]]
     """
     coming, held, end = iter(blocks), list[tuple[int, np.ndarray]](), 0
-    for cut in cuts:
-        held = [(top, block) for top, block in held if top + len(block) > cut.start]
+    cuts = list(cuts)
+    for cut, following in zip_longest(cuts, cuts[1:], fillvalue=slice(sys.maxsize, None)):
         while end < cut.stop:
             held.append((end, next(coming)))
             end += len(held[-1][1])
         parts = [block[max(cut.start - top, 0) : cut.stop - top] for top, block in held]
-        yield parts[0] if len(parts) == 1 else np.concatenate(parts)
+        held = [(top, block) for top, block in held if top + len(block) > following.start]
+        part = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        del parts
+        yield part
+        del part
 
 
 def pad_window(image: np.ndarray, rows: slice, columns: slice) -> np.ndarray:

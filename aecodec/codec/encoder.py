@@ -108,7 +108,8 @@ class Encoder:
             report((strip.top + len(strip.y)) / self.size[0])
             return tiles
 
-        return [coded for tiles in map(code, self.refined(coder)) for coded in tiles]  # map holds no strip
+        ahead = self.workers.ahead(self.refined(coder))
+        return [coded for tiles in map(code, ahead) for coded in tiles]  # map holds no strip
 
     def decode(self, tiles: Sequence[Coded], y_hat: np.ndarray, qindex: int) -> np.ndarray:
         """Return the pixels, uint8 (H, W, 3), that the decoder makes of tiles and what `encode` says of y_hat."""

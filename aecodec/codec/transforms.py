@@ -40,7 +40,7 @@ def synthesise(y_hat: Iterable[np.ndarray], size: tuple[int, int], point: Qualit
     halo = point.model.synthesis_halo
     every = list(bands((latent_size(size[0]), latent_size(size[1])), WINDOW, halo, _EACH * workers.count))
     rows = [slice(band[0].rows.start, band[-1].rows.stop) for band in every]
-    for band, part in zip(every, recut(y_hat, rows), strict=True):
+    for band, part in zip(every, workers.ahead(recut(y_hat, rows)), strict=True):
         synthesise_band(band, part)
     return pixels
 

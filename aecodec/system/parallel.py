@@ -1,7 +1,8 @@
 """Threads: a function over items, results in order. Nothing that is computed may depend on how many there are."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_POOL = "aecodec"  # the names of its threads begin so
 
 
 def usable_threads() -> int:
@@ -19,7 +21,8 @@ def usable_threads() -> int:
 class Workers:
     """Runs a function over items on so many threads, results in order; on one thread without any pool.
 
-    While the interpreter shuts down, no pool takes work any more: the calling thread does what is left.
+    What runs here may itself map: a thread of the pool does what no other has begun, and never waits for it. While the
+    interpreter shuts down, when no pool takes work any more, the calling thread does what is left.
     """
 
     def __init__(self, threads: int | None):
@@ -30,23 +33,50 @@ class Workers:
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Results in order. Raises what the function raises; MemoryError if the system refuses a thread."""
-        queue: list[Item] = list(items)
         if self._pool is None:
-            return [function(item) for item in queue]
+            return [function(item) for item in items]
         futures: list[Future[Result]] = []
         try:
+            queue = list(items)
             for item in queue:
-                try:
-                    futures.append(self._pool.submit(function, item))
-                except RuntimeError as error:
-                    if "shutdown" in str(error):
-                        break
-                    raise MemoryError(str(error)) from None
-            results = [function(item) for item in queue[len(futures) :]]
-            return [future.result() for future in futures] + results
+                futures.append(self._submit(function, item))
+            if _in_pool():
+                futures = [_begun(future, function, item) for future, item in zip(futures, queue, strict=True)]
+            return [future.result() for future in futures]
         finally:
             for future in futures:
                 future.cancel()
+
+    def ahead(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, each made by a thread of the pool while the one before it is in use."""
+        if self._pool is None:
+            yield from items
+            return
+        iterator, end = iter(items), object()
+        item = next(iterator, end)
+        while item is not end:
+            future = self._submit(next, iterator, end)
+            try:
+                yield item  # type: ignore[misc]  # it is no end
+                del item  # what comes next may need the memory
+                if _in_pool():
+                    future = _begun(future, next, iterator, end)
+                item = future.result()
+            finally:
+                if not future.cancel():
+                    future.exception()  # what makes the items can only be closed when it does not run
+
+    def _submit(self, function: Callable[..., Result], *arguments: object) -> "Future[Result]":
+        """What another thread does, or this one has done while the interpreter shuts down."""
+        assert self._pool
+        try:
+            return self._pool.submit(function, *arguments)
+        except RuntimeError as error:
+            if "shutdown" not in str(error):
+                raise MemoryError(str(error)) from None
+            from concurrent.futures import Future
+
+            return _begun(Future(), function, *arguments)
 
     def batches(self, items: Sequence[Item], max_size: int) -> list[Sequence[Item]]:
         """Groups of at most `max_size` items, small enough that every thread gets some."""
@@ -67,4 +97,20 @@ def _pool(count: int) -> "Executor | None":
         from concurrent.futures import ThreadPoolExecutor
     except RuntimeError:
         return None
-    return ThreadPoolExecutor(count)
+    return ThreadPoolExecutor(count, _POOL)
+
+
+def _in_pool() -> bool:
+    return threading.current_thread().name.startswith(_POOL)
+
+
+def _begun(future: "Future[Result]", function: Callable[..., Result], *arguments: object) -> "Future[Result]":
+    """The future if another thread has begun it, or else one that this thread has done."""
+    if not future.cancel():
+        return future
+    done = type(future)()
+    try:
+        done.set_result(function(*arguments))
+    except Exception as error:
+        done.set_exception(error)
+    return done

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,79 @@ def test_an_error_is_passed_on_and_the_rest_given_up(threads):
     with Workers(threads) as workers, pytest.raises(KeyError):
         workers.map(work, range(1000))
     assert len(done) < 1000
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_what_runs_on_a_thread_may_itself_map_and_work_ahead(threads):
+    with Workers(threads) as workers:
+
+        def row(n: int) -> list[int]:
+            return workers.map(lambda m: n * m, workers.ahead(range(4)))
+
+        assert workers.map(row, range(50)) == [[n * m for m in range(4)] for n in range(50)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_of_two_errors_the_first_item_s_is_raised(threads):
+    def work(n: int) -> None:
+        time.sleep(0.05 * (n == 0))
+        raise KeyError(n)
+
+    with Workers(threads) as workers:
+        with pytest.raises(KeyError, match="0"):
+            workers.map(work, range(4))
+        with pytest.raises(KeyError, match="0"):
+            workers.map(lambda _: workers.map(work, range(4)), range(1))
+
+
+def test_the_next_item_is_made_on_another_thread_while_one_is_in_use():
+    threads = []
+
+    def make():
+        for n in range(4):
+            threads.append(threading.get_ident())
+            made[n].set()
+            yield n
+
+    made = [threading.Event() for _ in range(4)]
+    with Workers(2) as workers:
+        for n in workers.ahead(make()):
+            assert n == 3 or made[n + 1].wait(10)
+    assert threads[0] == threading.get_ident()
+    assert threading.get_ident() not in threads[1:]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_of_the_next_item_comes_behind_the_one_before(threads):
+    def make():
+        yield 1
+        raise KeyError
+
+    with Workers(threads) as workers:
+        items = workers.ahead(make())
+        assert next(items) == 1
+        with pytest.raises(KeyError):
+            next(items)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_lets_go_of_the_items_ends_their_making(threads):
+    ended = threading.Event()
+
+    def make():
+        try:
+            while True:
+                time.sleep(0.01)
+                yield 1
+        finally:
+            ended.set()
+
+    with Workers(threads) as workers:
+        items = workers.ahead(make())
+        assert next(items) == 1
+        items.close()
+        del items
+    assert ended.wait(10)
 
 
 def test_batches_are_small_enough_for_every_thread():
