@@ -214,15 +214,16 @@ def test_windows_encode_like_the_whole(monkeypatch):
     """
     image, weights = picture(272, 420), by_name("photo")
     with Workers(2) as workers:
-        y = np.concatenate(list(transforms.analyse(image, weights, workers)))
-        monkeypatch.setattr(transforms, "WINDOW", 16)
-        apart = np.concatenate(list(transforms.analyse(image, weights, workers))) - y
+        y = np.concatenate(list(transforms.analyse(image, [slice(0, 17)], weights, workers)))
+        monkeypatch.setattr(transforms, "_ANALYSED", 16)
+        strips = [slice(0, 5), slice(5, 17)]
+        apart = np.concatenate(list(transforms.analyse(image, strips, weights, workers))) - y
         monkeypatch.undo()
     assert np.sqrt(np.mean(apart**2) / np.mean(y**2)) < 1e-3
     assert np.abs(apart).max() < 1e-3 * np.abs(y).max()
     data = aecodec.encode(image, 60)
     whole = aecodec.decode(data)
-    monkeypatch.setattr(transforms, "WINDOW", 16)
+    monkeypatch.setattr(transforms, "_ANALYSED", 16)
     windowed = aecodec.encode(image, 60)
     monkeypatch.undo()
     assert len(windowed) == pytest.approx(len(data), rel=0.002)

@@ -46,10 +46,9 @@ class Encoder:
     def latents(self) -> Latents:
         """Of the whole image, from now on kept."""
         if self._y is None:
-            y, top = np.empty((*self.size, self.model.latent), np.float32), 0
-            for block in analyse(self.pixels, self.model, self.workers):
-                y[top : top + len(block)] = block
-                top += len(block)
+            y = np.empty((*self.size, self.model.latent), np.float32)
+            for strip in self._analysed():
+                y[strip.top : strip.top + len(strip.y)] = strip.y
             self._y = y
         return self._with_deltas(Latents.of(self._y))
 
@@ -86,12 +85,16 @@ class Encoder:
 
     def refined(self, coder: TileCoder) -> Iterator[Latents]:
         """The latents that are coded at a quality, from top to bottom."""
-        blocks = analyse(self.pixels, self.model, self.workers) if self._y is None else [self._y]
         refiner = Refiner(self.pixels, coder)
-        latents: Iterator[Latents] = map(self._with_deltas, strips(blocks, *self.size))
+        latents = map(self._with_deltas, self._analysed())
         for _ in range(self.effort):
             latents = refiner.step(latents)
         return latents
+
+    def _analysed(self) -> Iterator[Latents]:
+        y, rows = self._y, strips(*self.size)
+        parts = analyse(self.pixels, rows, self.model, self.workers) if y is None else (y[strip] for strip in rows)
+        return map(Latents.of, parts, (strip.start for strip in rows))
 
     def encode(self, qindex: int, out: np.ndarray | None = None, weight: float = 1) -> list[Coded]:
         """Return the tiles as the file holds them.

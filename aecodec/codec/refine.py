@@ -27,7 +27,7 @@ from aecodec.model.tuning import VISUAL
 from aecodec.pixels import YCBCR
 
 STEP = 0.4  # of Newton's: latents are corrected all at once, and share what they correct
-HALO = 2  # latents: fewer than the synthesis sees, but a gradient need not be exact
+HALO = 1  # latents: fewer than the synthesis sees, but a gradient need not be exact
 # What errors of RGB are multiplied by for the visual tuning: the gradient of 0.8, 0.1 and 0.1 times the squared
 # errors of Y, Cb and Cr, because the eye sees those of luma first.
 VISUAL_ERROR = 3 * YCBCR @ np.diag(np.array([0.8, 0.1, 0.1], np.float32)) @ YCBCR.T
@@ -36,11 +36,10 @@ _STRIP = 16_000  # positions of a strip that is more than a row of tiles
 _ROWS = 4  # of tiles in a strip at most
 
 
-def strips(y: Iterable[np.ndarray], height: int, width: int) -> Iterator[Latents]:
-    """Cut y (height, width, M), which comes in blocks of rows, into strips of whole tiles, from top to bottom."""
+def strips(height: int, width: int) -> list[slice]:
+    """The rows of strips of whole tiles that cover so many latents, from top to bottom."""
     rows = geometry.TILE * max(1, min(_ROWS, _STRIP // (geometry.TILE * width)))
-    tops = range(0, height, rows)
-    return map(Latents.of, geometry.recut(y, (slice(top, min(top + rows, height)) for top in tops)), tops)
+    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
 def gradient(y_hat: np.ndarray, pixels: np.ndarray, point: QualityPoint) -> np.ndarray:

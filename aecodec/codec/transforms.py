@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.geometry import STRIDE, Region, Tile, Window, bands, latent_size, recut, windows
+from aecodec.geometry import STRIDE, Region, Span, Tile, Window, bands, fitted, latent_size, recut, spans, windows
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
 from aecodec.system.parallel import Workers
@@ -14,19 +14,27 @@ WINDOW = 64  # latents along the edge of the largest window: what it works on st
 _SMALL_WINDOW = 42  # the same where few windows may do: two tiles and the halo
 _EACH = 2  # windows for each thread that are worked on before the next rows are
 HALO = 5  # latents: the receptive field of either transform, overlap included, is no larger
+_ANALYSED = 50  # latents along a strip that are analysed at once, halo included
+_NEAR = 3  # latents: pixels further away change what an encoder's analysis gives by 4 % of its mean size at most
 
 
-def analyse(pixels: np.ndarray, model: Model, workers: Workers) -> Iterator[np.ndarray]:
-    """Pixels uint8 (H, W, 3) -> y float32 (h, w, M) at unit gain, in blocks of rows from top to bottom."""
+def analyse(pixels: np.ndarray, strips: Iterable[slice], model: Model, workers: Workers) -> Iterator[np.ndarray]:
+    """Pixels uint8 (H, W, 3) -> y float32 (h, w, M) at unit gain, in strips: the rows of each, from top to bottom."""
     h, w = latent_size(pixels.shape[0]), latent_size(pixels.shape[1])
+    columns = spans(w, fitted(w, _ANALYSED, _NEAR), _NEAR)
 
-    def analyse_band(band: list[Window]) -> np.ndarray:
-        top, bottom = band[0].rows.keep_start, band[-1].rows.keep_stop
-        y = np.empty((bottom - top, w, model.latent), np.float32)
-        workers.map(lambda window: window.raised(top).paste(model.analysis(window.cut(pixels, STRIDE)), y), band)
+    def analyse_strip(strip: slice) -> np.ndarray:
+        y = np.empty((strip.stop - strip.start, w, model.latent), np.float32)
+        rows = Span(max(strip.start - _NEAR, 0), min(strip.stop + _NEAR, h), strip.start, strip.stop)
+
+        def run(column: Span) -> None:
+            window = Window(rows, column)
+            window.raised(strip.start).paste(model.analysis(window.cut(pixels, STRIDE)), y)
+
+        workers.map(run, columns)
         return y
 
-    return map(analyse_band, bands((h, w), WINDOW, HALO, _EACH * workers.count))
+    return map(analyse_strip, strips)
 
 
 def synthesise(y_hat: Iterable[np.ndarray], size: tuple[int, int], point: QualityPoint, workers: Workers) -> np.ndarray:

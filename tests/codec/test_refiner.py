@@ -1,5 +1,6 @@
 """Refinement as an object, with a model that is made up: its formula, its strips, its hyperpriors."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -66,6 +67,10 @@ def expected(pixels: np.ndarray, y: np.ndarray) -> np.ndarray:
     return y - STEP * (newton - (point.rounding_scale * y_hat - y))
 
 
+def cut(y: np.ndarray) -> Iterator[Latents]:
+    return (Latents.of(y[rows], rows.start) for rows in strips(*y.shape[:2]))
+
+
 @pytest.mark.parametrize("size", [(16, 16), (40, 50), (1100, 30), (30, 1300), (530, 700), (2060, 16)])
 @pytest.mark.parametrize("rows", [1, 4])
 def test_a_step_is_the_formula_whatever_the_strips(monkeypatch, size, rows):
@@ -73,7 +78,7 @@ def test_a_step_is_the_formula_whatever_the_strips(monkeypatch, size, rows):
     monkeypatch.setattr(refine, "_ROWS", rows)
     pixels, y = image_and_latents(*size)
     with Workers(2) as workers:
-        refined = list(Refiner(pixels, Coder(workers)).step(strips([y], *y.shape[:2])))
+        refined = list(Refiner(pixels, Coder(workers)).step(cut(y)))
     assert [strip.top for strip in refined] == list(range(0, len(y), 16 * rows))
     np.testing.assert_allclose(np.concatenate([strip.y for strip in refined]), expected(pixels, y), rtol=1e-5)
 
@@ -82,7 +87,7 @@ def test_steps_keep_the_first_hyperpriors():
     pixels, y = image_and_latents(1300, 40)
     with Workers(1) as workers:
         coder = Coder(workers)
-        refiner, latents = Refiner(pixels, coder), strips([y], *y.shape[:2])
+        refiner, latents = Refiner(pixels, coder), cut(y)
         for _ in range(3):
             latents = refiner.step(latents)
         latents = list(latents)
@@ -93,11 +98,8 @@ def test_steps_keep_the_first_hyperpriors():
 
 
 def test_strips_cover_the_latents_and_wide_ones_are_a_row_of_tiles():
-    y = np.arange(70 * 3 * M, dtype=np.float32).reshape(70, 3, M)
-    cut = list(strips([y[:10], y[10:66], y[66:]], 70, 3))
-    np.testing.assert_array_equal(np.concatenate([strip.y for strip in cut]), y)
-    assert [(strip.top, len(strip.y), len(strip.tiles)) for strip in cut] == [(0, 64, 4), (64, 6, 1)]
-    assert len(next(strips([np.zeros((70, 2000, 1), np.float32)], 70, 2000)).y) == 16
+    assert strips(70, 3) == [slice(0, 64), slice(64, 70)]
+    assert strips(40, 2000) == [slice(0, 16), slice(16, 32), slice(32, 40)]
 
 
 def test_the_gradient_counts_no_pixel_outside_the_image():
