@@ -38,7 +38,7 @@ from aecodec.container.metadata import Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, EncodeError, ModelError, NotAezError
 from aecodec.imagefile import as_kept, stated_profile
 from aecodec.imagefile.colour import fitted
-from aecodec.imagefile.tags import with_density
+from aecodec.imagefile.tags import EXIF_PREFIX, with_density
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.scaling import FACTORS, reduced_size
 
@@ -51,7 +51,6 @@ _ENCODE = (*_TARGETS, "effort", "tune", "model", "keep_hidden", "threads")
 _TUNE_OTHERS = ("optimize", "progressive", "compress_level", "method", "speed", "subsampling", "bits", "format")
 _METADATA = {"icc_profile": "icc", "exif": "exif", "xmp": "xmp"}  # in Pillow's words and in ours
 _METADATA_TAGS = (container.ICC, container.EXIF, container.XMP)
-_EXIF_PREFIX = b"Exif\0\0"
 
 
 def register() -> None:
@@ -90,7 +89,7 @@ class AezImageFile(ImageFile.ImageFile):
             self.info["quality"] = quality
         for key, name in _METADATA.items():
             if value := getattr(metadata, name):
-                self.info[key] = _EXIF_PREFIX + value if key == "exif" else value  # as Pillow's own plugins have it
+                self.info[key] = EXIF_PREFIX + value if key == "exif" else value  # as Pillow's own plugins have it
         self.tile = [ImageFile._Tile("aez", (0, 0, *self.size), 0, (header, 1))]
 
     def _metadata_chunks(self, index: Index) -> Iterator[Chunk]:
@@ -178,7 +177,7 @@ def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     except EncodeError:
         raise OSError(f"cannot write mode {im.mode} as {FORMAT}") from None
     exif = options.get("exif") or b""
-    exif = bytes(exif.tobytes() if isinstance(exif, Image.Exif) else exif).removeprefix(_EXIF_PREFIX)
+    exif = bytes(exif.tobytes() if isinstance(exif, Image.Exif) else exif).removeprefix(EXIF_PREFIX)
     xmp = options.get("xmp")
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
     metadata = Metadata(icc or None, with_density(exif or None, options.get("dpi")), xmp or None)
