@@ -139,8 +139,8 @@ def encode(
         raise TypeError(f"lossless: {lossless!r}, expected True or False")
     if lossless and model != DEFAULT_MODEL:
         raise ValueError(f"model: {model!r}, expected none with lossless")
-    weights = by_name("exact" if lossless else model) if isinstance(model, str) else model
-    return family_of(weights).encode(image, weights, settings)
+    loaded = by_name("exact" if lossless else model) if isinstance(model, str) else model
+    return family_of(loaded).encode(image, loaded, settings)
 
 
 def decode(

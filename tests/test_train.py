@@ -276,7 +276,7 @@ def check_not_finite(run: Run, *variables) -> None:
 
 
 def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(continued):
-    check_not_finite(continued, continued.model.log_gain, continued.model.scale_net.w_in)
+    check_not_finite(continued, continued.model.log_gain, continued.model.hyper_synthesis.w_in)
 
 
 def test_symbols_are_those_of_their_scale_index():

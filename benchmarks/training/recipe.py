@@ -110,15 +110,15 @@ def measured(model: photo.Photo, val: np.ndarray, batch: int = 8) -> dict:
     rows, counts = [], []
     with patch.object(photo, "residual_bits", keep):
         for knot in KNOTS:
-            count, found = np.zeros(SCALES * 2 * REACH), []
+            count, parts = np.zeros(SCALES * 2 * REACH), []
             for i in range(0, len(val), batch):
                 r, index, *rest = measure(tf.constant(val[i : i + batch]), tf.fill([batch], float(knot)))
                 symbol = np.clip(np.rint(r.numpy()).astype(int) + REACH, 0, 2 * REACH - 1)
                 joint = index.numpy().astype(int) * 2 * REACH + symbol
                 count += np.bincount(joint.ravel(), minlength=count.size)
-                found.append(np.stack([a.numpy() for a in rest]))
+                parts.append(np.stack([a.numpy() for a in rest]))
             counts.append(count.reshape(SCALES, -1))
-            rows.append(np.concatenate(found, axis=1))
+            rows.append(np.concatenate(parts, axis=1))
     table = sum(counts) + 1e-3
     bits = -np.log2(table / table.sum(1, keepdims=True))
     bits[: model.shape.coded_from] = 0  # not coded

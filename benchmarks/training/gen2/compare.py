@@ -32,9 +32,9 @@ def curve(path: Path, pixels: np.ndarray, refines: bool) -> tuple[float, Curve]:
     """The loss of the plain tuning, and PSNR over bits per pixel."""
     model = loaded(path)
     model.refines = refines
-    found = Validation(model, pixels).run()
-    knots = found["knots"].values()
-    loss = found.get("losses", {"psnr": found["loss"]})["psnr"]
+    measures = Validation(model, pixels).run()
+    knots = measures["knots"].values()
+    loss = measures.get("losses", {"psnr": measures["loss"]})["psnr"]
     return loss, Curve([knot["bpp"] for knot in knots], [knot["psnr"] for knot in knots])
 
 

@@ -66,7 +66,7 @@ def encoded(model: Photo, x: np.ndarray, q: np.ndarray) -> np.ndarray:
     def run(x, q):
         y = model.analysis(model.pre(tf.cast(x, tf.float32) / 255 - 0.5)) * tf.exp(at_knots(model.log_gain, q))
         z = tf.round(tf.clip_by_value(model.hyper_analysis(y), -Z_MAX, Z_MAX))
-        offset = tf.gather(rounding_offsets(model.shape.coded_from), tf.cast(model.scale_net(z, q), tf.int32))
+        offset = tf.gather(rounding_offsets(model.shape.coded_from), tf.cast(model.hyper_synthesis(z, q), tf.int32))
         _, y_hat = model.mean_net(z, y, offset, q, at_knots(model.level(), q))
         return y_hat * tf.exp(at_knots(model.log_gain_inverse, q))
 
