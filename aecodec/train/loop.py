@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aecodec.errors import ModelError
+from aecodec.pixels import decibels
 from aecodec.train import checkpoint, precision, quantize, runs
 from aecodec.train.backend import METRICS, Stepper
 from aecodec.train.data import Crops, batches, image_files, load_images, principal_components, tiles_of
@@ -280,7 +281,7 @@ class Run:
                         raise FloatingPointError(f"step {p.step}: loss is not finite; the last checkpoint stands")
                     if p.step % 100 == 0:
                         loss, bpp, mse, norm = np.mean(rows, axis=0).astype(float)
-                        psnr, rows = 10 * math.log10(255**2 / mse), []
+                        psnr, rows = decibels(mse), []
                         self.log(loss=loss, bpp=bpp, psnr=psnr, norm=norm, rate=rate)
                         bar.update(task, completed=done, step=p.step, loss=loss, bpp=bpp, psnr=psnr)
                         said = now

@@ -25,6 +25,7 @@ keras.mixed_precision.set_global_policy("mixed_bfloat16")
 
 from aecodec.bench.curves import Curve, bd_rate  # noqa: E402
 from aecodec.entropy.tables import SCALES  # noqa: E402
+from aecodec.pixels import decibels  # noqa: E402
 from aecodec.train import checkpoint, entropy_model, photo  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
 from aecodec.train.data import Crops, batches, image_files, load_images, tiles_of  # noqa: E402
@@ -126,7 +127,7 @@ def measured(model: photo.Photo, val: np.ndarray, batch: int = 8) -> dict:
     lmbdas, middle = model.shape.lmbdas, math.sqrt(model.shape.lmbda_low * model.shape.lmbda_high)
     for knot, count, (bpp_z, mse) in zip(KNOTS, counts, rows, strict=True):
         bpp = float((count * bits).sum() / val[..., 0].size + bpp_z.mean())
-        psnr = float(np.mean(10 * np.log10(255**2 / np.maximum(mse, 1e-3))))
+        psnr = float(np.mean(decibels(mse, 1e-3)))
         result["knots"][str(knot)] = {"bpp": bpp, "z": float(bpp_z.mean()), "psnr": psnr}
         result["loss"] += float((bpp + lmbdas[knot] * mse.mean()) / math.sqrt(lmbdas[knot] / middle)) / len(KNOTS)
     return result

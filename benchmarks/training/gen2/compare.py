@@ -19,6 +19,7 @@ from trained import loaded, tiles
 
 from aecodec.bench.curves import Curve, bd_rate, overlap
 from aecodec.bench.metrics import ssimulacra2
+from aecodec.pixels import decibels
 from aecodec.train.photo import Photo
 from aecodec.train.tuning import log_weights
 from aecodec.train.validation import Validation
@@ -90,7 +91,7 @@ def said(name: str, levels: list[list[np.ndarray]]) -> None:
 
 
 def row_of(bpp: float, image: np.ndarray, decoded: np.ndarray) -> tuple[float, float, float]:
-    psnr = 10 * np.log10(255**2 / np.square(decoded - image.astype(np.float32)).mean())
+    psnr = decibels(np.square(decoded - image.astype(np.float32)).mean())
     return bpp, float(psnr), ssimulacra2(image, decoded)
 
 

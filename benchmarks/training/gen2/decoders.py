@@ -17,6 +17,7 @@ from bits import only
 from trained import KNOTS, crops_of, loaded, tiles
 
 from aecodec.entropy.tables import Z_MAX
+from aecodec.pixels import decibels
 from aecodec.train import quantize
 from aecodec.train.entropy_model import rounding_offsets
 from aecodec.train.layers import Rounding, at_knots
@@ -129,7 +130,7 @@ def main() -> None:
         rows = []
         for knot, y_hat in checks:
             levels = np.clip(np.rint(decode(model, y_hat, tf.fill([len(val)], float(knot))) * 255 + 127.5), 0, 255)
-            rows.append(10 * np.log10(255**2 / np.square(levels - val).mean((1, 2, 3))).mean())
+            rows.append(decibels(np.square(levels - val).mean((1, 2, 3))).mean())
         return np.array(rows)
 
     def say(done: float) -> None:
