@@ -208,14 +208,14 @@ def decode(
         chunks = container.read_chunks(data, index, [container.ALPHA])
     model = by_id(header.model)
     stored = next((chunk.data for chunk in chunks if chunk.tag == container.ALPHA), None)
-    in_tiles = header.channels % 2 == 0 and stored is None
+    in_tiles = header.has_alpha and stored is None
     family, bitstreams = family_of(model), Bitstreams(header, tile, exact, in_tiles)
     small = None if factor == 1 else family.decode_reduced(bitstreams, model, View(area, factor), threads)
     colours = family.decode(bitstreams, model, area, threads) if small is None else small
     alpha = None if stored is None else decode_alpha(stored, header.height, header.width)[area.inside]
     if small is not None:
         return merge(small, None if alpha is None else reduced(alpha, factor))
-    return reduced(merge(colours, alpha), factor, header.channels % 2 == 0)
+    return reduced(merge(colours, alpha), factor, header.has_alpha)
 
 
 def decode_symbols(data: BytesLike) -> list[Symbols]:

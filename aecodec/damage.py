@@ -70,7 +70,7 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
     index, salvaged = container.read_index(data, limits), container.read_damaged(data, limits)
     header, chunks = salvaged.container.header, salvaged.container.chunks
     model = by_id(header.model)
-    in_tiles = header.channels % 2 == 0 and not any(tag == container.ALPHA for tag, _ in index.chunks)
+    in_tiles = header.has_alpha and not any(tag == container.ALPHA for tag, _ in index.chunks)
     bitstreams = Bitstreams(header, salvaged.container.tiles.__getitem__, salvaged.container.exact, in_tiles)
     colours, tiles = family_of(model).salvage(bitstreams, salvaged.tiles, model, threads)
     damaged: dict[bytes, DecodeError] = dict(salvaged.chunks)
@@ -96,7 +96,7 @@ def _area(number: int, header: Header) -> str:
 
 def _sound_alpha(chunks: Iterable[Chunk], header: Header, damaged: dict[bytes, DecodeError]) -> np.ndarray | None:
     """The alpha plane (H, W), opaque if it is damaged, None if the image has none."""
-    if header.channels % 2:
+    if not header.has_alpha:
         return None
     for tag, stored in chunks:
         if tag == container.ALPHA:

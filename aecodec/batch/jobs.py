@@ -252,7 +252,7 @@ class Decompress:
         progress(0, width * height)
         if self.salvage:
             pixels, metadata, _, damage = salvage(data, limits=self.limits, threads=self.threads)
-            pixels = reduced(pixels, factor_of(self.scale), header.channels % 2 == 0)
+            pixels = reduced(pixels, factor_of(self.scale), header.has_alpha)
         elif self.thumbnail:
             pixels, metadata = thumbnail(data, self.thumbnail, limits=self.limits, threads=self.threads)
         else:

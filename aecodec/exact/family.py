@@ -14,7 +14,7 @@ from aecodec.exact.tiles import decode_tiles, fill_damaged
 from aecodec.family import Bitstreams
 from aecodec.geometry import Region, View
 from aecodec.model.weights import Weights
-from aecodec.pixels import luma, split
+from aecodec.pixels import luma, merge, split
 from aecodec.settings import Settings
 from aecodec.system.forks import cached_property
 from aecodec.system.parallel import Workers
@@ -93,7 +93,7 @@ def _checked(bitstreams: Bitstreams) -> Bitstreams:
 
 def _colours(pixels: np.ndarray, bitstreams: Bitstreams) -> np.ndarray:
     """RGB (H, W, 3) or RGBA (H, W, 4) -> what the image has of it."""
-    if bitstreams.header.channels > 2:
+    if not bitstreams.header.is_grey:
         return pixels
     grey = luma(pixels[..., :3])
-    return np.dstack([grey, pixels[..., 3]]) if bitstreams.alpha else grey
+    return merge(grey, pixels[..., 3] if bitstreams.alpha else None)
