@@ -113,7 +113,7 @@ def compress(
     """
     encoding = {"threads": 1} | options
     given = signature(encode).bind(None, **encoding).arguments  # wrong names and values are told at once
-    Target(*(given.get(name) for name in ("quality", "target_size", "target_bpp", "target_psnr")))
+    Target.of(given)
     Settings(effort=given.get("effort", DEFAULT_EFFORT), tune=given.get("tune"), threads=given["threads"])
     job = Compress(encoding, verify=verify, limits=limits)
     return _convert(sources, out, EXTENSION, job, client, jobs, force, skip_existing, on_result)

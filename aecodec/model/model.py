@@ -135,7 +135,7 @@ class Model(Weights):
     def qindex(self, quality: float) -> int:
         """Quality 1..100 -> 1/256 of a knot, as the header carries it."""
         qualities, qindexes = zip(*self.entry["quality"], strict=True)
-        return round(float(np.interp(quality, qualities, qindexes)))
+        return round(float(np.interp(float(quality), qualities, qindexes)))
 
     def quality(self, qindex: int) -> float:
         """The inverse of `qindex`, of a header's quality too."""
