@@ -226,7 +226,7 @@ def decode_symbols(data: BytesLike) -> list[Symbols]:
         raise UnsupportedError(f"model {model.name}: expected a learned model")
     with Workers(1) as workers:
         decoder = Decoder(file.header, model, workers)
-        return list(decoder.symbols(Bitstreams(file.header, file.tiles.__getitem__, file.exact)))
+        return list(decoder.symbols(Bitstreams.of(file)))
 
 
 def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:

@@ -71,7 +71,7 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
     header, chunks = salvaged.container.header, salvaged.container.chunks
     model = by_id(header.model)
     in_tiles = header.has_alpha and not any(tag == container.ALPHA for tag, _ in index.chunks)
-    bitstreams = Bitstreams(header, salvaged.container.tiles.__getitem__, salvaged.container.exact, in_tiles)
+    bitstreams = Bitstreams.of(salvaged.container, in_tiles)
     colours, tiles = family_of(model).salvage(bitstreams, salvaged.tiles, model, threads)
     damaged: dict[bytes, DecodeError] = dict(salvaged.chunks)
     alpha = None if in_tiles else _sound_alpha(chunks, header, damaged)
