@@ -18,10 +18,11 @@ import numpy as np
 from aecodec.classic.latents import Scale
 from aecodec.errors import ModelError
 from aecodec.model.onnx_runtime import OnnxNet
-from aecodec.model.weights import Weights, read_models, weights_folder
+from aecodec.model.weights import Description, Weights, read_models, weights_folder
 from aecodec.system.forks import cached_property
 from aecodec.system.parallel import Workers
 
+SMALL = 28  # pixels on each side of the images of MNIST and Fashion-MNIST
 BATCH = 512  # patches in one call of a network
 
 
@@ -76,14 +77,22 @@ class Classic(Weights):
         """Pixels uint8 (h, w, 3), multiples of `edge` -> the same without the noise."""
         return self._denoiser(window[None])[0][0]
 
-    def describe(self) -> tuple[str, str, str, str]:
-        """What it is, its data set, the shape of its latents and what it reaches on its test images, in words."""
+    def describe(self) -> Description:
         entry, results = self.entry, self.entry["results"]
         parts = [f"{results['psnr']:.1f} dB, {results['bytes']:.0f} bytes"] if "psnr" in results else []
         for kind, row in results.get("denoised", {}).items():
             parts.append(f"{kind}: {row['noisy']:.1f} -> {row['denoised']:.1f} dB")
         latents = "x".join(map(str, self.latent))
-        return f"{entry['label']}: {entry['about']}", entry["data"], latents, "; ".join(parts)
+        return Description(f"{entry['label']}: {entry['about']}", entry["data"], latents, "; ".join(parts))
+
+    def unsuited(self, pixels: np.ndarray) -> str | None:
+        """Models of digits and clothes are for images of their size, whether they could code others or not."""
+        small = self.entry["data"] != "grey"
+        if pixels.ndim == 3:
+            return f"codes grey images only{f', of {SMALL}x{SMALL} pixels' if small else ''}"
+        if small and pixels.shape != (SMALL, SMALL):
+            return f"is made for images of {SMALL}x{SMALL} pixels"
+        return None
 
 
 def _in_batches(net: Callable, rows: np.ndarray, workers: Workers) -> np.ndarray:

@@ -13,7 +13,7 @@ from aecodec.exact.layout import encode_image
 from aecodec.exact.tiles import decode_tiles, fill_damaged
 from aecodec.family import Bitstreams
 from aecodec.geometry import Region, View
-from aecodec.model.weights import Weights
+from aecodec.model.weights import Description, Weights
 from aecodec.pixels import luma, merge, split
 from aecodec.settings import Settings
 from aecodec.system.forks import cached_property
@@ -25,6 +25,9 @@ class ExactModel(Weights):
 
     def __init__(self) -> None:
         super().__init__("exact", {"id": NO_MODEL, "files": {}}, Path())
+
+    def describe(self) -> Description:
+        return Description("lossless, for images of any kind")
 
 
 class ExactFamily:
