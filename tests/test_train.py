@@ -42,6 +42,7 @@ from aecodec.train.backend import Stepper  # noqa: E402
 from aecodec.train.entropy_model import rounded, rounding_offsets  # noqa: E402
 from aecodec.train.loop import Phase, Run  # noqa: E402
 from aecodec.train.photo import Shape  # noqa: E402
+from aecodec.train.runs import Setup  # noqa: E402
 from aecodec.train.transforms import Overlap  # noqa: E402
 
 # Keras variables know nothing of NumPy 2's `copy`.
@@ -64,7 +65,7 @@ def rows(folder: Path) -> list[dict]:
 
 
 def new_run(folder: Path, phase: Phase, *, resume: bool = False, val: bool = False, precision="float32") -> Run:
-    return Run(folder, SAMPLES, SAMPLES if val else None, SHAPE, phase, resume, asked=precision)
+    return Run(Setup(folder, SAMPLES, SAMPLES if val else None, resume, precision=precision), SHAPE, phase)
 
 
 def interrupt(run: Run, signals: dict[int, int]) -> None:
