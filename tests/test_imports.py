@@ -16,6 +16,7 @@ import aecodec
 from aecodec import errors
 
 PACKAGE = Path(aecodec.__file__).parent
+TESTS = Path(__file__).parent
 
 # From the bottom to the top: a module imports from lower floors, and from its own folder.
 FLOORS = [
@@ -216,6 +217,16 @@ def test_training_is_loaded_inside_commands_only():
     assert {i.module for i in users} == {"cli.train", "cli.export", "cli.log", *commands}
     assert all(i.inside for i in users if i.module not in commands)
     assert all(i.inside for i in imports() if i.target.removeprefix("aecodec.") in commands)
+
+
+def test_folders_of_tests_are_rooms():
+    """But for those of the format, which belong to no room."""
+    folders = {path.parent.name for path in TESTS.glob("*/test_*.py")}
+    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
+    assert folders - rooms == {"conformance"}
+    modules = {path.stem for path in PACKAGE.glob("*.py")} | rooms
+    others = {"attacks", "docs", "imports", "load", "readme"}  # of no module or room
+    assert {path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")} <= modules | others
 
 
 def loaded(code: str) -> set[str]:

@@ -23,7 +23,7 @@ from aecodec.container import Chunk, Header, write
 from aecodec.imagefile import read_image
 from aecodec.pillow import AezImageFile
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
 GOLDEN = TESTS / "conformance" / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.aez"))
 PLAIN, WITH_METADATA = GOLDEN / "rgb-17x33-q50.aez", GOLDEN / "rgb-metadata-24x16-q50.aez"
