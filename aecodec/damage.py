@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aecodec import container
-from aecodec.container import Chunk, Header
+from aecodec.container import BytesLike, Chunk, Header
 from aecodec.container.alpha import decode_alpha
 from aecodec.container.metadata import Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError
@@ -32,7 +32,7 @@ class Salvaged(NamedTuple):
     damage: tuple[str, ...]
 
 
-def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = None) -> Salvaged:
+def salvage(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = None) -> Salvaged:
     """Decompress what is sound in a file whose tiles or chunks are damaged, cut off, or followed by other bytes.
 
     Damaged tiles get the mean colour of the tiles around them, a damaged alpha plane is opaque, damaged metadata is

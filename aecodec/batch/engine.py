@@ -147,7 +147,7 @@ def in_threads(
         yield from ((task, job(task)) for task in tasks)
         return
     pool, waiting = ThreadPoolExecutor(count), iter(tasks)
-    busy: dict[Future, Task] = {}
+    busy: dict[Future[Made | Failed], Task] = {}
     try:
         while True:
             while len(busy) < count and (task := next(waiting, None)) is not None:

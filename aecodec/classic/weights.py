@@ -12,6 +12,7 @@ Files are loaded when they are needed, and checked against the hashes of the man
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ BATCH = 512  # patches in one call of a network
 class Classic(Weights):
     """One classic model."""
 
-    def __init__(self, name: str, entry: dict, folder: Path):
+    def __init__(self, name: str, entry: dict[str, Any], folder: Path):
         super().__init__(name, entry, folder)
         self.kind: str = self.entry_of("kind")  # autoencoder, variational or denoiser
         self.edge: int = self.entry_of("edge")  # of a patch, in pixels; a denoiser's input is a multiple of it
@@ -95,7 +96,7 @@ class Classic(Weights):
         return None
 
 
-def _in_batches(net: Callable, rows: np.ndarray, workers: Workers) -> np.ndarray:
+def _in_batches(net: OnnxNet, rows: np.ndarray, workers: Workers) -> np.ndarray:
     parts = [rows[at : at + BATCH] for at in range(0, len(rows), BATCH)]
     return np.concatenate(workers.map(lambda part: net(part)[0], parts))
 

@@ -38,7 +38,7 @@ class Weights:
     Raises ModelError for an entry or a file that is missing or wrong.
     """
 
-    def __init__(self, name: str, entry: dict, folder: Path):
+    def __init__(self, name: str, entry: dict[str, Any], folder: Path):
         self.name, self.entry, self.folder = name, entry, folder
         self.id: int = self.entry_of("id")
 
@@ -124,7 +124,7 @@ def read_models(folder: Path, kind: type[Kind]) -> dict[str, Kind]:
     return {name: kind(name, entry, folder / name) for name, entry in read_manifest(folder).items()}
 
 
-def read_manifest(folder: Path) -> dict[str, dict]:
+def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     """The entries of a folder's manifest by name. Raises ModelError."""
     try:
         return dict(json.loads((folder / "manifest.json").read_text())["models"])
