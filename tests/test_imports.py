@@ -30,8 +30,8 @@ FLOORS = [
     {"exact"},
     {"codec", "classic"},
     {"families"},
-    {"api", "damage", "parts"},
-    {"pillow", "files", "thumbnail", "research"},
+    {"api", "damage"},
+    {"pillow", "files", "research"},
     {"arrays"},
     {"batch"},
     {"__init__"},
@@ -47,6 +47,7 @@ FLOORS_WITHIN = {
     "model": [{"onnx_runtime", "lapped", "knots", "thumbnail", "tuning"}, {"weights", "squares"}, {"model"}, {"point"}],
     "storage": [{"local"}, {"remote"}],
     "batch": [{"inputs"}, {"loader", "shards", "jobs"}, {"engine"}, {"cluster"}, {"convert"}],
+    "files": [{"parts", "thumbnail"}],
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
     "exact": [{"webp", "colours"}, {"look", "layout", "tiles"}, {"family"}],
     "codec": [

@@ -224,9 +224,9 @@ class Decompress:
         from aecodec import container
         from aecodec.api import decode, read_metadata
         from aecodec.damage import salvage
+        from aecodec.files.thumbnail import thumbnail
         from aecodec.imagefile import format_of, pack_image
         from aecodec.scaling import factor_of, reduced
-        from aecodec.thumbnail import thumbnail
 
         of_extension = task.target == STANDARD or self.forced
         kind = format_of(f"image{self.extension}" if of_extension else task.target)
