@@ -139,8 +139,8 @@ def encode(
         raise TypeError(f"lossless: {lossless!r}, expected True or False")
     if lossless and model != DEFAULT_MODEL:
         raise ValueError(f"model: {model!r}, expected none with lossless")
-    weights = by_name("exact" if lossless else model) if isinstance(model, str) else model
-    return family_of(weights).encode(image, weights, settings)
+    loaded = by_name("exact" if lossless else model) if isinstance(model, str) else model
+    return family_of(loaded).encode(image, loaded, settings)
 
 
 def decode(
@@ -208,14 +208,14 @@ def decode(
         chunks = container.read_chunks(data, index, [container.ALPHA])
     model = by_id(header.model)
     stored = next((chunk.data for chunk in chunks if chunk.tag == container.ALPHA), None)
-    in_tiles = header.channels % 2 == 0 and stored is None
+    in_tiles = header.has_alpha and stored is None
     family, bitstreams = family_of(model), Bitstreams(header, tile, exact, in_tiles)
     small = None if factor == 1 else family.decode_reduced(bitstreams, model, View(area, factor), threads)
     colours = family.decode(bitstreams, model, area, threads) if small is None else small
     alpha = None if stored is None else decode_alpha(stored, header.height, header.width)[area.inside]
     if small is not None:
         return merge(small, None if alpha is None else reduced(alpha, factor))
-    return reduced(merge(colours, alpha), factor, header.channels % 2 == 0)
+    return reduced(merge(colours, alpha), factor, header.has_alpha)
 
 
 def decode_symbols(data: BytesLike) -> list[Symbols]:
@@ -226,7 +226,7 @@ def decode_symbols(data: BytesLike) -> list[Symbols]:
         raise UnsupportedError(f"model {model.name}: expected a learned model")
     with Workers(1) as workers:
         decoder = Decoder(file.header, model, workers)
-        return list(decoder.symbols(Bitstreams(file.header, file.tiles.__getitem__, file.exact)))
+        return list(decoder.symbols(Bitstreams.of(file)))
 
 
 def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:

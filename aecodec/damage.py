@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aecodec import container
-from aecodec.container import Chunk, Header
+from aecodec.container import BytesLike, Chunk, Header
 from aecodec.container.alpha import decode_alpha
 from aecodec.container.metadata import Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError
@@ -32,7 +32,7 @@ class Salvaged(NamedTuple):
     damage: tuple[str, ...]
 
 
-def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = None) -> Salvaged:
+def salvage(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = None) -> Salvaged:
     """Decompress what is sound in a file whose tiles or chunks are damaged, cut off, or followed by other bytes.
 
     Damaged tiles get the mean colour of the tiles around them, a damaged alpha plane is opaque, damaged metadata is
@@ -70,8 +70,8 @@ def salvage(data, /, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = N
     index, salvaged = container.read_index(data, limits), container.read_damaged(data, limits)
     header, chunks = salvaged.container.header, salvaged.container.chunks
     model = by_id(header.model)
-    in_tiles = header.channels % 2 == 0 and not any(tag == container.ALPHA for tag, _ in index.chunks)
-    bitstreams = Bitstreams(header, salvaged.container.tiles.__getitem__, salvaged.container.exact, in_tiles)
+    in_tiles = header.has_alpha and not any(tag == container.ALPHA for tag, _ in index.chunks)
+    bitstreams = Bitstreams.of(salvaged.container, in_tiles)
     colours, tiles = family_of(model).salvage(bitstreams, salvaged.tiles, model, threads)
     damaged: dict[bytes, DecodeError] = dict(salvaged.chunks)
     alpha = None if in_tiles else _sound_alpha(chunks, header, damaged)
@@ -96,7 +96,7 @@ def _area(number: int, header: Header) -> str:
 
 def _sound_alpha(chunks: Iterable[Chunk], header: Header, damaged: dict[bytes, DecodeError]) -> np.ndarray | None:
     """The alpha plane (H, W), opaque if it is damaged, None if the image has none."""
-    if header.channels % 2:
+    if not header.has_alpha:
         return None
     for tag, stored in chunks:
         if tag == container.ALPHA:

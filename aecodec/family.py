@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from aecodec.container import BytesLike, Header
+from aecodec.container import BytesLike, Container, Header
 from aecodec.errors import DecodeError
 from aecodec.geometry import Region, View
 from aecodec.model.weights import Weights
@@ -29,6 +29,11 @@ class Bitstreams(NamedTuple):
     tile: Callable[[int], BytesLike]
     exact: Collection[int] = ()
     alpha: bool = False
+
+    @classmethod
+    def of(cls, file: Container, alpha: bool = False) -> "Bitstreams":
+        """Those of a file that is there as a whole."""
+        return cls(file.header, file.tiles.__getitem__, file.exact, alpha)
 
 
 class Family(Protocol[Kind]):

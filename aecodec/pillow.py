@@ -24,7 +24,6 @@ alpha. Any other mode is an OSError.
 """
 
 import contextlib
-import numbers
 import zlib
 from collections.abc import Iterator
 from typing import IO, Any
@@ -32,26 +31,25 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageFile
 
-from aecodec import api, container, geometry, settings
+from aecodec import api, container, geometry
 from aecodec.container import Chunk, Index
 from aecodec.container.metadata import Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, EncodeError, ModelError, NotAezError
 from aecodec.imagefile import as_kept, stated_profile
 from aecodec.imagefile.colour import fitted
-from aecodec.imagefile.tags import with_density
+from aecodec.imagefile.tags import EXIF_PREFIX, with_density
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.scaling import FACTORS, reduced_size
+from aecodec.settings import TARGETS
 
 FORMAT = "AEZ"
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_TARGETS = ("quality", "target_size", "target_bpp", "target_psnr", "lossless")
-_ENCODE = (*_TARGETS, "effort", "tune", "model", "keep_hidden", "threads")
+_ENCODE = (*TARGETS, "lossless", "effort", "tune", "model", "keep_hidden", "threads")
 # Options with which programs tune several formats at once; none of them promises anything of the pixels.
 _TUNE_OTHERS = ("optimize", "progressive", "compress_level", "method", "speed", "subsampling", "bits", "format")
 _METADATA = {"icc_profile": "icc", "exif": "exif", "xmp": "xmp"}  # in Pillow's words and in ours
 _METADATA_TAGS = (container.ICC, container.EXIF, container.XMP)
-_EXIF_PREFIX = b"Exif\0\0"
 
 
 def register() -> None:
@@ -90,7 +88,7 @@ class AezImageFile(ImageFile.ImageFile):
             self.info["quality"] = quality
         for key, name in _METADATA.items():
             if value := getattr(metadata, name):
-                self.info[key] = _EXIF_PREFIX + value if key == "exif" else value  # as Pillow's own plugins have it
+                self.info[key] = EXIF_PREFIX + value if key == "exif" else value  # as Pillow's own plugins have it
         self.tile = [ImageFile._Tile("aez", (0, 0, *self.size), 0, (header, 1))]
 
     def _metadata_chunks(self, index: Index) -> Iterator[Chunk]:
@@ -168,22 +166,16 @@ def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
         raise TypeError(f"{unknown[0]}: unknown option, expected {', '.join((*_ENCODE, *_METADATA, 'dpi'))}")
     chosen = {key: options[key] for key in _ENCODE if key in options}
     chosen["lossless"] = bool(chosen.get("lossless"))
-    if not {"target_size", "target_bpp", "target_psnr"} & chosen.keys():
-        _check_number("quality", chosen.get("quality", 75), numbers.Real, 1, 100)
-    chosen.setdefault("effort", settings.DEFAULT_EFFORT)
-    _check_number("effort", chosen["effort"], numbers.Integral, 0, settings.MAX_EFFORT)
     try:
         ready = as_kept(im)
         icc = options["icc_profile"] if "icc_profile" in options else _profile(im, len(ready.getbands()))
     except EncodeError:
         raise OSError(f"cannot write mode {im.mode} as {FORMAT}") from None
     exif = options.get("exif") or b""
-    exif = bytes(exif.tobytes() if isinstance(exif, Image.Exif) else exif).removeprefix(_EXIF_PREFIX)
+    exif = bytes(exif.tobytes() if isinstance(exif, Image.Exif) else exif).removeprefix(EXIF_PREFIX)
     xmp = options.get("xmp")
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
     metadata = Metadata(icc or None, with_density(exif or None, options.get("dpi")), xmp or None)
-    if "quality" in chosen:
-        chosen["quality"] = float(chosen["quality"])
     with _pillow_errors():
         data = api.encode(np.asarray(ready), metadata=metadata, **chosen)
     fp.write(data)
@@ -193,13 +185,6 @@ def _profile(im: Image.Image, channels: int) -> bytes | None:
     """The profile that an image has, or that stands for what it says of its colours otherwise."""
     icc = stated_profile(im.info, channels)
     return icc if "icc_profile" in im.info else icc and fitted(icc, channels)
-
-
-def _check_number(name: str, value: Any, kind: type, lowest: int, highest: int) -> None:
-    whole = "an integer" if kind is numbers.Integral else "a number"
-    right_type = isinstance(value, kind) and not isinstance(value, bool)
-    if not right_type or not lowest <= value <= highest:
-        raise ValueError(f"{name}: {value!r}, expected {whole} from {lowest} to {highest}")
 
 
 @contextlib.contextmanager

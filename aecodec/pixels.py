@@ -1,13 +1,12 @@
 """Pixels: channels, luma, squared error and PSNR."""
 
-import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from aecodec.errors import EncodeError
 
-_LUMA = np.array([299, 587, 114], np.uint32)  # ITU-R BT.601, in thousandths
+LUMA = np.array([299, 587, 114], np.uint32)  # ITU-R BT.601, in thousandths
 # Y, Cb and Cr of RGB (ITU-R BT.601, full range, as JPEG has them), without offsets: its columns.
 YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32).T
 _ROWS = 256  # large images are worked on in bands of so many rows, which need little extra memory
@@ -96,7 +95,7 @@ def luma(rgb: np.ndarray) -> np.ndarray:
     """Return the luma of RGB, uint8 (H, W, 3) -> (H, W): what a grey image is of the pixels of the synthesis."""
     grey = np.empty(rgb.shape[:-1], np.uint8)
     for top in range(0, len(rgb), _ROWS):
-        grey[top : top + _ROWS] = (rgb[top : top + _ROWS] @ _LUMA + 500) // 1000
+        grey[top : top + _ROWS] = (rgb[top : top + _ROWS] @ LUMA + 500) // 1000
     return grey
 
 
@@ -111,7 +110,16 @@ def squared_error(a: np.ndarray, b: np.ndarray) -> int:
 
 def psnr_of(squares: float, values: int) -> float:
     """Return the PSNR in dB of so many uint8 values with this sum of squared differences; infinity for none."""
-    return 10 * math.log10(255**2 * values / squares) if squares else math.inf
+    return float(decibels(squares / values))
+
+
+def decibels(mse: Any, floor: float = 0.0) -> Any:
+    """Return the PSNR in dB of mean squared errors of 8-bit values, a number or an array; infinity where one is 0.
+
+    floor: errors below it count as so much.
+    """
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(255**2 / np.maximum(mse, floor))
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:

@@ -17,7 +17,7 @@ from aecodec import container, geometry
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.family import LearnedFamily
-from aecodec.container import BytesLike, Container
+from aecodec.container import BytesLike
 from aecodec.entropy.coder import symbol_bits
 from aecodec.errors import ModelError, UnsupportedError
 from aecodec.families import by_id, by_name
@@ -171,7 +171,7 @@ def examine(
     net = _learned(by_id(file.header.model) if model is None else model)
     with Workers(threads) as workers:
         decoder = Decoder(file.header, net, workers)
-        tiles = decoder.coded_tiles(_bitstreams(file), decoder.window)
+        tiles = decoder.coded_tiles(Bitstreams.of(file), decoder.window)
         symbols = workers.map(lambda coded: next(iter(decoder.coder.parse([coded]))), tiles)
         y_hat = workers.map(lambda i: decoder.coder.y_hat_of(tiles[i].tile, symbols[i]), range(len(tiles)))
     point = decoder.coder.point
@@ -219,7 +219,7 @@ def decode(data: BytesLike, model: Model, /, *, threads: int | None = None) -> n
     """Return the colours of a file by a model that need not be installed: uint8 (H, W) or (H, W, 3), without alpha."""
     file = container.read(data)
     area = Region(0, 0, file.header.width, file.header.height)
-    return LearnedFamily().decode(_bitstreams(file), model, area, threads)
+    return LearnedFamily().decode(Bitstreams.of(file), model, area, threads)
 
 
 def load_models(folder: str | os.PathLike[str], /) -> dict[str, Model]:
@@ -244,10 +244,6 @@ def draw_bits(contents: Contents) -> np.ndarray:
     share = (position - low)[..., None]
     colours = np.rint(_COLOURS[low] * (1 - share) + _COLOURS[low + 1] * share).astype(np.uint8)
     return colours.repeat(STRIDE, 0)[: contents.height].repeat(STRIDE, 1)[:, : contents.width]
-
-
-def _bitstreams(file: Container) -> Bitstreams:
-    return Bitstreams(file.header, file.tiles.__getitem__, file.exact)
 
 
 def _learned(model: Weights) -> Model:

@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 75
+TARGETS = ("quality", "target_size", "target_bpp", "target_psnr")  # as `aecodec.encode` calls the fields of `Target`
 DEFAULT_EFFORT, MAX_EFFORT = 1, 9
 TUNINGS = ("psnr", "visual")  # in the order of their numbers in files
 DEFAULT_TUNE = "visual"
@@ -68,6 +69,11 @@ class Target:
     bpp: float | None = None
     psnr: float | None = None
 
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Target":
+        """What options of `aecodec.encode` ask for; those that are no targets are passed over."""
+        return cls(*map(options.get, TARGETS))
+
     def __post_init__(self) -> None:
         given = self._given()
         if len(given) > 1:
@@ -86,13 +92,8 @@ class Target:
                 raise ValueError(f"{name}: {given[name]}, expected a number above 0")
 
     def _given(self) -> dict[str, float]:
-        values = {
-            "quality": self.quality,
-            "target_size": self.size,
-            "target_bpp": self.bpp,
-            "target_psnr": self.psnr,
-        }
-        return {name: value for name, value in values.items() if value is not None}
+        values = zip(TARGETS, (self.quality, self.size, self.bpp, self.psnr), strict=True)
+        return {name: value for name, value in values if value is not None}
 
     @property
     def given(self) -> str | None:

@@ -67,19 +67,19 @@ class CountingHandler(web_server.Handler):
 
 def renderers() -> list[Path]:
     """The processes of pages among those that this one has started."""
-    parents, found = {}, []
+    parents, pages = {}, []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
             if b"--type=renderer" in (stat.parent / "cmdline").read_bytes():
-                found.append(stat.parent)
+                pages.append(stat.parent)
         except OSError:
             continue
 
     def ours(pid: int) -> bool:
         return pid == os.getpid() or (pid in parents and ours(parents[pid]))
 
-    return [process for process in found if ours(int(process.name))]
+    return [process for process in pages if ours(int(process.name))]
 
 
 def page_seconds() -> float:
@@ -121,16 +121,16 @@ def speed(page, files: list[Path], rounds: int) -> tuple[dict, int]:
                     aecodec.decode(data, threads=1)
                     elapsed += time.perf_counter() - before
                     continue
-                seconds, found = page.evaluate(DECODE, [file.name, 1 if "1" in way else 2])
+                seconds, checksum = page.evaluate(DECODE, [file.name, 1 if "1" in way else 2])
                 elapsed += seconds
-                equal += found == expected
+                equal += checksum == expected
             used = time.process_time() - begun if way.startswith("python") else page_seconds() - start
             times.append((elapsed, used))
-    found = {}
+    result = {}
     for way, times in ways.items():
         elapsed, used = (statistics.median(column) for column in zip(*times[1:], strict=True))
-        found[way] = {"mp_per_s": round(megapixels / elapsed, 3), "mp_per_cpu_s": round(megapixels / used, 3)}
-    return found, equal // (2 * (rounds + 1))
+        result[way] = {"mp_per_s": round(megapixels / elapsed, 3), "mp_per_cpu_s": round(megapixels / used, 3)}
+    return result, equal // (2 * (rounds + 1))
 
 
 def run(options) -> None:

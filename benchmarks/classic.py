@@ -4,7 +4,6 @@ Folders: IDX files of MNIST and of Fashion-MNIST, grey images. What is not given
 .aez files, JPEGs and PNGs of each image; the PSNR is that of all pixels of a set together.
 """
 
-import math
 import statistics
 import sys
 from functools import partial
@@ -21,6 +20,7 @@ from aecodec.bench.measure import measure_once
 from aecodec.classic.idx import read_digits
 from aecodec.classic.weights import classics
 from aecodec.imagefile.write import encode_plain
+from aecodec.pixels import decibels
 
 ENCODE, DECODE = partial(encode_plain, format="JPEG", optimize=True), partial(decode_pillow, format="JPEG")
 JPEG = Codec("JPEG", "optimised, baseline", ENCODE, DECODE, (1, 75))
@@ -40,7 +40,7 @@ def mean(codec: Codec, quality: float, images: list[np.ndarray]) -> dict[str, fl
     error = sum(point.pixels * 10 ** (-point.psnr / 10) for point in points) / pixels
     size = statistics.fmean(point.size for point in points)
     bpp = round(8 * sum(point.size for point in points) / pixels, 4)
-    return {"bytes": round(size, 1), "bpp": bpp, "psnr": round(-10 * math.log10(error), 2) if error else None}
+    return {"bytes": round(size, 1), "bpp": bpp, "psnr": round(float(decibels(255**2 * error)), 2) if error else None}
 
 
 def rows(data: str, images: list[np.ndarray]) -> list[dict]:

@@ -25,13 +25,12 @@ def write_result(name: str, content: dict[str, Any], folder: Path | None = None)
     It has one line per key or list element; long ones are not printed.
     """
     from aecodec.bench.machine import describe_machine, library_versions
+    from aecodec.system.atomic import write_file
 
     head = {"machine": describe_machine(), "versions": library_versions()}
     path = (folder or RESULTS) / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text("{\n" + ",\n".join(_lines(head | content)) + "\n}\n", encoding="utf-8")
-    temporary.replace(path)
+    write_file(path, ("{\n" + ",\n".join(_lines(head | content)) + "\n}\n").encode())
     print("\n".join(line for line in _lines(content) if len(line) < 5000))
     print(f"wrote {path.name}")
     return path

@@ -8,7 +8,8 @@ import numpy as np
 from common import mosaic, write_result
 
 import aecodec
-from aecodec import container, parts
+from aecodec import container
+from aecodec.files import parts
 
 WIDTH, HEIGHT = 4000, 3000
 QUALITIES = (50, 75, 90)

@@ -12,9 +12,9 @@ from common import median_seconds, mosaic, write_result
 
 import aecodec
 from aecodec.bench.images import as_rgb, find_images, load_image
+from aecodec.files.thumbnail import thumbnail
 from aecodec.pixels import psnr
 from aecodec.scaling import FACTORS, reduced
-from aecodec.thumbnail import thumbnail
 
 WIDTH, HEIGHT = 2000, 1500
 QUALITIES = (50, 75, 90)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from screens import photo
 
 import aecodec
 from aecodec import api, container, geometry
@@ -554,3 +555,90 @@ def test_overhead_of_the_container():
         data = aecodec.encode(picture(size, 256), 25)
         assert len(data) - sum(map(len, container.read(data).tiles)) <= limit
     assert zlib.crc32(data[:22]).to_bytes(4, "little") == data[22:26]
+
+
+# Arguments of the wrong type, pixels that nobody sees
+
+
+@pytest.fixture
+def small_weights(weights, monkeypatch):
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(weights))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"quality": "75"},
+        {"quality": True},
+        {"target_size": True},
+        {"target_size": 5.5},
+        {"target_bpp": "1"},
+        {"target_psnr": [30]},
+        {"lossless": 1},
+        {"lossless": "no"},
+        {"effort": True},
+        {"effort": "1"},
+        {"threads": "2"},
+        {"threads": 1.5},
+        {"metadata": {}},
+        {"metadata": None},
+        {"model": None},
+    ],
+)
+@pytest.mark.usefixtures("small_weights")
+def test_an_argument_of_the_wrong_type_is_named(arguments):
+    [name] = arguments
+    with pytest.raises(TypeError, match=f"^{name}: .*, expected "):
+        aecodec.encode(np.zeros((8, 8, 3), np.uint8), **arguments)
+
+
+@pytest.mark.parametrize("call", [aecodec.decode, aecodec.read_info, aecodec.read_metadata, aecodec.salvage])
+@pytest.mark.usefixtures("small_weights")
+def test_what_is_no_file_in_memory_is_named(call):
+    for data in ("a.aez", None, 5):
+        with pytest.raises(TypeError, match=r"^data: \w+, expected the bytes of a file$"):
+            call(data)
+    with pytest.raises(TypeError, match=r"^limits: int, expected aecodec\.Limits$"):
+        call(aecodec.encode(np.zeros((8, 8, 3), np.uint8)), limits=5)
+
+
+def disc(size: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Noise under alpha 0 around a flat disc, and where the disc is."""
+    y, x = np.mgrid[:size, :size]
+    seen = (y - size / 2) ** 2 + (x - size / 2) ** 2 < (size / 4) ** 2
+    image = np.random.default_rng(0).integers(0, 256, (size, size, 4), np.uint8)
+    image[..., 3] = seen * 255
+    image[seen, :3] = 200, 120, 40
+    return image, seen
+
+
+def test_hidden_pixels_cost_nothing_and_are_kept_if_asked_for():
+    image, seen = disc()
+    kept, filled = aecodec.encode(image, keep_hidden=True), aecodec.encode(image)
+    assert 3 * len(filled) < len(kept)
+    assert (aecodec.decode(filled)[..., 3] == image[..., 3]).all()
+    flat = image.copy()
+    flat[~seen] = 200, 120, 40, 0
+    assert len(filled) <= len(aecodec.encode(flat)) + 8
+    opaque = image.copy()
+    opaque[..., 3] = 255
+    assert aecodec.encode(opaque) == aecodec.encode(opaque, keep_hidden=True)
+
+
+def test_psnr_counts_what_is_seen():
+    image, seen = disc()
+    image[seen, :3] = photo()[seen]
+    decoded = aecodec.decode(aecodec.encode(image, target_psnr=30))
+    error = np.mean((decoded[seen][:, :3].astype(float) - image[seen][:, :3]) ** 2)
+    assert 10 * np.log10(255**2 / error) >= 30
+    grey = np.ascontiguousarray(image[..., [0, 3]])
+    decoded = aecodec.decode(aecodec.encode(grey, target_psnr=30))
+    error = np.mean((decoded[seen][:, 0].astype(float) - grey[seen][:, 0]) ** 2)
+    assert 10 * np.log10(255**2 / error) >= 30
+
+
+@pytest.mark.usefixtures("small_weights")
+def test_a_size_that_metadata_exceeds_says_so():
+    metadata = aecodec.Metadata(exif=np.random.default_rng(0).integers(0, 256, 40_000, np.uint8).tobytes())
+    with pytest.raises(aecodec.EncodeError, match=r"at least 4\d{4} bytes or .* bpp, 4\d{4} of them metadata"):
+        aecodec.encode(np.zeros((8, 8, 3), np.uint8), target_size=20_000, metadata=metadata)

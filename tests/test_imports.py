@@ -16,6 +16,7 @@ import aecodec
 from aecodec import errors
 
 PACKAGE = Path(aecodec.__file__).parent
+TESTS = Path(__file__).parent
 
 # From the bottom to the top: a module imports from lower floors, and from its own folder.
 FLOORS = [
@@ -29,8 +30,8 @@ FLOORS = [
     {"exact"},
     {"codec", "classic"},
     {"families"},
-    {"api", "damage", "parts"},
-    {"pillow", "files", "thumbnail", "research"},
+    {"api", "damage"},
+    {"pillow", "files", "research"},
     {"arrays"},
     {"batch"},
     {"__init__"},
@@ -46,6 +47,7 @@ FLOORS_WITHIN = {
     "model": [{"onnx_runtime", "lapped", "knots", "thumbnail", "tuning"}, {"weights", "squares"}, {"model"}, {"point"}],
     "storage": [{"local"}, {"remote"}],
     "batch": [{"inputs"}, {"loader", "shards", "jobs"}, {"engine"}, {"cluster"}, {"convert"}],
+    "files": [{"parts", "thumbnail"}],
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
     "exact": [{"webp", "colours"}, {"look", "layout", "tiles"}, {"family"}],
     "codec": [
@@ -209,13 +211,23 @@ def test_every_other_library_is_numpy():
     assert [f"{i.module}: {i.target}" for i in imports() if i.target.split(".")[0] not in known] == []
 
 
-def test_training_is_loaded_inside_two_commands_only():
+def test_training_is_loaded_inside_commands_only():
     training = {"train", "classic.train"}
     users = [i for i in imports() if i.target_room in training and i.room not in training]
-    command = "classic.commands.train"  # which cli.train loads when it runs
-    assert {i.module for i in users} == {"cli.train", "cli.export", "cli.log", command}
-    assert all(i.inside for i in users if i.module != command)
-    assert all(i.inside for i in imports() if i.target == f"aecodec.{command}")
+    commands = {"classic.commands.train", "classic.commands.export"}  # which those of cli load when they run
+    assert {i.module for i in users} == {"cli.train", "cli.export", "cli.log", *commands}
+    assert all(i.inside for i in users if i.module not in commands)
+    assert all(i.inside for i in imports() if i.target.removeprefix("aecodec.") in commands)
+
+
+def test_folders_of_tests_are_rooms():
+    """But for those of the format, which belong to no room."""
+    folders = {path.parent.name for path in TESTS.glob("*/test_*.py")}
+    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
+    assert folders - rooms == {"conformance"}
+    modules = {path.stem for path in PACKAGE.glob("*.py")} | rooms
+    others = {"attacks", "docs", "imports", "load", "readme"}  # of no module or room
+    assert {path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")} <= modules | others
 
 
 def loaded(code: str) -> set[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aecodec.errors import EncodeError
-from aecodec.pixels import luma, merge, psnr, psnr_of, split, squared_error
+from aecodec.pixels import LUMA, decibels, fill_hidden, luma, merge, psnr, psnr_of, split, squared_error
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -46,3 +46,28 @@ def test_psnr_of_many_rows(shape):
     assert psnr(a, b) == pytest.approx(10 * math.log10(255**2 / mse))
     assert psnr(a, a) == math.inf
     assert psnr_of(255**2 * 10, 10) == 0
+
+
+def test_decibels_of_numbers_and_arrays():
+    assert decibels(255**2) == 0
+    assert decibels(0) == math.inf
+    assert decibels(0, floor=255**2 / 10) == pytest.approx(10)
+    np.testing.assert_allclose(decibels(np.array([0.0, 65.025, 6502.5]), floor=65.025), [30, 30, 10])
+
+
+def test_luma_in_thousandths_is_that_of_bt_601():
+    assert (LUMA / 1000).tolist() == [0.299, 0.587, 0.114]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3), (300, 257)])
+def test_filling_leaves_what_is_seen_and_is_smooth_elsewhere(size):
+    rng = np.random.default_rng(1)
+    rgb = rng.integers(0, 256, (*size, 3), np.uint8)
+    seen = np.zeros(size, bool)
+    assert (fill_hidden(rgb, seen) == 0).all()  # nothing is seen
+    seen[0, 0] = True
+    assert (fill_hidden(rgb, seen) == rgb[0, 0]).all()
+    seen[:] = rng.random(size) < 0.5
+    assert (fill_hidden(rgb, seen)[seen] == rgb[seen]).all()
+    seen[:] = True
+    assert fill_hidden(rgb, seen) is rgb

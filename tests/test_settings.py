@@ -41,6 +41,13 @@ def test_what_is_given():
     assert Target(psnr=3).given == "target_psnr"
 
 
+def test_options_of_encode_name_a_target():
+    assert Target.of({"target_bpp": 2.5, "effort": 3, "quality": None}) == Target(bpp=2.5)
+    assert Target.of({}) == Target()
+    with pytest.raises(ValueError, match="quality and target_size: expected one of them at most"):
+        Target.of({"quality": 9, "target_size": 9})
+
+
 def test_the_largest_size():
     assert Target(quality=5).max_size(100) is Target(psnr=5).max_size(100) is None
     assert Target(size=5).max_size(100) == 5

@@ -1,4 +1,4 @@
-"""Three training steps of a tiny model on the backend that KERAS_BACKEND names; tests/test_train.py runs it.
+"""Three training steps of a tiny model on the backend that KERAS_BACKEND names; tests/train/test_loop.py runs it.
 
     python tests/train_steps.py START.npz RESULT.npz
 

@@ -9,7 +9,7 @@ from inspect import signature
 from typing import Any, Literal, NamedTuple
 
 from aecodec.api import encode
-from aecodec.batch.engine import Attempt, Each, Outcome, Skipped, in_threads, run
+from aecodec.batch.engine import Attempt, Each, Outcome, Outputs, Skipped, in_threads, run
 from aecodec.batch.inputs import check_several
 from aecodec.batch.jobs import Compress, Decompress, Failed, Job, Task
 from aecodec.files import EXTENSION
@@ -113,10 +113,10 @@ def compress(
     """
     encoding = {"threads": 1} | options
     given = signature(encode).bind(None, **encoding).arguments  # wrong names and values are told at once
-    Target(*(given.get(name) for name in ("quality", "target_size", "target_bpp", "target_psnr")))
+    Target.of(given)
     Settings(effort=given.get("effort", DEFAULT_EFFORT), tune=given.get("tune"), threads=given["threads"])
     job = Compress(encoding, verify=verify, limits=limits)
-    return _convert(sources, out, EXTENSION, job, client, jobs, force, skip_existing, on_result)
+    return _convert(sources, out, EXTENSION, job, _Way(client, jobs, force, skip_existing, on_result))
 
 
 def decompress(
@@ -152,42 +152,47 @@ def decompress(
     extension = f".{format.removeprefix('.')}"
     format_of(f"image{extension}")  # a wrong one is told at once
     job = Decompress(extension, quality, threads=1, limits=limits)
-    return _convert(sources, out, extension, job, client, jobs, force, skip_existing, on_result)
+    return _convert(sources, out, extension, job, _Way(client, jobs, force, skip_existing, on_result))
 
 
-def _convert(
-    sources: Iterable[Name],
-    out: Name,
-    extension: str,
-    job: Job,
-    client: Any,
-    jobs: int | None,
-    force: bool,
-    skip_existing: bool,
-    on_result: Callable[[Result], object] | None,
-) -> Summary:
-    check_several(sources, "sources")
-    if force and skip_existing:
-        raise ValueError("force and skip_existing: expected one of them at most")
-    if jobs is not None and jobs < 1:
-        raise ValueError(f"jobs: {jobs}, expected 1 or more")
-    each: Each = partial(in_threads, count=jobs or usable_threads())
-    if client is not None:
+@dataclass(frozen=True)
+class _Way:
+    """Where files are converted, what is done where a result exists, and who hears of it. Raises ValueError."""
+
+    client: Any
+    jobs: int | None
+    force: bool
+    skip_existing: bool
+    on_result: Callable[[Result], object] | None
+
+    def __post_init__(self) -> None:
+        if self.force and self.skip_existing:
+            raise ValueError("force and skip_existing: expected one of them at most")
+        if self.jobs is not None and self.jobs < 1:
+            raise ValueError(f"jobs: {self.jobs}, expected 1 or more")
+
+    def each(self) -> Each:
+        if self.client is None:
+            return partial(in_threads, count=self.jobs or usable_threads())
         from aecodec.batch.cluster import on_workers
 
-        each = partial(on_workers, client=client)
+        return partial(on_workers, client=self.client)
+
+
+def _convert(sources: Iterable[Name], out: Name, extension: str, job: Job, way: _Way) -> Summary:
+    check_several(sources, "sources")
     summary, folder = Summary(), plain_name(os.fspath(out))
     storage_of(folder).make_folder(folder)
 
     def tell(task: Task, outcome: Outcome) -> None:
         result = _result(task, outcome)
         summary.add(result)
-        if on_result is not None:
-            on_result(result)
+        if way.on_result is not None:
+            way.on_result(result)
 
-    attempt = Attempt(job, force, writes=True)
+    attempt, outputs = Attempt(job, way.force, writes=True), Outputs(way.skip_existing)
     with storage_of(folder).remembering([folder]):
-        run(_tasks(sources, folder, extension), attempt, each, tell, skip_existing=skip_existing)
+        run(_tasks(sources, folder, extension), attempt, way.each(), tell, outputs)
     return summary
 
 

@@ -88,15 +88,21 @@ def _failed(error: Exception) -> Failed:
 Each = Callable[[Iterator[Task], Attempt], Generator[tuple[Task, Made | Failed], None, None]]
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """What is done about outputs: whether those that exist are left alone, how others are checked and written."""
+
+    skip_existing: bool = False
+    check: Check = check_target
+    write: Write = write_output
+
+
 def run(
     tasks: Iterable[Task],
     attempt: Attempt,
     each: Each,
     on_result: Callable[[Task, Outcome], None],
-    *,
-    skip_existing: bool = False,
-    check: Check = check_target,
-    write: Write = write_output,
+    outputs: Outputs = Outputs(),
 ) -> None:
     """Do all tasks and tell `on_result`, on this thread, what became of each, as they are done. A full disk ends it."""
     full = False
@@ -110,10 +116,10 @@ def run(
                 on_result(task, Failed(task.problem))
                 continue
             try:
-                if skip_existing and task.target != STANDARD and storage_of(task.target).exists(task.target):
+                if outputs.skip_existing and task.target != STANDARD and storage_of(task.target).exists(task.target):
                     on_result(task, Skipped())
                     continue
-                check(task.target, attempt.force, task.makes_folders)
+                outputs.check(task.target, attempt.force, task.makes_folders)
             except OSError as error:
                 on_result(task, _failed(error))
                 continue
@@ -123,7 +129,7 @@ def run(
         for task, result in results:
             if isinstance(result, Made) and result.data:
                 try:
-                    result = attempt.write(task, result, write)
+                    result = attempt.write(task, result, outputs.write)
                 except OSError as error:
                     result = _failed(error)
             full |= isinstance(result, Failed) and result.full
@@ -141,7 +147,7 @@ def in_threads(
         yield from ((task, job(task)) for task in tasks)
         return
     pool, waiting = ThreadPoolExecutor(count), iter(tasks)
-    busy: dict[Future, Task] = {}
+    busy: dict[Future[Made | Failed], Task] = {}
     try:
         while True:
             while len(busy) < count and (task := next(waiting, None)) is not None:

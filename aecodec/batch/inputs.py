@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import BinaryIO
 
-from aecodec import parts
 from aecodec.container import HEADER_SIZE, Index, read_header, read_index
 from aecodec.errors import LimitError
+from aecodec.files import parts
+from aecodec.files.parts import Parts
 from aecodec.geometry import checked_region
 from aecodec.limits import Limits
-from aecodec.parts import Parts
 from aecodec.storage import is_address, storage_of
 
 STANDARD = "-"  # standard input or output, where the name of a file is expected

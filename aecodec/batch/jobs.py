@@ -113,6 +113,7 @@ class Compress:
         from aecodec.api import encode, read_metadata
         from aecodec.errors import CorruptError
         from aecodec.imagefile import read_image
+        from aecodec.settings import TARGETS, Target
         from aecodec.system.progress import reporting
 
         source = read_input(task.source, self.max_file)
@@ -121,7 +122,7 @@ class Compress:
         pixels, metadata = self._prepared(image)
         image = image._replace(pixels=pixels)
         del source  # what is not needed any more would take memory while the image is encoded
-        searches = any(self.options.get(name) for name in ("target_size", "target_bpp", "target_psnr"))
+        searches = Target.of(self.options).given in TARGETS[1:]
         small = {"threads": 1} if pixels.shape[0] * pixels.shape[1] <= _SMALL else {}
         _check_tiles(pixels, self.limits)
         pixel_count = pixels.shape[0] * pixels.shape[1]
@@ -223,9 +224,9 @@ class Decompress:
         from aecodec import container
         from aecodec.api import decode, read_metadata
         from aecodec.damage import salvage
+        from aecodec.files.thumbnail import thumbnail
         from aecodec.imagefile import format_of, pack_image
         from aecodec.scaling import factor_of, reduced
-        from aecodec.thumbnail import thumbnail
 
         of_extension = task.target == STANDARD or self.forced
         kind = format_of(f"image{self.extension}" if of_extension else task.target)
@@ -252,7 +253,7 @@ class Decompress:
         progress(0, width * height)
         if self.salvage:
             pixels, metadata, _, damage = salvage(data, limits=self.limits, threads=self.threads)
-            pixels = reduced(pixels, factor_of(self.scale), header.channels % 2 == 0)
+            pixels = reduced(pixels, factor_of(self.scale), header.has_alpha)
         elif self.thumbnail:
             pixels, metadata = thumbnail(data, self.thumbnail, limits=self.limits, threads=self.threads)
         else:

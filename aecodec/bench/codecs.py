@@ -65,7 +65,7 @@ def _aez(name: str, about: str, qualities: tuple[float, ...], colour: str, **set
     return Codec(
         name,
         f"aecodec, {about}",
-        partial(libraries.encode_aez, **settings),
+        partial(libraries.encode_fixed if "lossless" in settings else libraries.encode_aez, **settings),
         libraries.decode_aez,
         qualities,
         versions=("aecodec", "onnxruntime", "aecodec files"),
@@ -130,17 +130,16 @@ def _dashed(codec: Codec) -> Codec:
     return replace(codec, dashed=True)
 
 
-def _classic(name: str, net: Any) -> Codec:
-    entry = net.entry
+def _classic(name: str, what: str, data: str) -> Codec:
     return Codec(
         name,
-        f"classic autoencoder {entry['label']}: {entry['about']}; trained on {entry['data']} images; one quality",
-        partial(libraries.encode_classic, model=name),
+        f"classic autoencoder {what}; trained on {data} images; one quality",
+        partial(libraries.encode_fixed, model=name),
         libraries.decode_aez,
         (1,),
         versions=("aecodec", "onnxruntime", "aecodec classic files"),
         span=(1, 1),
-        unsuited=partial(libraries.unsuited_classic, model=name),
+        unsuited=partial(libraries.unsuited_model, model=name),
     )
 
 
@@ -200,10 +199,11 @@ def lossless_codecs() -> list[Codec]:
 
 
 def known_codecs() -> dict[str, Codec]:
-    """Return the table by name, and after it the classic autoencoders that are installed. Raises ModelError."""
-    from aecodec.classic.weights import classics
+    """Return the table by name, and after it the installed models of one kind of images alone. Raises ModelError."""
+    from aecodec.families import installed
 
-    return CODECS | {name: _classic(name, net) for name, net in classics().items() if net.codes}
+    described = [(model.name, *model.describe()[:2]) for model in installed() if model.codes]
+    return CODECS | {name: _classic(name, what, data) for name, what, data in described if data}
 
 
 def codecs_of(folder: Path) -> list[Codec]:

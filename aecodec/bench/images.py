@@ -9,6 +9,7 @@ import numpy as np
 
 from aecodec.errors import printable
 from aecodec.imagefile import EXTENSIONS
+from aecodec.pixels import split
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -72,15 +73,9 @@ def without_alpha(pixels: np.ndarray) -> tuple[np.ndarray, str]:
     >>> without_alpha(np.zeros((5, 4, 2), np.uint8))[1]
     'grey, alpha dropped'
     """
-    notes = []
-    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    if channels <= 2:
-        pixels = pixels if pixels.ndim == 2 else pixels[..., 0]
-        notes.append("grey")
-    if channels in (2, 4):
-        pixels = pixels if channels == 2 else pixels[..., :3]
-        notes.append("alpha dropped")
-    return np.ascontiguousarray(pixels), ", ".join(notes)
+    rgb, alpha, channels = split(pixels)
+    notes = ["grey"] * (channels < 3) + ["alpha dropped"] * (alpha is not None)
+    return np.ascontiguousarray(rgb[..., 0] if channels < 3 else rgb), ", ".join(notes)
 
 
 def as_rgb(pixels: np.ndarray) -> np.ndarray:

@@ -16,12 +16,15 @@ import aecodec
 from aecodec.imagefile.write import encode_plain
 from aecodec.system.parallel import usable_threads
 
-SMALL = 28  # pixels on each side of the images of MNIST and Fashion-MNIST
-
 
 def encode_aez(pixels: np.ndarray, quality: float, **settings: Any) -> bytes:
-    """Encode with aecodec; its lossless mode has no quality."""
-    return aecodec.encode(pixels, **settings) if "lossless" in settings else aecodec.encode(pixels, quality, **settings)
+    """Encode with aecodec."""
+    return aecodec.encode(pixels, quality, **settings)
+
+
+def encode_fixed(pixels: np.ndarray, quality: float, **settings: Any) -> bytes:
+    """Encode with aecodec where it has one quality: without loss, or by a model that has one."""
+    return aecodec.encode(pixels, **settings)
 
 
 def decode_aez(data: bytes) -> np.ndarray:
@@ -42,26 +45,11 @@ def decode_model(data: bytes, *, folder: str, name: str) -> np.ndarray:
     return decode(data, load_models(folder)[name])
 
 
-def encode_classic(pixels: np.ndarray, quality: float, *, model: str) -> bytes:
-    """Encode with a classic autoencoder, whose only quality is its own."""
-    return aecodec.encode(pixels, model=model)
+def unsuited_model(pixels: np.ndarray, *, model: str) -> str | None:
+    """Return why an image is not for an installed model, or None."""
+    from aecodec.families import by_name
 
-
-def unsuited_classic(pixels: np.ndarray, *, model: str) -> str | None:
-    """Return why a classic autoencoder does not suit an image, or None.
-
-    Those of digits and clothes suit images of the size that they were trained on, whether they could code others or
-    not.
-    """
-    from aecodec.classic.weights import classics
-
-    net = classics()[model]
-    small = net.entry["data"] != "grey"
-    if pixels.ndim == 3:
-        return f"codes grey images only{f', of {SMALL}x{SMALL} pixels' if small else ''}"
-    if small and pixels.shape != (SMALL, SMALL):
-        return f"is made for images of {SMALL}x{SMALL} pixels"
-    return None
+    return by_name(model).unsuited(pixels)
 
 
 def decode_pillow(data: bytes, *, format: str) -> np.ndarray:

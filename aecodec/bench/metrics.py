@@ -8,10 +8,9 @@ from io import BytesIO
 
 import numpy as np
 
-from aecodec.pixels import psnr, psnr_of
+from aecodec.pixels import LUMA, psnr, psnr_of
 
 _ROWS = 256  # images are compared in bands of this many rows, so that large ones need little extra memory
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, full range, as JPEG defines Y
 _SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of MS-SSIM (Wang, Simoncelli and Bovik, 2003)
 _WINDOW = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)  # 11 taps, standard deviation 1.5
 _TAPS = (_WINDOW / _WINDOW.sum()).astype(np.float32)
@@ -29,7 +28,7 @@ def psnr_y(a: np.ndarray, b: np.ndarray) -> float:
     """
     squares = 0.0
     for top in range(0, len(a), _ROWS):
-        luma = (np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16) @ np.array(_LUMA)).ravel()
+        luma = (np.subtract(a[top : top + _ROWS], b[top : top + _ROWS], dtype=np.int16) @ (LUMA / 1000)).ravel()
         squares += float(luma @ luma)
     return psnr_of(squares, a.shape[0] * a.shape[1])
 

@@ -5,9 +5,8 @@ import numpy as np
 from aecodec.classic.codec import check_image
 from aecodec.classic.patches import cut, join
 from aecodec.classic.weights import Classic, by_name
-from aecodec.errors import EncodeError
 from aecodec.geometry import Window, windows
-from aecodec.pixels import luma
+from aecodec.pixels import luma, merge, split
 from aecodec.system.parallel import Workers
 
 WINDOW = 256  # edge of the largest window, in units of the net's edge
@@ -22,22 +21,17 @@ def denoiser(name: str) -> Classic:
 def denoise(image: np.ndarray, net: Classic, threads: int | None = None) -> np.ndarray:
     """Remove the noise from an image, uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4); alpha stays as it is.
 
-    A model of photographs takes any of these, an autoencoder takes grey images of its size. Raises EncodeError.
+    A model of photographs takes any of these, an autoencoder takes grey images of its size. Raises EncodeError, and
+    what `pixels.split` does.
     """
-    if image.dtype != np.uint8 or 0 in image.shape:
-        raise EncodeError(f"image: {image.dtype} {image.shape}, expected uint8 and at least 1x1")
+    rgb, alpha, channels = split(image)
     with Workers(threads) as workers:
         if net.codes:
             check_image(image, net)
             patches = net.decode(net.encode(cut(image[..., None], net.edge), workers), workers)
             return join(patches, *image.shape)[..., 0]
-        channels = 1 if image.ndim == 2 else image.shape[2]
-        grey = image if image.ndim == 2 else image[..., 0]
-        colours = image[..., :3] if channels > 2 else np.repeat(grey[..., None], 3, axis=-1)
-        clean = _in_windows(colours, net, workers)
-    if channels <= 2:
-        clean = luma(clean)
-    return np.dstack([clean, image[..., -1]]) if channels in (2, 4) else clean
+        clean = _in_windows(rgb, net, workers)
+    return merge(luma(clean) if channels < 3 else clean, alpha)
 
 
 def _in_windows(pixels: np.ndarray, net: Classic, workers: Workers) -> np.ndarray:

@@ -12,23 +12,25 @@ Files are loaded when they are needed, and checked against the hashes of the man
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from aecodec.classic.latents import Scale
 from aecodec.errors import ModelError
 from aecodec.model.onnx_runtime import OnnxNet
-from aecodec.model.weights import Weights, read_models, weights_folder
+from aecodec.model.weights import Description, Weights, read_models, weights_folder
 from aecodec.system.forks import cached_property
 from aecodec.system.parallel import Workers
 
+SMALL = 28  # pixels on each side of the images of MNIST and Fashion-MNIST
 BATCH = 512  # patches in one call of a network
 
 
 class Classic(Weights):
     """One classic model."""
 
-    def __init__(self, name: str, entry: dict, folder: Path):
+    def __init__(self, name: str, entry: dict[str, Any], folder: Path):
         super().__init__(name, entry, folder)
         self.kind: str = self.entry_of("kind")  # autoencoder, variational or denoiser
         self.edge: int = self.entry_of("edge")  # of a patch, in pixels; a denoiser's input is a multiple of it
@@ -76,17 +78,25 @@ class Classic(Weights):
         """Pixels uint8 (h, w, 3), multiples of `edge` -> the same without the noise."""
         return self._denoiser(window[None])[0][0]
 
-    def describe(self) -> tuple[str, str, str, str]:
-        """What it is, its data set, the shape of its latents and what it reaches on its test images, in words."""
+    def describe(self) -> Description:
         entry, results = self.entry, self.entry["results"]
         parts = [f"{results['psnr']:.1f} dB, {results['bytes']:.0f} bytes"] if "psnr" in results else []
         for kind, row in results.get("denoised", {}).items():
             parts.append(f"{kind}: {row['noisy']:.1f} -> {row['denoised']:.1f} dB")
         latents = "x".join(map(str, self.latent))
-        return f"{entry['label']}: {entry['about']}", entry["data"], latents, "; ".join(parts)
+        return Description(f"{entry['label']}: {entry['about']}", entry["data"], latents, "; ".join(parts))
+
+    def unsuited(self, pixels: np.ndarray) -> str | None:
+        """Models of digits and clothes are for images of their size, whether they could code others or not."""
+        small = self.entry["data"] != "grey"
+        if pixels.ndim == 3:
+            return f"codes grey images only{f', of {SMALL}x{SMALL} pixels' if small else ''}"
+        if small and pixels.shape != (SMALL, SMALL):
+            return f"is made for images of {SMALL}x{SMALL} pixels"
+        return None
 
 
-def _in_batches(net: Callable, rows: np.ndarray, workers: Workers) -> np.ndarray:
+def _in_batches(net: OnnxNet, rows: np.ndarray, workers: Workers) -> np.ndarray:
     parts = [rows[at : at + BATCH] for at in range(0, len(rows), BATCH)]
     return np.concatenate(workers.map(lambda part: net(part)[0], parts))
 

@@ -13,7 +13,7 @@ from functools import partial
 
 import typer
 
-from aecodec.batch.engine import Attempt, Each, Outcome, Skipped, in_threads, run
+from aecodec.batch.engine import Attempt, Each, Outcome, Outputs, Skipped, in_threads, run
 from aecodec.batch.inputs import STANDARD
 from aecodec.batch.jobs import Failed, Job, Task
 from aecodec.cli.options import BatchOptions
@@ -49,8 +49,8 @@ def batch(
         report.drawn = update is not None and len(tasks) > 1
         shown = _Shown(tasks, report, update)
         attempt = Attempt(make_job(threads), options.force, options.keep_times, progress=shown.progress)
-        skip = options.skip_existing
-        run(tasks, attempt, each, shown.finish, skip_existing=skip, check=check_target, write=write_output)
+        outputs = Outputs(options.skip_existing, check_target, write_output)
+        run(tasks, attempt, each, shown.finish, outputs)
     report.finish()
     if report.code:
         raise typer.Exit(report.code)

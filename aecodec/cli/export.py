@@ -51,34 +51,32 @@ def export(
     """
     import json
 
-    from aecodec.classic.train import install as classic
+    from aecodec.classic.commands.export import export_classic, is_classic
     from aecodec.cli.messages import check_folders, fail, say
     from aecodec.cli.outputs import write_line
     from aecodec.errors import AezError
     from aecodec.model.weights import weights_folder
     from aecodec.train.manifest import next_id, write
 
-    classic_run, folder = (run / classic.ENTRY).exists(), out
-    if data is None and not classic_run:
+    if data is None and not is_classic(run):
         fail(f"{run}: no finished run of a classic model, and photo needs --data, a folder of images", code=2)
     check_folders({"--data": data})
     try:
-        if classic_run or data is None:
-            folder = out / "classic"
-            name, number, size = classic.install(run, folder, number)
+        if data is None or is_classic(run):
+            written, number, size = export_classic(run, out, number)
         else:
             number = next_id(out) if number is None else number
             entry, files = _build_photo(name, number, run, data, images)
             if sources:
                 files["data.csv"] = sources.read_bytes()
             write(out, name, entry, files)
-            size = sum(map(len, files.values()))
+            written, size = out / name, sum(map(len, files.values()))
     except (AezError, OSError, ValueError) as e:
         fail(str(e))
     if as_json:
-        write_line(json.dumps({"output": str(folder / name), "model": name, "id": number, "bytes": size}))
+        write_line(json.dumps({"output": str(written), "model": written.name, "id": number, "bytes": size}))
     elif not quiet:
-        say(f"{folder / name}: model id 0x{number:04x}, {size} bytes")
+        say(f"{written}: model id 0x{number:04x}, {size} bytes")
         if out.resolve() != weights_folder().resolve():
             say(f"used where the environment has AECODEC_WEIGHTS={out.resolve()}; now it is {weights_folder()}")
 

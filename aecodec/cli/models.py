@@ -21,21 +21,16 @@ def models(
     """
     import json
 
-    from aecodec.classic.weights import classics
     from aecodec.cli.outputs import write_standard
-    from aecodec.model.model import models as flagships
+    from aecodec.families import installed
 
     rows = [("model", "id", "what it is", "data", "latents", "bytes", "reaches")]
     everything: dict[str, Any] = {}
-    for name, model in flagships().items():
-        size = _size(model.folder)
-        everything[name] = {"id": model.id, "kind": "codec", "weights": size}
-        rows.append((name, f"0x{model.id:04x}", "learned codec for images of any kind", "", "", str(size), ""))
-    for name, net in classics().items():
-        size = _size(net.folder)
-        everything[name] = net.entry | {"weights": size}
-        what, data, latents, reached = net.describe()
-        rows.append((name, f"0x{net.id:04x}", what, data, latents, str(size), reached))
+    for model in installed():
+        size = _size(model.folder) if model.entry_of("files") else 0
+        everything[model.name] = {"kind": "codec"} | model.entry | {"weights": size}
+        what, data, latents, reached = model.describe()
+        rows.append((model.name, f"0x{model.id:04x}", what, data, latents, str(size), reached))
     if quiet:
         return
     if as_json:

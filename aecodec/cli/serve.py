@@ -1,11 +1,15 @@
 """aecodec serve: a folder of .aez files in the browser."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aecodec.cli.options import LimitOption, allowed
+
+if TYPE_CHECKING:
+    from aecodec.web.decoder import BrowserDecoder
+    from aecodec.web.gallery import Gallery
 
 
 def serve(
@@ -102,7 +106,7 @@ def serve(
         server.serve_forever()
 
 
-def _export(gallery, target: Path, decoder) -> None:
+def _export(gallery: "Gallery", target: Path, decoder: "BrowserDecoder") -> None:
     """Write the gallery as files. Says what is not shown, and leaves with 1 if there is such."""
     from aecodec.cli.messages import about, fail, say
     from aecodec.errors import AezError, explain, printable

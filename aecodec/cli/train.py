@@ -4,6 +4,7 @@ import json
 import math
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -165,7 +166,7 @@ def train(
             fail(f"{_spelt(option)} {value}: expected a finite number", code=2)
     out, given["silent"] = out or Path("runs") / name, quiet or as_json
     try:
-        result = (_photo if name == "photo" else _classic)(name, data, out, val, given)
+        result = _photo(data, out, val, given) if name == "photo" else _classic(name, data, out, val, given)
     except ImportError as e:
         fail(f"{_EXTRA} ({e})")
     if as_json:
@@ -178,44 +179,44 @@ def _spelt(option: str) -> str:
     return _SPELT.get(option, f"--{option.replace('_', '-')}")
 
 
-def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dict[str, Any]) -> dict[str, Any]:
+def _photo(data: Path | None, out: Path, val: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     """Train and return what --json says of it. All arguments are checked before a framework is loaded."""
     from aecodec.cli.messages import check_folders, explain, fail
     from aecodec.cli.silence import calm, muted
     from aecodec.errors import AezError
+    from aecodec.model.weights import weights_folder
     from aecodec.system.parallel import usable_threads
     from aecodec.train.distortions import distortion_of
+    from aecodec.train.runs import Setup
 
-    silent, resume, precision = given.pop("silent"), given.pop("resume", False), given.pop("precision", "auto")
-    processes = given.pop("processes", 1)
-    shape, start = given.pop("shape", None), given.pop("start", None)
-    if precision not in ("auto", "float32", "bfloat16"):
-        fail(f"--precision {precision}: expected auto, float32 or bfloat16", code=2)
+    silent, shape = given.pop("silent"), given.pop("shape", None)
     if data is None:
         fail("--data: photo needs a folder of images", code=2)
+    asked = [option for option in ("resume", "start", "precision", "processes") if option in given]
+    setup = Setup(out, data, val, **{option: given.pop(option) for option in asked})
+    if setup.precision not in ("auto", "float32", "bfloat16"):
+        fail(f"--precision {setup.precision}: expected auto, float32 or bfloat16", code=2)
     crop = given.get("crop", 128)
     if crop % 64 or (crop > 256 and crop % 256):
         fail(f"--crop {crop}: expected a multiple of 64, above 256 a multiple of 256", code=2)
     if "minutes" in given and "steps" in given:
         fail("--minutes and --steps exclude each other", code=2)
-    if resume and (shape or start):
+    if setup.resume and (shape or setup.start):
         fail(f"--{'shape' if shape else 'from'}: --resume goes on with the networks of the run", code=2)
     if "minutes" not in given and "steps" not in given:
-        if not resume:
+        if not setup.resume:
             fail("a new run needs --minutes or --steps", code=2)
         for option in given:
             fail(f"{_spelt(option)}: --resume without --minutes or --steps finishes the phase as it was begun", code=2)
     check_folders({"--data": data, "--val": val})
-    if start == Path("photo") and not start.exists():
-        from aecodec.model.weights import weights_folder
-
-        start = weights_folder() / "photo.average.npz"
-    if start is not None and not start.is_file():
-        fail(f"--from: {start}: no such file")
+    if setup.start == Path("photo") and not setup.start.exists():
+        setup = replace(setup, start=weights_folder() / "photo.average.npz")
+    if setup.start is not None and not setup.start.is_file():
+        fail(f"--from: {setup.start}: no such file")
     try:
-        networks, distortion = _check(data, val, out, given | {"processes": processes}, resume, shape, start)
-        if processes > 1:  # each has its share of the threads
-            os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, usable_threads() // processes)))
+        networks, distortion = _check(setup, given, shape)
+        if setup.processes > 1:  # each has its share of the threads
+            os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, usable_threads() // setup.processes)))
         with calm(silent):
             from aecodec.train.loop import Phase, Run
         distortion_of(distortion)
@@ -225,7 +226,7 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
         fail(f"--{e}", code=2)
     try:
         with muted(silent):
-            run = Run(out, data, val, networks, Phase(**given), resume, start, precision, processes)
+            run = Run(setup, networks, Phase(**given))
             finished = run.train()
     except (AezError, OSError, ValueError, FloatingPointError) as e:
         fail(explain(e) or str(e))
@@ -233,9 +234,7 @@ def _photo(name: str, data: Path | None, out: Path, val: Path | None, given: dic
     return result | ({} if finished else {"status": "interrupted"})
 
 
-def _check(
-    data: Path, val: Path | None, out: Path, given: dict[str, Any], resume: bool, word: str | None, start: Path | None
-) -> tuple[Any, str]:
+def _check(setup: Any, given: dict[str, Any], word: str | None) -> tuple[Any, str]:
     """The shape of the networks, and the distortion to load: of this run, or of what it goes on with or starts from.
 
     Raises ValueError for --shape, --batch and --distortion, AezError or OSError for files and folders.
@@ -247,28 +246,28 @@ def _check(
     from aecodec.train.distortions import check_distortion
     from aecodec.train.shape import Shape, shape_of
 
-    phase, networks = given, Shape()
-    if resume:
-        start = runs.state_of(out)
+    phase, networks, start = given, Shape(), setup.start
+    if setup.resume:
+        start = runs.state_of(setup.folder)
     else:
-        runs.check_new(out)
-    check_target(str(out / runs.LOG), force=True, makes_folders=True)
+        runs.check_new(setup.folder)
+    check_target(str(setup.folder / runs.LOG), force=True, makes_folders=True)
     if start is not None:
         meta = read_meta(start)
         networks = part_of(meta, "shape", Shape, start)
-        if resume and "minutes" not in given and "steps" not in given:
+        if setup.resume and "minutes" not in given and "steps" not in given:
             phase = part_of(meta, "phase", dict, start)
     if word is not None:
         networks = shape_of(word)
-    if (batch := phase.get("batch", 16)) % given["processes"]:
-        raise ValueError(f"batch {batch}: expected a multiple of --processes {given['processes']}")
+    if (batch := phase.get("batch", 16)) % setup.processes:
+        raise ValueError(f"batch {batch}: expected a multiple of --processes {setup.processes}")
     distortion = phase.get("distortion", "psnr")
     if ":" in distortion:
         sys.path.insert(0, os.getcwd())  # where a function of one's own lies
     check_distortion(distortion)
-    check_edge(data, phase.get("crop", 128))
-    if val is not None:
-        check_edge(val, 256)
+    check_edge(setup.data, phase.get("crop", 128))
+    if setup.val is not None:
+        check_edge(setup.val, 256)
     return networks, distortion
 
 

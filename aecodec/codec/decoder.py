@@ -73,7 +73,7 @@ class Decoder:
 
     def colours(self, rgb: np.ndarray) -> np.ndarray:
         """RGB -> what the image has of it."""
-        return luma(rgb) if self.header.channels < 3 else rgb
+        return luma(rgb) if self.header.is_grey else rgb
 
 
 def reach(header: Header, exact: Collection[int], area: Region) -> Tile:

@@ -9,18 +9,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from aecodec import geometry
 from aecodec.codec.competition import Coded, Competition
+from aecodec.codec.decoder import Decoder
 from aecodec.codec.latents import Latents, Symbols
 from aecodec.codec.masking import deltas
 from aecodec.codec.refine import Refiner, strips
 from aecodec.codec.tilecoder import TileCoder
-from aecodec.codec.transforms import Partial, analyse, synthesise, synthesise_between
-from aecodec.exact import webp
-from aecodec.geometry import HYPER, Tile, covered, latent_size, pad_window
+from aecodec.codec.transforms import analyse
+from aecodec.container import Header
+from aecodec.family import Bitstreams
+from aecodec.geometry import HYPER, TILE_PIXELS, Tile, latent_size, pad_window
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
-from aecodec.model.tuning import PSNR, VISUAL
+from aecodec.model.tuning import AXIS, PSNR, VISUAL
 from aecodec.settings import TUNINGS, Settings
 from aecodec.system.forks import cached_property
 from aecodec.system.parallel import Workers
@@ -115,19 +116,14 @@ class Encoder:
         return [coded for tiles in map(code, ahead) for coded in tiles]  # map holds no strip
 
     def decode(self, tiles: Sequence[Coded], y_hat: np.ndarray, qindex: int) -> np.ndarray:
-        """Return the pixels, uint8 (H, W, 3), that the decoder makes of tiles and what `encode` says of y_hat."""
-        point, size = self.at(qindex), self.pixels.shape[:2]
-        if not any(coded.exact for coded in tiles):
-            return synthesise([y_hat], size, point, self.workers)
-        every = geometry.tiles(*size)
-        exact = [(tile, coded.bitstream) for tile, coded in zip(every, tiles, strict=True) if coded.exact]
-        mask, pixels = covered((tile for tile, _ in exact), Tile(0, 0, *y_hat.shape[:2])), np.empty_like(self.pixels)
-        for tile, bitstream in exact:
-            part = pixels[tile.pixels]
-            part[:] = webp.decode(bitstream, *part.shape[:2])
-        y_hat = np.where(mask[..., None], np.float32(0), y_hat)
-        synthesise_between(y_hat, Partial(pixels, mask), point, self.workers)
-        return pixels
+        """The pixels, uint8 (H, W, 3), that the decoder makes of tiles and of y_hat, `out` of `encode`; it changes."""
+        height, width = self.pixels.shape[:2]
+        header = Header(self.model.id, width, height, 3, self.tuning * AXIS + qindex, TILE_PIXELS)
+        decoder = Decoder(header, self.model, self.workers)
+        exact = [number for number, coded in enumerate(tiles) if coded.exact]
+        for number in exact:
+            y_hat[decoder.tiles[number].inside] = 0
+        return decoder.pixels([y_hat], decoder.window, Bitstreams(header, lambda n: tiles[n].bitstream, exact))
 
     def reconstruct(self, qindex: int, out: np.ndarray) -> None:
         """Fill `out` as `encode` does, but make no bitstreams."""

@@ -14,7 +14,7 @@ BLOCK = 8  # pixels along the edge of what a deviation is taken of
 POWER = 0.25  # of the texture, by which steps grow
 USUAL = 8.0  # texture that changes nothing: mean deviation of luma, in levels
 FLOOR = 1.0  # level
-MOST = 11  # no delta is larger, either way: a factor of 2.6
+MAX_DELTA = 11  # no delta is larger, either way: a factor of 2.6
 
 
 def deltas(pixels: np.ndarray) -> np.ndarray:
@@ -22,7 +22,7 @@ def deltas(pixels: np.ndarray) -> np.ndarray:
     rows = range(0, len(pixels), CELL)
     texture = np.stack([_texture(luma(pixels[top : top + CELL])) for top in rows])
     octaves = POWER * np.log2((USUAL + FLOOR) / (texture + FLOOR))
-    return np.clip(np.rint(8 * octaves), -MOST, MOST).astype(np.int32)
+    return np.clip(np.rint(8 * octaves), -MAX_DELTA, MAX_DELTA).astype(np.int32)
 
 
 def _texture(band: np.ndarray) -> np.ndarray:

@@ -118,7 +118,7 @@ class PsnrControl:
     def __init__(self, encoder: Encoder, envelope: Envelope, target: float, seen: np.ndarray | None = None):
         self._encoder, self._envelope, self._target = encoder, envelope, min(target, _LOSSLESS)
         self._seen = seen if seen is not None and seen.any() else None
-        self._grey = envelope.header.channels < 3
+        self._grey = envelope.header.is_grey
         self._best_psnr = math.inf
         self._best: tuple[int, list[Coded]] | None = None
         self._y_hat = np.empty_like(encoder.latents.y)

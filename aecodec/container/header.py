@@ -48,6 +48,14 @@ class Header:
     version: int = 1
 
     @property
+    def has_alpha(self) -> bool:
+        return self.channels in (2, 4)
+
+    @property
+    def is_grey(self) -> bool:
+        return self.channels < 3
+
+    @property
     def tile_grid(self) -> tuple[int, int]:
         """Rows and columns of tiles."""
         if self.tile == 0:

@@ -65,12 +65,12 @@ class TableRow:
         self.frequencies, self._r, self.reach = z, r, reach
 
     @cached_property
-    def z(self) -> list:
+    def z(self) -> list[Any]:
         """What the coder takes for each channel of z."""
         return list(map(coder_table, self.frequencies))
 
     @cached_property
-    def r(self) -> list:
+    def r(self) -> list[Any]:
         """What the coder takes for each scale index; 0 is never coded."""
         return [None, *map(coder_table, self._r)]
 

@@ -13,8 +13,8 @@ from aecodec.exact.layout import encode_image
 from aecodec.exact.tiles import decode_tiles, fill_damaged
 from aecodec.family import Bitstreams
 from aecodec.geometry import Region, View
-from aecodec.model.weights import Weights
-from aecodec.pixels import luma, split
+from aecodec.model.weights import Description, Weights
+from aecodec.pixels import luma, merge, split
 from aecodec.settings import Settings
 from aecodec.system.forks import cached_property
 from aecodec.system.parallel import Workers
@@ -25,6 +25,9 @@ class ExactModel(Weights):
 
     def __init__(self) -> None:
         super().__init__("exact", {"id": NO_MODEL, "files": {}}, Path())
+
+    def describe(self) -> Description:
+        return Description("lossless, for images of any kind")
 
 
 class ExactFamily:
@@ -93,7 +96,7 @@ def _checked(bitstreams: Bitstreams) -> Bitstreams:
 
 def _colours(pixels: np.ndarray, bitstreams: Bitstreams) -> np.ndarray:
     """RGB (H, W, 3) or RGBA (H, W, 4) -> what the image has of it."""
-    if bitstreams.header.channels > 2:
+    if not bitstreams.header.is_grey:
         return pixels
     grey = luma(pixels[..., :3])
-    return np.dstack([grey, pixels[..., 3]]) if bitstreams.alpha else grey
+    return merge(grey, pixels[..., 3] if bitstreams.alpha else None)

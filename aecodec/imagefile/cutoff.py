@@ -55,7 +55,8 @@ def _rows(data: bytes, opened: Callable[[bytes], Image.Image]) -> tuple[int, Ima
     for value in (0, 128):
         image = opened(data)
         bands = Image.getmodebands(image.mode)
-        image.im = Image.core.fill(image.mode, image.size, value if bands == 1 else (value,) * bands)
+        core = Image.core  # type: ignore[attr-defined]  # not among what Pillow says it exports
+        image.im = core.fill(image.mode, image.size, value if bands == 1 else (value,) * bands)
         with suppress(OSError, SyntaxError, ValueError, IndexError):
             image.load()
         results.append(image._new(image.im))

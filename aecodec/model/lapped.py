@@ -50,11 +50,11 @@ def overlap(fill: Fill, size: tuple[int, int], v: np.ndarray, whole: bool = Fals
     height, width = size
     across, down = _factors(v.tobytes())
     limit = np.float32(_limit(v.tobytes())) if whole else None
-    most = 2 * REACH * max(1, _SAMPLES // (2 * REACH * width * CHANNELS))
-    rows = np.empty((REACH + min(most, height), width * CHANNELS), np.float32)  # the last ones above, then a strip
-    part = np.empty((min(most, height), width * CHANNELS), np.float32)
+    max_rows = 2 * REACH * max(1, _SAMPLES // (2 * REACH * width * CHANNELS))
+    rows = np.empty((REACH + min(max_rows, height), width * CHANNELS), np.float32)  # the last ones above, then a strip
+    part = np.empty((min(max_rows, height), width * CHANNELS), np.float32)
     inner = np.s_[:, REACH * CHANNELS : (width - REACH) * CHANNELS]
-    for top in range(0, height, most):
+    for top in range(0, height, max_rows):
         strip = rows[REACH:][: height - top]
         fill(top, strip.reshape(len(strip), width, CHANNELS))
         if limit is not None:
@@ -66,10 +66,10 @@ def overlap(fill: Fill, size: tuple[int, int], v: np.ndarray, whole: bool = Fals
             yield 0, strip[:REACH]
         if len(around):
             borders = around.reshape(-1, 2 * REACH, width * CHANNELS)
-            found = part[: len(around)].reshape(borders.shape)
+            overlapped = part[: len(around)].reshape(borders.shape)
             for left in range(0, width * CHANNELS, _COLUMNS):
                 columns = np.s_[..., left : left + _COLUMNS]
-                np.matmul(down, borders[columns], out=found[columns])
+                np.matmul(down, borders[columns], out=overlapped[columns])
             yield max(top - REACH, REACH), part[: len(around)]
         rows[:REACH] = strip[-REACH:]
     yield height - REACH, rows[:REACH]

@@ -29,7 +29,7 @@ from aecodec.model.lapped import Fill, Rows, overlap
 from aecodec.model.onnx_runtime import OnnxNet
 from aecodec.model.thumbnail import FILE, ThumbnailMap
 from aecodec.model.tuning import AXIS, PSNR, VISUAL
-from aecodec.model.weights import Weights, read_models, weights_folder
+from aecodec.model.weights import Description, Weights, read_models, weights_folder
 from aecodec.settings import TUNINGS
 from aecodec.system.forks import cached_property
 
@@ -51,6 +51,9 @@ class Model(Weights):
         if "sample_offset" not in numbers:
             raise ModelError(f"model {self.name}: exported by an earlier version, export its run again")
         return numbers
+
+    def describe(self) -> Description:
+        return Description("learned codec for images of any kind")
 
     def self_test(self) -> str:
         """sha256 of the scale indexes of a fixed input at three qualities; the manifest keeps what it must be."""
@@ -135,7 +138,7 @@ class Model(Weights):
     def qindex(self, quality: float) -> int:
         """Quality 1..100 -> 1/256 of a knot, as the header carries it."""
         qualities, qindexes = zip(*self.entry["quality"], strict=True)
-        return round(float(np.interp(quality, qualities, qindexes)))
+        return round(float(np.interp(float(quality), qualities, qindexes)))
 
     def quality(self, qindex: int) -> float:
         """The inverse of `qindex`, of a header's quality too."""

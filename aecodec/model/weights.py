@@ -12,7 +12,7 @@ import json
 import os
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -23,13 +23,22 @@ from aecodec.model.onnx_runtime import OnnxNet
 DEVELOPMENT = 0x8000  # ids from here on are development weights: later versions may refuse their files
 
 
+class Description(NamedTuple):
+    """What a list says of a model: its data set, the shape of its latents and what it reaches on its test images."""
+
+    what: str
+    data: str = ""
+    latents: str = ""
+    reached: str = ""
+
+
 class Weights:
     """One installed model: its entry in the manifest, and its files, each checked when it is read.
 
     Raises ModelError for an entry or a file that is missing or wrong.
     """
 
-    def __init__(self, name: str, entry: dict, folder: Path):
+    def __init__(self, name: str, entry: dict[str, Any], folder: Path):
         self.name, self.entry, self.folder = name, entry, folder
         self.id: int = self.entry_of("id")
 
@@ -37,6 +46,14 @@ class Weights:
     def codes(self) -> bool:
         """Whether images can be encoded with it."""
         return True
+
+    def describe(self) -> Description:
+        """What it is, in words."""
+        return Description(self.name)
+
+    def unsuited(self, pixels: np.ndarray) -> str | None:
+        """Why it is not for an image, uint8 (H, W) or (H, W, 3); None if it is."""
+        return None
 
     def quality(self, qindex: int) -> float | None:
         """The quality on the scale 1..100 of a header's quality, None where the model has one quality."""
@@ -107,7 +124,7 @@ def read_models(folder: Path, kind: type[Kind]) -> dict[str, Kind]:
     return {name: kind(name, entry, folder / name) for name, entry in read_manifest(folder).items()}
 
 
-def read_manifest(folder: Path) -> dict[str, dict]:
+def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     """The entries of a folder's manifest by name. Raises ModelError."""
     try:
         return dict(json.loads((folder / "manifest.json").read_text())["models"])

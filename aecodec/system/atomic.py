@@ -32,9 +32,7 @@ def write_file(name: str | os.PathLike[str], data: bytes, *, replace: bool = Tru
     path = os.path.realpath(name)
     with unfinished(os.path.dirname(path)) as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-        file.close()
+        to_disk(file)
         if replace:
             with suppress(OSError):  # a new file, or a file system without modes
                 os.chmod(file.name, stat.S_IMODE(os.stat(path).st_mode))
@@ -61,6 +59,13 @@ def unfinished(folder: str) -> Iterator[BinaryIO]:
             if not _lock(held, fcntl.LOCK_EX) or os.fstat(held).st_nlink:
                 break  # else somebody has swept it up between its making and its lock
         yield file
+
+
+def to_disk(file: BinaryIO) -> None:
+    """Close a file once all of it is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
 
 
 def _rename_to_new(source: str, path: str) -> None:

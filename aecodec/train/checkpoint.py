@@ -13,7 +13,7 @@ from zipfile import is_zipfile
 import numpy as np
 
 from aecodec.errors import ModelError
-from aecodec.system.atomic import unfinished
+from aecodec.system.atomic import to_disk, unfinished
 
 
 def _write(path: Path, arrays: dict, meta: dict, save=np.savez) -> None:
@@ -21,9 +21,7 @@ def _write(path: Path, arrays: dict, meta: dict, save=np.savez) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with unfinished(str(path.parent)) as file:
         save(file, meta=np.array(json.dumps(meta)), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-        file.close()
+        to_disk(file)
         os.replace(file.name, path)
 
 

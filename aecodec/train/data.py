@@ -10,6 +10,7 @@ import numpy as np
 
 from aecodec.errors import AezError, EncodeError
 from aecodec.imagefile import EXTENSIONS, read_image
+from aecodec.pixels import split
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -28,11 +29,9 @@ def load_images(files: list[Path], min_side: int = 1) -> list[np.ndarray]:
 
     def load(path):
         try:
-            pixels = read_image(path).pixels
+            return np.ascontiguousarray(split(read_image(path).pixels).rgb)
         except AezError as error:
             raise EncodeError(f"{path}: {error}") from None
-        colours = pixels[..., None] if pixels.ndim == 2 else pixels[..., : 1 if pixels.shape[2] == 2 else 3]
-        return np.ascontiguousarray(np.broadcast_to(colours, (*pixels.shape[:2], 3)))
 
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # the threads change the filters, in any order
         return [p for p in pool.map(load, files) if min(p.shape[:2]) >= min_side]

@@ -1,4 +1,4 @@
-"""The entropy model of a tile: hyperprior, exact scale net, context for the means, rates.
+"""The entropy model of a tile: hyperprior, exact hyper-synthesis, context for the means, rates.
 
 A tile is 16x16 latents (smaller in training on small crops). Everything here sees one tile alone, with zero padding.
 """
@@ -28,7 +28,7 @@ from aecodec.train.layers import (
 )
 from aecodec.train.static import WEIGHT_MAX
 
-SHIFTS = 2, 6, 10  # sums of the scale net are divided by 2^shift; those of its last layer are 2^-10 of an index
+SHIFTS = 2, 6, 10  # sums of the hyper-synthesis are divided by 2^shift; those of its last layer are 2^-10 of an index
 SIGMA_MIN, SIGMA_MAX = 0.11, 256.0
 LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (SCALES - 1)
 # Residuals of one scale index on training images: (weight, multiple of sigma). A Gaussian takes 1.3 % more bits.
@@ -59,7 +59,7 @@ class HyperAnalysis(keras.layers.Layer):
         return f32(self.net(y))
 
 
-class ScaleNet(keras.layers.Layer):
+class HyperSynthesis(keras.layers.Layer):
     """z_hat -> scale index of each latent, in integers that float32 represents exactly.
 
     Weights are integers in -63..63, hidden activations integers in 0..255. Here they are kept as floats, `WEIGHT`

@@ -99,7 +99,7 @@ def inverse_curvatures(model: Model, images: list[np.ndarray]) -> np.ndarray:
 def _parameters(model: Photo) -> dict[str, np.ndarray]:
     """What the networks take beside images."""
     overlaps = {f"overlap_{name}": graphs.overlap(model, name) for name in ("pre", "post")}
-    offset = ops.convert_to_numpy(model.scale_net.integers()["offset"]).astype(np.int32)
+    offset = ops.convert_to_numpy(model.hyper_synthesis.integers()["offset"]).astype(np.int32)
     biases = {"biases": graphs.synthesis_biases(model), "sample_offset": graphs.sample_offset(model)}
     return overlaps | biases | {"offset": offset, "steps": graphs.code_steps(model)}
 

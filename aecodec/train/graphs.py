@@ -88,11 +88,11 @@ def hyper_analysis(model: Photo) -> Network:
 
 
 def scales(model: Photo) -> Network:
-    """Exactly what entropy_model.ScaleNet computes, but 0 where latents are never coded.
+    """Exactly what entropy_model.HyperSynthesis computes, but 0 where latents are never coded.
 
     offsets: int32 (16 M,), the quality's, once for each place.
     """
-    p = {name: array(value).astype(np.int32) for name, value in model.scale_net.integers().items()}
+    p = {name: array(value).astype(np.int32) for name, value in model.hyper_synthesis.integers().items()}
     first, second, third = (np.float32(2.0**-shift) * _UP for shift in SHIFTS)
     net, width = Stack(), len(p["b_in"])
 

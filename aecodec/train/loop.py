@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aecodec.errors import ModelError
+from aecodec.pixels import decibels
 from aecodec.train import checkpoint, precision, quantize, runs
 from aecodec.train.backend import METRICS, Stepper
 from aecodec.train.data import Crops, batches, image_files, load_images, principal_components, tiles_of
@@ -25,6 +26,7 @@ from aecodec.train.data_parallel import Exchange, Leader, part
 from aecodec.train.distortions import distortion_of
 from aecodec.train.optimizer import FastMuon
 from aecodec.train.photo import Photo, Shape
+from aecodec.train.runs import Setup
 from aecodec.train.validation import Validation
 from aecodec.train.warm import copy_kept
 
@@ -91,23 +93,11 @@ def average_decay(step: int) -> float:
 class Run:
     """A training run in a folder: a checkpoint, its moving average in float16, a log."""
 
-    def __init__(
-        self,
-        folder: Path,
-        data: Path,
-        val: Path | None,
-        shape: Shape,
-        phase: Phase,
-        resume: bool,
-        start: Path | None = None,
-        asked: str = "auto",  # precision; a run may go on in another one
-        processes: int = 1,  # that share each batch
-    ):
-        self.folder, self.data, self.console = Path(folder), data, Console(stderr=True)
-        self.processes = processes
+    def __init__(self, setup: Setup, shape: Shape, phase: Phase):
+        self.setup, self.folder, self.console = setup, setup.folder, Console(stderr=True)
         self.path = self.folder / runs.CHECKPOINT
         meta, new_phase = None, True
-        if resume:
+        if setup.resume:
             self.path = runs.state_of(self.folder)
             meta = checkpoint.read_meta(self.path)
             shape = checkpoint.part_of(meta, "shape", Shape, self.path)
@@ -115,7 +105,7 @@ class Run:
                 phase, new_phase = checkpoint.part_of(meta, "phase", Phase, self.path), False
         else:
             runs.check_new(self.folder)
-        images = load_images(image_files(data), phase.crop)
+        images = load_images(image_files(setup.data), phase.crop)
         self.crops = Crops(images, phase.seed)
         basis, variance = (None, None) if meta else principal_components(self.crops)
 
@@ -127,18 +117,18 @@ class Run:
             keras.utils.set_random_seed(phase.seed)
             model = Photo(shape, basis, variance, refines=phase.refines)
             model.build()
-            if start and not resume:
-                copied.update(dict.fromkeys(copy_kept(start, model)))
+            if setup.start and not setup.resume:
+                copied.update(dict.fromkeys(copy_kept(setup.start, model)))
             return Stepper(model, FastMuon(phase.rate))
 
         def seconds(name: str) -> float:
             return stepper(name).seconds(self.crops.batch(0, phase.batch, phase.crop, shape))
 
-        self.precision = precision.choose(asked, seconds)
+        self.precision = precision.choose(setup.precision, seconds)
         self.stepper = stepper(self.precision[0])
         self.model = self.stepper.model
         if copied:
-            self.console.print(f"{start}: copied {', '.join(copied)}", soft_wrap=True, highlight=False)
+            self.console.print(f"{setup.start}: copied {', '.join(copied)}", soft_wrap=True, highlight=False)
         self.position, self.phase, self.best = Position(), phase, math.inf
         if meta:
             self._continue(checkpoint.load(self.path, self.stepper), new_phase)
@@ -147,14 +137,17 @@ class Run:
         if self.phase.bits:
             self._round((meta or {}).get("steps"))
         self.path = self.folder / runs.CHECKPOINT
-        self.validation, self.judge = None, None
-        if val:
-            tiles = tiles_of(load_images(image_files(val)))
-            judged_by = self.phase.distortion + " and visual" * self.model.shape.visual
-            self.validation = Validation(self.model, tiles)
-            self.judge = zlib.crc32(judged_by.encode(), zlib.crc32(tiles.data))
+        self.validation, self.judge = self._validation(setup.val)
         if meta and self.judge is not None and meta.get("judge") == self.judge:
             self.best = meta["best"]
+
+    def _validation(self, folder: Path | None) -> tuple[Validation | None, int | None]:
+        """How the run is judged, and a checksum of that; None without images."""
+        if folder is None:
+            return None, None
+        tiles = tiles_of(load_images(image_files(folder)))
+        judged_by = self.phase.distortion + " and visual" * self.model.shape.visual
+        return Validation(self.model, tiles), zlib.crc32(judged_by.encode(), zlib.crc32(tiles.data))
 
     def _continue(self, meta: dict, new_phase: bool) -> None:
         self.position = checkpoint.part_of(meta, "position", Position, self.path)
@@ -225,7 +218,8 @@ class Run:
     @contextmanager
     def _others(self) -> Iterator[None]:
         """The other processes, where there are any, which begin in the state of this one."""
-        if self.processes == 1:
+        count = self.setup.processes
+        if count == 1:
             yield
             return
         if keras.backend.backend() != "tensorflow":
@@ -234,8 +228,8 @@ class Run:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             checkpoint.save(folder / runs.CHECKPOINT, self.stepper, self._meta())
-            follow = partial(_follow, folder, self.data, self.precision[0], self.processes)
-            with closing(Leader(follow, self.processes, size)) as leader:
+            setup = Setup(folder, self.setup.data, resume=True, precision=self.precision[0], processes=count)
+            with closing(Leader(partial(_follow, setup), count, size)) as leader:
                 self.stepper.exchange = leader.exchange
                 yield
 
@@ -255,7 +249,7 @@ class Run:
             disable=not self.console.is_terminal,
         )
         self.log(precision=self.precision[0], why=self.precision[1])
-        feed = self._feed(0, self.processes)
+        feed = self._feed(0, self.setup.processes)
         rows, saved, checked = [], self.position.seconds, self.position.seconds
         try:
             with bar, self._others():
@@ -280,7 +274,7 @@ class Run:
                         raise FloatingPointError(f"step {p.step}: loss is not finite; the last checkpoint stands")
                     if p.step % 100 == 0:
                         loss, bpp, mse, norm = np.mean(rows, axis=0).astype(float)
-                        psnr, rows = 10 * math.log10(255**2 / mse), []
+                        psnr, rows = decibels(mse), []
                         self.log(loss=loss, bpp=bpp, psnr=psnr, norm=norm, rate=rate)
                         bar.update(task, completed=done, step=p.step, loss=loss, bpp=bpp, psnr=psnr)
                         said = now
@@ -303,9 +297,9 @@ class Run:
                 signal.signal(s, handler)
 
 
-def _follow(folder: Path, data: Path, precision: str, processes: int, rank: int, exchange: Exchange) -> None:
+def _follow(setup: Setup, rank: int, exchange: Exchange) -> None:
     """Train as process `rank`, from the state in the folder, until the leader ends; see data_parallel.py."""
-    run = Run(folder, data, None, Shape(), Phase(), resume=True, asked=precision)
+    run = Run(setup, Shape(), Phase())
     run.stepper.exchange = exchange
-    for batch in run._feed(rank, processes):
+    for batch in run._feed(rank, setup.processes):
         run.stepper.step(batch, 0.0)  # the leader says the rate

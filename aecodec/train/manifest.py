@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aecodec.errors import ModelError
 from aecodec.model.weights import DEVELOPMENT, read_manifest
-from aecodec.system.atomic import unfinished
+from aecodec.system.atomic import to_disk, unfinished
 
 
 def write(folder: Path, name: str, entry: dict, files: dict[str, bytes]) -> None:
@@ -44,9 +44,7 @@ def _replace_all(content: dict[Path, bytes]) -> None:
         parts = {path: after.enter_context(unfinished(str(path.parent))) for path in content}
         for path, part in parts.items():
             part.write(content[path])
-            part.flush()
-            os.fsync(part.fileno())
-            part.close()
+            to_disk(part)
         for path, part in parts.items():
             os.replace(part.name, path)
 

@@ -1,7 +1,7 @@
 """A static network (static.py) as an ONNX model."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
@@ -31,7 +31,7 @@ class _Builder:
         zeros = {zero for zero in self.zeros.values() if zero is not None}
         self.zero = {zero: self._constant(f"zero_{zero}", np.uint8(zero)) for zero in zeros}
         for name, layer in network.layers.items():
-            self._add(name, layer)
+            self._METHODS[type(layer)](self, name, layer)
 
     def _constant(self, name: str, value) -> str:
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
@@ -65,90 +65,123 @@ class _Builder:
             return source
         return self._node("Mul", [source, self._constant(f"{name}.scale", np.float32(scale))], f"{name}.scaled")
 
-    def _add(self, name: str, layer: static.Layer) -> None:
+    def _conv(self, name: str, layer: static.Conv) -> None:
+        k, source, bias = layer.weight.shape[0], layer.source, layer.bias
+        kernel = self._constant(f"{name}.weight", np.ascontiguousarray(layer.weight.transpose(3, 2, 0, 1)))
+        factors = self._constant(f"{name}.scale", layer.scale)
+        inputs = [source, self.one, self._zero(source), kernel, factors, self.weight_zero, self.one]
+        added = self._part(bias) if isinstance(bias, static.Part) else self._constant(f"{name}.bias", bias)
+        shape = {"kernel_shape": [k, k], "pads": [k // 2] * 4, "channels_last": 1}
+        group = layer.weight.shape[-1] if layer.depthwise else 1
+        self._node("QLinearConv", [*inputs, self._zero(name), added], name, MICROSOFT, group=group, **shape)
+
+    def _add(self, name: str, layer: static.Add) -> None:
+        a = self._constant(f"{name}.scale", np.float32(layer.scale * static.OUTWARD))
+        b = self._constant(f"{name}.other_scale", np.float32(layer.other_scale * static.OUTWARD))
+        first, second = [layer.source, a, self._zero(layer.source)], [layer.other, b, self._zero(layer.other)]
+        self._node("QLinearAdd", [*first, *second, self.one, self._zero(name)], name, MICROSOFT)
+
+    def _product(self, name: str, layer: static.Product) -> None:
+        matrix, factor = self._constant(f"{name}.weight", layer.weight), self._constant(f"{name}.scale", layer.scale)
+        inputs = [layer.source, matrix, self.one, factor, self._zero(layer.source), self.weight_zero]
+        self._node("MatMulIntegerToFloat", inputs, name, MICROSOFT)
+
+    def _join(self, name: str, layer: static.Join) -> None:
+        self._node("Concat", layer.sources, name, axis=3)
+
+    def _depth_to_space(self, name: str, layer: static.DepthToSpace) -> None:
+        # Height and width are free. In a Reshape 0 keeps an axis and one -1 takes what remains.
+        c = self.channels[name]
+        self._node("Squeeze", [layer.source, self._constant(f"{name}.axis", np.array([0]))], f"{name}.hwc")
+        self._reshape(f"{name}.hwc", f"{name}.split", [0, 0, layer.n, layer.n * c])
+        self._node("Transpose", [f"{name}.split"], f"{name}.rows", perm=[0, 2, 1, 3])
+        self._reshape(f"{name}.rows", f"{name}.columns", [0, 0, -1, c])
+        self._reshape(f"{name}.columns", name, [1, -1, 0, c])
+
+    def _space_to_depth(self, name: str, layer: static.SpaceToDepth) -> None:
+        c = self.channels[layer.source]
+        self._reshape(layer.source, f"{name}.columns", [0, 0, -1, layer.n * c])
+        self._reshape(f"{name}.columns", f"{name}.rows", [-1, layer.n, 0, 0])
+        self._node("Transpose", [f"{name}.rows"], f"{name}.split", perm=[0, 2, 1, 3])
+        self._reshape(f"{name}.split", f"{name}.hwc", [0, 0, layer.n * layer.n * c])
+        self._node("Unsqueeze", [f"{name}.hwc", self._constant(f"{name}.axis", np.array([0]))], name)
+
+    def _pick(self, name: str, layer: static.Pick) -> None:
+        width, blocks = layer.width, layer.blocks
+        if blocks == tuple(range(blocks[0], blocks[0] + len(blocks))):
+            ends = [[blocks[0] * width], [(blocks[-1] + 1) * width], [3]]
+            bounds = [self._constant(f"{name}.{i}", np.array(end)) for i, end in enumerate(ends)]
+            self._node("Slice", [layer.source, *bounds], name)
+            return
+        self._reshape(layer.source, f"{name}.blocks", [0, 0, 0, -1, width])
+        order = self._constant(f"{name}.order", np.array(blocks))
+        self._node("Gather", [f"{name}.blocks", order], f"{name}.picked", axis=3)
+        self._reshape(f"{name}.picked", name, [0, 0, 0, len(blocks) * width])
+
+    def _limit(self, name: str, layer: static.Limit) -> None:
+        most = self._node("Min", [layer.source, self._constant(f"{name}.high", np.uint8(layer.high))], f"{name}.min")
+        few = self._node("Less", [most, self._constant(f"{name}.low", np.uint8(layer.low))], f"{name}.few")
+        self._node("Where", [few, self._constant(f"{name}.none", np.uint8(0)), most], name)
+
+    def _quantise(self, name: str, layer: static.Quantise) -> None:
+        step = self._part(layer.by) if isinstance(layer.by, static.Part) else self._number(f"{name}.step", layer.by)
+        self._node("QuantizeLinear", [self._scaled(name, layer.source, layer.scale), step, self._zero(name)], name)
+
+    def _rounded(self, name: str, layer: static.Rounded) -> None:
+        self._node("Round", [self._scaled(name, layer.source, layer.scale)], name)
+
+    def _linear(self, name: str, layer: static.Linear) -> None:
+        steps: list[tuple[str, str | None]] = [("MatMul", self._constant(f"{name}.weight", layer.weight))]
+        steps += [] if layer.bias is None else [("Add", self._constant(f"{name}.bias", layer.bias))]
+        steps += [("Relu", None)] if layer.relu else []
         source = layer.source
-        match layer:
-            case static.Conv(weight=weight, bias=bias, scale=scale):
-                k, depthwise, count = weight.shape[0], layer.depthwise, weight.shape[-1]
-                kernel = self._constant(f"{name}.weight", np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
-                factors = self._constant(f"{name}.scale", scale)
-                inputs = [source, self.one, self._zero(source), kernel, factors, self.weight_zero, self.one]
-                added = self._part(bias) if isinstance(bias, static.Part) else self._constant(f"{name}.bias", bias)
-                shape = {"kernel_shape": [k, k], "pads": [k // 2] * 4, "channels_last": 1}
-                group = count if depthwise else 1
-                self._node("QLinearConv", [*inputs, self._zero(name), added], name, MICROSOFT, group=group, **shape)
-            case static.Add(other=other):
-                a = self._constant(f"{name}.scale", np.float32(layer.scale * static.OUTWARD))
-                b = self._constant(f"{name}.other_scale", np.float32(layer.other_scale * static.OUTWARD))
-                inputs = [source, a, self._zero(source), other, b, self._zero(other), self.one, self._zero(name)]
-                self._node("QLinearAdd", inputs, name, MICROSOFT)
-            case static.Product(weight=weight, scale=scale):
-                matrix, factor = self._constant(f"{name}.weight", weight), self._constant(f"{name}.scale", scale)
-                inputs = [source, matrix, self.one, factor, self._zero(source), self.weight_zero]
-                self._node("MatMulIntegerToFloat", inputs, name, MICROSOFT)
-            case static.Join():
-                self._node("Concat", layer.sources, name, axis=3)
-            case static.DepthToSpace(n=n):
-                # Height and width are free. In a Reshape 0 keeps an axis and one -1 takes what remains.
-                c = self.channels[name]
-                self._node("Squeeze", [source, self._constant(f"{name}.axis", np.array([0]))], f"{name}.hwc")
-                self._reshape(f"{name}.hwc", f"{name}.split", [0, 0, n, n * c])
-                self._node("Transpose", [f"{name}.split"], f"{name}.rows", perm=[0, 2, 1, 3])
-                self._reshape(f"{name}.rows", f"{name}.columns", [0, 0, -1, c])
-                self._reshape(f"{name}.columns", name, [1, -1, 0, c])
-            case static.SpaceToDepth(n=n):
-                c = self.channels[source]
-                self._reshape(source, f"{name}.columns", [0, 0, -1, n * c])
-                self._reshape(f"{name}.columns", f"{name}.rows", [-1, n, 0, 0])
-                self._node("Transpose", [f"{name}.rows"], f"{name}.split", perm=[0, 2, 1, 3])
-                self._reshape(f"{name}.split", f"{name}.hwc", [0, 0, n * n * c])
-                self._node("Unsqueeze", [f"{name}.hwc", self._constant(f"{name}.axis", np.array([0]))], name)
-            case static.Pick(width=width, blocks=blocks):
-                if blocks == tuple(range(blocks[0], blocks[0] + len(blocks))):
-                    ends = [[blocks[0] * width], [(blocks[-1] + 1) * width], [3]]
-                    bounds = [self._constant(f"{name}.{i}", np.array(end)) for i, end in enumerate(ends)]
-                    self._node("Slice", [source, *bounds], name)
-                    return
-                self._reshape(source, f"{name}.blocks", [0, 0, 0, -1, width])
-                order = self._constant(f"{name}.order", np.array(blocks))
-                self._node("Gather", [f"{name}.blocks", order], f"{name}.picked", axis=3)
-                self._reshape(f"{name}.picked", name, [0, 0, 0, len(blocks) * width])
-            case static.Limit(high=high, low=low):
-                most = self._node("Min", [source, self._constant(f"{name}.high", np.uint8(high))], f"{name}.min")
-                few = self._node("Less", [most, self._constant(f"{name}.low", np.uint8(low))], f"{name}.few")
-                self._node("Where", [few, self._constant(f"{name}.none", np.uint8(0)), most], name)
-            case static.Quantise(scale=scale, by=by):
-                step = self._part(by) if isinstance(by, static.Part) else self._number(f"{name}.step", by)
-                self._node("QuantizeLinear", [self._scaled(name, source, scale), step, self._zero(name)], name)
-            case static.Rounded(scale=scale):
-                self._node("Round", [self._scaled(name, source, scale)], name)
-            case static.Linear(weight=weight, bias=bias, relu=relu):
-                steps: list[tuple[str, str | None]] = [("MatMul", self._constant(f"{name}.weight", weight))]
-                steps += [] if bias is None else [("Add", self._constant(f"{name}.bias", bias))]
-                steps += [("Relu", None)] if relu else []
-                for i, (kind, constant) in enumerate(steps):
-                    output = name if i == len(steps) - 1 else f"{name}.{i}"
-                    source = self._node(kind, [source, *([constant] if constant else [])], output)
-            case static.Spread(weight=weight, bias=bias):
-                k = weight.shape[0]
-                self._node("Transpose", [source], f"{name}.first", perm=[0, 3, 1, 2])
-                kernel = self._constant(f"{name}.weight", np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
-                inputs = [f"{name}.first", kernel, self._constant(f"{name}.bias", bias)]
-                self._node("Conv", inputs, f"{name}.sums", group=len(bias), pads=[k // 2] * 4)
-                self._node("Transpose", [f"{name}.sums"], name, perm=[0, 2, 3, 1])
-            case static.Sum(other=other):
-                self._node("Add", [source, other], name)
-            case static.Shift(shift=shift):
-                self._node("Add", [source, self._constant(f"{name}.shift", shift)], name)
-            case static.Times(by=by):
-                self._node("Mul", [source, self._part(by)], name)
-            case static.DeadZone():
-                v = self._node("Sub", [source, layer.mean], f"{name}.v")
-                sides = []
-                for side, kind, pair in (("up", "Add", [v, layer.rounding]), ("down", "Sub", [layer.rounding, v])):
-                    size = self._node("Floor", [self._node(kind, pair, f"{name}.{side}")], f"{name}.{side}.floor")
-                    sides.append(self._node("Relu", [size], f"{name}.{side}.symbol"))
-                self._node("Sub", sides, name)
+        for i, (kind, constant) in enumerate(steps):
+            output = name if i == len(steps) - 1 else f"{name}.{i}"
+            source = self._node(kind, [source, *([constant] if constant else [])], output)
+
+    def _spread(self, name: str, layer: static.Spread) -> None:
+        k = layer.weight.shape[0]
+        self._node("Transpose", [layer.source], f"{name}.first", perm=[0, 3, 1, 2])
+        kernel = self._constant(f"{name}.weight", np.ascontiguousarray(layer.weight.transpose(3, 2, 0, 1)))
+        inputs = [f"{name}.first", kernel, self._constant(f"{name}.bias", layer.bias)]
+        self._node("Conv", inputs, f"{name}.sums", group=len(layer.bias), pads=[k // 2] * 4)
+        self._node("Transpose", [f"{name}.sums"], name, perm=[0, 2, 3, 1])
+
+    def _sum(self, name: str, layer: static.Sum) -> None:
+        self._node("Add", [layer.source, layer.other], name)
+
+    def _shift(self, name: str, layer: static.Shift) -> None:
+        self._node("Add", [layer.source, self._constant(f"{name}.shift", layer.shift)], name)
+
+    def _times(self, name: str, layer: static.Times) -> None:
+        self._node("Mul", [layer.source, self._part(layer.by)], name)
+
+    def _dead_zone(self, name: str, layer: static.DeadZone) -> None:
+        v = self._node("Sub", [layer.source, layer.mean], f"{name}.v")
+        sides = []
+        for side, kind, pair in (("up", "Add", [v, layer.rounding]), ("down", "Sub", [layer.rounding, v])):
+            size = self._node("Floor", [self._node(kind, pair, f"{name}.{side}")], f"{name}.{side}.floor")
+            sides.append(self._node("Relu", [size], f"{name}.{side}.symbol"))
+        self._node("Sub", sides, name)
+
+    _METHODS: ClassVar[dict[type, Callable[["_Builder", str, Any], None]]] = {
+        static.Conv: _conv,
+        static.Add: _add,
+        static.Product: _product,
+        static.Join: _join,
+        static.DepthToSpace: _depth_to_space,
+        static.SpaceToDepth: _space_to_depth,
+        static.Pick: _pick,
+        static.Limit: _limit,
+        static.Quantise: _quantise,
+        static.Rounded: _rounded,
+        static.Linear: _linear,
+        static.Spread: _spread,
+        static.Sum: _sum,
+        static.Shift: _shift,
+        static.Times: _times,
+        static.DeadZone: _dead_zone,
+    }
 
     def model(self) -> bytes:
         """The graph, serialised."""

@@ -1,6 +1,6 @@
 """The flagship network `photo`: transforms, gains over the quality axis and entropy model as one trainable model.
 
-    x -> overlap -> analysis -> y -> * gain -> tiles -> hyper-analysis -> z -> round -> scale net -> scale index
+    x -> overlap -> analysis -> y -> * gain -> tiles -> hyper-analysis -> z -> round -> hyper-synthesis -> scale index
                                       |                          |-> mean net <- y_hat (4 steps) -> mu
                                       +-> r = quantise(y - mu) -> y_hat -> / gain -> synthesis -> overlap -> x_hat
 
@@ -18,8 +18,8 @@ from aecodec.train.entropy_model import (
     SCALES,
     HyperAnalysis,
     HyperRate,
+    HyperSynthesis,
     MeanNet,
-    ScaleNet,
     index_of,
     residual_bits,
     rounding_offsets,
@@ -80,7 +80,7 @@ class Photo(keras.Model):
         self.analysis = Analysis(basis, s, name="analysis")
         self.synthesis = Synthesis(basis, s, name="synthesis")
         self.hyper_analysis = HyperAnalysis(s.latent, s.hyper, s.hyper_width, name="hyper_analysis")
-        self.scale_net = ScaleNet(s.latent, rows, s.scale_width, name="scale_net")
+        self.hyper_synthesis = HyperSynthesis(s.latent, rows, s.scale_width, name="hyper_synthesis")
         self.mean_net = MeanNet(s.latent, s.features, s.context, s.reach, rows, name="mean_net")
         self.hyper_rate = HyperRate(s.hyper, rows, name="hyper_rate")
         # At high rate the best uniform quantiser has step^2 / 12 = mse, and d(bits)/d(mse) follows from it: the gain
@@ -107,8 +107,8 @@ class Photo(keras.Model):
         self.synthesis.build(latent)
         self.hyper_analysis.build(latent)
         z = (None, TILE // 4, TILE // 4, s.hyper)
-        self.scale_net.build(z)
-        self.scale_net.offset.assign(np.clip(self._first_index, 0, 60))
+        self.hyper_synthesis.build(z)
+        self.hyper_synthesis.offset.assign(np.clip(self._first_index, 0, 60))
         self.mean_net.build(z)
         self.hyper_rate.build(z)
         self.built = True
@@ -137,7 +137,7 @@ class Photo(keras.Model):
         y = to_tiles(self.analysis(lapped), tile) * gain
         z = clip_inward(self.hyper_analysis(y), -Z_MAX, Z_MAX)
         z_hat = round_ste(z)
-        index = self.scale_net(z_hat, row_of_tile)
+        index = self.hyper_synthesis(z_hat, row_of_tile)
         which = ops.clip(ops.cast(index, "int32"), 0, SCALES - 1)  # an index that is no number becomes any integer
         offset = ops.take(ops.convert_to_tensor(rounding_offsets(self.shape.coded_from)), which)
 

@@ -6,6 +6,7 @@ from aecodec.codec.encoder import Encoder
 from aecodec.codec.forecast import STRAY, guess_psnr
 from aecodec.codec.transforms import synthesise
 from aecodec.model.model import Model
+from aecodec.pixels import decibels
 from aecodec.settings import Settings
 from aecodec.system.parallel import Workers
 
@@ -24,7 +25,7 @@ def psnr_prior(model: Model, images: list[np.ndarray]) -> dict[str, np.ndarray]:
                 encoder.reconstruct(qindex, y_hat)
                 decoded = synthesise([y_hat], image.shape[:2], encoder.at(qindex), workers)
                 mse = np.square(np.subtract(decoded, image, dtype=np.float32)).mean()
-                psnrs.append(10 * np.log10(255**2 / max(mse, 1e-3)))
+                psnrs.append(decibels(mse, 1e-3))
             rows.append([*guess_psnr(encoder.latents, encoder.gains), *psnrs])
     means, covariances = moments(np.array(rows))
     return {"psnr_mean": means, "psnr_covariance": covariances}

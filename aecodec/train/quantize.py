@@ -2,7 +2,7 @@
 
 Weights of dense layers are rounded to 7 bits with a scale for each output channel, those of depthwise layers to 8
 bits, tensors to 8 bits with steps that stay as they were calibrated; gradients pass straight through (Jacob et al.,
-2018). What last layers give, the linear maps and the hyper-analysis stay in float32; the scale net has its integers.
+2018). What last layers give, the linear maps and the hyper-analysis stay in float32; the hyper-synthesis has integers.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,16 +1,30 @@
-"""The folder of a training run, without a training framework: whether it is free, and its log as a table."""
+"""A training run, without a training framework: what it is begun with, whether its folder is free, its log."""
 
 import csv
 import errno
 import io
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
 CHECKPOINT, AVERAGE, LOG = "checkpoint.npz", "average.npz", "log.jsonl"  # of photo
 SETTINGS, HISTORY = "settings.json", "history.json"  # of a classic autoencoder
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run of photo is begun with, beside its phase and the shape of its networks."""
+
+    folder: Path  # of the run
+    data: Path  # of the training images
+    val: Path | None = None  # of the images to validate on
+    resume: bool = False
+    start: Path | None = None  # moving average that a new run takes over what has kept its shape from
+    precision: str = "auto"  # a run may go on in another one
+    processes: int = 1  # that share each batch
 
 
 def check_new(run: Path) -> None:

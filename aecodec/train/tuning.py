@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from aecodec.codec.encoder import Encoder
-from aecodec.codec.masking import BLOCK, CELL, FLOOR, MOST, POWER, USUAL, deltas
+from aecodec.codec.masking import BLOCK, CELL, FLOOR, MAX_DELTA, POWER, USUAL, deltas
 from aecodec.entropy.tables import Z_MAX
 from aecodec.geometry import HYPER
 from aecodec.model.model import Model
@@ -43,7 +43,7 @@ def log_factors(x, chosen):
     variance = ops.average_pool(ops.square(luma), BLOCK, BLOCK) - ops.square(ops.average_pool(luma, BLOCK, BLOCK))
     texture = ops.average_pool(ops.sqrt(ops.maximum(variance, 0.0)), CELL // BLOCK, CELL // BLOCK)
     octaves = POWER * ops.log((USUAL + FLOOR) / (texture + FLOOR)) / math.log(2)
-    steps = ops.stop_gradient(ops.clip(ops.round(8 * octaves), -MOST, MOST))
+    steps = ops.stop_gradient(ops.clip(ops.round(8 * octaves), -MAX_DELTA, MAX_DELTA))
     cells = ops.repeat(ops.repeat(steps, HYPER, axis=1), HYPER, axis=2)
     return ops.reshape(chosen, (-1, 1, 1, 1)) * math.log(2) / 8 * cells
 

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from aecodec.pixels import decibels
+
 
 class Validation:
     """Measures a model.
@@ -49,7 +51,6 @@ class Validation:
                 for pixels in np.split(self.pixels, len(self.pixels) // self.batch)
             ]
             loss, bpp, mse = np.concatenate(parts, axis=1)
-            psnr = 10 * np.log10(255**2 / np.maximum(mse, 1e-3))
-            knots[str(knot)] = {"bpp": float(bpp.mean()), "psnr": float(psnr.mean())}
+            knots[str(knot)] = {"bpp": float(bpp.mean()), "psnr": float(decibels(mse, 1e-3).mean())}
             total += float(loss.mean()) / len(self.knots)
         return {"loss": total, "knots": knots}

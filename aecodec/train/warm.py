@@ -12,7 +12,7 @@ from aecodec.train.stack import array
 
 # Parts that mean the same in every shape. Their variables are compared in order.
 PARTS = (
-    "pre", "post", "analysis", "analysis.linear", "synthesis", "synthesis.linear", "hyper_analysis", "scale_net",
+    "pre", "post", "analysis", "analysis.linear", "synthesis", "synthesis.linear", "hyper_analysis", "hyper_synthesis",
     "mean_net", "hyper_rate",
 )  # fmt: skip
 KNOTS = ("log_gain", "log_gain_inverse", "features")

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from aecodec.container import NO_MODEL, read_index
+from aecodec.container import EXIF, ICC, NO_MODEL, read_index
 from aecodec.errors import AezError, explain
 from aecodec.page import ZOOM
 from aecodec.web.decoder import CODE, RUNTIME, BrowserDecoder
@@ -25,7 +25,7 @@ from aecodec.web.gallery import Folder, Gallery, Listed, NotFound
 
 _HERE = Path(__file__).parent
 _MARK = {"made_by": "aecodec serve --export"}
-_NOT_HERE = {b"iccp", b"exif"}  # chunks whose colours and turns the browser does not apply
+_NOT_HERE = {ICC, EXIF}  # chunks whose colours and turns the browser does not apply
 
 
 class Exported(NamedTuple):

@@ -11,11 +11,11 @@ from aecodec.container import HEADER_SIZE
 from aecodec.container.metadata import Metadata
 from aecodec.errors import DecodeError, LimitError
 from aecodec.files import EXTENSION
+from aecodec.files.thumbnail import UprightImage, thumbnail
 from aecodec.imagefile import EXTENSIONS, orientation_of, pack_image, read_image, turned_pixels
 from aecodec.imagefile.jpeg import best_jpeg
 from aecodec.limits import Limits
 from aecodec.scaling import factor_for
-from aecodec.thumbnail import UprightImage, thumbnail
 
 THUMBNAIL = 320  # pixels, for 160 on a screen of twice the density
 FAST = 160  # pixels that are enough where a map of the latents makes them, in a fraction of the time

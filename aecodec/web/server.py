@@ -29,6 +29,7 @@ from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from aecodec import api, container
@@ -75,7 +76,7 @@ class Server(ThreadingHTTPServer):
         self.turns, self.uploads = threading.Semaphore(_AT_ONCE), threading.Semaphore(_UPLOADS)
         super().__init__(("127.0.0.1", port), Handler)
 
-    def handle_error(self, request, client_address) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of connections that the browser has given up."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

@@ -25,6 +25,7 @@ keras.mixed_precision.set_global_policy("mixed_bfloat16")
 
 from aecodec.bench.curves import Curve, bd_rate  # noqa: E402
 from aecodec.entropy.tables import SCALES  # noqa: E402
+from aecodec.pixels import decibels  # noqa: E402
 from aecodec.train import checkpoint, entropy_model, photo  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
 from aecodec.train.data import Crops, batches, image_files, load_images, tiles_of  # noqa: E402
@@ -110,15 +111,15 @@ def measured(model: photo.Photo, val: np.ndarray, batch: int = 8) -> dict:
     rows, counts = [], []
     with patch.object(photo, "residual_bits", keep):
         for knot in KNOTS:
-            count, found = np.zeros(SCALES * 2 * REACH), []
+            count, parts = np.zeros(SCALES * 2 * REACH), []
             for i in range(0, len(val), batch):
                 r, index, *rest = measure(tf.constant(val[i : i + batch]), tf.fill([batch], float(knot)))
                 symbol = np.clip(np.rint(r.numpy()).astype(int) + REACH, 0, 2 * REACH - 1)
                 joint = index.numpy().astype(int) * 2 * REACH + symbol
                 count += np.bincount(joint.ravel(), minlength=count.size)
-                found.append(np.stack([a.numpy() for a in rest]))
+                parts.append(np.stack([a.numpy() for a in rest]))
             counts.append(count.reshape(SCALES, -1))
-            rows.append(np.concatenate(found, axis=1))
+            rows.append(np.concatenate(parts, axis=1))
     table = sum(counts) + 1e-3
     bits = -np.log2(table / table.sum(1, keepdims=True))
     bits[: model.shape.coded_from] = 0  # not coded
@@ -126,7 +127,7 @@ def measured(model: photo.Photo, val: np.ndarray, batch: int = 8) -> dict:
     lmbdas, middle = model.shape.lmbdas, math.sqrt(model.shape.lmbda_low * model.shape.lmbda_high)
     for knot, count, (bpp_z, mse) in zip(KNOTS, counts, rows, strict=True):
         bpp = float((count * bits).sum() / val[..., 0].size + bpp_z.mean())
-        psnr = float(np.mean(10 * np.log10(255**2 / np.maximum(mse, 1e-3))))
+        psnr = float(np.mean(decibels(mse, 1e-3)))
         result["knots"][str(knot)] = {"bpp": bpp, "z": float(bpp_z.mean()), "psnr": psnr}
         result["loss"] += float((bpp + lmbdas[knot] * mse.mean()) / math.sqrt(lmbdas[knot] / middle)) / len(KNOTS)
     return result

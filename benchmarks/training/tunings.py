@@ -19,6 +19,7 @@ from aecodec.codec.latents import Latents
 from aecodec.codec.transforms import synthesise
 from aecodec.families import by_name
 from aecodec.model.point import QualityPoint
+from aecodec.pixels import LUMA
 from aecodec.settings import Settings
 from aecodec.system.parallel import Workers
 
@@ -40,7 +41,7 @@ def power(deviation: np.ndarray, exponent: float) -> np.ndarray:
 
 def cells(pixels: np.ndarray, edge: int, exponent: float, floor: float = 1.0, pool: str = "mean") -> np.ndarray:
     """A factor for each position: (9 / texture) to a power, the same in cells of edge x edge latents."""
-    luma = pixels.astype(float) @ [0.299, 0.587, 0.114]
+    luma = pixels.astype(float) @ (LUMA / 1000)
     blocks = luma.reshape(EDGE // 8, 8, EDGE // 8, 8).std((1, 3))
     count, inside = EDGE // 16 // edge, 2 * edge
     blocks = blocks.reshape(count, inside, count, inside).transpose(0, 2, 1, 3).reshape(count, count, -1)

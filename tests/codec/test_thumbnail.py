@@ -12,12 +12,12 @@ from screens import mixed, photo
 import aecodec
 from aecodec import container
 from aecodec.errors import CorruptError, LimitError, ModelError
+from aecodec.files.thumbnail import thumbnail
 from aecodec.model import thumbnail as linear
 from aecodec.model.model import Model, models
 from aecodec.model.weights import weights_folder
 from aecodec.pixels import psnr
 from aecodec.scaling import FACTORS, reduced
-from aecodec.thumbnail import thumbnail
 
 SMALL = (8, 16)
 

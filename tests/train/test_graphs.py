@@ -52,7 +52,7 @@ def trained(picture) -> Photo:
     for v in model.trainable_variables:
         if v.path.split("/")[-1] in ("kernel", "bias", "overlap") and "linear" not in v.path:
             v.assign_add(rng.normal(0, 0.1, v.shape))
-    model.scale_net.w_out.assign_add(rng.normal(0, 0.3, model.scale_net.w_out.shape))
+    model.hyper_synthesis.w_out.assign_add(rng.normal(0, 0.3, model.hyper_synthesis.w_out.shape))
     model.features.assign(rng.normal(0, 0.1, model.features.shape))
     quantize.calibrate(model, np.stack([picture[i : i + 128, i : i + 128] for i in range(0, 120, 10)]))
     quantize.switch(model)
@@ -109,11 +109,13 @@ def test_scale_indexes_are_the_trained_ones_and_numpys(exported, trained, qindex
     z[0] = -63
     found = QualityPoint(exported, qindex).scale_indexes(z)
     assert found.dtype == np.uint8
-    offsets = np.tile(graphs.array(trained.scale_net.integers()["offset"])[min(qindex // 256, 2)], 16).astype(np.int32)
+    offsets = np.tile(graphs.array(trained.hyper_synthesis.integers()["offset"])[min(qindex // 256, 2)], 16).astype(
+        np.int32
+    )
     for index, tile in zip(found, z.astype(np.float32), strict=True):
         if qindex % 256 == 0:
             np.testing.assert_array_equal(index, run_numpy(graphs.scales(trained), {"z": tile, "offsets": offsets})[0])
-    expected = np.array(trained.scale_net(z.astype(np.float32), np.full(len(z), qindex / 256, np.float32)))
+    expected = np.array(trained.hyper_synthesis(z.astype(np.float32), np.full(len(z), qindex / 256, np.float32)))
     expected[expected < SHAPE.coded_from] = 0
     assert np.mean(found != expected) <= (0 if qindex % 256 == 0 else 0.01)
     assert len(np.unique(found)) > 10

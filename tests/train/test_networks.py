@@ -84,12 +84,14 @@ def test_a_new_shape_takes_over_what_has_kept_its_shape(tmp_path):
         tmp_path / "a.npz", [np.array(v) for v in old.trainable_variables], {"shape": WIDER.as_dict()}
     )
     copied = copy_kept(tmp_path / "a.npz", new)
-    assert {"analysis.linear", "synthesis.linear", "hyper_analysis", "scale_net", "log_gain"} <= set(copied)
+    assert {"analysis.linear", "synthesis.linear", "hyper_analysis", "hyper_synthesis", "log_gain"} <= set(copied)
     assert not {"analysis", "synthesis", "mean_net", "features"} & set(copied)
     np.testing.assert_allclose(
         np.array(new.analysis.linear.layers[1].w), np.array(old.analysis.linear.layers[1].w), atol=1e-3
     )
-    np.testing.assert_array_equal(np.array(new.scale_net.w_mid), np.array(old.scale_net.w_mid).astype(np.float16))
+    np.testing.assert_array_equal(
+        np.array(new.hyper_synthesis.w_mid), np.array(old.hyper_synthesis.w_mid).astype(np.float16)
+    )
     same = model(WIDER, 2)
     assert {"analysis", "synthesis", "mean_net", "features"} <= set(copy_kept(tmp_path / "a.npz", same))
     for ours, theirs in zip(same.trainable_variables, old.trainable_variables, strict=True):

@@ -160,6 +160,7 @@ def test_a_run_goes_on_in_8_bits(tmp_path, monkeypatch):
 
     from aecodec.train import loop
     from aecodec.train.loop import Phase, Run
+    from aecodec.train.runs import Setup
 
     real = loop.principal_components
     monkeypatch.setattr(loop, "principal_components", lambda crops: real(crops, 1000))
@@ -167,7 +168,7 @@ def test_a_run_goes_on_in_8_bits(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CROPS", 18)
 
     def run(phase, resume=True):
-        return Run(tmp_path, SAMPLE.parent, None, SHAPE, phase, resume, asked="float32")
+        return Run(Setup(tmp_path, SAMPLE.parent, resume=resume, precision="float32"), SHAPE, phase)
 
     first = run(Phase(steps=1, batch=2, crop=64), resume=False)
     assert first.train()

@@ -126,7 +126,7 @@ def test_what_one_tuning_has_learned_serves_for_both(plain, tmp_path):
     checkpoint.save_average(tmp_path / "average.npz", average, {"shape": plain.shape.as_dict()})
     made = model()
     first, knots = np.array(made.log_gain), SHAPE.knots
-    assert {"scale_net", "mean_net", "hyper_rate", "log_gain"} <= set(copy_kept(tmp_path / "average.npz", made))
+    assert {"hyper_synthesis", "mean_net", "hyper_rate", "log_gain"} <= set(copy_kept(tmp_path / "average.npz", made))
     gain = np.array(made.log_gain)
     np.testing.assert_allclose(gain[:knots], np.array(plain.log_gain) + 0.25, atol=0.01)
     np.testing.assert_allclose(gain[knots:] - gain[:knots], first[knots:] - first[:knots], atol=1e-5)

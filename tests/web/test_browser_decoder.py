@@ -98,7 +98,7 @@ def latents(data: bytes) -> tuple[QualityPoint, np.ndarray]:
     file = container.read(data)
     with Workers(1) as workers:
         decoder = Decoder(file.header, by_id(file.header.model), workers)
-        bitstreams = Bitstreams(file.header, file.tiles.__getitem__, file.exact)
+        bitstreams = Bitstreams.of(file)
         learned = decoder.coded_tiles(bitstreams, decoder.window)
         return decoder.coder.point, decoder.coder.decode(learned, decoder.window)
 

@@ -16,8 +16,9 @@ import pytest
 from screens import photo, rgba
 
 import aecodec
-from aecodec import container, parts
+from aecodec import container
 from aecodec.container import Chunk
+from aecodec.files import parts
 from aecodec.web.decoder import BrowserDecoder
 
 TESTS = Path(__file__).parents[1]

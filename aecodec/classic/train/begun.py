@@ -39,9 +39,9 @@ def check_widening(narrow: Entry, wide: Entry) -> None:
         raise ValueError(f"--widen: {len(before)} convolutions, expected {len(after)} as in the wide net")
     for number, (small, large) in enumerate(zip(before, after, strict=True), 1):
         if (small.size, small.transposed) != (large.size, large.transposed) or small.filters > large.filters:
-            found = f"{small.size}x{small.size} to {small.filters} channels"
+            label = f"{small.size}x{small.size} to {small.filters} channels"
             expected = f"{large.size}x{large.size} to {large.filters} at most"
-            raise ValueError(f"--widen: convolution {number} is {found}, expected {expected}")
+            raise ValueError(f"--widen: convolution {number} is {label}, expected {expected}")
 
 
 def _shape(entry: Entry) -> tuple[Any, ...]:

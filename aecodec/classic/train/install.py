@@ -1,10 +1,10 @@
 """Installation of a trained classic model: from the folder of its run to that of the models. Needs no Keras."""
 
-import hashlib
 import json
 from pathlib import Path
 
 from aecodec.errors import ModelError
+from aecodec.model.weights import checked_bytes
 from aecodec.train.manifest import next_id, write
 
 ENTRY = "entry.json"  # of a run's folder: what the manifest gets
@@ -16,12 +16,9 @@ def install(run: Path, weights: Path, number: int | None = None) -> tuple[str, i
     try:
         described = json.loads((run / ENTRY).read_text())
         name, entry = described["name"], described["entry"]
-        files = {file: (run / file).read_bytes() for file in entry["files"]}
-    except (ValueError, KeyError, TypeError):
+        files = {file: checked_bytes(run / file, digest) for file, digest in entry["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(f"{run / ENTRY}: not a run of a classic model") from None
-    for file, data in files.items():
-        if hashlib.sha256(data).hexdigest() != entry["files"][file]:
-            raise ModelError(f"{run / file}: not the file that the run wrote")
     entry["id"] = next_id(weights, FIRST) if number is None else number
     write(weights, name, entry, files)
     return name, entry["id"], sum(map(len, files.values()))

@@ -1,7 +1,6 @@
 """Rate and distortion of a classic model on its test images, in bytes of files; JPEG and PNG for comparison."""
 
 import io
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +12,7 @@ from aecodec.classic.patches import cut, join
 from aecodec.classic.train.data import gaussian, salt
 from aecodec.classic.weights import Classic
 from aecodec.container import read
+from aecodec.pixels import decibels
 from aecodec.system.parallel import Workers
 
 FILES = 500  # at most so many images are written as files
@@ -20,21 +20,16 @@ JPEG_QUALITY = 75  # Pillow's default
 SIGMAS = (10, 25, 50)  # of 0..255, at which a denoiser of photographs is measured
 
 
-def psnr(error: float) -> float:
-    """The PSNR in dB of a mean squared error of 0..1."""
-    return -10 * math.log10(error) if error else math.inf
-
-
 def mse(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean squared error, in 0..1, of two uint8 arrays."""
-    return float(np.square(a.astype(np.float64) - b).mean() / 255**2)
+    """Mean squared error of two uint8 arrays."""
+    return float(np.square(a.astype(np.float64) - b).mean())
 
 
 def _mean(images: list[np.ndarray], decoded: list[np.ndarray]) -> dict:
-    """The error over all pixels together, and its PSNR."""
+    """The error of values of 0..1 over all pixels together, and its PSNR."""
     total = sum(a.size for a in images)
     error = sum(mse(a, b) * a.size for a, b in zip(images, decoded, strict=True)) / total
-    return {"mse": round(error, 6), "psnr": round(psnr(error), 2)}
+    return {"mse": round(error / 255**2, 6), "psnr": round(float(decibels(error)), 2)}
 
 
 def through(net: Classic, images: list[np.ndarray]) -> list[np.ndarray]:
@@ -102,7 +97,7 @@ def measure_denoiser(net: Classic, images: list[np.ndarray]) -> dict:
             noisy = noisy[..., 0] if noisy.shape[-1] == 1 else noisy
             median = Image.fromarray(noisy).filter(ImageFilter.MedianFilter(3))
             for kind, after in (("noisy", noisy), ("denoised", denoise(noisy, net)), ("median3x3", np.asarray(median))):
-                rows[kind].append(psnr(mse(image, after.reshape(image.shape))))
+                rows[kind].append(decibels(mse(image, after.reshape(image.shape))))
         results[name] = {kind: round(float(np.mean(values)), 2) for kind, values in rows.items()}
     return results
 

@@ -19,6 +19,7 @@ from trained import loaded, tiles
 
 from aecodec.bench.curves import Curve, bd_rate, overlap
 from aecodec.bench.metrics import ssimulacra2
+from aecodec.pixels import decibels
 from aecodec.train.photo import Photo
 from aecodec.train.tuning import log_weights
 from aecodec.train.validation import Validation
@@ -32,9 +33,9 @@ def curve(path: Path, pixels: np.ndarray, refines: bool) -> tuple[float, Curve]:
     """The loss of the plain tuning, and PSNR over bits per pixel."""
     model = loaded(path)
     model.refines = refines
-    found = Validation(model, pixels).run()
-    knots = found["knots"].values()
-    loss = found.get("losses", {"psnr": found["loss"]})["psnr"]
+    measures = Validation(model, pixels).run()
+    knots = measures["knots"].values()
+    loss = measures.get("losses", {"psnr": measures["loss"]})["psnr"]
     return loss, Curve([knot["bpp"] for knot in knots], [knot["psnr"] for knot in knots])
 
 
@@ -90,7 +91,7 @@ def said(name: str, levels: list[list[np.ndarray]]) -> None:
 
 
 def row_of(bpp: float, image: np.ndarray, decoded: np.ndarray) -> tuple[float, float, float]:
-    psnr = 10 * np.log10(255**2 / np.square(decoded - image.astype(np.float32)).mean())
+    psnr = decibels(np.square(decoded - image.astype(np.float32)).mean())
     return bpp, float(psnr), ssimulacra2(image, decoded)
 
 

@@ -40,7 +40,7 @@ class Rate:
         """Latents at unit gain (N, 16, 16, M) -> bits of residuals (N,)."""
         y = tf.cast(y, tf.float32) * tf.exp(at_knots(self.codec.log_gain, q))
         z_hat = round_ste(tf.clip_by_value(self.codec.hyper_analysis(y), -63, 63))
-        index = self.codec.scale_net(z_hat, q)
+        index = self.codec.hyper_synthesis(z_hat, q)
         y, z_hat, index = (tf.stop_gradient(t) for t in (y, z_hat, index))
         offset = tf.gather(self.offsets, tf.cast(index, tf.int32))
         mu, y_hat = self.net(z_hat, y, offset, q, at_knots(self.codec.level(), q))
@@ -103,8 +103,8 @@ def main() -> None:
             times.append(time.process_time() - start)
             if step % 50 == 49:
                 print(name, step + 1, loss, f"{np.median(times) * 1e3:.0f} ms", flush=True)
-        found = measured(rate, y_val)
-        row = {"bpp": found, "above_percent": [100 * (f / s - 1) for f, s in zip(found, shipped, strict=True)]}
+        bpp = measured(rate, y_val)
+        row = {"bpp": bpp, "above_percent": [100 * (f / s - 1) for f, s in zip(bpp, shipped, strict=True)]}
         row |= {"steps": a.steps, "cpu_minutes": sum(times) / 60, "step_cpu_ms": 1e3 * float(np.median(times))}
         record("context.json", name, row)
 

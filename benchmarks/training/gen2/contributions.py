@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 from trained import loaded, tiles
 
+from aecodec.pixels import decibels
 from aecodec.train import precision
 from aecodec.train.layers import Pointwise
 from aecodec.train.photo import Photo
@@ -30,7 +31,7 @@ def measure(model: Photo, pixels: np.ndarray, knot: float) -> str:
         x_hat, y, z = model(ops.cast(tile[None], "float32") / 255 - 0.5, np.array([knot], "float32"))
         bits.append(float(np.sum(y + z)) / tile[..., 0].size)
         errors.append(np.mean((np.clip(np.asarray(x_hat) * 255 + 127.5, 0, 255) - tile) ** 2))
-    return f"{np.mean(bits):.3f} bpp {10 * np.log10(255**2 / np.mean(errors)):.2f} dB"
+    return f"{np.mean(bits):.3f} bpp {decibels(np.mean(errors)):.2f} dB"
 
 
 def main(average: str, val: str) -> None:

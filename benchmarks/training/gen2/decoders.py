@@ -17,6 +17,7 @@ from bits import only
 from trained import KNOTS, crops_of, loaded, tiles
 
 from aecodec.entropy.tables import Z_MAX
+from aecodec.pixels import decibels
 from aecodec.train import quantize
 from aecodec.train.entropy_model import rounding_offsets
 from aecodec.train.layers import Rounding, at_knots
@@ -66,7 +67,7 @@ def encoded(model: Photo, x: np.ndarray, q: np.ndarray) -> np.ndarray:
     def run(x, q):
         y = model.analysis(model.pre(tf.cast(x, tf.float32) / 255 - 0.5)) * tf.exp(at_knots(model.log_gain, q))
         z = tf.round(tf.clip_by_value(model.hyper_analysis(y), -Z_MAX, Z_MAX))
-        offset = tf.gather(rounding_offsets(model.shape.coded_from), tf.cast(model.scale_net(z, q), tf.int32))
+        offset = tf.gather(rounding_offsets(model.shape.coded_from), tf.cast(model.hyper_synthesis(z, q), tf.int32))
         _, y_hat = model.mean_net(z, y, offset, q, at_knots(model.level(), q))
         return y_hat * tf.exp(at_knots(model.log_gain_inverse, q))
 
@@ -129,7 +130,7 @@ def main() -> None:
         rows = []
         for knot, y_hat in checks:
             levels = np.clip(np.rint(decode(model, y_hat, tf.fill([len(val)], float(knot))) * 255 + 127.5), 0, 255)
-            rows.append(10 * np.log10(255**2 / np.square(levels - val).mean((1, 2, 3))).mean())
+            rows.append(decibels(np.square(levels - val).mean((1, 2, 3))).mean())
         return np.array(rows)
 
     def say(done: float) -> None:

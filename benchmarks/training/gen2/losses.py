@@ -31,13 +31,13 @@ def measured(model, pictures: list[np.ndarray]) -> dict:
     run = tf.function(lambda x, q: model(x, q), reduce_retracing=True)
     rows: dict[str, list[float]] = {name: [] for name in ("bpp", *METRICS)}
     for knot in KNOTS:
-        found = []
+        values = []
         for picture in pictures:
             x_hat, *bits = run(tf.constant(picture[None] / 255.0 - 0.5, tf.float32), tf.fill([1], float(knot)))
             decoded = np.clip(np.rint(x_hat[0].numpy() * 255 + 127.5), 0, 255).astype(np.uint8)
             bpp = float(sum(b.numpy()[0] for b in bits)) / picture[..., 0].size
-            found.append([bpp, *(float(metric(picture, decoded)) for metric in METRICS.values())])
-        for name, value in zip(rows, np.mean(found, axis=0), strict=True):
+            values.append([bpp, *(float(metric(picture, decoded)) for metric in METRICS.values())])
+        for name, value in zip(rows, np.mean(values, axis=0), strict=True):
             rows[name].append(float(value))
     return rows
 

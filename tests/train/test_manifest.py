@@ -13,7 +13,7 @@ from aecodec.model.model import Model
 from aecodec.model.weights import read_manifest
 from aecodec.train.manifest import next_id, write
 
-TINY = Path(__file__).parent / "tiny"
+TINY = Path(__file__).parents[1] / "tiny"
 ENTRY = json.loads((TINY / "manifest.json").read_text())["models"]["tiny"] | {"id": 0x8000}
 FILES = {name: (TINY / "tiny" / name).read_bytes() for name in ENTRY["files"]}
 CHANGED = FILES | {"numbers.npz": b"other"}

@@ -1,6 +1,6 @@
 """The parts of an .aez file that a question needs, read by ranges of bytes: header and index, chunks, some tiles."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from aecodec import container, geometry
@@ -75,7 +75,7 @@ def read_region(
     return Parts(data, size, count)
 
 
-def _joined(spans) -> list[Span]:
+def _joined(spans: Iterable[Span]) -> list[Span]:
     """Spans that lie close together become one; empty ones are left out.
 
     >>> _joined([(9000, 9001), (0, 5), (7, 9), (3, 3)])

@@ -7,8 +7,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from aecodec import api, container, geometry, parts
+from aecodec import api, container, geometry
 from aecodec.errors import NotAezError
+from aecodec.files import parts
 from aecodec.geometry import Region
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.storage import plain_name, storage_of
