@@ -8,6 +8,7 @@ import runpy
 import shutil
 import sys
 import threading
+import tomllib
 import urllib.request
 from pathlib import Path
 
@@ -25,7 +26,11 @@ from aecodec.train.shape import shape_of
 ROOT = Path(aecodec.__file__).parent.parent
 DOCS = ROOT / "docs"
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
-OTHERS = {"arrays.md", "cloud.md", "cluster.md"}  # with a test of their own
+OTHERS = {  # whose blocks other tests run
+    "arrays.md": "arrays/test_recipes.py",
+    "cloud.md": "storage/test_s3.py",
+    "cluster.md": "batch/test_cluster.py",
+}
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 FENCE = re.compile(r"^```(\w+)( [\w-]+)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 COMMANDS = typer.main.get_command(app).commands
@@ -34,6 +39,13 @@ COMMANDS = typer.main.get_command(app).commands
 def blocks(page: str) -> list[tuple[str, bool, str]]:
     """Language, whether it is to be run (no other word follows the language), text."""
     return [(language, not other, text) for language, other, text in FENCE.findall((DOCS / page).read_text())]
+
+
+def known_options(line: str) -> None:
+    """Assert that each aecodec in a line has a command that there is, with options that there are."""
+    for command, rest in re.findall(r"(?:^|[;&|] *|\w=\S+ )aecodec ([a-z]+)([^|&;]*)", line):
+        known = {name for p in COMMANDS[command].params for name in (*p.opts, *p.secondary_opts)}
+        assert set(re.findall(r"(?<=\s)--?[a-z][\w-]*", rest)) <= known, line
 
 
 def commands(text: str) -> list[str]:
@@ -79,13 +91,63 @@ def test_what_is_not_run_has_options_that_there_are(page):
     for language, _, text in blocks(page):
         assert language in ("sh", "python", "json", "html", "js"), language
         for command in commands(text) if language == "sh" else ():
-            for part in re.findall(r"\baecodec (\w+)([^|&;]*)", command):
-                known = {name for p in COMMANDS[part[0]].params for name in (*p.opts, *p.secondary_opts)}
-                assert set(re.findall(r"(?<=\s)--?[a-z][\w-]*", part[1])) <= known, command
+            known_options(command)
         if language == "python":
             compile(text, page, "exec")
         if language == "json":
             json.loads(text)
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{page}" for page in PAGES)])
+def test_what_stands_between_the_lines_is_there(page):
+    """Commands in indented blocks and in sentences have options that there are, and extras are those of the package."""
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    text = (ROOT / page).read_text()
+    prose = FENCE.sub("", text)
+    for line in re.findall(r"^    (.*)$", prose, re.MULTILINE) + re.findall(r"`([^`]+)`", prose):
+        known_options(" ".join(line.split()))
+    for names in re.findall(r"(?:\.|aecodec)\[([\w,]+)\]", text):
+        assert set(names.split(",")) <= extras, names
+
+
+def test_what_a_web_page_uses_is_there():
+    web = Path(aecodec.__file__).parent / "web" / "aez"
+    page = "".join(text for language, _, text in blocks("recipes/web.md") if language in ("html", "js"))
+    imports = re.findall(r'import \{ (.*?) \} from "\./aez/(.*?)";', page)
+    assert len(imports) == 2
+    for names, file in imports:
+        code = (web / file).read_text()
+        exported = re.findall(r"^export (?:async )?(?:function|class|const) (\w+)", code, re.MULTILINE)
+        exported += re.findall(r"\w+", " ".join(re.findall(r"^export \{(.*?)\}", code, re.MULTILINE)))
+        assert set(names.split(", ")) <= set(exported)
+    element, types = (web / "element.js").read_text(), (web / "aez.d.ts").read_text()
+    [tag] = set(re.findall(r"<([a-z]+-[a-z]+) ", page))
+    assert f'name = "{tag}"' in element
+    for name in re.findall(r' (\w+)="', "".join(re.findall(rf"<{tag} [^>]*>", page))):
+        assert f'"{name}"' in element, name
+    options = re.sub(r"\[.*?\]|\".*?\"", "", " ".join(re.findall(r"\{ (.*?) \}\)", page)))
+    keys = set(re.findall(r"[a-z]\w*", options))
+    assert keys == {"weights", "runtime", "models", "region", "scale"}
+    for key in keys:
+        assert re.search(rf"^  {key}\??: ", types, re.MULTILINE), key
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the command is for a POSIX shell")
+def test_models_side_by_side(folder, shell, weights):
+    """The command of the researchers' page, for models and images that are small."""
+    (line,) = [
+        command
+        for language, _, text in blocks("recipes/researcher.md")
+        for command in (commands(text) if language == "sh" else ())
+        if "--model runs/" in command
+    ]
+    for run in ("wide", "deep"):
+        shutil.copytree(weights, folder / "runs" / run)
+    (folder / "kodak").mkdir()
+    with Image.open("photo.png") as image:
+        image.crop((0, 0, 48, 32)).save("kodak/1.png")
+    code, said = shell(f"{line} --quick --repeats 0 --metrics psnr", folder)
+    assert code == 0, said
 
 
 TRAINING = [
@@ -133,7 +195,9 @@ def test_pages_are_filled_in_and_their_links_lead_somewhere(hooks):
     assert set(re.findall(r"^## (\w+)$", filled["commands.md"], re.MULTILINE)) == set(COMMANDS)
     assert "--target-psnr" in filled["commands.md"]
     rates = json.loads((ROOT / "benchmarks/results/rd_kodak.json").read_text())["groups"]["all"]["bd_rate"]["psnr"]
-    assert f"{abs(rates['aez']['percent']):.1f} % smaller" in " ".join(filled["index.md"].split())
+    index = " ".join(filled["index.md"].split())
+    assert all(f"{-rates[codec]['shared']:.1f} % smaller" in index for codec in ("aez", "avif"))
+    assert "Decoding is slow" in index
     assert "hyperprior" in filled["glossary.md"]
     nav = (ROOT / "mkdocs.yml").read_text()
     assert [page for page in PAGES if f": {page}\n" not in nav] == []
@@ -207,6 +271,17 @@ def test_examples_are_short():
 
 def notebook() -> list[dict]:
     return json.loads((ROOT / "examples" / "ladder.ipynb").read_text())["cells"]
+
+
+def test_the_notebook_has_its_results_and_nothing_of_a_machine():
+    path = ROOT / "examples" / "ladder.ipynb"
+    assert path.stat().st_size < 1_500_000
+    outputs = [output for cell in notebook() for output in cell.get("outputs", ())]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 8
+    text = "".join(line for output in outputs for line in output.get("text", ()))
+    assert "photo: a file of" in text
+    assert not re.search(r"/(home|tmp|root|Users)/", path.read_text())
+    assert {output.get("name") for output in outputs} <= {None, "stdout"}  # no warnings
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 import aecodec
 from aecodec import families
 from aecodec.classic.weights import Classic
+from aecodec.cli import app
 from aecodec.errors import ModelError, UnsupportedError
 from aecodec.exact.family import ExactModel
 from aecodec.model.model import Model
@@ -54,3 +55,19 @@ def test_a_damaged_manifest_of_one_family_leaves_the_other_alone(tmp_path, monke
     assert aecodec.decode(aecodec.encode(image, model="tiny")).shape == image.shape
     with pytest.raises(ModelError, match=r"classic/manifest\.json: not a manifest of models$"):
         aecodec.encode(image, model="image-conv")
+
+
+def test_a_folder_of_classic_models_alone_is_whole(tmp_path, monkeypatch, capsys):
+    """As aecodec export makes it of a classic run. A folder that holds nothing at all is named."""
+    shutil.copytree(Path(__file__).parent / "tiny" / "classic", tmp_path / "mine" / "classic")
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(tmp_path / "mine"))
+    for arguments in (["models"], ["--version"]):
+        with pytest.raises(SystemExit) as left:
+            app(arguments, prog_name="aecodec")
+        assert left.value.code == 0
+    assert "mnist-dense" in capsys.readouterr().out
+    with pytest.raises(ModelError, match=r"^unknown model 'photo': installed are exact, mnist-dense, "):
+        families.by_name("photo")
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(tmp_path))
+    with pytest.raises(ModelError, match=r"manifest\.json: no such file or directory$"):
+        families.by_name("photo")

@@ -75,8 +75,10 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME|MODULE:FUNCTION",
-            help="photo: psnr (default), opponent, masked, visual or ms-ssim, or a function of your own: see "
-            "aecodec/train/losses.py.",
+            help="photo: what counts as an error. psnr: squared error of RGB (default); opponent: of luma and colour, "
+            "colour less; masked: the same, less where contrast hides it; ms-ssim: lost structural similarity; visual: "
+            "a sum of these and of coarse errors. Or a function of your own, module:function, which takes the image "
+            "and the decoded one, (B, H, W, 3) in -0.5 to 0.5, and gives a number for each.",
         ),
     ] = None,
     fixed_overlap: Annotated[

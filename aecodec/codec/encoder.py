@@ -87,7 +87,7 @@ class Encoder:
     def refined(self, coder: TileCoder) -> Iterator[Latents]:
         """The latents that are coded at a quality, from top to bottom."""
         refiner = Refiner(self.pixels, coder)
-        latents = map(self._with_deltas, self._analysed())
+        latents: Iterator[Latents] = map(self._with_deltas, self._analysed())
         for _ in range(self.effort):
             latents = refiner.step(latents)
         return latents

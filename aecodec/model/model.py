@@ -37,8 +37,11 @@ NETS = "analysis", "hyper_analysis", "scales", "quantise", "reconstruct", "synth
 
 
 def models() -> dict[str, "Model"]:
-    """All installed learned models by name."""
-    return read_models(weights_folder(), Model)
+    """All installed learned models by name; none where the folder of weights holds classic ones alone."""
+    folder = weights_folder()
+    if not (folder / "manifest.json").exists() and (folder / "classic" / "manifest.json").exists():
+        return {}
+    return read_models(folder, Model)
 
 
 class Model(Weights):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -171,6 +172,18 @@ def test_a_local_cluster_keeps_memory_and_has_no_profiler(small_default, monkeyp
     with cluster.connected("local", 1) as client:
         [(kept, profiled)] = client.run(_how_it_works).values()
     assert (kept, profiled) == (None, False)
+
+
+def test_the_first_command_of_the_page_runs(images, tmp_path, capsys):
+    """That of docs/cluster.md, with one process; sources of addresses are in tests/storage."""
+    page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text()
+    line = re.findall(r"^```sh\n(.*?)$", page, re.MULTILINE)[0].partition("#")[0]
+    assert line.split()[0] == "aecodec"
+    os.rename("in", "photos")
+    with pytest.raises(SystemExit) as left:
+        app(line.replace("-j 8", "-j 1").split()[1:])
+    assert left.value.code == 0, capsys.readouterr().err
+    assert len(contents(tmp_path / "packed")) == 24
 
 
 def _how_it_works(dask_worker):

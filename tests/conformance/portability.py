@@ -10,13 +10,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from make_tiny import symbol_hashes
 from PIL import Image
-
-import aecodec
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
+sys.path[:0] = str(TESTS), str(TESTS.parent)  # from wherever it is run
+from make_tiny import symbol_hashes  # noqa: E402
+
+import aecodec  # noqa: E402
+
 MODELS = {"golden": TESTS / "tiny" / "tiny", "golden_photo": TESTS.parent / "weights" / "photo"}
 
 

@@ -21,7 +21,7 @@ SCRIPT = str(HERE / "portability.py")
 
 def environment(first: Path | None = None, **more: str) -> dict[str, str]:
     """Environment of a command; first: the folder where it looks for modules before all others."""
-    path = [first, TESTS.parent, TESTS, HERE, os.environ.get("PYTHONPATH")]
+    path = [first, HERE, os.environ.get("PYTHONPATH")]  # portability.py finds the rest itself
     return os.environ | more | {"PYTHONPATH": os.pathsep.join(map(str, filter(None, path)))}
 
 

@@ -1,10 +1,15 @@
 """Object storage: moto's server in the place of S3, as s3fs's own tests have it."""
 
+import functools
+import http.server
 import json
+import re
+import shlex
 import socket
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -277,3 +282,28 @@ class Proxy:
 
     def close(self) -> None:
         self.listener.close()
+
+
+def test_what_the_page_says_runs(run, files, tmp_path, monkeypatch):
+    """The commands and the Python of docs/cloud.md, in their order; the web server is one of this machine."""
+    page = (Path(__file__).parents[2] / "docs" / "cloud.md").read_text()
+    commands, code = re.findall(r"^```(?:sh|python)\b.*?\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for name in ("photos", "packed"):
+        files.mkdir(name)
+    for name in ("2024/a.png", "2024/b.png", "a.png", "b.png"):
+        files.pipe_file(f"photos/{name}", png(tmp_path, 300, 430, 3))
+    (tmp_path / "web").mkdir()
+    aecodec.imwrite(tmp_path / "web" / "a.aez", np.zeros((20, 30), np.uint8))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "web")
+    monkeypatch.setattr(handler.func, "log_message", lambda *_: None)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        here = commands.replace("https://example.org", f"http://127.0.0.1:{web.server_port}")
+        for line in here.splitlines():
+            run(*shlex.split(line, comments=True)[1:])
+        web.shutdown()
+    assert Image.open(tmp_path / "a.png").size == (430, 300)
+    names: dict = {}
+    exec(compile(code, "cloud.md", "exec"), names)
+    assert names["part"].shape == (240, 320, 3)
+    assert names["summary"].done == 2
