@@ -44,7 +44,7 @@ export class LearnedDecoder {
       await this.decodeTiles(learned, latents);
       await this.synthesiseBetween(latents, exact, image);
     } else
-      for (const part of windows(window, WINDOW, HALO)) {
+      for (const part of windows(window, WINDOW, this.model.synthesisHalo)) {
         await this.decodeTiles(learned, latents, part.area.y + part.area.height);
         latents.drop(part.area.y);
         await this.synthesise(latents, part, image);

@@ -28,6 +28,7 @@ export class Model {
     [, model.hyper] = model.numbers.z_tables.shape;
     [model.knots, model.latent] = model.numbers.log_gain.shape;
     model.visual = visual && (await openVisual(visual, model.numbers)); // the numbers in the visual tuning
+    model.synthesisHalo = Math.ceil((entry.shape.blocks8 + 2 * entry.shape.synthesis_blocks16 + 1) / 2); // latents, overlap included
     model.points = new Map();
     await model.selfTest(entry.self_test);
     model.thumbnail = async () => {
