@@ -1,7 +1,7 @@
 """Multiply-accumulates of the networks per pixel, and bytes of the weights -> arithmetic.json.
 
-Counted while the graphs run on one tile of 256x256 pixels, without the halo of windows, whose share of the largest
-ones is stated beside it. Needs the extra `train`, for onnx.
+Counted while the graphs run on one tile of 256x256 pixels, without the halo of windows; what that adds to the
+synthesis in the largest ones is stated beside it. Needs the extra `train`, for onnx.
 """
 
 import math
@@ -12,7 +12,7 @@ import onnxruntime
 from common import write_result
 
 from aecodec import geometry
-from aecodec.codec.transforms import HALO, WINDOW
+from aecodec.codec.transforms import WINDOW
 from aecodec.families import by_name
 from aecodec.model.lapped import REACH
 from aecodec.model.model import NETS, Model
@@ -68,7 +68,7 @@ def run(options) -> None:
                 "decoder": DECODER,
             }.items()
         },
-        "window_over_kept": round((WINDOW / (WINDOW - 2 * HALO)) ** 2, 3),
+        "window_over_kept": round((WINDOW / (WINDOW - 2 * model.synthesis_halo)) ** 2, 3),
         "bytes": files | {"total": sum(files.values())},
     }
     write_result("arithmetic", result)

@@ -1,4 +1,7 @@
-"""Whole images through the transforms, window by window, without seams: the halo is their receptive field."""
+"""Whole images through the transforms, window by window.
+
+What a decoder makes has no seams, as the halo of its windows is the receptive field. An encoder may see less.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple

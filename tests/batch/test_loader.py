@@ -16,18 +16,11 @@ import aecodec
 from aecodec import batch
 
 DOCS = Path(__file__).parents[2] / "docs" / "arrays.md"
-pytestmark = pytest.mark.usefixtures("small")
+pytestmark = pytest.mark.usefixtures("small_default")
 
 
 @pytest.fixture(scope="module")
-def small(weights):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AECODEC_WEIGHTS", str(weights))
-        yield
-
-
-@pytest.fixture(scope="module")
-def paths(small, tmp_path_factory) -> list[Path]:
+def paths(small_default, tmp_path_factory) -> list[Path]:
     """Twelve .aez files, in which every pixel is the number of the file, and a PNG file."""
     folder = tmp_path_factory.mktemp("images")
     for number in range(12):

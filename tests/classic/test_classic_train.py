@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from digits import write_digits
+from frameworks import keras_on_tensorflow
 from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
@@ -15,10 +16,7 @@ from aecodec.api import decode, encode
 from aecodec.classic.weights import classics
 from aecodec.cli import app
 
-keras = pytest.importorskip("keras")
-pytest.importorskip("tensorflow")
-if keras.backend.backend() != "tensorflow":
-    pytest.skip("these tests run on the TensorFlow backend", allow_module_level=True)
+keras = keras_on_tensorflow()
 
 from aecodec.classic.train import data, export, layers, loop  # noqa: E402
 from aecodec.classic.train.begun import check_widening  # noqa: E402

@@ -11,14 +11,7 @@ import aecodec
 
 with Image.open(Path(aecodec.__file__).parent / "bench" / "samples" / "kodim15_crop.png") as sample:
     IMAGE = np.asarray(sample)[60:100, 40:100].copy()
-pytestmark = pytest.mark.usefixtures("small")
-
-
-@pytest.fixture(scope="module")
-def small(weights):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AECODEC_WEIGHTS", str(weights))
-        yield
+pytestmark = pytest.mark.usefixtures("small_default")
 
 
 def test_paths_and_files_get_the_bytes_of_encode(tmp_path: Path):

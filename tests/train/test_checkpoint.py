@@ -4,24 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from frameworks import TRAINING, keras_on_tensorflow
 
 from aecodec.errors import ModelError
 
-keras = pytest.importorskip("keras")
-tf = pytest.importorskip("tensorflow")
-if keras.backend.backend() != "tensorflow":
-    pytest.skip("these tests run on the TensorFlow backend, others in processes", allow_module_level=True)
+keras = keras_on_tensorflow()
 
 from aecodec.train import checkpoint  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
 from aecodec.train.photo import Shape  # noqa: E402
 from train.runs import arrays  # noqa: E402
 
-# Keras variables know nothing of NumPy 2's `copy`.
-pytestmark = [
-    pytest.mark.usefixtures("quick"),
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = TRAINING
 
 
 def test_damaged_checkpoints_are_model_errors(tmp_path):

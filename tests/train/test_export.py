@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from frameworks import TRAINING, keras_on_tensorflow
 from lapping import overlapped, strips_of
 from PIL import Image
 
@@ -14,20 +15,14 @@ from aecodec import api
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
 
-keras = pytest.importorskip("keras")
+keras = keras_on_tensorflow()
 tf = pytest.importorskip("tensorflow")
-if keras.backend.backend() != "tensorflow":
-    pytest.skip("these tests run on the TensorFlow backend, others in processes", allow_module_level=True)
 
 from aecodec.train import export  # noqa: E402
 from aecodec.train.transforms import Overlap  # noqa: E402
 from train.runs import SAMPLES, SHAPE, command  # noqa: E402
 
-# Keras variables know nothing of NumPy 2's `copy`.
-pytestmark = [
-    pytest.mark.usefixtures("quick"),
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = TRAINING
 
 
 @pytest.fixture(scope="module")

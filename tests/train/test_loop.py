@@ -16,13 +16,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import train_steps
+from frameworks import TRAINING, keras_on_tensorflow
 
 from aecodec.errors import ModelError
 
-keras = pytest.importorskip("keras")
+keras = keras_on_tensorflow()
 tf = pytest.importorskip("tensorflow")
-if keras.backend.backend() != "tensorflow":
-    pytest.skip("these tests run on the TensorFlow backend, others in processes", allow_module_level=True)
 
 from aecodec.train import checkpoint, loop, precision  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
@@ -30,11 +29,7 @@ from aecodec.train.entropy_model import rounded, rounding_offsets  # noqa: E402
 from aecodec.train.loop import Phase, Run  # noqa: E402
 from train.runs import FINISH, PHASE, SAMPLES, SHAPE, arrays, command, new_run, rows  # noqa: E402
 
-# Keras variables know nothing of NumPy 2's `copy`.
-pytestmark = [
-    pytest.mark.usefixtures("quick"),
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = TRAINING
 
 TESTS = Path(__file__).parents[1]
 

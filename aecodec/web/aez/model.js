@@ -28,7 +28,9 @@ export class Model {
     [, model.hyper] = model.numbers.z_tables.shape;
     [model.knots, model.latent] = model.numbers.log_gain.shape;
     model.visual = visual && (await openVisual(visual, model.numbers)); // the numbers in the visual tuning
-    model.synthesisHalo = Math.ceil((entry.shape.blocks8 + 2 * entry.shape.synthesis_blocks16 + 1) / 2); // latents, overlap included
+    const { blocks8, synthesis_blocks16 } = entry.shape ?? {};
+    model.synthesisHalo = Math.ceil((blocks8 + 2 * synthesis_blocks16 + 1) / 2); // latents, overlap included
+    if (!(model.synthesisHalo > 0)) throw new ModelError("model: shape without blocks8 or synthesis_blocks16 in the manifest");
     model.points = new Map();
     await model.selfTest(entry.self_test);
     model.thumbnail = async () => {
