@@ -1,12 +1,14 @@
-"""A reduced image without the synthesis transform: a linear map of the latents, means over the exact tiles."""
+"""A reduced image of the coarse latents alone: a linear map of them, means over the exact tiles."""
 
 import numpy as np
 
 from aecodec.codec.decoder import Decoder
+from aecodec.codec.tilecoder import TileCoder
 from aecodec.codec.transforms import needed
 from aecodec.exact.tiles import decode_tiles
 from aecodec.family import Bitstreams
 from aecodec.geometry import STRIDE, View, covered
+from aecodec.model.coarse import CoarsePoint
 from aecodec.model.thumbnail import HALO, ThumbnailMap
 from aecodec.scaling import reduced, reduced_size
 
@@ -24,7 +26,8 @@ def decode_reduced(decoder: Decoder, bitstreams: Bitstreams, view: View, thumbna
     if mask.all():
         rgb = np.empty((*size, 3), np.uint8)
     else:
-        y_hat = decoder.coder.decode(decoder.coded_tiles(bitstreams, window), window, thumbnail.channels)
+        coder = TileCoder(CoarsePoint.of_header(decoder.coder.model, header.quality), decoder.workers)
+        y_hat = coder.decode(decoder.coded_tiles(bitstreams, window), window)
         rgb = thumbnail.apply(y_hat, ~exact, factor)[inside]
     if mask.any():
         pixels, _ = decode_tiles(bitstreams, area, decoder.workers)

@@ -133,7 +133,7 @@ class TileCoder:
         for (number, tile, _), decoder, z, index in zip(batch, decoders, zs, indexes, strict=True):
             r = np.zeros(index.shape, np.int32)
             with _labelled(number):
-                r[tile.crop] = decoder.r(index[tile.crop])
+                r[tile.crop] = self.point.residuals(decoder, index[tile.crop])
             yield Symbols(z, index, r)
 
     def decode_tiles(self, batch: Sequence[CodedTile]) -> Iterator[np.ndarray]:
@@ -153,19 +153,16 @@ class TileCoder:
             y_hat *= factors(-z[tile.hyper_crop][..., -1])[tile.crop]
         return y_hat
 
-    def decode(
-        self, tiles: Sequence[CodedTile], window: Tile, channels: slice | np.ndarray = slice(None)
-    ) -> np.ndarray:
+    def decode(self, tiles: Sequence[CodedTile], window: Tile) -> np.ndarray:
         """The learned tiles that meet a window -> y_hat (h, w, M) of the window, at unit gain, 0 between them.
 
-        channels: which of the M. Raises CorruptError with the tile's number.
+        Raises CorruptError with the tile's number.
         """
-        count = len(np.arange(self.model.latent)[channels])
-        out = np.zeros((window.height, window.width, count), np.float32)
+        out = np.zeros((window.height, window.width, self.point.latent), np.float32)
 
         def run(batch: Sequence[CodedTile]) -> None:
             for coded, y_hat in zip(batch, self.decode_tiles(batch), strict=True):
-                coded.tile.paste(y_hat[..., channels], window, out)
+                coded.tile.paste(y_hat, window, out)
 
         self.workers.map(run, self.workers.batches(tiles, BATCH))
         return out
@@ -185,7 +182,7 @@ class TileCoder:
 
     def _scale_indexes(self, z: np.ndarray, tiles: Sequence[Tile]) -> np.ndarray:
         """z (N, 4, 4, Z) -> uint8 (N, 16, 16, M), zero outside the image."""
-        indexes = np.zeros((len(z), TILE, TILE, self.model.latent), np.uint8)
+        indexes = np.zeros((len(z), TILE, TILE, self.point.latent), np.uint8)
         for index, part, tile in zip(indexes, z, tiles, strict=True):
             latents, hyper = _seen(tile)
             index[latents] = self.point.scale_indexes(part[hyper][None])[0]

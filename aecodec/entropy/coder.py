@@ -5,11 +5,16 @@
     r, scale index (H, W, M) ----------> grouped by index, table of (row, index) -------+
     escaped values --------------------> Exp-Golomb bits, plane by plane ---------------+
 
+The residuals of the coarse channels come first, with their escaped values, then those of the others: whoever wants a
+small image alone stops there.
+
 FORMAT.md specifies the order and the arithmetic to the bit. Damaged input often goes unnoticed in a range decoder, so
 the checksums and lengths of the container are the guard; what no symbols give is a CorruptError.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,24 +23,42 @@ from aecodec.entropy.tables import SCALES, Z_MAX, RangeDecoder, RangeEncoder, Ta
 from aecodec.errors import CorruptError
 
 ESCAPE_BITS = 16  # an escaped value lies less than 2^16 - 1 beyond the table
-_POSITION_BITS = 25  # of 32; the others hold a scale index
+_POSITION_BITS = 25  # of 32; the others hold a scale index and the part
 
 
-def _groups(index: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Flat positions of the coded latents, grouped by scale index; the reach of each; bounds (65,) of the groups.
+@cache
+def coarse(latent: int) -> np.ndarray:
+    """Which of so many channels, a multiple of four, are coarse: the first eighth of each quarter, bool (latent,).
 
-    Index and position are sorted as one integer of 32 bits, for which NumPy has vector code.
+    Training begins with the channels of a quarter in the order of their strength, so that these make small images.
     """
-    flat = index.reshape(-1)
-    keys = flat.astype(np.uint32) << _POSITION_BITS | np.arange(flat.size, dtype=np.uint32)
-    keys = keys[flat > 0]
+    return np.arange(latent) % (latent // 4) < -(-latent // 32)
+
+
+class _Part(NamedTuple):
+    """Coded latents in the order of the bitstream: their flat positions, the reach of each, bounds of scale indexes."""
+
+    positions: np.ndarray
+    reach: np.ndarray
+    bounds: list[int]
+
+
+def _parts(index: np.ndarray, first: np.ndarray, reach: np.ndarray) -> Iterator[_Part]:
+    """The coded latents of the channels that come first, then the others. index: uint8 (..., M); first: bool (M,).
+
+    Part, index and position are sorted as one integer of 32 bits, for which NumPy has vector code.
+    """
+    groups = index + np.where(first, 0, SCALES).astype(np.uint8)
+    keys = groups.reshape(-1).astype(np.uint32) << _POSITION_BITS | np.arange(index.size, dtype=np.uint32)
+    keys = keys[index.reshape(-1) > 0]
     keys.sort()
-    bounds = np.searchsorted(keys, np.arange(SCALES + 1, dtype=np.uint32) << _POSITION_BITS).tolist()
-    keys &= (1 << _POSITION_BITS) - 1
-    reaches = np.empty(len(keys), np.int32)
-    for i, value in enumerate(reach.tolist()):
-        reaches[bounds[i] : bounds[i + 1]] = value
-    return keys.astype(np.intp), reaches, bounds
+    bounds = np.searchsorted(keys, np.arange(2 * SCALES, dtype=np.uint32) << _POSITION_BITS).tolist()
+    bounds.append(len(keys))
+    positions = (keys & (1 << _POSITION_BITS) - 1).astype(np.intp)
+    for start in (0, SCALES):
+        own = bounds[start : start + SCALES + 1]
+        reaches = np.repeat(reach, np.diff(own))
+        yield _Part(positions[own[0] : own[-1]], reaches, [bound - own[0] for bound in own])
 
 
 def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, tables: TableRow) -> bytes:
@@ -49,17 +72,17 @@ def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, tables: TableRo
     for plane, table in zip(planes, tables.z, strict=True):
         coder.encode(plane, table)
 
-    positions, reach, bounds = _groups(index, tables.reach)
-    values = r.reshape(-1)[positions].astype(np.int32, copy=False)
-    symbols = values + reach
-    escaped = np.abs(values) > reach
-    if any_escaped := escaped.any():
-        symbols[escaped] = 2 * reach[escaped] + 1
-    for i, table in enumerate(tables.r):
-        if bounds[i] < bounds[i + 1]:
-            coder.encode(symbols[bounds[i] : bounds[i + 1]], table)
-    if any_escaped:
-        _encode_escapes(coder, values[escaped], reach[escaped], tables.bit)
+    for positions, reach, bounds in _parts(index, coarse(index.shape[-1]), tables.reach):
+        values = r.reshape(-1)[positions].astype(np.int32, copy=False)
+        symbols = values + reach
+        escaped = np.abs(values) > reach
+        if any_escaped := escaped.any():
+            symbols[escaped] = 2 * reach[escaped] + 1
+        for i, table in enumerate(tables.r):
+            if bounds[i] < bounds[i + 1]:
+                coder.encode(symbols[bounds[i] : bounds[i + 1]], table)
+        if any_escaped:
+            _encode_escapes(coder, values[escaped], reach[escaped], tables.bit)
     data = coder.get_compressed().astype("<u4").tobytes()
     return data.rstrip(b"\0")
 
@@ -67,15 +90,15 @@ def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, tables: TableRo
 def symbol_bits(z: np.ndarray, r: np.ndarray, index: np.ndarray, tables: TableRow) -> tuple[np.ndarray, np.ndarray]:
     """Bits that `encode_tile` spends on each symbol: float64 (h, w, Z) and (H, W, M), those of escapes included."""
     z_bits = PRECISION - np.log2(tables.frequencies[np.arange(z.shape[-1]), z + Z_MAX])
-    positions, reach, bounds = _groups(index, tables.reach)
-    values = r.reshape(-1)[positions]
-    e = np.abs(values) - reach
-    symbols = np.where(e > 0, 2 * reach + 1, values + reach)
-    bits = np.concatenate([table[symbols[bounds[i] : bounds[i + 1]]] for i, table in enumerate(tables.r_bits)])
-    length = np.frexp(e[e > 0])[1] - 1  # as _encode_escapes has it: a prefix, `length` bits and a sign
-    bits[e > 0] += np.minimum(length + 1, ESCAPE_BITS - 1) + length + 1
     r_bits = np.zeros(index.size)
-    r_bits[positions] = bits
+    for positions, reach, bounds in _parts(index, coarse(index.shape[-1]), tables.reach):
+        values = r.reshape(-1)[positions]
+        e = np.abs(values) - reach
+        symbols = np.where(e > 0, 2 * reach + 1, values + reach)
+        bits = np.concatenate([table[symbols[bounds[i] : bounds[i + 1]]] for i, table in enumerate(tables.r_bits)])
+        length = np.frexp(e[e > 0])[1] - 1  # as _encode_escapes has it: a prefix, `length` bits and a sign
+        bits[e > 0] += np.minimum(length + 1, ESCAPE_BITS - 1) + length + 1
+        r_bits[positions] = bits
     return z_bits, r_bits.reshape(index.shape)
 
 
@@ -118,20 +141,30 @@ class TileDecoder:
 
     def r(self, index: np.ndarray) -> np.ndarray:
         """index: uint8 (H, W, M) -> int32 of the same shape. Raises CorruptError where the stream does not end here."""
-        positions, reach, bounds = _groups(index, self._tables.reach)
-        symbols = np.empty(len(positions), np.int32)
+        out = np.zeros(index.size, np.int32)
+        for part in _parts(index, coarse(index.shape[-1]), self._tables.reach):
+            out[part.positions] = self._values(part)
+        if not self._coder.maybe_exhausted():
+            raise CorruptError("bitstream: symbols end before the data does")
+        return out.reshape(index.shape)
+
+    def coarse_r(self, index: np.ndarray) -> np.ndarray:
+        """The same for the coarse channels alone, with whose residuals the stream goes on: (H, W, their number)."""
+        out = np.zeros(index.size, np.int32)
+        part = next(_parts(index, np.ones(index.shape[-1], bool), self._tables.reach))
+        out[part.positions] = self._values(part)
+        return out.reshape(index.shape)
+
+    def _values(self, part: _Part) -> np.ndarray:
+        bounds, symbols = part.bounds, np.empty(len(part.positions), np.int32)
         for i, table in enumerate(self._tables.r):
             if bounds[i] < bounds[i + 1]:
                 symbols[bounds[i] : bounds[i + 1]] = self._decode(table, bounds[i + 1] - bounds[i])
-        values = symbols - reach
-        escaped = values > reach
+        values = symbols - part.reach
+        escaped = values > part.reach
         if escaped.any():
-            values[escaped] = self._escapes(reach[escaped])
-        if not self._coder.maybe_exhausted():
-            raise CorruptError("bitstream: symbols end before the data does")
-        out = np.zeros(index.size, np.int32)
-        out[positions] = values
-        return out.reshape(index.shape)
+            values[escaped] = self._escapes(part.reach[escaped])
+        return values
 
     def _escapes(self, reach: np.ndarray) -> np.ndarray:
         bit = self._tables.bit

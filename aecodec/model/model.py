@@ -9,7 +9,8 @@
     weights/<name>/adjoint          squares (1, 2h, 2w, 192) of errors -> gradient (1, h, w, M)
     weights/<name>/numbers.npz      gains, tables, overlaps, biases, steps
     weights/<name>/visual.npz       what the visual tuning takes (tuning.py); not every model has it
-    weights/<name>/thumbnail.npz    a linear map from y_hat to small images (thumbnail.py); not every model has it
+    weights/<name>/coarse_scales, coarse_reconstruct, thumbnail.npz
+                                    what small images are made by (coarse.py, thumbnail.py); not every model has them
 
 Networks are ONNX graphs. All that a decoder makes pixels of is computed in integers, or by operations of IEEE
 arithmetic one at a time, so that every processor makes the same ones. Features are biases in int32, and the code takes
@@ -28,12 +29,13 @@ from aecodec.model import knots, squares, tuning
 from aecodec.model.lapped import Fill, Rows, overlap
 from aecodec.model.onnx_runtime import OnnxNet
 from aecodec.model.thumbnail import FILE, ThumbnailMap
-from aecodec.model.tuning import AXIS, PSNR, VISUAL
+from aecodec.model.tuning import AXIS, VISUAL
 from aecodec.model.weights import Description, Weights, read_models, weights_folder
 from aecodec.settings import TUNINGS
 from aecodec.system.forks import cached_property
 
 NETS = "analysis", "hyper_analysis", "scales", "quantise", "reconstruct", "synthesis", "adjoint"
+COARSE_NETS = "coarse_scales", "coarse_reconstruct"
 
 
 def models() -> dict[str, "Model"]:
@@ -63,7 +65,8 @@ class Model(Weights):
         channels = self.numbers["z_tables"].shape[1]
         z = (np.arange(2 * 4 * 4 * channels) * 37 % 127 - 63).reshape(2, 4, 4, -1)
         qindexes = 0, self.max_qindex // 2 + 85, self.max_qindex
-        parts = [self._scale_indexes(z, qindex, PSNR).tobytes() for qindex in qindexes]
+        offsets = [np.tile(knots.integers_between(self.numbers["offset"], qindex), 16) for qindex in qindexes]
+        parts = [self._indexes(self._nets["scales"], z, row).tobytes() for row in offsets]
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
     @cached_property
@@ -99,9 +102,9 @@ class Model(Weights):
 
     @cached_property
     def thumbnail(self) -> ThumbnailMap | None:
-        """The linear map that makes small images without the synthesis transform."""
-        data = self.read_auxiliary(FILE)
-        return None if data is None else ThumbnailMap.unpack(data)
+        """The linear map that makes small images; None where the model lacks it or the coarse networks."""
+        needed = {FILE, *(f"{name}.onnx" for name in COARSE_NETS)}
+        return ThumbnailMap.unpack(self.read_auxiliary(FILE)) if needed <= self.auxiliary.keys() else None
 
     @property
     def latent(self) -> int:
@@ -185,6 +188,10 @@ class Model(Weights):
     def _nets(self) -> dict[str, OnnxNet]:
         return {name: self.net(name) for name in NETS}
 
+    @cached_property
+    def _coarse_nets(self) -> dict[str, OnnxNet]:
+        return {name: self.auxiliary_net(name) for name in COARSE_NETS}
+
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
         size = pixels.shape[:2]
@@ -204,15 +211,23 @@ class Model(Weights):
         z = self._nets["hyper_analysis"](y[None])[0][0]
         return np.clip(np.rint(z), -Z_MAX, Z_MAX).astype(np.int32)
 
-    def scale_indexes(self, z: np.ndarray, qindex: int, tuning: int = PSNR) -> np.ndarray:
-        """Hyper-latents (N, h, w, Z) -> scale indexes uint8 (N, 4 h, 4 w, M)."""
+    def scale_indexes(self, z: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """Hyper-latents (N, h, w, Z), offsets int32 (16 M,) -> scale indexes uint8 (N, 4 h, 4 w, M)."""
+        self._check_runtime()
+        return self._indexes(self._nets["scales"], z, offsets)
+
+    def coarse_scale_indexes(self, z: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """The same of the coarse channels alone."""
+        self._check_runtime()
+        return self._indexes(self._coarse_nets["coarse_scales"], z, offsets)
+
+    def _check_runtime(self) -> None:
         if not self._runs_right:
             raise ModelError(f"model {self.name}: ONNX Runtime computes other integers here than it should")
-        return self._scale_indexes(z, qindex, tuning)
 
-    def _scale_indexes(self, z: np.ndarray, qindex: int, tuning: int) -> np.ndarray:
-        offsets = np.tile(knots.integers_between(self.numbers_in(tuning)["offset"], qindex), 16)
-        return np.concatenate([self._nets["scales"](part[None], offsets)[0] for part in z.astype(np.float32)])
+    @staticmethod
+    def _indexes(net: OnnxNet, z: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        return np.concatenate([net(part[None], offsets)[0] for part in z.astype(np.float32)])
 
     def quantise(
         self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray, steps: np.ndarray
@@ -228,7 +243,15 @@ class Model(Weights):
 
     def reconstruct(self, r: np.ndarray, z: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """Residuals r (16, 16, M) and z (4, 4, Z) of one tile -> y_hat float32 (16, 16, M) at the quality's gain."""
-        return self._nets["reconstruct"](r[None].astype(np.float32), z[None].astype(np.float32), steps)[0][0]
+        return self._reconstruct(self._nets["reconstruct"], r, z, steps)
+
+    def coarse_reconstruct(self, r: np.ndarray, z: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """About the same of the coarse channels, as if the others were zero: (16, 16, their number) -> y_hat."""
+        return self._reconstruct(self._coarse_nets["coarse_reconstruct"], r, z, steps)
+
+    @staticmethod
+    def _reconstruct(net: OnnxNet, r: np.ndarray, z: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        return net(r[None].astype(np.float32), z[None].astype(np.float32), steps)[0][0]
 
     def synthesis(self, y_hat: np.ndarray, features: np.ndarray) -> np.ndarray:
         """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""

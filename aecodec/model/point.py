@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from aecodec.entropy.coder import TileDecoder
 from aecodec.entropy.tables import TableRow
 from aecodec.errors import CorruptError
 from aecodec.model import knots
@@ -66,7 +67,7 @@ class QualityPoint:
     @cached_property
     def inverse_gain(self) -> np.ndarray:
         """Factors (M,) of y_hat at the decoder."""
-        return self._gain("log_gain_inverse", -1)
+        return self._gain("log_gain_inverse", -1)[self.channels]
 
     @cached_property
     def rounding_scale(self) -> np.ndarray:
@@ -88,9 +89,28 @@ class QualityPoint:
         """Factors (M,) from the gradient that `Model.adjoint` gives to the change of y behind it, each latent alone."""
         return self._at("log_inverse_curvature")
 
+    @property
+    def channels(self) -> np.ndarray:
+        """Which of the channels of y it has to do with: bool."""
+        return np.ones(self.model.latent, bool)
+
+    @property
+    def latent(self) -> int:
+        """How many these are."""
+        return len(self.inverse_gain)
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """What tells the scale net the quality: int32 (16 M,), for each latent of a hyper-latent."""
+        return np.tile(knots.integers_between(self.numbers["offset"], self.qindex)[self.channels], 16)
+
     def scale_indexes(self, z: np.ndarray) -> np.ndarray:
         """Hyper-latents (N, 4, 4, Z) -> scale indexes uint8 (N, 16, 16, M)."""
-        return self.model.scale_indexes(self.hyper_latents(z), self.qindex, self.tuning)
+        return self.model.scale_indexes(self.hyper_latents(z), self.offsets)
+
+    def residuals(self, decoder: TileDecoder, index: np.ndarray) -> np.ndarray:
+        """Scale indexes uint8 (h, w, M) of a tile whose z has been decoded -> r, int32. Raises CorruptError."""
+        return decoder.r(index)
 
     def quantise(self, y: np.ndarray, z: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Model.quantise`."""

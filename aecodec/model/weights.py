@@ -80,10 +80,18 @@ class Weights:
         """One of its networks, which is read when it first runs; exact: see `OnnxNet`."""
         return OnnxNet(partial(self.read, f"{name}.onnx"), exact)
 
-    def read_auxiliary(self, file: str) -> bytes | None:
-        """The bytes of a file that lies beside the weights and that no decoded file depends on; None without one."""
-        digest = self.entry.get("auxiliary", {}).get(file)
-        return None if digest is None else checked_bytes(self.folder / file, digest)
+    @property
+    def auxiliary(self) -> dict[str, str]:
+        """The sha256 of the files beside the weights that no decoded file depends on."""
+        return self.entry.get("auxiliary", {})
+
+    def read_auxiliary(self, file: str) -> bytes:
+        """The bytes of one of them."""
+        return checked_bytes(self.folder / file, self.auxiliary[file])
+
+    def auxiliary_net(self, name: str) -> OnnxNet:
+        """A network among them."""
+        return OnnxNet(partial(self.read_auxiliary, f"{name}.onnx"))
 
     def arrays(self, file: str) -> dict[str, np.ndarray]:
         """The arrays of an .npz file; one that is missing raises ModelError when it is asked for."""

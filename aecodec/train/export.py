@@ -18,7 +18,7 @@ from aecodec.codec.encoder import Encoder
 from aecodec.codec.refine import gradient
 from aecodec.entropy.tables import SCALES, Z_MAX
 from aecodec.errors import ModelError
-from aecodec.model import tuning
+from aecodec.model import thumbnail, tuning
 from aecodec.model.model import Model
 from aecodec.settings import Settings
 from aecodec.system.parallel import Workers
@@ -30,7 +30,9 @@ from aecodec.train.manifest import next_id, write
 from aecodec.train.onnx_graphs import to_onnx
 from aecodec.train.photo import CURVATURE_SPREAD, Photo, Shape
 from aecodec.train.prior import psnr_prior
-from aecodec.train.thumbnail import auxiliary
+from aecodec.train.static import Network
+from aecodec.train.thumbnail import IMAGES as IMAGES_OF_THUMBNAILS
+from aecodec.train.thumbnail import auxiliary, fit
 from aecodec.train.tuning import IMAGES, delta_frequencies, usual_file, visual_file
 
 __all__ = ["build", "load_trained", "next_id", "quality_scale", "write"]
@@ -104,9 +106,9 @@ def _parameters(model: Photo) -> dict[str, np.ndarray]:
     return overlaps | biases | {"offset": offset, "steps": graphs.code_steps(model)}
 
 
-def _graphs(model: Photo) -> dict[str, bytes]:
-    """The networks as files."""
-    return {f"{name}.onnx": to_onnx(network) for name, network in graphs.networks(model).items()}
+def graph_files(networks: dict[str, Network]) -> dict[str, bytes]:
+    """Networks as files."""
+    return {f"{name}.onnx": to_onnx(network) for name, network in networks.items()}
 
 
 def _calibrated(model: Photo, images: list[np.ndarray]) -> Photo:
@@ -153,20 +155,22 @@ def build(
 ) -> tuple[dict, dict[str, bytes]]:
     """-> manifest entry and files of a model; tables and PSNRs are taken from `images`."""
     prior = hyper_prior(model)
-    files = _graphs(_calibrated(model, images))
+    files = graph_files(graphs.networks(_calibrated(model, images)))
+    beside = graph_files(graphs.coarse_networks(model))
     first = [to_frequencies(residual_prior(k, i)) for i, k in enumerate(reaches(), start=1)]
     deltas = delta_frequencies(images[:: -(-len(images) // IMAGES)]) if model.shape.visual else None
     arrays = _Arrays(model, to_frequencies(prior + 1e-7), [first], deltas)
 
     def entry(files: dict[str, bytes]) -> dict:
         hashes = {f: hashlib.sha256(data).hexdigest() for f, data in files.items()}
-        return {"id": number, "quality": quality, "shape": model.shape.as_dict(), "files": hashes}
+        own = {"id": number, "quality": quality, "shape": model.shape.as_dict(), "files": hashes}
+        return own | auxiliary(beside)
 
     with tempfile.TemporaryDirectory() as folder:
 
         def written() -> Model:
             """The model as it is under way."""
-            for file, data in files.items():
+            for file, data in (files | beside).items():
                 (Path(folder) / file).write_bytes(data)
             return Model(name, entry(files), Path(folder))
 
@@ -179,12 +183,12 @@ def build(
         counts = [count_symbols(exported, images, tune) for tune in exported.tunings]
         z_counts, r_counts = np.concatenate([z for z, _ in counts]), sum(r for _, r in counts)
         prior_psnr = psnr_prior(exported, images)
-        beside, beside_files = auxiliary(exported, images)
+        beside[thumbnail.FILE] = fit(exported, images[:: -(-len(images) // IMAGES_OF_THUMBNAILS)]).pack()
         if deltas is None:
             files[tuning.FILE] = usual_file(exported, images)
     z_tables = to_frequencies(z_counts + 30 * prior + 1e-3)
     files |= replace(arrays, z_tables=z_tables, r_tables=residual_tables(r_counts)).files(**curved, **prior_psnr)
-    return entry(files) | beside | {"self_test": self_test}, files | beside_files
+    return entry(files) | {"self_test": self_test}, files | beside
 
 
 def load_trained(path: Path) -> tuple[Photo, dict]:

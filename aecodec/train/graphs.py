@@ -7,6 +7,7 @@
     reconstruct     r, z; steps -> y_hat, the same
     synthesis       y_hat at unit gain; biases -> samples in squares, of the net and of the linear part
     adjoint         errors of samples in squares -> gradient by y
+    coarse_scales, coarse_reconstruct   the same of the coarse channels alone
 
 Vectors come after a semicolon; the model interpolates them between knots. Tensors of few bits carry their steps from
 Keras (quantize.py); a layer's scale is what is left when those of its weights and input meet that of its output.
@@ -14,6 +15,7 @@ Keras (quantize.py); a layer's scale is what is left when those of its weights a
 
 import numpy as np
 
+from aecodec.entropy.coder import coarse
 from aecodec.entropy.tables import SCALES
 from aecodec.model import squares
 from aecodec.model.lapped import UNIT, overlap_gain
@@ -92,6 +94,20 @@ def scales(model: Photo) -> Network:
 
     offsets: int32 (16 M,), the quality's, once for each place.
     """
+    return _scales(model, every_channel(model))
+
+
+def coarse_scales(model: Photo) -> Network:
+    """The same numbers of the coarse channels."""
+    return _scales(model, coarse(model.shape.latent))
+
+
+def every_channel(model: Photo) -> np.ndarray:
+    """bool (M,), all of them true."""
+    return np.ones(model.shape.latent, bool)
+
+
+def _scales(model: Photo, channels: np.ndarray) -> Network:
     p = {name: array(value).astype(np.int32) for name, value in model.hyper_synthesis.integers().items()}
     first, second, third = (np.float32(2.0**-shift) * _UP for shift in SHIFTS)
     net, width = Stack(), len(p["b_in"])
@@ -104,8 +120,9 @@ def scales(model: Photo) -> Network:
     hidden = conv(z, p["w_in"][None, None], p["b_in"], first)
     hidden = conv(hidden, p["w_dw"].reshape(3, 3, 1, width), p["b_dw"], second, True)
     hidden = conv(hidden, p["w_mid"][None, None], p["b_mid"], second)
-    size = p["w_out"].shape[-1]
-    index = conv(hidden, p["w_out"][None, None], Part("offsets", 0, size), third)
+    w_out = p["w_out"].reshape(width, 16, -1)[..., channels].reshape(width, -1)
+    size = w_out.shape[-1]
+    index = conv(hidden, w_out[None, None], Part("offsets", 0, size), third)
     index = net.put(static.Limit(index, SCALES - 1, model.shape.coded_from))
     net.put(static.DepthToSpace(index, 4))
     return Network({"z": (model.shape.hyper, None)}, net.layers, {"offsets": (size, np.int32)})
@@ -113,21 +130,28 @@ def scales(model: Photo) -> Network:
 
 def quantise(model: Photo) -> Network:
     """Latents against their means in four steps."""
-    return _four_steps(model, True)
+    return _four_steps(model, every_channel(model), encoding=True)
 
 
 def reconstruct(model: Photo) -> Network:
     """Residuals and their means in four steps."""
-    return _four_steps(model, False)
+    return _four_steps(model, every_channel(model))
 
 
-def _four_steps(model: Photo, encoding: bool) -> Network:
+def coarse_reconstruct(model: Photo) -> Network:
+    """The coarse channels' residuals and means, as if the latents of all others were zero."""
+    return _four_steps(model, coarse(model.shape.latent))
+
+
+def _four_steps(model: Photo, channels: np.ndarray, encoding: bool = False) -> Network:
     """The means of FORMAT.md. `steps`: the level, then those of three hidden layers.
 
-    In what is folded, a latent's block is 4 times its place in the 2x2 square plus its group.
+    channels: bool (M,), those that there are, as many of each quarter. In what is folded, a latent's block is 4 times
+    its place in the 2x2 square plus its group.
     """
     mean, latent = model.mean_net, model.shape.latent
-    net, quarter = Stack(), latent // 4
+    groups = np.split(np.flatnonzero(channels), 4)
+    net, quarter = Stack(), len(groups[0])
     level = Part("steps", 0, 1)
     blocks = [tuple(4 * ORDER[group].index(step) + group for group in range(4)) for step in range(4)]
     every = [block for step in blocks for block in step]
@@ -143,20 +167,22 @@ def _four_steps(model: Photo, encoding: bool) -> Network:
 
     x = Tensor(net.put(static.Quantise("z", np.ones(1, np.float32))), np.ones(1, np.float32))
     x = net.run(x, mean.hyper.layers)
-    base = by_steps(net.put(static.Shift(net.product(x, array(mean.first.w)), array(mean.first.b))))
+    base = by_steps(
+        net.put(static.Shift(net.product(x, array(mean.first.w)[:, channels]), array(mean.first.b)[channels]))
+    )
     hiddens, lasts = [step.layers[0] for step in mean.steps], [step.layers[1] for step in mean.steps]
     width = hiddens[0].filters
     given, rounding = by_steps("y" if encoding else "r"), by_steps("rounding") if encoding else []
-    known_step = array(mean.known.step)[0]
+    known_step = array(mean.known.step)[0][channels]
     nothing = net.put(static.Quantise(base[0], np.zeros(1, np.float32)))
     symbols, y_hat, known = [], [], [nothing] * 4
     for step in range(4):
         mu = base[step]
         if step:
             y = Tensor(unfolded(known), known_step)
-            reached = net.depthwise(y, mean.reach[step - 1])
+            reached = net.depthwise(y, mean.reach[step - 1], channels)
             hidden, last = hiddens[step - 1], lasts[step - 1]
-            theirs = net.put(static.Times(net.product(reached, array(hidden.w)[:latent]), level))
+            theirs = net.put(static.Times(net.product(reached, array(hidden.w)[:latent][channels]), level))
             bias = array(hidden.b) + array(mean.reach[step - 1].bias) @ array(hidden.w)[:latent]  # of the reach: late
             ours = net.put(static.Shift(net.product(x, array(hidden.w)[latent:]), bias))
             at = Part("steps", step, step + 1)
@@ -166,19 +192,19 @@ def _four_steps(model: Photo, encoding: bool) -> Network:
             parts = []
             for group, block in enumerate(blocks[step]):
                 place = Tensor(net.put(static.Pick(hidden, width, (block // 4,))), one, 0)
-                parts.append(net.product(place, array(last.w)[:, group * quarter : (group + 1) * quarter]))
+                parts.append(net.product(place, array(last.w)[:, groups[group]]))
             mu = net.put(static.Times(net.put(static.Join(parts[0], parts[1], tuple(parts[2:]))), at))
-            mu = net.put(static.Sum(net.put(static.Shift(mu, array(last.b))), base[step]))
+            mu = net.put(static.Sum(net.put(static.Shift(mu, array(last.b)[channels])), base[step]))
         symbols.append(net.put(static.DeadZone(given[step], mu, rounding[step])) if encoding else given[step])
         y_hat.append(net.put(static.Sum(mu, symbols[-1])))
         if step < 3:
             known[step] = net.put(static.Quantise(y_hat[-1], np.float32(1) / known_step, SIGNED, level))
     outputs = (unfolded(symbols), unfolded(y_hat)) if encoding else (unfolded(y_hat),)
     inputs: dict[str, tuple[int, int | None]] = {
-        "y" if encoding else "r": (latent, None),
+        "y" if encoding else "r": (4 * quarter, None),
         "z": (model.shape.hyper, None),
     }
-    inputs |= {"rounding": (latent, None)} if encoding else {}
+    inputs |= {"rounding": (4 * quarter, None)} if encoding else {}
     return Network(inputs, net.layers, {"steps": (4, np.float32)}, outputs)
 
 
@@ -255,3 +281,8 @@ def networks(model: Photo) -> dict[str, Network]:
     """name -> network."""
     made = analysis, hyper_analysis, scales, quantise, reconstruct, synthesis, adjoint
     return {build.__name__: build(model) for build in made}
+
+
+def coarse_networks(model: Photo) -> dict[str, Network]:
+    """The same for those that make small images."""
+    return {build.__name__: build(model) for build in (coarse_scales, coarse_reconstruct)}

@@ -10,6 +10,8 @@ from aecodec.train import static
 from aecodec.train.layers import Block, Depthwise, Pointwise, Rounding
 from aecodec.train.static import BIAS_MAX, DEPTHWISE_MAX, SIGNED, WEIGHT_MAX, Part
 
+ALL = slice(None)
+
 
 def array(variable) -> np.ndarray:
     """A Keras variable as float32."""
@@ -64,12 +66,13 @@ class Stack:
         weight, unit = integers(weight * x.step[..., None])
         return self.put(static.Product(x.name, weight, unit.astype(np.float32)))
 
-    def depthwise(self, x: Tensor, layer: Depthwise) -> Tensor:
-        """A depthwise layer; a late bias is left to what follows."""
-        kernel = array(layer.kernel).transpose(0, 1, 3, 2) * x.step
-        weight, unit = integers(kernel, DEPTHWISE_MAX, array(layer.bias)[None])
+    def depthwise(self, x: Tensor, layer: Depthwise, channels: np.ndarray | slice = ALL) -> Tensor:
+        """A depthwise layer, of some of its channels; a late bias is left to what follows."""
+        kernel = array(layer.kernel).transpose(0, 1, 3, 2)[..., channels] * x.step
+        own_bias = array(layer.bias)[channels]
+        weight, unit = integers(kernel, DEPTHWISE_MAX, own_bias[None])
         step = array(layer.out.step)[0]
-        bias = np.rint((0 if layer.late_bias else 1) * array(layer.bias) / unit).astype(np.int32)
+        bias = np.rint((0 if layer.late_bias else 1) * own_bias / unit).astype(np.int32)
         scale = (unit / step).astype(np.float32)
         return Tensor(self.put(static.Conv(x.name, weight, bias, scale, True, SIGNED)), step)
 

@@ -98,7 +98,7 @@ def test_exact_tiles_are_reduced_and_learned_ones_beside_them_have_no_seam(of_bo
         if number in index.exact:
             np.testing.assert_array_equal(small[part], expected[part])
         else:
-            least = {8: 39.3, 16: 44.3}[factor]  # about 2 dB less if the latents of exact tiles counted
+            least = {8: 39.8, 16: 43.2}[factor]  # about 1.5 dB less if the latents of exact tiles counted
             assert psnr(small[part], expected[part]) > least
 
 
@@ -146,9 +146,8 @@ def test_the_map_does_not_depend_on_the_order_of_sums(files):
     """In float64, where sums differ in their last bits only, no sample is another by more than a level."""
     [model] = [model for model in models().values() if model.name == "photo"]
     rng = np.random.default_rng(0)
-    y = rng.normal(0, 1.5, (20, 30, len(model.thumbnail.channels))).astype(np.float32)
+    y = rng.normal(0, 1.5, (20, 30, len(model.thumbnail.weights) // 9)).astype(np.float32)
     precise = linear.ThumbnailMap(*(part.astype(np.float64) for part in model.thumbnail))
-    precise = precise._replace(channels=model.thumbnail.channels)
     for factor in SMALL:
         found, expected = (m.apply(y, np.ones((20, 30), bool), factor) for m in (model.thumbnail, precise))
         assert near(found, expected)
@@ -157,11 +156,34 @@ def test_the_map_does_not_depend_on_the_order_of_sums(files):
 
 def test_a_map_is_packed_and_unpacked():
     rng = np.random.default_rng(0)
-    made = linear.ThumbnailMap(np.arange(3), rng.normal(size=(27, 12)), rng.normal(size=12))
+    made = linear.ThumbnailMap(rng.normal(size=(27, 12)), rng.normal(size=12))
     found = linear.ThumbnailMap.unpack(made.pack())
-    np.testing.assert_array_equal(found.channels, made.channels)
     np.testing.assert_allclose(found.weights, made.weights, rtol=1e-3)
     np.testing.assert_allclose(found.bias, made.bias, rtol=1e-3)
+
+
+def test_what_is_not_known_counts_as_the_middle():
+    y = np.arange(6, dtype=np.float32).reshape(2, 3, 1)
+    known = np.array([[True, True, False], [True, True, True]])
+    for place, (first, last) in enumerate([(1, 1), (1, 5), (1, 5), (0, 4), (1, 5), (1, 5), (3, 5), (4, 5), (5, 5)]):
+        weights = np.zeros((9, 12), np.float32)
+        weights[place] = 1
+        means = linear.ThumbnailMap(weights, np.zeros(12, np.float32)).apply(y, known, 16)[..., 0].astype(int) - 128
+        assert (means[0, 1], means[1, 2]) == (first, last)
+
+
+@pytest.mark.parametrize("height", [1, 64, 65, 130])
+def test_bands_of_rows_do_not_show(height):
+    rng = np.random.default_rng(height)
+    y, known = rng.normal(0, 9, (height, 5, 4)).astype(np.float32), rng.random((height, 5)) < 0.8
+    made = linear.ThumbnailMap(rng.normal(size=(36, 12)).astype(np.float32), np.zeros(12, np.float32))
+    padded, there = np.pad(y, ((1, 1), (1, 1), (0, 0))), np.pad(known, 1)
+    expected = np.zeros((height, 5, 12))
+    for i, j, place in np.ndindex(height, 5, 9):
+        at = i + place // 3, j + place % 3
+        expected[i, j] += (padded[at] if there[at] else y[i, j]) @ made.weights[4 * place : 4 * place + 4]
+    expected = np.clip(expected.reshape(height, 5, 2, 2, 3).swapaxes(1, 2).reshape(2 * height, 10, 3) + 128, 0, 255)
+    assert np.abs(made.apply(y, known, 8) - expected).max() < 0.51
 
 
 def test_a_damaged_map_is_a_model_error_and_no_other_decoding_needs_it(files, tmp_path, monkeypatch):

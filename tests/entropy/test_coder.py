@@ -12,7 +12,8 @@ from aecodec.entropy.tables import Tables, coder_table
 from aecodec.errors import CorruptError, ModelError
 
 TOTAL = 1 << 24
-Z, M = 3, 4
+Z, M = 3, 32
+COARSE = np.arange(M) % 8 == 0  # one channel of each quarter
 KNOTS = 2
 BEYOND = (1 << ESCAPE_BITS) - 1  # the furthest that the escape code reaches beyond a table
 BIT = [0, TOTAL // 2, TOTAL]
@@ -58,25 +59,26 @@ def encode_in_integers(z, r, index, knot) -> bytes:
         table = cumulative(TABLES.z[knot, c].tolist())
         for value in z[..., c].ravel().tolist():
             coder.encode(value + 63, table)
-    escaped = []
-    for i in range(1, 64):
-        table, reach = cumulative(TABLES.r[knot][i - 1].tolist()), int(TABLES.reach[i])
-        for value in r[index == i].tolist():
-            if abs(value) <= reach:
-                coder.encode(value + reach, table)
-            else:
-                coder.encode(2 * reach + 1, table)
-                escaped.append((f"{abs(value) - reach:b}"[1:], value < 0))
-    for plane in range(15):
-        for digits, _ in escaped:
-            if len(digits) >= plane:
-                coder.encode(int(len(digits) > plane), BIT)
-    for plane in reversed(range(15)):
-        for digits, _ in escaped:
-            if len(digits) > plane:
-                coder.encode(int(digits[-1 - plane]), BIT)
-    for _, negative in escaped:
-        coder.encode(int(negative), BIT)
+    for part in (COARSE, ~COARSE):
+        escaped = []
+        for i in range(1, 64):
+            table, reach = cumulative(TABLES.r[knot][i - 1].tolist()), int(TABLES.reach[i])
+            for value in r[(index == i) & part].tolist():
+                if abs(value) <= reach:
+                    coder.encode(value + reach, table)
+                else:
+                    coder.encode(2 * reach + 1, table)
+                    escaped.append((f"{abs(value) - reach:b}"[1:], value < 0))
+        for plane in range(15):
+            for digits, _ in escaped:
+                if len(digits) >= plane:
+                    coder.encode(int(len(digits) > plane), BIT)
+        for plane in reversed(range(15)):
+            for digits, _ in escaped:
+                if len(digits) > plane:
+                    coder.encode(int(digits[-1 - plane]), BIT)
+        for _, negative in escaped:
+            coder.encode(int(negative), BIT)
     return coder.finish()
 
 
@@ -105,6 +107,17 @@ def test_round_trip_and_bytes(seed, height, width, wild, knot):
     np.testing.assert_array_equal(found_r, r)
     assert found_z.dtype == np.int8
     assert found_r.dtype == np.int32
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 16), st.integers(1, 16), st.sampled_from([0, 0.01, 0.5, 1]))
+def test_coarse_channels_are_decoded_without_the_others(seed, height, width, wild):
+    z, r, index = symbols(seed, height, width, wild)
+    coder = TileDecoder(encode_tile(z, r, index, TABLES.at(0)), TABLES.at(0))
+    np.testing.assert_array_equal(coder.z(*z.shape[:2]), z)
+    found = coder.coarse_r(index[..., COARSE])
+    np.testing.assert_array_equal(found, r[..., COARSE])
+    assert found.dtype == np.int32
 
 
 @pytest.mark.parametrize(
@@ -146,7 +159,7 @@ def test_escape_code_at_its_ends(kind, sign):
     """Every length of the Exp-Golomb code, its least and its greatest value."""
     e = np.array([v for n in range(ESCAPE_BITS) for v in (1 << n, (2 << n) - 1)])
     reach = int(TABLES.reach[kind])
-    r = (sign * (reach + e)).reshape(2, 4, M)
+    r = (sign * (reach + e)).reshape(1, 1, M)
     assert np.abs(r).max() == reach + BEYOND
     index = np.full(r.shape, kind, np.uint8)
     z = np.zeros((1, 1, Z), int)

@@ -10,7 +10,9 @@ from reference import model as reference
 from reference.graphs import Graph
 
 from aecodec.model import knots
+from aecodec.model.coarse import CoarsePoint
 from aecodec.model.model import Model
+from aecodec.model.point import QualityPoint
 from aecodec.model.weights import read_models
 
 ROOT = Path(__file__).parents[2]
@@ -53,15 +55,19 @@ def in_integers(model: Model, z: np.ndarray, qindex: int) -> np.ndarray:
 def test_the_graph_computes_the_formulas_of_format_md(model, size):
     for seed, qindex in enumerate((0, 77, model.max_qindex)):
         z = hyper_latents(model, seed, 1, *size)
-        np.testing.assert_array_equal(model.scale_indexes(z, qindex)[0], in_integers(model, z[0], qindex))
+        found = QualityPoint(model, qindex).scale_indexes(z)[0]
+        np.testing.assert_array_equal(found, in_integers(model, z[0], qindex))
+        coarse = CoarsePoint(model, qindex)
+        np.testing.assert_array_equal(coarse.scale_indexes(z)[0], found[..., coarse.channels])
 
 
 def test_tiles_do_not_depend_on_each_other(model):
     z = hyper_latents(model, 1, 5, 4, 4)
-    whole = model.scale_indexes(z, 300)
+    point = QualityPoint(model, 300)
+    whole = point.scale_indexes(z)
     assert len(np.unique(whole)) > 20
     for i in reversed(range(5)):
-        np.testing.assert_array_equal(model.scale_indexes(z[i : i + 1], 300)[0], whole[i])
+        np.testing.assert_array_equal(point.scale_indexes(z[i : i + 1])[0], whole[i])
 
 
 def test_the_indexes_are_those_of_the_manifest(model):

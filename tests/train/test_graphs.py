@@ -15,6 +15,7 @@ pytest.importorskip("onnx")
 from aecodec import api  # noqa: E402
 from aecodec.codec.encoder import Encoder  # noqa: E402
 from aecodec.families import by_name  # noqa: E402
+from aecodec.model.coarse import CoarsePoint  # noqa: E402
 from aecodec.model.lapped import UNIT  # noqa: E402
 from aecodec.model.point import QualityPoint  # noqa: E402
 from aecodec.model.tuning import OWN, PSNR, VISUAL  # noqa: E402
@@ -131,6 +132,30 @@ def unfold(x: np.ndarray, n: int) -> np.ndarray:
 def filtered(x: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Whole eighths of levels -> pixels."""
     return np.clip(np.floor(overlapped(x, v, True) / 8), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("qindex", [0, 300, 512])
+def test_coarse_channels_are_those_of_the_whole_where_the_others_say_nothing(exported, trained, qindex):
+    point, coarse, rng = QualityPoint(exported, qindex), CoarsePoint(exported, qindex), np.random.default_rng(qindex)
+    r, z = np.rint(rng.normal(0, 3, (16, 16, 8))).astype(np.float32), rng.integers(-9, 10, (4, 4, SHAPE.hyper))
+    inputs, channels = {"z": z.astype(np.float32), "steps": point.steps}, coarse.channels
+    assert 0 < channels.sum() < 8
+    found = coarse.reconstruct(r[..., channels], z)
+    [expected] = run_numpy(graphs.coarse_reconstruct(trained), inputs | {"r": r[..., channels]})
+    np.testing.assert_array_equal(found, expected)
+    kernels = [step.layers[0].w for step in trained.mean_net.steps]
+    before = [np.array(kernel) for kernel in kernels]
+    for kernel, values in zip(kernels, before, strict=True):  # rows of latents, then those of what z says
+        heard = np.append(channels, np.ones(len(values) - 8, bool))
+        kernel.assign(values * heard[:, None])
+    try:
+        [whole] = run_numpy(graphs.reconstruct(trained), inputs | {"r": r})
+        [alone] = run_numpy(graphs.coarse_reconstruct(trained), inputs | {"r": r[..., channels]})
+    finally:
+        for kernel, values in zip(kernels, before, strict=True):
+            kernel.assign(values)
+    np.testing.assert_array_equal(alone, whole[..., channels])
+    assert (point.reconstruct(r, z)[..., channels] != found).any()
 
 
 @pytest.mark.parametrize("qindex", [0, 300, 512])

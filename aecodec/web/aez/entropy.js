@@ -6,6 +6,9 @@ import { RangeDecoder } from "./rangedecoder.js";
 export const Z_MAX = 63;
 const SCALES = 64, PLANES = 15; // bits of an escaped value after its leading one, at most
 
+/** Which of so many channels are coarse, the first of each quarter: their residuals come first. */
+export const coarse = (latent) => Array.from({ length: latent }, (_, m) => m % (latent / 4) < Math.ceil(latent / 32));
+
 /** tables: { z, r, reach, bit }, tables of the channels of z and of the scale indexes, and K of each of these. */
 export class TileDecoder {
   constructor(bytes, tables) {
@@ -23,26 +26,41 @@ export class TileDecoder {
     return out;
   }
 
-  /** Residuals of scale indexes, Uint8Array -> Float32Array; CorruptError where the bitstream does not end with them. */
-  r(indexes) {
-    const { r, reach } = this.tables, bounds = new Uint32Array(SCALES + 1);
-    for (const index of indexes) bounds[index + 1]++;
-    bounds[1] = 0; // what has index 0 is not coded
-    for (let i = 1; i <= SCALES; i++) bounds[i] += bounds[i - 1];
-    const next = bounds.slice(), positions = new Uint32Array(bounds[SCALES]), values = new Int32Array(bounds[SCALES]);
-    for (let at = 0; at < indexes.length; at++) if (indexes[at]) positions[next[indexes[at]]++] = at;
-    const escaped = [];
-    for (let i = 1; i < SCALES; i++) {
-      this.coder.decode(r[i], values, bounds[i], bounds[i + 1]);
-      for (let n = bounds[i]; n < bounds[i + 1]; n++) {
-        values[n] -= reach[i];
-        if (values[n] > reach[i]) escaped.push({ n, reach: reach[i], length: 0, size: 1 });
-      }
-    }
-    if (escaped.length) this.escapes(escaped, values);
+  /** Residuals of scale indexes, Uint8Array of M channels -> Float32Array; CorruptError where the bitstream does not end with them. */
+  r(indexes, latent) {
+    const out = this.residuals(indexes, [true, false].map((first) => coarse(latent).map((one) => one === first)));
     if (!this.coder.exhausted) throw new CorruptError("bitstream: symbols end before the data does");
-    const out = new Float32Array(indexes.length);
-    for (let n = 0; n < positions.length; n++) out[positions[n]] = values[n];
+    return out;
+  }
+
+  /** The same of the coarse channels alone, with which the bitstream goes on. */
+  coarseR(indexes, channels) {
+    return this.residuals(indexes, [new Array(channels).fill(true)]);
+  }
+
+  // parts: for each part of the bitstream which channels it has.
+  residuals(indexes, parts) {
+    const { r, reach } = this.tables, out = new Float32Array(indexes.length);
+    for (const part of parts) {
+      const bounds = new Uint32Array(SCALES + 1), every = part.length;
+      const each = (call) => {
+        for (let at = 0, m = 0; at < indexes.length; at++, m = m + 1 === every ? 0 : m + 1) if (indexes[at] && part[m]) call(at);
+      };
+      each((at) => bounds[indexes[at] + 1]++);
+      for (let i = 1; i <= SCALES; i++) bounds[i] += bounds[i - 1];
+      const next = bounds.slice(), positions = new Uint32Array(bounds[SCALES]), values = new Int32Array(bounds[SCALES]);
+      each((at) => (positions[next[indexes[at]]++] = at));
+      const escaped = [];
+      for (let i = 1; i < SCALES; i++) {
+        this.coder.decode(r[i], values, bounds[i], bounds[i + 1]);
+        for (let n = bounds[i]; n < bounds[i + 1]; n++) {
+          values[n] -= reach[i];
+          if (values[n] > reach[i]) escaped.push({ n, reach: reach[i], length: 0, size: 1 });
+        }
+      }
+      if (escaped.length) this.escapes(escaped, values);
+      for (let n = 0; n < positions.length; n++) out[positions[n]] = values[n];
+    }
     return out;
   }
 

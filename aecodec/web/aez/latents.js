@@ -3,9 +3,9 @@
 import { common, TILE } from "./geometry.js";
 
 export class Latents {
-  /** window: of latents; channels: how many of them are kept of each; pick: which, null for all. */
-  constructor(window, channels, pick = null) {
-    Object.assign(this, { window, channels, pick, strips: new Map() });
+  /** window: of latents; channels: of each. */
+  constructor(window, channels) {
+    Object.assign(this, { window, channels, strips: new Map() });
   }
 
   strip(y) {
@@ -24,15 +24,13 @@ export class Latents {
     }
   }
 
-  /** Writes data of an area, rows of `width` latents with all their channels. where: 1 for those meant, like the area. */
-  paste(area, data, width, all, where = null) {
-    const { channels, pick } = this;
+  /** Writes data of an area, rows of `width` latents. where: 1 for those meant, like the area. */
+  paste(area, data, width, where = null) {
+    const { channels } = this;
     this.rows(area, width, (strip, at, from, count) => {
-      if (!pick && !where) strip.set(data.subarray(from * all, (from + count) * all), at * channels);
-      else
-        for (let i = 0; i < count; i++)
-          if (!where || where[from + i])
-            for (let k = 0; k < channels; k++) strip[(at + i) * channels + k] = data[(from + i) * all + (pick ? pick[k] : k)];
+      const part = (i, n) => strip.set(data.subarray((from + i) * channels, (from + i + n) * channels), (at + i) * channels);
+      if (!where) part(0, count);
+      else for (let i = 0; i < count; i++) if (where[from + i]) part(i, 1);
     });
   }
 

@@ -52,11 +52,11 @@ export class LearnedDecoder {
     return cut(image, area);
   }
 
-  /** The same as means over squares of 8 or 16 pixels, by a linear map of the latents and without networks behind them. */
+  /** The same as means over squares of 8 or 16 pixels, by a linear map of the coarse latents. */
   async decodeReduced(area, factor, map) {
     const window = neededLatents(area, this.header, 1), learned = this.learned(window), exact = this.covered(window);
-    const latents = new Latents(window, map.channels.length, map.channels);
-    await this.decodeTiles(learned, latents);
+    const point = this.point.coarse(), latents = new Latents(window, point.latent);
+    await this.decodeTiles(learned, latents, Infinity, point);
     const image = map.apply(latents.cut(window), exact.map((one) => 1 - one), window, factor), per = STRIDE / factor;
     const inside = { x: area.x / factor, y: area.y / factor, width: Math.ceil(area.width / factor), height: Math.ceil(area.height / factor) };
     const small = cut({ ...image, x: window.x * per, y: window.y * per }, inside);
@@ -95,24 +95,24 @@ export class LearnedDecoder {
   }
 
   /** The symbols of a tile: z and r, Float32Array, scale indexes, Uint8Array, of rows x columns hyper-latents. */
-  async symbols({ number, area }) {
+  async symbols({ number, area }, point = this.point) {
     const rows = Math.ceil(area.height / HYPER), columns = Math.ceil(area.width / HYPER), width = HYPER * columns;
     try {
-      const decoder = new TileDecoder(this.source.tile(number), this.point.tables), z = decoder.z(rows * columns);
-      const indexes = await this.point.scaleIndexes(z, rows, columns), { latent } = this.model;
+      const decoder = new TileDecoder(this.source.tile(number), point.tables), z = decoder.z(rows * columns);
+      const indexes = await point.scaleIndexes(z, rows, columns), { latent } = point;
       indexes.fill(0, area.height * width * latent); // what lies outside the image is not coded
       for (let y = 0; y < area.height; y++) indexes.fill(0, (y * width + area.width) * latent, (y + 1) * width * latent);
-      return { z, indexes, r: decoder.r(indexes), rows, columns };
+      return { z, indexes, r: point.residuals(decoder, indexes), rows, columns };
     } catch (error) {
       throw error instanceof CorruptError && !error.message.startsWith("tile ") ? new CorruptError(`tile ${number}: ${error.message}`) : error;
     }
   }
 
   // Decodes tiles that lie above a row of latents, and takes them off the list.
-  async decodeTiles(tiles, latents, bottom = Infinity) {
+  async decodeTiles(tiles, latents, bottom = Infinity, point = this.point) {
     while (tiles.length && tiles[0].area.y < bottom) {
-      const tile = tiles.shift(), { z, r, rows, columns } = await this.symbols(tile);
-      latents.paste(tile.area, await this.point.reconstruct(r, z, rows, columns), HYPER * columns, this.model.latent);
+      const tile = tiles.shift(), { z, r, rows, columns } = await this.symbols(tile, point);
+      latents.paste(tile.area, await point.reconstruct(r, z, rows, columns), HYPER * columns);
     }
   }
 
@@ -140,7 +140,7 @@ export class LearnedDecoder {
     if (!atBorder.includes(1)) return;
     for (const { area, keep } of near(behind)) {
       const y = await this.point.analyse(padded(image, area), area), where = cutMask(behind, window, area, keep);
-      latents.paste(area, y, area.width, this.model.latent, where);
+      latents.paste(area, y, area.width, where);
     }
     for (const part of near(atBorder)) await this.synthesise(latents, part, image, exact);
   }

@@ -1,5 +1,6 @@
 // A model: its tables, and what depends on the quality (aecodec/model/model.py).
 
+import { coarse } from "./entropy.js";
 import { CorruptError, ModelError } from "./errors.js";
 import { Networks } from "./networks.js";
 import { readNpz } from "./npz.js";
@@ -10,6 +11,7 @@ import { ThumbnailMap } from "./thumbnail.js";
 import { AXIS, divide, FILE, openVisual, PSNR, VISUAL } from "./tuning.js";
 
 const { fround } = Math;
+const SMALL = ["thumbnail.npz", "coarse_scales.onnx", "coarse_reconstruct.onnx"]; // what small images need
 const NUMBERS = [
   "z_tables", "r_sizes", "r_tables", "offset", "biases", "steps", "log_gain", "log_gain_inverse", "sample_offset", "overlap_post", "overlap_pre",
 ];
@@ -34,7 +36,7 @@ export class Model {
     model.points = new Map();
     await model.selfTest(entry.self_test);
     model.thumbnail = async () => {
-      if (!entry.auxiliary?.["thumbnail.npz"]) return null;
+      if (!SMALL.every((file) => entry.auxiliary?.[file])) return null;
       return (model.small ??= await ThumbnailMap.open(readNpz(await read("thumbnail.npz"))));
     };
     return model;
@@ -58,16 +60,19 @@ export class Model {
     const tuning = Math.floor(quality / AXIS), qindex = quality % AXIS, last = this.visual ? VISUAL : PSNR;
     if (tuning > last || qindex > this.maxQindex)
       throw new CorruptError(`header: quality ${qindex} in tuning ${tuning}, expected at most ${this.maxQindex}, in tuning ${last}`);
-    if (!this.points.has(quality)) this.points.set(quality, new QualityPoint(this, qindex, tuning === VISUAL ? this.visual : null));
+    if (!this.points.has(quality)) this.points.set(quality, new QualityPoint(this, qindex, tuning === VISUAL ? this.visual : null, every(this.latent)));
     return this.points.get(quality);
   }
 }
 
+const every = (latent) => new Array(latent).fill(true);
+
 class QualityPoint {
-  // visual: the numbers of the model in its visual tuning, null in the other.
-  constructor(model, qindex, visual) {
-    const { latent } = model, numbers = visual ?? model.numbers, offsets = betweenKnots(numbers.offset, qindex);
-    this.model = model;
+  // visual: the numbers of the model in its visual tuning, null in the other; channels: which of those of y it has to do with.
+  constructor(model, qindex, visual, channels) {
+    const numbers = visual ?? model.numbers, its = (row) => row.filter((_, m) => channels[m]);
+    const offsets = its(betweenKnots(numbers.offset, qindex)), latent = offsets.length;
+    Object.assign(this, { model, latent, coarse: () => new CoarsePoint(model, qindex, visual, coarse(model.latent)) });
     this.hasDeltas = visual !== null;
     this.tables = tablesOf(numbers, (qindex + 128) >> 8);
     if (visual) this.tables.z.push(rangeTable(visual.deltas)); // the deltas are one more channel of z
@@ -76,19 +81,24 @@ class QualityPoint {
     this.steps = between(numbers.steps, qindex);
     const gain = (knots, sign) => between(knots, qindex).map((x, m) => exponential(visual ? fround(x + sign * visual.log_weight[m]) : x));
     this.gain = gain(numbers.log_gain, 1);
-    this.inverseGain = gain(numbers.log_gain_inverse, -1);
+    this.inverseGain = its(gain(numbers.log_gain_inverse, -1));
   }
 
   /** Hyper-latents, Float32Array of rows x columns x Z, the deltas with them -> scale indexes, Uint8Array of 4 rows x 4 columns x M. */
   scaleIndexes(z, rows, columns) {
-    return this.model.networks.run("scales", [this.hyperLatents(z), [1, rows, columns, this.model.hyper]], vector(this.offsets));
+    return this.model.networks.run(this.prefix + "scales", [this.hyperLatents(z), [1, rows, columns, this.model.hyper]], vector(this.offsets));
+  }
+
+  /** Scale indexes of a tile whose z has been decoded -> residuals, Float32Array. */
+  residuals(decoder, indexes) {
+    return decoder.r(indexes, this.latent);
   }
 
   /** Residuals and hyper-latents of a tile -> y_hat at unit gain, Float32Array like r. */
   async reconstruct(r, z, rows, columns) {
-    const { networks, latent, hyper } = this.model, gain = this.inverseGain;
+    const { networks, hyper } = this.model, { inverseGain: gain, latent } = this;
     const shapes = [[1, 4 * rows, 4 * columns, latent], [1, rows, columns, hyper]];
-    const y = await networks.run("reconstruct", [r, shapes[0]], [this.hyperLatents(z), shapes[1]], vector(this.steps));
+    const y = await networks.run(this.prefix + "reconstruct", [r, shapes[0]], [this.hyperLatents(z), shapes[1]], vector(this.steps));
     for (let i = 0, m = 0; i < y.length; i++, m = m + 1 === latent ? 0 : m + 1) y[i] *= gain[m];
     if (this.hasDeltas) divide(y, z.filter((_, i) => i % (hyper + 1) === hyper), columns, latent);
     return y;
@@ -118,6 +128,16 @@ class QualityPoint {
     return y;
   }
 }
+
+QualityPoint.prototype.prefix = ""; // of the names of its networks
+
+// The coarse channels at one quality, of which small images are made (aecodec/model/coarse.py).
+class CoarsePoint extends QualityPoint {
+  residuals(decoder, indexes) {
+    return decoder.coarseR(indexes, this.latent);
+  }
+}
+CoarsePoint.prototype.prefix = "coarse_";
 
 const vector = (data) => [data, [data.length]];
 

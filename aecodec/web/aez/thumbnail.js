@@ -36,21 +36,20 @@ export function reduced({ width, height, data }, factor) {
   return { width: columns, height: rows, data: out };
 }
 
-/** channels (K,) of y; weights (9 K, 12), bias (12,): the means of 8x8 pixels of a latent's square, less 128. */
+/** weights (9 K, 12) of the coarse channels of 3x3 latents, bias (12,): the means of 8x8 pixels of a latent's square, less 128. */
 export class ThumbnailMap {
   static async open(arrays) {
     const map = new ThumbnailMap();
-    map.channels = (await arrays("channels")).data;
     for (const name of ["weights", "bias"]) map[name] = Float32Array.from((await arrays(name)).data, half);
     return map;
   }
 
   /**
-   * Those channels of y_hat at unit gain, height x width x K -> RGBA of 16 height / factor x 16 width / factor pixels.
+   * The coarse channels of y_hat at unit gain, height x width x K -> RGBA of 16 height / factor x 16 width / factor pixels.
    * known: Uint8Array of height x width, 1 where a latent is there; one that is not counts as that in the middle.
    */
   apply(y, known, { height, width }, factor) {
-    const per = 16 / factor, K = this.channels.length, outputs = 3 * per * per, [weights, bias] = this.averaged(per);
+    const per = 16 / factor, K = this.weights.length / 108, outputs = 3 * per * per, [weights, bias] = this.averaged(per);
     const image = { width: width * per, height: height * per, data: new Uint8ClampedArray(4 * height * width * per * per).fill(255) };
     const levels = new Float64Array(outputs);
     for (let row = 0; row < height; row++)

@@ -80,17 +80,20 @@ def decode_tile(
     index = np.zeros((16, 16, len(offset)), int)
     index[:height, :width] = found[0, :height, :width]
 
-    r, escaped = np.zeros_like(index), []
-    r_tables = numbers["r_tables"]
+    r, r_tables = np.zeros_like(index), numbers["r_tables"]
     row = r_tables[knot if len(r_tables) > 1 else 0]
-    for i, frequencies in enumerate(np.split(row, np.cumsum(numbers["r_sizes"])[:-1]), start=1):
-        table, reach = cumulative(frequencies.tolist()), (len(frequencies) - 2) // 2
-        for at in zip(*np.nonzero(index == i), strict=True):
-            r[at] = coder.decode(table) - reach
-            if r[at] > reach:
-                escaped.append((at, reach))
-    for (at, reach), beyond in zip(escaped, _escapes(coder, len(escaped)), strict=True):
-        r[at] = reach + beyond if beyond > 0 else beyond - reach
+    latent = len(offset)
+    is_coarse = np.arange(latent) % (latent // 4) < -(-latent // 32)
+    for part in (is_coarse, ~is_coarse):
+        escaped = []
+        for i, frequencies in enumerate(np.split(row, np.cumsum(numbers["r_sizes"])[:-1]), start=1):
+            table, reach = cumulative(frequencies.tolist()), (len(frequencies) - 2) // 2
+            for at in zip(*np.nonzero((index == i) & part), strict=True):
+                r[at] = coder.decode(table) - reach
+                if r[at] > reach:
+                    escaped.append((at, reach))
+        for (at, reach), beyond in zip(escaped, _escapes(coder, len(escaped)), strict=True):
+            r[at] = reach + beyond if beyond > 0 else beyond - reach
     coder.end()
     return z, index, r
 
