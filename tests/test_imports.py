@@ -44,7 +44,13 @@ FLOORS = [
 # The same within folders; a folder's __init__ may import all of it.
 FLOORS_WITHIN = {
     "entropy": [{"rangecoder"}, {"tables"}, {"coder"}],
-    "model": [{"onnx_runtime", "lapped", "knots", "thumbnail", "tuning"}, {"weights", "squares"}, {"model"}, {"point"}, {"coarse"}],
+    "model": [
+        {"onnx_runtime", "lapped", "knots", "thumbnail", "tuning"},
+        {"weights", "squares"},
+        {"model"},
+        {"point"},
+        {"coarse"},
+    ],
     "storage": [{"local"}, {"remote"}],
     "batch": [{"inputs"}, {"loader", "shards", "jobs"}, {"engine"}, {"cluster"}, {"convert"}],
     "files": [{"parts", "thumbnail"}],

@@ -71,7 +71,7 @@ def auxiliary(files: Mapping[str, bytes]) -> dict[str, Any]:
 
 def _neighbourhoods(y: np.ndarray) -> np.ndarray:
     """y (h, w, K) -> the features (h w, 9 K) of each latent: those `AROUND` it, or itself where none is."""
-    height, width, channels = y.shape
+    height, width, _ = y.shape
     parts = []
     for down, right in AROUND:
         there = np.pad(np.ones((height, width), bool), 1)[1 + down :, 1 + right :][:height, :width, None]

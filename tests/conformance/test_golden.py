@@ -46,7 +46,7 @@ def test_the_folder_holds_these_files_and_no_others():
 
 def test_the_tiny_model_is_small_and_says_what_it_is_for():
     files = [TINY / "manifest.json", *(TINY / "tiny").iterdir()]
-    assert sum(path.stat().st_size for path in files) < 250_000
+    assert sum(path.stat().st_size for path in files) < 280_000
     assert ENTRY["id"] == ID
     assert ENTRY["note"].startswith("for tests only")
 
