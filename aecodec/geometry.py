@@ -194,6 +194,11 @@ class Window(NamedTuple):
         """The window of (H, W, C), contiguous; beyond the last row or column of the array, that one repeats."""
         return pad_window(array, self.rows.cut(scale), self.columns.cut(scale))
 
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Rows and columns of the exact part, counted from the start of the window."""
+        return self.rows.kept_of_cut(), self.columns.kept_of_cut()
+
     def keep(self, part: np.ndarray, scale: int = 1) -> np.ndarray:
         """The exact part of the window."""
         return part[self.rows.kept_of_cut(scale), self.columns.kept_of_cut(scale)]
@@ -208,9 +213,13 @@ class Window(NamedTuple):
 
     def paste(self, part: np.ndarray, out: np.ndarray, scale: int = 1, where: np.ndarray | None = None) -> None:
         """Write the exact part of the window to its position in `out`; `where`: bool like `out` without channels."""
+        self.put(self.keep(part, scale), out, scale, where)
+
+    def put(self, kept: np.ndarray, out: np.ndarray, scale: int = 1, where: np.ndarray | None = None) -> None:
+        """The same of an array that has nothing else."""
         position = self.kept(out, scale)
-        part = self.keep(part, scale)[: position.shape[0], : position.shape[1]]
-        np.copyto(position, part, where=True if where is None else self.kept(where, scale)[..., None])
+        kept = kept[: position.shape[0], : position.shape[1]]
+        np.copyto(position, kept, where=True if where is None else self.kept(where, scale)[..., None])
 
 
 def spans(length: int, window: int, halo: int) -> list[Span]:

@@ -45,8 +45,11 @@ def synthesise(y_hat: Iterable[np.ndarray], size: tuple[int, int], point: Qualit
     pixels = np.empty((*size, 3), np.uint8)
 
     def synthesise_band(band: list[Window], part: np.ndarray) -> None:
-        top = band[0].rows.start
-        workers.map(lambda window: window.paste(point.synthesis(window.raised(top).cut(part)), pixels, STRIDE), band)
+        def run(window: Window) -> None:
+            own = window.raised(band[0].rows.start).cut(part)
+            window.put(point.synthesis(own, window.inner), pixels, STRIDE)
+
+        workers.map(run, band)
 
     halo = point.model.synthesis_halo
     every = list(bands((latent_size(size[0]), latent_size(size[1])), WINDOW, halo, _EACH * workers.count))
@@ -79,7 +82,10 @@ def synthesise_between(y_hat: np.ndarray, image: Partial, point: QualityPoint, w
         return [window for window in every if window.kept(where).any()]
 
     def synthesise_where(where: np.ndarray) -> None:
-        workers.map(lambda window: window.paste(point.synthesis(window.cut(y_hat)), pixels, STRIDE, mask), near(where))
+        def run(window: Window) -> None:
+            window.put(point.synthesis(window.cut(y_hat), window.inner), pixels, STRIDE, mask)
+
+        workers.map(run, near(where))
 
     synthesise_where(learned)
     if not at_border.any():

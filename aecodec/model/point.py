@@ -6,7 +6,7 @@ from aecodec.entropy.coder import TileDecoder
 from aecodec.entropy.tables import TableRow
 from aecodec.errors import CorruptError
 from aecodec.model import knots
-from aecodec.model.model import Model
+from aecodec.model.model import WHOLE, Model
 from aecodec.model.tuning import AXIS, PSNR, VISUAL
 from aecodec.system.forks import cached_property
 
@@ -120,9 +120,9 @@ class QualityPoint:
         """See `Model.reconstruct`."""
         return self.model.reconstruct(r, self.hyper_latents(z), self.steps)
 
-    def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
-        """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3)."""
-        return self.model.synthesis(y_hat, self.features)
+    def synthesis(self, y_hat: np.ndarray, wanted: tuple[slice, slice] = WHOLE) -> np.ndarray:
+        """See `Model.synthesis`."""
+        return self.model.synthesis(y_hat, self.features, wanted)
 
     def _gain(self, name: str, sign: int) -> np.ndarray:
         return self._at(name, np.float32(sign) * self.numbers["log_weight"] if self.has_deltas else None)

@@ -47,7 +47,7 @@ def samples(net: np.ndarray, linear: np.ndarray, offset: np.ndarray) -> Fill:
     def fill(top: int, strip: np.ndarray) -> None:
         squares = net[top // EDGE :][: len(strip) // EDGE]
         squares += offset
-        pairs = squares.reshape(-1, 2, columns // 2, 2 * size)
+        pairs = squares.reshape(-1, 2, columns // 2, 2 * size)  # a view, even of a part of each row
         four = linear[top // (2 * EDGE) :][: len(pairs)]
         pairs += four.reshape(len(pairs), columns // 2, 2, 2 * size).swapaxes(1, 2)
         across = squares.reshape(-1, columns, EDGE, EDGE * CHANNELS).swapaxes(1, 2)

@@ -32,6 +32,7 @@ from aecodec.train.warm import copy_kept
 
 WARM_UP = 200  # steps
 AVERAGE_EVERY = 8  # steps
+AVERAGE = 0.997  # of the moving average stays then: it is that of about 2,700 steps
 PAUSE = 30.0  # seconds: a longer step was a pause of the process and does not count as training
 CROPS = 72  # that the steps of 8 bits are chosen from, where a run begins with them
 QUIET = 10.0  # seconds without a line, where there is no terminal for the bar
@@ -87,7 +88,7 @@ class Position:
 
 def average_decay(step: int) -> float:
     """Of the moving average, per update: short at first, so that the start is forgotten."""
-    return min(0.99, (step / AVERAGE_EVERY) / (step / AVERAGE_EVERY + 5))
+    return min(AVERAGE, (step / AVERAGE_EVERY) / (step / AVERAGE_EVERY + 5))
 
 
 class Run:
