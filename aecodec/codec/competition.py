@@ -7,16 +7,17 @@ exact tile has no error if it keeps all its colours; with a palette of fewer it 
 """
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from aecodec.codec.latents import Latents
 from aecodec.exact import webp
-from aecodec.exact.colours import ALL_COLOURS, COLOURS, with_colours
+from aecodec.exact.colours import COLOURS, MEDIAN_CUT, METHODS, OCTREE, Palette, keeps_smooth_areas, with_palette
 from aecodec.exact.layout import Layout, encode_image
-from aecodec.exact.look import few_colours, photograph_fits, photographic, worth_trying
+from aecodec.exact.look import flat, palette_worth_trying, photograph_fits, photographic, repeats, worth_trying
 from aecodec.geometry import STRIDE, Tile, latent_size, tiles
 from aecodec.model.point import QualityPoint
 from aecodec.pixels import squared_error
@@ -26,6 +27,7 @@ from aecodec.system.parallel import Workers
 HALO = 2  # latents around a tile that its squared error is taken with: fewer than the synthesis sees
 _ENTRY = 24  # bits of an exact tile beside its bitstream, as its neighbours cannot make use of its latents
 _EXACT_FROM = 75  # quality from which on a tile keeps all its colours where that beats the learned bitstream
+Made = TypeVar("Made")
 _LARGER = 0.6  # larger tiles may take this fraction of the bytes of small ones
 
 
@@ -52,7 +54,7 @@ class Competition:
 
     def __init__(self, pixels: np.ndarray, effort: int, workers: Workers):
         self._pixels, self._effort, self._workers = pixels, effort, workers
-        self._variants: dict[tuple[int, int], dict[int, Variant]] = {}  # by position of the tile, by colours
+        self._variants: dict[tuple[int, int], dict[Palette | None, Any]] = {}  # by position of the tile, by colours
 
     def choose(self, decoded: Latents, learned: Sequence[bytes], point: QualityPoint, weight: float = 1) -> list[Coded]:
         """The cheaper kind of each tile of a strip.
@@ -67,45 +69,57 @@ class Competition:
             tile, bitstream = decoded.tiles[number], learned[number]
             absolute = tile._replace(top=decoded.top + tile.top)
             if weight == math.inf:
-                return Coded(self._variant(absolute, ALL_COLOURS).bitstream, True)
+                return Coded(self._exact(absolute).bitstream, True)
             pixels = self._pixels[absolute.pixels]
-            if not worth_trying(pixels, len(bitstream), point.lmbda, weight):
-                return Coded(bitstream)
-            limit: float = 8 * len(bitstream)  # of the cost, but for the error that is not known before it is needed
-            error_known = photographic(pixels)  # there it takes less time than a lossless encoder
-            if error_known:
-                limit += scale * self._error(decoded, tile, point)
-                if not photograph_fits(pixels, limit):
-                    return Coded(bitstream)
-            variant = exact = self._variant(absolute, ALL_COLOURS)
-            if not (keeps_colours and exact.cost(scale) <= limit) and few_colours(pixels):
-                variant = self._cheapest(absolute, scale, point)
-            if not error_known and min(exact.cost(scale), variant.cost(scale)) > limit:
-                limit += scale * self._error(decoded, tile, point)
-            if keeps_colours and exact.cost(scale) <= limit:
-                variant = exact
-            return Coded(variant.bitstream, True) if variant.cost(scale) <= limit else Coded(bitstream)
+            bits = 8 * len(bitstream)
+
+            @cache
+            def cost() -> float:  # of the learned one, which takes a synthesis
+                return bits + scale * self._error(decoded, tile, point)
+
+            def wins(variant: Variant) -> bool:
+                return variant.cost(scale) <= bits or variant.cost(scale) <= cost()
+
+            variants = []
+            if worth_trying(pixels, len(bitstream), point.lmbda, weight) and (
+                not photographic(pixels) or photograph_fits(pixels, cost())  # a synthesis takes less time than a try
+            ):
+                variants.append(self._exact(absolute))
+                if keeps_colours and variants[0].cost(scale) <= bits:
+                    return Coded(variants[0].bitstream, True)
+            if (variants and flat(pixels)) or palette_worth_trying(pixels, len(bitstream)):
+                variants += self._palettes(absolute, scale, point)
+            best = min(variants, key=lambda variant: variant.cost(scale), default=None)
+            return Coded(best.bitstream, True) if best and wins(best) else Coded(bitstream)
 
         return self._workers.map(run, range(len(learned)))
 
-    def _cheapest(self, tile: Tile, scale: float, point: QualityPoint) -> Variant:
-        """The variant of least cost, found from the number of colours that suits the quality, upwards, then down."""
+    def _palettes(self, tile: Tile, scale: float, point: QualityPoint) -> list[Variant]:
+        """The variant of least cost by each method that suits the tile."""
+        methods = METHODS if repeats(self._pixels[tile.pixels]) else (OCTREE,)
         at = round((len(COLOURS) - 1) * point.qindex / point.model.max_qindex)
-        best = self._variant(tile, COLOURS[at])
-        for step in (1, -1):
-            moved = False
-            while 0 <= at + step < len(COLOURS):
-                other = self._variant(tile, COLOURS[at + step])
-                if other.cost(scale) >= best.cost(scale):
+        return [best for method in methods if (best := self._cheapest(tile, method, at, scale))]
+
+    def _cheapest(self, tile: Tile, method: str, at: int, scale: float) -> Variant | None:
+        """The best of a method, from a number of colours that suits the quality upwards, or else from there down."""
+
+        def cost(number: int) -> float:
+            variant = self._variant(tile, Palette(method, COLOURS[number]))
+            return variant.cost(scale) if variant else math.inf
+
+        best = at
+        for way in (range(at + 1, len(COLOURS)), range(at - 1, -1, -1)):
+            for number in way:
+                if cost(number) >= cost(best) and (cost(best) < math.inf or number < best):
                     break
-                best, at, moved = other, at + step, True
-            if moved:
+                best = number
+            if best != at:
                 break
-        return best
+        return self._variant(tile, Palette(method, COLOURS[best]))
 
     def smaller(self, size: int) -> Layout | None:
         """The whole image in exact tiles, where a file of so many bytes may be larger than that."""
-        exact = [variants[ALL_COLOURS].bitstream for variants in self._variants.values()]
+        exact = [variants[None].bitstream for variants in self._variants.values() if None in variants]
         if len(exact) < len(tiles(*self._pixels.shape[:2])) or _LARGER * sum(map(len, exact)) > size:
             return None
         return self._whole
@@ -114,14 +128,29 @@ class Competition:
     def _whole(self) -> Layout:
         return encode_image(self._pixels, self._effort, self._workers)
 
-    def _variant(self, tile: Tile, colours: int) -> Variant:
-        """A tile of the image with so many colours."""
-        variants = self._variants.setdefault((tile.top, tile.left), {})
-        if colours not in variants:
+    def _exact(self, tile: Tile) -> Variant:
+        """A tile of the image with all its colours."""
+        return self._once(tile, None, lambda: Variant(webp.encode(self._pixels[tile.pixels], self._effort), 0))
+
+    def _variant(self, tile: Tile, palette: Palette) -> Variant | None:
+        """The same with those of a palette; None if smooth areas then have steps."""
+
+        def make() -> Variant | None:
             original = self._pixels[tile.pixels]
-            pixels = with_colours(original, colours)
-            variants[colours] = Variant(webp.encode(pixels, self._effort), squared_error(pixels, original))
-        return variants[colours]
+            pixels = with_palette(original, palette)
+            any_will_do = palette.method == MEDIAN_CUT and flat(original)
+            if not any_will_do and not keeps_smooth_areas(original, pixels):
+                return None
+            return Variant(webp.encode(pixels, self._effort), squared_error(pixels, original))
+
+        return self._once(tile, palette, make)
+
+    def _once(self, tile: Tile, palette: Palette | None, make: Callable[[], Made]) -> Made:
+        """A variant of a tile, made when it is first asked for."""
+        variants = self._variants.setdefault((tile.top, tile.left), {})
+        if palette not in variants:
+            variants[palette] = make()
+        return variants[palette]
 
     def _error(self, decoded: Latents, tile: Tile, point: QualityPoint) -> int:
         """Squared error of a learned tile, but for what tiles further away add to it."""

@@ -15,9 +15,13 @@ _PHOTOGRAPHIC = 0.6  # fraction of repeated pixels that a photograph stays below
 _COLOURS, _GREYS = 256, 32  # in these rows, at most: no photograph
 _FROM, _FROM_REPEATING = 0.75, 0.57  # of the forecast: lossless sizes are at least this, of photographs and others
 _FROM_QUICK = 0.93  # and, of photographs, of what the quickest lossless encoder makes
+# What a palette is tried for: fitted on 27 images of graphics and 16 photographs, of which none is tried up to quality
+# 75 (benchmarks/training/README.md).
+_PALETTE_REPEATED, _PALETTE_BITS, _PALETTE_BPP = 0.65, 1.5, 0.3
 _GENTLE = 4  # levels between neighbours in a gradient, at most
-_FLAT = 0.8  # fraction of repeated pixels from which on a palette is tried; chosen by eye
-_GRADIENTS = 0.18  # fraction of the pixels that may lie in gradients where a palette is tried; chosen by eye
+_FLAT = 0.8  # fraction of repeated pixels from which on any palette will do; chosen by eye
+_GRADIENTS = 0.18  # fraction of the pixels that may lie in gradients there; chosen by eye
+_CLEAN = 0.7  # fraction of repeated pixels from which on flat areas have no noise
 _COST_REPEATING, _COST_REPEATED = 2, 10  # a learned tile costs at most so many times its bits: a + b * repeated pixels
 _COST = 2.2  # the same of a photograph,
 _ERROR = 1.5  # or else its error is at most so many times that of an ideal coder
@@ -82,11 +86,23 @@ def photograph_fits(pixels: np.ndarray, bits: float) -> bool:
     return _FROM_QUICK * 8 * len(webp.encode(pixels, 0)) <= bits
 
 
-def few_colours(pixels: np.ndarray) -> bool:
-    """Whether a palette may do for a tile, uint8 (h, w, 3): flat colours and edges, hardly a gradient, no photograph.
+def palette_worth_trying(pixels: np.ndarray, learned_bytes: float) -> bool:
+    """Whether a tile, uint8 (h, w, 3), may cost less with few colours than with a learned bitstream of so many bytes.
 
-    A palette turns gradients into visible steps, which look worse than their squared error.
+    It is looked at with the four highest bits of its samples, in which noise of a few levels hardly shows.
     """
+    forecast, repeated = lossless_bpp(pixels >> 4)
+    bpp = 8 * learned_bytes / pixels[..., 0].size
+    return repeated > _PALETTE_REPEATED and forecast < _PALETTE_BITS * bpp + _PALETTE_BPP
+
+
+def repeats(pixels: np.ndarray) -> bool:
+    """Whether most pixels of a tile, uint8 (h, w, 3), repeat a neighbour, as those of a screen without noise."""
+    return lossless_bpp(pixels)[1] > _CLEAN
+
+
+def flat(pixels: np.ndarray) -> bool:
+    """Whether any palette will do for a tile, uint8 (h, w, 3): it has flat colours and edges, hardly a gradient."""
     here, above = _rows(pixels)
     across, down = np.abs(here[:, 1:] - here[:, :-1]).max(-1), np.abs(here - above).max(-1)[:, 1:]
     steps = np.maximum(across, down)

@@ -254,9 +254,7 @@ class Model(Weights):
     def _reconstruct(net: OnnxNet, r: np.ndarray, z: np.ndarray, steps: np.ndarray) -> np.ndarray:
         return net(r[None].astype(np.float32), z[None].astype(np.float32), steps)[0][0]
 
-    def synthesis(
-        self, y_hat: np.ndarray, features: np.ndarray, wanted: tuple[slice, slice] = WHOLE
-    ) -> np.ndarray:
+    def synthesis(self, y_hat: np.ndarray, features: np.ndarray, wanted: tuple[slice, slice] = WHOLE) -> np.ndarray:
         """y_hat float32 (h, w, M) at unit gain -> pixels uint8 (16 h, 16 w, 3).
 
         wanted: the rows and columns of latents whose pixels are returned.
@@ -267,9 +265,7 @@ class Model(Weights):
         top, left = max(rows[0] - 1, 0), max(columns[0] - 1, 0)
         bottom, right = min(rows[1] + 1, y_hat.shape[0]), min(columns[1] + 1, y_hat.shape[1])
         near = linear[0, top:bottom, left:right]
-        fill = squares.samples(
-            net[0, 2 * top : 2 * bottom, 2 * left : 2 * right], near, self.numbers["sample_offset"]
-        )
+        fill = squares.samples(net[0, 2 * top : 2 * bottom, 2 * left : 2 * right], near, self.numbers["sample_offset"])
         size = 16 * near.shape[0], 16 * near.shape[1]
         pixels = squares.to_pixels(overlap(fill, size, self.numbers["overlap_post"], whole=True), size)
         inside = (slice(16 * (a - start), 16 * (b - start)) for (a, b), start in ((rows, top), (columns, left)))
