@@ -70,7 +70,8 @@ def encode(
     """Compress an image to the bytes of an .aez file.
 
     Tiles of text and flat graphics are stored as pixels where that costs less than the model's bitstream: with all
-    their colours, or with a palette of fewer where that costs less still and, from quality 75 on, all would not.
+    their colours, or with a palette of fewer where that costs less still. From quality 75 on they keep all colours
+    where these take no more bytes than the model's bitstream.
 
     At most one of `quality`, `target_size`, `target_bpp` and `target_psnr` is given; quality 75 if none is. In tiny
     images the steps of the quality may be too coarse for the margins that are stated; the bounds hold nevertheless.

@@ -199,7 +199,8 @@ def make_golden(golden: Path) -> None:
         if title in known:
             continue
         how = {"lossless": True} if quality is None else {"quality": quality, "model": weights, "tune": tune}
-        with mock.patch("aecodec.codec.competition.worth_trying", learned) if title in LEARNED else nullcontext():
+        looks = {"worth_trying": learned, "palette_worth_trying": learned}
+        with mock.patch.multiple("aecodec.codec.competition", **looks) if title in LEARNED else nullcontext():
             data = api.encode(image, metadata=metadata, threads=1, **how)
         with open(golden / f"{title}.aez", "xb") as file:
             file.write(data)

@@ -74,23 +74,25 @@ class Competition:
             bits = 8 * len(bitstream)
 
             @cache
-            def cost() -> float:  # of the learned one, which takes a synthesis
+            def learned_cost() -> float:  # which takes a synthesis
                 return bits + scale * self._error(decoded, tile, point)
-
-            def wins(variant: Variant) -> bool:
-                return variant.cost(scale) <= bits or variant.cost(scale) <= cost()
 
             variants = []
             if worth_trying(pixels, len(bitstream), point.lmbda, weight) and (
-                not photographic(pixels) or photograph_fits(pixels, cost())  # a synthesis takes less time than a try
+                not photographic(pixels) or photograph_fits(pixels, learned_cost())
             ):
                 variants.append(self._exact(absolute))
-                if keeps_colours and variants[0].cost(scale) <= bits:
-                    return Coded(variants[0].bitstream, True)
-            if (variants and flat(pixels)) or palette_worth_trying(pixels, len(bitstream)):
+            simple = bool(variants) and flat(pixels)
+            all_colours = variants[0].cost(scale) if variants and keeps_colours else math.inf
+            if all_colours > bits and (simple or palette_worth_trying(pixels, len(bitstream))):
                 variants += self._palettes(absolute, scale, point)
-            best = min(variants, key=lambda variant: variant.cost(scale), default=None)
-            return Coded(best.bitstream, True) if best and wins(best) else Coded(bitstream)
+            if not variants:
+                return Coded(bitstream)
+            best = min(variants, key=lambda variant: variant.cost(scale))
+            limit = bits if best.cost(scale) <= bits else learned_cost()
+            if all_colours <= limit:
+                best = variants[0]
+            return Coded(best.bitstream, True) if best.cost(scale) <= limit else Coded(bitstream)
 
         return self._workers.map(run, range(len(learned)))
 

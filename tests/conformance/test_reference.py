@@ -102,6 +102,7 @@ def test_decoders_agree_on_files_of_the_installed_model(monkeypatch, tune):
     """All tiles learned, whatever costs less."""
     monkeypatch.setenv("AECODEC_WEIGHTS", str(WEIGHTS))
     monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda *_: False)
+    monkeypatch.setattr("aecodec.codec.competition.palette_worth_trying", lambda *_: False)
     photo, (scope, printed) = reference.Model(WEIGHTS / "photo"), printed_decoder(by_name("photo"))
     for image, quality in PICTURES.values():
         data = aecodec.encode(image, quality, tune=tune)

@@ -7,7 +7,7 @@ from screens import photo, screen
 
 import aecodec
 from aecodec.exact import webp
-from aecodec.exact.look import few_colours, lossless_bpp, photographic, worth_trying
+from aecodec.exact.look import flat, lossless_bpp, palette_worth_trying, photographic, repeats, worth_trying
 from aecodec.families import by_name
 from aecodec.model.point import QualityPoint
 
@@ -75,8 +75,21 @@ def test_the_forecast_is_that_of_the_coder():
     assert lossless_bpp(np.full((64, 64, 3), 9, np.uint8)) == pytest.approx((0, 1), abs=1e-9)
 
 
-def test_a_palette_is_for_flat_colours_and_not_for_gradients():
+def test_flat_colours_are_told_from_gradients():
     y, x = np.mgrid[:256, :256]
-    assert few_colours(screen())
-    assert few_colours(np.zeros((1, 1, 3), np.uint8))
-    assert not few_colours(np.stack([x, y, x // 2 + y // 2], -1).astype(np.uint8))
+    assert flat(screen())
+    assert flat(np.zeros((1, 1, 3), np.uint8))
+    assert not flat(np.stack([x, y, x // 2 + y // 2], -1).astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", ["kodim05", "kodim15", "kodim20"])
+def test_a_palette_is_for_graphics_with_noise_too_and_not_for_photographs(name):
+    noise = np.random.default_rng(0).integers(-3, 4, (256, 256, 3))
+    noisy = np.clip(screen() + noise, 0, 255).astype(np.uint8)
+    for image in (screen(), noisy):
+        assert palette_worth_trying(image, 12_000)
+        assert not palette_worth_trying(image, 1_000)
+    assert repeats(screen())
+    assert not repeats(noisy)
+    for quality in (20, 75):
+        assert not palette_worth_trying(photo(name=name), len(aecodec.encode(photo(name=name), quality)))
