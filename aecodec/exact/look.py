@@ -21,6 +21,7 @@ _PALETTE_REPEATED, _PALETTE_BITS, _PALETTE_BPP = 0.65, 1.5, 0.3
 _GENTLE = 4  # levels between neighbours in a gradient, at most
 _FLAT = 0.8  # fraction of repeated pixels from which on any palette will do; chosen by eye
 _GRADIENTS = 0.18  # fraction of the pixels that may lie in gradients there; chosen by eye
+_GRADUAL = 0.06  # fraction of the pixels that two even steps lead to, from which on there are gradients
 _CLEAN = 0.7  # fraction of repeated pixels from which on flat areas have no noise
 _COST_REPEATING, _COST_REPEATED = 2, 10  # a learned tile costs at most so many times its bits: a + b * repeated pixels
 _COST = 2.2  # the same of a photograph,
@@ -93,7 +94,23 @@ def palette_worth_trying(pixels: np.ndarray, learned_bytes: float) -> bool:
     """
     forecast, repeated = lossless_bpp(pixels >> 4)
     bpp = 8 * learned_bytes / pixels[..., 0].size
-    return repeated > _PALETTE_REPEATED and forecast < _PALETTE_BITS * bpp + _PALETTE_BPP
+    may = repeated > _PALETTE_REPEATED and forecast < _PALETTE_BITS * bpp + _PALETTE_BPP
+    return may and not _gradual(pixels)
+
+
+def _gradual(pixels: np.ndarray) -> bool:
+    """Whether a tile, uint8 (h, w, 3), has gradients without noise, where a palette would make bands."""
+    step = max(3, min(_STEP, len(pixels) // _STEP))
+    first, second, third = (pixels[row::step].astype(np.int16)[: len(pixels[2::step])] for row in range(3))
+    across = np.diff(third, axis=1)
+    steps = [(across[:, :-1], across[:, 1:]), (second - first, third - second)]
+
+    def share(before: np.ndarray, after: np.ndarray) -> float:
+        even = (np.sign(before) == np.sign(after)) & (np.abs(before - after) <= 1) & (np.abs(after) <= _GENTLE)
+        moving = (before != 0).any(-1) & (after != 0).any(-1)
+        return float((even.all(-1) & moving).mean()) if moving.size else 0.0
+
+    return max(share(*pair) for pair in steps) > _GRADUAL
 
 
 def repeats(pixels: np.ndarray) -> bool:

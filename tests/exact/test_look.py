@@ -91,5 +91,8 @@ def test_a_palette_is_for_graphics_with_noise_too_and_not_for_photographs(name):
         assert not palette_worth_trying(image, 1_000)
     assert repeats(screen())
     assert not repeats(noisy)
+    y, x = np.mgrid[:256, :256]
+    for gradient in (np.stack([x, x, x], -1), np.stack([y, y // 2, x], -1), np.stack([y, y, y], -1)):
+        assert not palette_worth_trying(gradient.astype(np.uint8), 12_000)
     for quality in (20, 75):
         assert not palette_worth_trying(photo(name=name), len(aecodec.encode(photo(name=name), quality)))
