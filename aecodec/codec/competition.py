@@ -15,7 +15,16 @@ import numpy as np
 
 from aecodec.codec.latents import Latents
 from aecodec.exact import webp
-from aecodec.exact.colours import COLOURS, MEDIAN_CUT, METHODS, OCTREE, Palette, keeps_smooth_areas, with_palette
+from aecodec.exact.colours import (
+    COLOURS,
+    MEDIAN_CUT,
+    METHODS,
+    OCTREE,
+    Palette,
+    keeps_smooth_areas,
+    makes_contours,
+    with_palette,
+)
 from aecodec.exact.layout import Layout, encode_image
 from aecodec.exact.look import flat, palette_worth_trying, photograph_fits, photographic, repeats, worth_trying
 from aecodec.geometry import STRIDE, Tile, latent_size, tiles
@@ -141,7 +150,7 @@ class Competition:
             original = self._pixels[tile.pixels]
             pixels = with_palette(original, palette)
             any_will_do = palette.method == MEDIAN_CUT and flat(original)
-            if not any_will_do and not keeps_smooth_areas(original, pixels):
+            if makes_contours(original, pixels) or not (any_will_do or keeps_smooth_areas(original, pixels)):
                 return None
             return Variant(webp.encode(pixels, self._effort), squared_error(pixels, original))
 

@@ -12,6 +12,7 @@ MEDIAN_CUT, OCTREE = METHODS = "median cut", "octree"
 COLOURS = (8, 16, 32, 64, 128, 256)  # numbers of colours that are tried
 _BLOCK = 8  # pixels along the edge of a block
 _SMOOTH = 16  # levels between the darkest and the brightest pixel of a smooth one, at most
+_GENTLE, _STEP, _SHARE = 4, 6, 0.0025  # levels between neighbours, by which they may grow, where: chosen by eye
 _CHANGE, _FEW = 1.5, 0.01  # the mean of so few blocks may be smooth and change by more levels; chosen by eye
 
 
@@ -50,3 +51,16 @@ def keeps_smooth_areas(original: np.ndarray, reduced: np.ndarray) -> bool:
     smooth = (before.max((1, 3)) - before.min((1, 3))).max(-1) <= _SMOOTH
     change = np.abs(before.mean((1, 3)) - after.mean((1, 3))).max(-1)
     return int((smooth & (change > _CHANGE)).sum()) <= _FEW * smooth.size
+
+
+def makes_contours(original: np.ndarray, reduced: np.ndarray) -> bool:
+    """Whether an image of fewer colours, uint8 (h, w, 3), has edges where the original changes gently, as in a glow."""
+
+    def share(axis: int) -> float:
+        before, after = (np.abs(np.diff(image.astype(np.int16), axis=axis)).max(-1) for image in (original, reduced))
+        before, after = np.moveaxis(before, axis, 0), np.moveaxis(after, axis, 0)
+        gentle = before <= _GENTLE
+        inside = gentle[:-2] & gentle[1:-1] & gentle[2:]
+        return float((inside & (after[1:-1] >= before[1:-1] + _STEP)).mean()) if inside.size else 0.0
+
+    return max(share(0), share(1)) > _SHARE

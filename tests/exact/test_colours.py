@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from screens import photo, screen
 
-from aecodec.exact.colours import COLOURS, MEDIAN_CUT, METHODS, OCTREE, Palette, keeps_smooth_areas, with_palette
+from aecodec.exact.colours import (
+    COLOURS,
+    MEDIAN_CUT,
+    METHODS,
+    OCTREE,
+    Palette,
+    keeps_smooth_areas,
+    makes_contours,
+    with_palette,
+)
 from aecodec.pixels import psnr
 
 
@@ -67,7 +76,19 @@ def test_smooth_areas_have_no_steps():
     assert keeps_smooth_areas(cards, np.where(cards == 247, np.uint8(248), cards))
 
 
+def test_a_glow_has_no_contours():
+    y, x = np.mgrid[:256, :256]
+    glow = np.clip(255 - np.hypot(y - 128, x - 128) * 3, 60, 255)
+    image = np.stack([glow, glow / 2, glow / 2], -1).astype(np.uint8)
+    assert makes_contours(image, with_palette(image, Palette(MEDIAN_CUT, 16)))
+    assert not makes_contours(image, with_palette(image, Palette(MEDIAN_CUT, 256)))
+    text = noisy(screen())
+    for method in METHODS:
+        assert not makes_contours(text, with_palette(text, Palette(method, 128)))
+
+
 @pytest.mark.parametrize("size", [(1, 1), (7, 300), (9, 8)])
 def test_tiles_of_a_few_rows_or_columns(size):
     image = np.zeros((*size, 3), np.uint8)
     assert keeps_smooth_areas(image, image)
+    assert not makes_contours(image, image)
