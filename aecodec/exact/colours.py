@@ -59,8 +59,8 @@ def makes_contours(original: np.ndarray, reduced: np.ndarray) -> bool:
     def share(axis: int) -> float:
         before, after = (np.abs(np.diff(image.astype(np.int16), axis=axis)).max(-1) for image in (original, reduced))
         before, after = np.moveaxis(before, axis, 0), np.moveaxis(after, axis, 0)
-        gentle = before <= _GENTLE
-        inside = gentle[:-2] & gentle[1:-1] & gentle[2:]
-        return float((inside & (after[1:-1] >= before[1:-1] + _STEP)).mean()) if inside.size else 0.0
+        around = np.stack([before[:-2], before[1:-1], before[2:]])
+        gentle = (around <= _GENTLE).all(0) & (np.count_nonzero(around, axis=0) > 1)  # not the edge of a flat area
+        return float((gentle & (after[1:-1] >= before[1:-1] + _STEP)).mean()) if gentle.size else 0.0
 
     return max(share(0), share(1)) > _SHARE
