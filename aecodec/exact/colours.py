@@ -12,7 +12,7 @@ MEDIAN_CUT, OCTREE = METHODS = "median cut", "octree"
 COLOURS = (8, 16, 32, 64, 128, 256)  # numbers of colours that are tried
 _BLOCK = 8  # pixels along the edge of a block
 _SMOOTH = 16  # levels between the darkest and the brightest pixel of a smooth one, at most
-_GENTLE, _STEP, _SHARE = 4, 6, 0.0025  # levels between neighbours, by which they may grow, where: chosen by eye
+_GENTLE, _STEP, _SHARE = 4, 10, 0.0012  # levels between neighbours, by which they may grow, where: chosen by eye
 _CHANGE, _FEW = 1.5, 0.01  # the mean of so few blocks may be smooth and change by more levels; chosen by eye
 
 
