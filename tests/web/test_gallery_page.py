@@ -57,9 +57,8 @@ COMPARED = "!document.getElementById('line').hidden && document.getElementById('
 
 def test_pictures_are_opened_compared_and_left(page):
     page.locator("#pictures button").first.click()
-    until(page, SHOWN)
+    until(page, f"{SHOWN} && document.getElementById('right').naturalWidth === 256")
     assert page.inner_text("#name") == "0 <b>.aez"
-    assert page.evaluate("document.getElementById('right').naturalWidth") == 256
     for choice, tag in {"original": "original", "jpeg": "JPEG, "}.items():
         page.select_option("#other", choice)
         until(page, f"{COMPARED} && document.getElementById('tag-left').textContent.startsWith('{tag}')")
