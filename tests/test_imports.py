@@ -55,7 +55,7 @@ FLOORS_WITHIN = {
     "batch": [{"inputs"}, {"loader", "shards", "jobs"}, {"engine"}, {"cluster"}, {"convert"}],
     "files": [{"parts", "thumbnail"}],
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
-    "exact": [{"webp", "colours"}, {"look", "layout", "tiles"}, {"family"}],
+    "exact": [{"webp"}, {"look", "layout", "tiles"}, {"colours"}, {"family"}],
     "codec": [
         {"latents", "transforms", "masking"},
         {"tilecoder", "forecast", "competition"},

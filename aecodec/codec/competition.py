@@ -7,26 +7,17 @@ exact tile has no error if it keeps all its colours; with a palette of fewer it 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from aecodec.codec.latents import Latents
 from aecodec.exact import webp
-from aecodec.exact.colours import (
-    COLOURS,
-    MEDIAN_CUT,
-    METHODS,
-    OCTREE,
-    Palette,
-    keeps_smooth_areas,
-    makes_contours,
-    with_palette,
-)
+from aecodec.exact.colours import COLOURS, Palette, methods_for, with_fewer_colours
 from aecodec.exact.layout import Layout, encode_image
-from aecodec.exact.look import flat, palette_worth_trying, photograph_fits, photographic, repeats, worth_trying
+from aecodec.exact.look import flat, palette_worth_trying, photograph_fits, photographic, worth_trying
 from aecodec.geometry import STRIDE, Tile, latent_size, tiles
 from aecodec.model.point import QualityPoint
 from aecodec.pixels import squared_error
@@ -35,8 +26,7 @@ from aecodec.system.parallel import Workers
 
 HALO = 2  # latents around a tile that its squared error is taken with: fewer than the synthesis sees
 _ENTRY = 24  # bits of an exact tile beside its bitstream, as its neighbours cannot make use of its latents
-_EXACT_FROM = 75  # quality from which on a tile keeps all its colours where that beats the learned bitstream
-Made = TypeVar("Made")
+_EXACT_FROM = 75  # quality from which on a tile keeps all its colours where these take no more bits than it learned
 _LARGER = 0.6  # larger tiles may take this fraction of the bytes of small ones
 
 
@@ -63,7 +53,8 @@ class Competition:
 
     def __init__(self, pixels: np.ndarray, effort: int, workers: Workers):
         self._pixels, self._effort, self._workers = pixels, effort, workers
-        self._variants: dict[tuple[int, int], dict[Palette | None, Any]] = {}  # by position of the tile, by colours
+        self._with_all_colours: dict[Tile, Variant] = {}
+        self._with_palettes: dict[tuple[Tile, Palette], Variant | None] = {}
 
     def choose(self, decoded: Latents, learned: Sequence[bytes], point: QualityPoint, weight: float = 1) -> list[Coded]:
         """The cheaper kind of each tile of a strip.
@@ -91,7 +82,7 @@ class Competition:
                 not photographic(pixels) or photograph_fits(pixels, learned_cost())
             ):
                 variants.append(self._exact(absolute))
-            simple = bool(variants) and flat(pixels)
+            simple = bool(variants) and flat(pixels)  # any palette will do
             all_colours = variants[0].cost(scale) if variants and keeps_colours else math.inf
             if all_colours > bits and (simple or palette_worth_trying(pixels, len(bitstream))):
                 variants += self._palettes(absolute, scale, point)
@@ -107,7 +98,7 @@ class Competition:
 
     def _palettes(self, tile: Tile, scale: float, point: QualityPoint) -> list[Variant]:
         """The variant of least cost by each method that suits the tile."""
-        methods = METHODS if repeats(self._pixels[tile.pixels]) else (OCTREE,)
+        methods = methods_for(self._pixels[tile.pixels])
         at = round((len(COLOURS) - 1) * point.qindex / point.model.max_qindex)
         return [best for method in methods if (best := self._cheapest(tile, method, at, scale))]
 
@@ -115,7 +106,7 @@ class Competition:
         """The best of a method, from a number of colours that suits the quality upwards, or else from there down."""
 
         def cost(number: int) -> float:
-            variant = self._variant(tile, Palette(method, COLOURS[number]))
+            variant = self._with_palette(tile, Palette(method, COLOURS[number]))
             return variant.cost(scale) if variant else math.inf
 
         best = at
@@ -126,11 +117,11 @@ class Competition:
                 best = number
             if best != at:
                 break
-        return self._variant(tile, Palette(method, COLOURS[best]))
+        return self._with_palette(tile, Palette(method, COLOURS[best]))
 
     def smaller(self, size: int) -> Layout | None:
         """The whole image in exact tiles, where a file of so many bytes may be larger than that."""
-        exact = [variants[None].bitstream for variants in self._variants.values() if None in variants]
+        exact = [variant.bitstream for variant in self._with_all_colours.values()]
         if len(exact) < len(tiles(*self._pixels.shape[:2])) or _LARGER * sum(map(len, exact)) > size:
             return None
         return self._whole
@@ -141,27 +132,20 @@ class Competition:
 
     def _exact(self, tile: Tile) -> Variant:
         """A tile of the image with all its colours."""
-        return self._once(tile, None, lambda: Variant(webp.encode(self._pixels[tile.pixels], self._effort), 0))
+        if tile not in self._with_all_colours:
+            self._with_all_colours[tile] = Variant(webp.encode(self._pixels[tile.pixels], self._effort), 0)
+        return self._with_all_colours[tile]
 
-    def _variant(self, tile: Tile, palette: Palette) -> Variant | None:
-        """The same with those of a palette; None if smooth areas then have steps."""
-
-        def make() -> Variant | None:
+    def _with_palette(self, tile: Tile, palette: Palette) -> Variant | None:
+        """The same with fewer; None where that looks bad."""
+        key = tile, palette
+        if key not in self._with_palettes:
             original = self._pixels[tile.pixels]
-            pixels = with_palette(original, palette)
-            any_will_do = palette.method == MEDIAN_CUT and flat(original)
-            if makes_contours(original, pixels) or not (any_will_do or keeps_smooth_areas(original, pixels)):
-                return None
-            return Variant(webp.encode(pixels, self._effort), squared_error(pixels, original))
-
-        return self._once(tile, palette, make)
-
-    def _once(self, tile: Tile, palette: Palette | None, make: Callable[[], Made]) -> Made:
-        """A variant of a tile, made when it is first asked for."""
-        variants = self._variants.setdefault((tile.top, tile.left), {})
-        if palette not in variants:
-            variants[palette] = make()
-        return variants[palette]
+            pixels = with_fewer_colours(original, palette)
+            self._with_palettes[key] = (
+                None if pixels is None else Variant(webp.encode(pixels, self._effort), squared_error(pixels, original))
+            )
+        return self._with_palettes[key]
 
     def _error(self, decoded: Latents, tile: Tile, point: QualityPoint) -> int:
         """Squared error of a learned tile, but for what tiles further away add to it."""

@@ -8,12 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aecodec.exact.look import flat, repeats
+
 MEDIAN_CUT, OCTREE = METHODS = "median cut", "octree"
 COLOURS = (8, 16, 32, 64, 128, 256)  # numbers of colours that are tried
+# What is left to a palette, chosen by eye: this fraction of the blocks may be smooth and have another mean,
 _BLOCK = 8  # pixels along the edge of a block
 _SMOOTH = 16  # levels between the darkest and the brightest pixel of a smooth one, at most
-_GENTLE, _STEP, _SHARE = 4, 10, 0.0012  # levels between neighbours, by which they may grow, where: chosen by eye
-_CHANGE, _FEW = 1.5, 0.01  # the mean of so few blocks may be smooth and change by more levels; chosen by eye
+_CHANGE, _CHANGED = 1.5, 0.01  # levels by which a mean is another; the fraction
+# and this fraction of the pixels may lie in a gentle gradient and get a contour.
+_GENTLE = 4  # levels between neighbours in it, at most
+_CONTOUR, _CONTOURS = 10, 0.0012  # levels by which neighbours then differ more; the fraction
 
 
 class Palette(NamedTuple):
@@ -23,14 +28,25 @@ class Palette(NamedTuple):
     colours: int
 
 
-def with_palette(pixels: np.ndarray, palette: Palette | None) -> np.ndarray:
-    """Reduce the colours of an image, uint8 (h, w, 3); without a palette all are kept.
+def methods_for(pixels: np.ndarray) -> tuple[str, ...]:
+    """The methods that suit a tile, uint8 (h, w, 3)."""
+    return METHODS if repeats(pixels) else (OCTREE,)
+
+
+def with_fewer_colours(pixels: np.ndarray, palette: Palette) -> np.ndarray | None:
+    """Reduce the colours of a tile, uint8 (h, w, 3); None where it would look worse than its squared error says."""
+    reduced = with_palette(pixels, palette)
+    any_will_do = palette.method == MEDIAN_CUT and flat(pixels)
+    good = not makes_contours(pixels, reduced) and (any_will_do or keeps_smooth_areas(pixels, reduced))
+    return reduced if good else None
+
+
+def with_palette(pixels: np.ndarray, palette: Palette) -> np.ndarray:
+    """Reduce the colours of an image, uint8 (h, w, 3), whatever becomes of it.
 
     >>> np.unique(with_palette(np.zeros((10, 10, 3), np.uint8), Palette(OCTREE, 8))).tolist()
     [0]
     """
-    if palette is None:
-        return pixels
     from PIL import Image
 
     octree = palette.method == OCTREE
@@ -50,7 +66,7 @@ def keeps_smooth_areas(original: np.ndarray, reduced: np.ndarray) -> bool:
     before, after = (image[:height, :width].reshape(shape) for image in (original, reduced))
     smooth = (before.max((1, 3)) - before.min((1, 3))).max(-1) <= _SMOOTH
     change = np.abs(before.mean((1, 3)) - after.mean((1, 3))).max(-1)
-    return int((smooth & (change > _CHANGE)).sum()) <= _FEW * smooth.size
+    return int((smooth & (change > _CHANGE)).sum()) <= _CHANGED * smooth.size
 
 
 def makes_contours(original: np.ndarray, reduced: np.ndarray) -> bool:
@@ -61,6 +77,6 @@ def makes_contours(original: np.ndarray, reduced: np.ndarray) -> bool:
         before, after = np.moveaxis(before, axis, 0), np.moveaxis(after, axis, 0)
         around = np.stack([before[:-2], before[1:-1], before[2:]])
         gentle = (around <= _GENTLE).all(0) & (np.count_nonzero(around, axis=0) > 1)  # not the edge of a flat area
-        return float((gentle & (after[1:-1] >= before[1:-1] + _STEP)).mean()) if gentle.size else 0.0
+        return float((gentle & (after[1:-1] >= before[1:-1] + _CONTOUR)).mean()) if gentle.size else 0.0
 
-    return max(share(0), share(1)) > _SHARE
+    return max(share(0), share(1)) > _CONTOURS

@@ -94,7 +94,7 @@ def scales(model: Photo) -> Network:
 
     offsets: int32 (16 M,), the quality's, once for each place.
     """
-    return _scales(model, every_channel(model))
+    return _scales(model, _every_channel(model))
 
 
 def coarse_scales(model: Photo) -> Network:
@@ -102,7 +102,7 @@ def coarse_scales(model: Photo) -> Network:
     return _scales(model, coarse(model.shape.latent))
 
 
-def every_channel(model: Photo) -> np.ndarray:
+def _every_channel(model: Photo) -> np.ndarray:
     """bool (M,), all of them true."""
     return np.ones(model.shape.latent, bool)
 
@@ -130,12 +130,12 @@ def _scales(model: Photo, channels: np.ndarray) -> Network:
 
 def quantise(model: Photo) -> Network:
     """Latents against their means in four steps."""
-    return _four_steps(model, every_channel(model), encoding=True)
+    return _four_steps(model, _every_channel(model), encoding=True)
 
 
 def reconstruct(model: Photo) -> Network:
     """Residuals and their means in four steps."""
-    return _four_steps(model, every_channel(model))
+    return _four_steps(model, _every_channel(model))
 
 
 def coarse_reconstruct(model: Photo) -> Network:

@@ -1,6 +1,6 @@
-"""Make what small images need for a model that is there: python benchmarks/training/thumbnail.py RUN DATA
+"""Make what small images need for a model that is there: python benchmarks/training/thumbnail.py AVERAGE DATA
 
-RUN: the run, or its average, that the model was exported of; DATA: training images. Writes coarse_scales.onnx,
+AVERAGE: average.npz of the run that the model was exported of; DATA: training images. Writes coarse_scales.onnx,
 coarse_reconstruct.onnx and thumbnail.npz beside the model's other files, which stay as they are, and their sha256 into
 the manifest. `aecodec export` does the same for a new model.
 """
@@ -20,13 +20,13 @@ from aecodec.train.thumbnail import IMAGES, auxiliary, fit
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="average.npz of the run that the model was exported of")
+    parser.add_argument("average", type=Path, help="average.npz of the run that the model was exported of")
     parser.add_argument("data", type=Path, help="folder of training images")
     parser.add_argument("--name", default="photo", help="name of the model (default: photo)")
     parser.add_argument("--weights", type=Path, default=weights_folder(), help="folder of the weights")
     options = parser.parse_args()
     model = read_models(options.weights, Model)[options.name]
-    trained, _ = load_trained(options.run)
+    trained, _ = load_trained(options.average)
     made = graph_files(coarse_networks(trained))
     model = Model(options.name, model.entry | auxiliary(made), model.folder)
     write(options.weights, options.name, model.entry, made)

@@ -28,39 +28,41 @@ export class TileDecoder {
 
   /** Residuals of scale indexes, Uint8Array of M channels -> Float32Array; CorruptError where the bitstream does not end with them. */
   r(indexes, latent) {
-    const out = this.residuals(indexes, [true, false].map((first) => coarse(latent).map((one) => one === first)));
+    const out = this.residuals(indexes, coarse(latent).map((one) => (one ? 0 : 1)), 2);
     if (!this.coder.exhausted) throw new CorruptError("bitstream: symbols end before the data does");
     return out;
   }
 
   /** The same of the coarse channels alone, with which the bitstream goes on. */
   coarseR(indexes, channels) {
-    return this.residuals(indexes, [new Array(channels).fill(true)]);
+    return this.residuals(indexes, new Array(channels).fill(0), 1);
   }
 
-  // parts: for each part of the bitstream which channels it has.
-  residuals(indexes, parts) {
-    const { r, reach } = this.tables, out = new Float32Array(indexes.length);
-    for (const part of parts) {
-      const bounds = new Uint32Array(SCALES + 1), every = part.length;
-      const each = (call) => {
-        for (let at = 0, m = 0; at < indexes.length; at++, m = m + 1 === every ? 0 : m + 1) if (indexes[at] && part[m]) call(at);
-      };
-      each((at) => bounds[indexes[at] + 1]++);
-      for (let i = 1; i <= SCALES; i++) bounds[i] += bounds[i - 1];
-      const next = bounds.slice(), positions = new Uint32Array(bounds[SCALES]), values = new Int32Array(bounds[SCALES]);
-      each((at) => (positions[next[indexes[at]]++] = at));
+  // part: of the bitstream, in which of so many parts a channel's residuals are. They are grouped by part and scale index.
+  residuals(indexes, part, parts) {
+    const { r, reach } = this.tables, groups = parts * SCALES, bounds = new Uint32Array(groups + 1), channels = part.length;
+    const each = (call) => {
+      for (let at = 0, m = 0; at < indexes.length; at++, m = m + 1 === channels ? 0 : m + 1)
+        if (indexes[at]) call(SCALES * part[m] + indexes[at], at); // what has index 0 is not coded
+    };
+    each((group) => bounds[group + 1]++);
+    for (let i = 1; i <= groups; i++) bounds[i] += bounds[i - 1];
+    const next = bounds.slice(), positions = new Uint32Array(bounds[groups]), values = new Int32Array(bounds[groups]);
+    each((group, at) => (positions[next[group]++] = at));
+    for (let first = 0; first < groups; first += SCALES) {
       const escaped = [];
       for (let i = 1; i < SCALES; i++) {
-        this.coder.decode(r[i], values, bounds[i], bounds[i + 1]);
-        for (let n = bounds[i]; n < bounds[i + 1]; n++) {
+        const [from, to] = bounds.subarray(first + i, first + i + 2);
+        this.coder.decode(r[i], values, from, to);
+        for (let n = from; n < to; n++) {
           values[n] -= reach[i];
           if (values[n] > reach[i]) escaped.push({ n, reach: reach[i], length: 0, size: 1 });
         }
       }
       if (escaped.length) this.escapes(escaped, values);
-      for (let n = 0; n < positions.length; n++) out[positions[n]] = values[n];
     }
+    const out = new Float32Array(indexes.length);
+    for (let n = 0; n < positions.length; n++) out[positions[n]] = values[n];
     return out;
   }
 
