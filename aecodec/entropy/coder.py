@@ -6,14 +6,14 @@
     escaped values --------------------> Exp-Golomb bits, plane by plane ---------------+
 
 The residuals of the coarse channels come first, with their escaped values, then those of the others: whoever wants a
-small image alone stops there.
+small image alone stops there. The model says which channels are coarse.
 
 FORMAT.md specifies the order and the arithmetic to the bit. Damaged input often goes unnoticed in a range decoder, so
 the checksums and lengths of the container are the guard; what no symbols give is a CorruptError.
 """
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator
+from itertools import pairwise, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,15 +24,7 @@ from aecodec.errors import CorruptError
 
 ESCAPE_BITS = 16  # an escaped value lies less than 2^16 - 1 beyond the table
 _POSITION_BITS = 25  # of 32; the others hold a scale index and the part
-
-
-@cache
-def coarse(latent: int) -> np.ndarray:
-    """Which of so many channels, a multiple of four, are coarse: the first eighth of each quarter, bool (latent,).
-
-    Training begins with the channels of a quarter in the order of their strength, so that these make small images.
-    """
-    return np.arange(latent) % (latent // 4) < -(-latent // 32)
+_LEAST = np.arange(2 * SCALES, dtype=np.uint32) << _POSITION_BITS  # the least that a scale index of a part can be
 
 
 class _Part(NamedTuple):
@@ -49,10 +41,12 @@ def _parts(index: np.ndarray, first: np.ndarray, reach: np.ndarray) -> Iterator[
     Part, index and position are sorted as one integer of 32 bits, for which NumPy has vector code.
     """
     groups = index + np.where(first, 0, SCALES).astype(np.uint8)
-    keys = groups.reshape(-1).astype(np.uint32) << _POSITION_BITS | np.arange(index.size, dtype=np.uint32)
-    keys = keys[index.reshape(-1) > 0]
+    positions = np.flatnonzero(index > 0)
+    keys = groups.reshape(-1)[positions].astype(np.uint32)
+    keys <<= _POSITION_BITS
+    keys |= positions.astype(np.uint32)
     keys.sort()
-    bounds = np.searchsorted(keys, np.arange(2 * SCALES, dtype=np.uint32) << _POSITION_BITS).tolist()
+    bounds = np.searchsorted(keys, _LEAST).tolist()
     bounds.append(len(keys))
     positions = (keys & (1 << _POSITION_BITS) - 1).astype(np.intp)
     for start in (0, SCALES):
@@ -72,7 +66,7 @@ def encode_tile(z: np.ndarray, r: np.ndarray, index: np.ndarray, tables: TableRo
     for plane, table in zip(planes, tables.z, strict=True):
         coder.encode(plane, table)
 
-    for positions, reach, bounds in _parts(index, coarse(index.shape[-1]), tables.reach):
+    for positions, reach, bounds in _parts(index, tables.coarse, tables.reach):
         values = r.reshape(-1)[positions].astype(np.int32, copy=False)
         symbols = values + reach
         escaped = np.abs(values) > reach
@@ -91,7 +85,7 @@ def symbol_bits(z: np.ndarray, r: np.ndarray, index: np.ndarray, tables: TableRo
     """Bits that `encode_tile` spends on each symbol: float64 (h, w, Z) and (H, W, M), those of escapes included."""
     z_bits = PRECISION - np.log2(tables.frequencies[np.arange(z.shape[-1]), z + Z_MAX])
     r_bits = np.zeros(index.size)
-    for positions, reach, bounds in _parts(index, coarse(index.shape[-1]), tables.reach):
+    for positions, reach, bounds in _parts(index, tables.coarse, tables.reach):
         values = r.reshape(-1)[positions]
         e = np.abs(values) - reach
         symbols = np.where(e > 0, 2 * reach + 1, values + reach)
@@ -131,18 +125,14 @@ class TileDecoder:
 
     def z(self, height: int, width: int) -> np.ndarray:
         """-> int8 (height, width, Z) in -63..63."""
-        decode, count, tables = self._coder.decode, height * width, self._tables.z
-        try:  # one for all channels: they are many, and their symbols few
-            planes = [decode(table, count) for table in tables]
-        except Exception as e:  # constriction's exceptions have no common base
-            raise CorruptError(f"bitstream: {e}") from None
-        symbols = np.concatenate(planes).reshape(len(tables), count).T
+        count, tables = height * width, self._tables.z
+        symbols = self._decode(zip(tables, repeat(count))).reshape(len(tables), count).T
         return (symbols - Z_MAX).astype(np.int8).reshape(height, width, -1)
 
     def r(self, index: np.ndarray) -> np.ndarray:
         """index: uint8 (H, W, M) -> int32 of the same shape. Raises CorruptError where the stream does not end here."""
         out = np.zeros(index.size, np.int32)
-        for part in _parts(index, coarse(index.shape[-1]), self._tables.reach):
+        for part in _parts(index, self._tables.coarse, self._tables.reach):
             out[part.positions] = self._values(part)
         if not self._coder.maybe_exhausted():
             raise CorruptError("bitstream: symbols end before the data does")
@@ -156,32 +146,36 @@ class TileDecoder:
         return out.reshape(index.shape)
 
     def _values(self, part: _Part) -> np.ndarray:
-        bounds, symbols = part.bounds, np.empty(len(part.positions), np.int32)
-        for i, table in enumerate(self._tables.r):
-            if bounds[i] < bounds[i + 1]:
-                symbols[bounds[i] : bounds[i + 1]] = self._decode(table, bounds[i + 1] - bounds[i])
-        values = symbols - part.reach
+        runs = zip(self._tables.r, pairwise(part.bounds), strict=True)
+        values = self._decode((table, end - start) for table, (start, end) in runs if start < end) - part.reach
         escaped = values > part.reach
         if escaped.any():
             values[escaped] = self._escapes(part.reach[escaped])
         return values
 
     def _escapes(self, reach: np.ndarray) -> np.ndarray:
-        bit = self._tables.bit
+        """What `_encode_escapes` has coded, beyond a reach int32 (n,) each."""
+
+        def bits(count: int) -> np.ndarray:
+            return self._decode([(self._tables.bit, count)])
+
         length, alive = np.zeros(len(reach), np.int32), np.arange(len(reach))
         for _ in range(ESCAPE_BITS - 1):
-            alive = alive[self._decode(bit, len(alive)) > 0]
+            alive = alive[bits(len(alive)) > 0]
             if not len(alive):
                 break
             length[alive] += 1
-        e = np.ones(len(reach), np.int32)
-        for j in reversed(range(length.max())):
-            more = np.flatnonzero(length > j)
-            e[more] = e[more] << 1 | self._decode(bit, len(more))
-        return np.where(self._decode(bit, len(reach)) > 0, -1, 1) * (e + reach)
+        plane = np.arange(length.max() - 1, -1, -1)[:, None]
+        row, value = np.nonzero(length > plane)  # of each suffix bit, as they are coded
+        found = bits(len(row) + len(reach))
+        suffix = np.bincount(value, found[: len(row)] << plane[row, 0], minlength=len(reach))
+        return np.where(found[len(row) :] > 0, -1, 1) * ((1 << length) + suffix.astype(np.int32) + reach)
 
-    def _decode(self, table: Any, count: int) -> np.ndarray:
+    def _decode(self, runs: Iterable[tuple[Any, int]]) -> np.ndarray:
+        """So many symbols with each table, one run after another -> int32."""
+        decode = self._coder.decode
         try:
-            return self._coder.decode(table, count)
+            symbols = [decode(table, count) for table, count in runs]
         except Exception as e:  # constriction's exceptions have no common base
             raise CorruptError(f"bitstream: {e}") from None
+        return np.concatenate(symbols) if symbols else np.empty(0, np.int32)

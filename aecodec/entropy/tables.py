@@ -35,10 +35,11 @@ class Tables:
 
     z: uint32 (knots, Z, 127), frequencies of the symbols -63..63. r: for each knot (or for all of them, if there is
     one row) and each scale index 1..63 a uint32 array of frequencies of -K..K and of the escape symbol, with one K for
-    all knots. Every table sums to 2^24 with no zero. Raises ModelError otherwise.
+    all knots. Every table sums to 2^24 with no zero. coarse: bool (M,), the channels whose residuals come first. Raises
+    ModelError otherwise.
     """
 
-    def __init__(self, z: np.ndarray, r: Sequence[Sequence[np.ndarray]]):
+    def __init__(self, z: np.ndarray, r: Sequence[Sequence[np.ndarray]], coarse: np.ndarray):
         sizes = [[len(table) for table in row] for row in r]
         z_sizes = [z.shape[-1]] * math.prod(z.shape[:-1])
         for tables, lengths in zip([z.reshape(-1), *map(np.concatenate, r)], [z_sizes, *sizes], strict=True):
@@ -49,20 +50,23 @@ class Tables:
             raise ModelError("tables: unexpected number of symbols")
         if len(r) not in (1, len(z)) or any(row != sizes[0] for row in sizes):
             raise ModelError("tables: unexpected number of tables")
-        self.z, self.r = z, [*r] * len(z) if len(r) == 1 else r
+        self.z, self.r, self.coarse = z, [*r] * len(z) if len(r) == 1 else r, coarse
         self.reach = np.array([0] + [(size - 2) // 2 for size in sizes[0]], np.int32)  # K of each scale index
         self.at = cache(self._at)
 
     def _at(self, row: int) -> "TableRow":
         """The tables of one row, as the coder takes them."""
-        return TableRow(self.z[row], self.r[row], self.reach)
+        return TableRow(self.z[row], self.r[row], self.reach, self.coarse)
 
 
 class TableRow:
-    """The tables of one row. frequencies: of z, uint32 (Z, 127); reach: K of each scale index, int32 (64,)."""
+    """The tables of one row.
 
-    def __init__(self, z: np.ndarray, r: Sequence[np.ndarray], reach: np.ndarray):
-        self.frequencies, self._r, self.reach = z, r, reach
+    frequencies: of z, uint32 (Z, 127). reach: K of each scale index, int32 (64,). coarse: see `Tables`.
+    """
+
+    def __init__(self, z: np.ndarray, r: Sequence[np.ndarray], reach: np.ndarray, coarse: np.ndarray):
+        self.frequencies, self._r, self.reach, self.coarse = z, r, reach, coarse
 
     @cached_property
     def z(self) -> list[Any]:

@@ -8,7 +8,7 @@ what a decoder of all channels has, because means depend on the other channels t
 
 import numpy as np
 
-from aecodec.entropy.coder import TileDecoder, coarse
+from aecodec.entropy.coder import TileDecoder
 from aecodec.model.point import QualityPoint
 
 
@@ -17,7 +17,7 @@ class CoarsePoint(QualityPoint):
 
     @property
     def channels(self) -> np.ndarray:
-        return coarse(self.model.latent)
+        return self.model.coarse
 
     def scale_indexes(self, z: np.ndarray) -> np.ndarray:
         return self.model.coarse_scale_indexes(self.hyper_latents(z), self.offsets)

@@ -54,7 +54,7 @@ class Model(Weights):
     def numbers(self) -> dict[str, np.ndarray]:
         """All arrays but the networks'. Raises ModelError for a model whose graphs are those of an earlier version."""
         numbers = self.arrays("numbers.npz")
-        if "sample_offset" not in numbers:
+        if "coarse" not in numbers:
             raise ModelError(f"model {self.name}: exported by an earlier version, export its run again")
         return numbers
 
@@ -99,7 +99,7 @@ class Model(Weights):
     def _tables(self, z: np.ndarray) -> Tables:
         n = self.numbers
         ends = np.cumsum(n["r_sizes"])[:-1]
-        return Tables(z, [np.split(row, ends) for row in n["r_tables"]])
+        return Tables(z, [np.split(row, ends) for row in n["r_tables"]], self.coarse)
 
     @cached_property
     def thumbnail(self) -> ThumbnailMap | None:
@@ -111,6 +111,11 @@ class Model(Weights):
     def latent(self) -> int:
         """Channels of y."""
         return self.numbers["log_gain"].shape[1]
+
+    @property
+    def coarse(self) -> np.ndarray:
+        """Which of the channels of y small images are made of: bool (M,)."""
+        return self.numbers["coarse"].astype(bool)
 
     @cached_property
     def synthesis_halo(self) -> int:

@@ -15,9 +15,9 @@ FILE = "thumbnail.npz"
 AROUND = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]  # the latents that a square depends on
 HALO = 1  # latents
 FACTORS = (8, 16)  # edges in pixels of the squares whose means it makes
-# Latents that are multiplied at once: so few that a BLAS does not share the product among threads, which
-# would take longer to wait for each other than the product does.
-_AT_ONCE = 32
+# Multiplications at once: so few that a BLAS does not share the product among threads, which would take longer to wait
+# for each other than the product does.
+_AT_ONCE = 1 << 18
 _ROWS = 64  # of latents whose products are there at once
 PER_LATENT = 2 * 2 * 3  # means of 8x8 pixels in a latent's square: row, column, colour
 
@@ -53,32 +53,33 @@ class ThumbnailMap(NamedTuple):
             a.reshape(len(a), per, step, per, step, 3).mean((2, 4)).reshape(len(a), -1)
             for a in (self.weights, self.bias[None])
         )
-        by_place = weights.reshape(len(AROUND), channels, -1).swapaxes(0, 1).reshape(channels, -1)
+        by_place = weights.reshape(len(AROUND), channels, -1).swapaxes(1, 2).reshape(-1, channels)
         out = np.empty((height, per, width, per, 3), np.uint8)
         for top in range(0, height, _ROWS):
             seen = slice(max(top - HALO, 0), min(top + _ROWS + HALO, height))
-            means = _summed(_product(y[seen], by_place), known[seen])[top - seen.start :][:_ROWS]
-            levels = np.clip(np.rint(means + (bias[0] + np.float32(128))), 0, 255)
-            out[top : top + _ROWS] = levels.reshape(-1, width, per, per, 3).swapaxes(1, 2)
+            means = _summed(_product(y[seen], by_place), known[seen])[:, top - seen.start :][:, :_ROWS]
+            levels = np.clip(np.rint(means + (bias.T[..., None] + np.float32(128))), 0, 255)
+            out[top : top + _ROWS] = levels.reshape(per, per, 3, -1, width).transpose(3, 0, 4, 1, 2)
         return out.reshape(height * per, width * per, 3)
 
 
 def _product(y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """y (h, w, K), weights (K, 9 n) -> what each latent gives the 3x3 around it, (h, w, 9, n)."""
-    flat = y.reshape(-1, y.shape[2])
-    products = [flat[at : at + _AT_ONCE] @ weights for at in range(0, len(flat), _AT_ONCE)]
-    return np.concatenate(products).reshape(*y.shape[:2], len(AROUND), -1)
+    """y (h, w, K), weights (9 n, K) -> what each latent gives the 3x3 around it, (9, n, h, w)."""
+    flat, count = y.reshape(-1, y.shape[2]), max(_AT_ONCE // weights.size, 1)
+    products = np.empty((len(weights), len(flat)), np.float32)
+    for at in range(0, len(flat), count):
+        products[:, at : at + count] = weights @ flat[at : at + count].T
+    return products.reshape(len(AROUND), -1, *y.shape[:2])
 
 
 def _summed(products: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """products (h, w, 9, n), known bool (h, w) -> the sums of what the 3x3 latents around each give, (h, w, n)."""
+    """products (9, n, h, w), known bool (h, w) -> the sums of what the 3x3 latents around each give, (n, h, w)."""
     height, width = known.shape
-    total = np.zeros((height, width, products.shape[3]), np.float32)
-    for place, (down, right) in enumerate(AROUND):
-        part = products[:, :, place]
+    total, every = np.zeros(products.shape[1:], np.float32), known.all()
+    for part, (down, right) in zip(products, AROUND, strict=True):
         to = slice(max(-down, 0), height - max(down, 0)), slice(max(-right, 0), width - max(right, 0))
         near = slice(to[0].start + down, to[0].stop + down), slice(to[1].start + right, to[1].stop + right)
         given = part.copy()
-        np.copyto(given[to], part[near], where=known[near][..., None])
+        np.copyto(given[:, *to], part[:, *near], where=every or known[near])
         total += given
     return total

@@ -170,15 +170,26 @@ class MeanNet(keras.layers.Layer):
     def call(self, z_hat, y, offset, q=None, level=None):
         """y at the quality's gain and offsets of rounding (N, h, w, M) -> mu, y_hat, both (N, h, w, M).
 
-        2x2 squares are folded into channels, where what a step codes lies in four slices. q (N,): knots, and level
-        (N, 1, 1, 1): about how large latents are at this quality; few bits need them.
+        q (N,): knots, and level (N, 1, 1, 1): about how large latents are at this quality; few bits need them.
+        """
+        return self._four_steps(z_hat, (y, offset), lambda mu, y, offset: reconstructed(y, mu, offset), q, level)
+
+    def decode(self, z_hat, r, q=None, level=None, seen=None):
+        """Residuals r (N, h, w, M) -> y_hat. seen: factors (M,) of the known latents that means are made from."""
+        return self._four_steps(z_hat, (r,), lambda mu, r: mu + r, q, level, seen)[1]
+
+    def _four_steps(self, z_hat, given, value, q, level, seen=None):
+        """given: (N, h, w, M), of which, behind mu, `value` makes y_hat.
+
+        2x2 squares are folded into channels, where what a step codes lies in four slices.
         """
         p = self.hyper(z_hat)
-        y, base, offset = (ops.split(self.fold(t), 16, axis=-1) for t in (y, self.first(p), offset))
-        mu, y_hat = [ops.zeros_like(y[0])] * 16, [ops.zeros_like(y[0])] * 16
+        base, *given = (ops.split(self.fold(t), 16, axis=-1) for t in (self.first(p), *given))
+        mu, y_hat = [ops.zeros_like(base[0])] * 16, [ops.zeros_like(base[0])] * 16
         for step in range(4):
             if step:
-                known = self.known.apply(self.unfold(ops.concatenate(y_hat, axis=-1)), level=level)
+                known = self.unfold(ops.concatenate(y_hat, axis=-1))
+                known = self.known.apply(known if seen is None else known * seen, level=level)
                 known = ops.cast(self.reach[step - 1](known, level), p.dtype)
                 hidden, last = self.steps[step - 1].layers
                 hidden = hidden(ops.concatenate([known, p], axis=-1), q)
@@ -191,7 +202,7 @@ class MeanNet(keras.layers.Layer):
                 if step:
                     product = pointwise(hidden[position], ops.cast(columns[group], hidden[position].dtype))
                     mu[k] = f32(mu[k]) + f32(product) + f32(biases[group])
-                y_hat[k] = reconstructed(y[k], mu[k], offset[k])
+                y_hat[k] = value(mu[k], *(parts[k] for parts in given))
         return tuple(self.unfold(ops.concatenate(parts, axis=-1)) for parts in (mu, y_hat))
 
 

@@ -23,6 +23,7 @@ from aecodec.model.model import Model
 from aecodec.settings import Settings
 from aecodec.system.parallel import Workers
 from aecodec.train import checkpoint, graphs, quantize
+from aecodec.train.coarse import coarse_part
 from aecodec.train.data import Crops
 from aecodec.train.entropy_model import rounding_offsets
 from aecodec.train.frequencies import REACH_MAX, reaches, residual_prior, residual_tables, to_frequencies
@@ -45,6 +46,7 @@ QUALITY = (
 )  # fmt: skip
 CURVATURE_IMAGES = 30  # are enough for the curvature of the synthesis
 CROPS = 72  # are enough for the steps of 8 bits
+COARSE_CROPS = 32  # are enough to choose coarse channels by
 
 
 def hyper_prior(model: Photo) -> np.ndarray:
@@ -114,9 +116,14 @@ def graph_files(networks: dict[str, Network]) -> dict[str, bytes]:
 def _calibrated(model: Photo, images: list[np.ndarray]) -> Photo:
     """The model with steps of 8 bits, unless it was trained with them."""
     if not quantize.calibrated(model):
-        size = 64 * min(4, max(min(image.shape[:2]) for image in images) // 64)
-        quantize.calibrate(model, Crops(images).pixels(np.random.default_rng(0), CROPS, size))
+        quantize.calibrate(model, crops(images, CROPS))
     return model
+
+
+def crops(images: list[np.ndarray], count: int) -> np.ndarray:
+    """So many tiles uint8 (N, S, S, 3), smaller where images are."""
+    size = 64 * min(4, max(min(image.shape[:2]) for image in images) // 64)
+    return Crops(images).pixels(np.random.default_rng(0), count, size)
 
 
 def _archive(arrays: dict[str, Any]) -> bytes:
@@ -132,12 +139,14 @@ class _Arrays:
     model: Photo
     z_tables: np.ndarray
     r_tables: list[list[np.ndarray]]
+    coarse: np.ndarray  # bool (M,), which channels are
     deltas: np.ndarray | None  # their frequencies, of a model for both tunings
 
     def files(self, **more: np.ndarray) -> dict[str, bytes]:
         """The files of them; of what has rows for both tunings the second half is the visual one's."""
         model, knots = self.model, self.model.shape.knots
         arrays: dict[str, Any] = _parameters(model) | {"z_tables": self.z_tables}
+        arrays["coarse"] = self.coarse.astype(np.uint8)
         arrays |= {n: np.asarray(ops.convert_to_numpy(getattr(model, n))) for n in ("log_gain", "log_gain_inverse")}
         files = {}
         if self.deltas is not None:
@@ -156,10 +165,11 @@ def build(
     """-> manifest entry and files of a model; tables and PSNRs are taken from `images`."""
     prior = hyper_prior(model)
     files = graph_files(graphs.networks(_calibrated(model, images)))
-    beside = graph_files(graphs.coarse_networks(model))
+    coarse = coarse_part(model, crops(images, COARSE_CROPS))
+    beside = graph_files(graphs.coarse_networks(model, *coarse))
     first = [to_frequencies(residual_prior(k, i)) for i, k in enumerate(reaches(), start=1)]
     deltas = delta_frequencies(images[:: -(-len(images) // IMAGES)]) if model.shape.visual else None
-    arrays = _Arrays(model, to_frequencies(prior + 1e-7), [first], deltas)
+    arrays = _Arrays(model, to_frequencies(prior + 1e-7), [first], coarse.channels, deltas)
 
     def entry(files: dict[str, bytes]) -> dict:
         hashes = {f: hashlib.sha256(data).hexdigest() for f, data in files.items()}

@@ -7,22 +7,24 @@
     reconstruct     r, z; steps -> y_hat, the same
     synthesis       y_hat at unit gain; biases -> samples in squares, of the net and of the linear part
     adjoint         errors of samples in squares -> gradient by y
-    coarse_scales, coarse_reconstruct   the same of the coarse channels alone
+    coarse_scales, coarse_reconstruct   the same of the coarse channels alone (coarse.py)
 
 Vectors come after a semicolon; the model interpolates them between knots. Tensors of few bits carry their steps from
 Keras (quantize.py); a layer's scale is what is left when those of its weights and input meet that of its output.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
-from aecodec.entropy.coder import coarse
 from aecodec.entropy.tables import SCALES
 from aecodec.model import squares
 from aecodec.model.lapped import UNIT, overlap_gain
 from aecodec.model.squares import EIGHTHS
 from aecodec.train import static
 from aecodec.train.entropy_model import ORDER, SHIFTS
-from aecodec.train.layers import Block, Pointwise
+from aecodec.train.layers import Block, Depthwise, Pointwise
 from aecodec.train.photo import Photo
 from aecodec.train.stack import Stack, Tensor, array, integers
 from aecodec.train.static import SIGNED, Network, Part
@@ -31,6 +33,21 @@ BYPASS = 2.0**-10  # of 1/8 level: the linear synthesis is summed in multiples o
 QUARTERS = 4  # in which the linear analysis is summed: in one sum its weights would be four times as coarse
 SCALE = np.float32(255 * EIGHTHS)  # eighths of levels to the unit of Keras
 _UP = np.float32(1 + 2.0**-20)  # moves halves up, so that rounding to the nearest is floor(x + 1/2)
+
+
+class MeanStep(NamedTuple):
+    """A step of the means of K channels, with one hidden layer.
+
+    reach: what known latents go through. of_known (K, H), of_z (F, H), bias (H,): the hidden layer. last (H, K) and
+    last_bias (K,): the means, less what z alone says.
+    """
+
+    reach: Depthwise
+    of_known: np.ndarray
+    of_z: np.ndarray
+    bias: np.ndarray
+    last: np.ndarray
+    last_bias: np.ndarray
 
 
 def overlap(model: Photo, name: str) -> np.ndarray:
@@ -46,7 +63,7 @@ def analysis(model: Photo) -> Network:
     on to the next pixel's, so that errors do not add up where an image is smooth.
     """
     net, (_, first, *middle, last) = Stack(), model.analysis.net.layers
-    weight = _in_squares(array(model.analysis.linear.layers[1].w)) / 255
+    weight = in_squares(array(model.analysis.linear.layers[1].w)) / 255
     bias = weight.sum(0) / 2 + array(last.b)  # of levels less 128
     folded = net.put(static.SpaceToDepth("x", 2))
     reach = 128 * overlap_gain(overlap(model, "pre")) ** 2 + 2  # of these levels, with what rounding adds
@@ -65,7 +82,7 @@ def analysis(model: Photo) -> Network:
     return Network({"x": (squares.SIZE, None)}, net.layers)
 
 
-def _in_squares(weight: np.ndarray) -> np.ndarray:
+def in_squares(weight: np.ndarray) -> np.ndarray:
     """Weights (768, ...) of the samples of 16x16 pixels -> those of four squares of 8x8 pixels, one after another."""
     return weight.reshape(2, 8, 2, 8, 3, -1).swapaxes(1, 2).reshape(weight.shape)
 
@@ -97,9 +114,9 @@ def scales(model: Photo) -> Network:
     return _scales(model, _every_channel(model))
 
 
-def coarse_scales(model: Photo) -> Network:
-    """The same numbers of the coarse channels."""
-    return _scales(model, coarse(model.shape.latent))
+def coarse_scales(model: Photo, coarse: np.ndarray) -> Network:
+    """The same numbers of the coarse channels; coarse: bool (M,)."""
+    return _scales(model, coarse)
 
 
 def _every_channel(model: Photo) -> np.ndarray:
@@ -130,36 +147,50 @@ def _scales(model: Photo, channels: np.ndarray) -> Network:
 
 def quantise(model: Photo) -> Network:
     """Latents against their means in four steps."""
-    return _four_steps(model, _every_channel(model), encoding=True)
+    every = _every_channel(model)
+    return _four_steps(model, every, mean_steps(model, every), encoding=True)
 
 
 def reconstruct(model: Photo) -> Network:
     """Residuals and their means in four steps."""
-    return _four_steps(model, _every_channel(model))
+    every = _every_channel(model)
+    return _four_steps(model, every, mean_steps(model, every))
 
 
-def coarse_reconstruct(model: Photo) -> Network:
-    """The coarse channels' residuals and means, as if the latents of all others were zero."""
-    return _four_steps(model, coarse(model.shape.latent))
+def coarse_reconstruct(model: Photo, coarse: np.ndarray, steps: Sequence[MeanStep]) -> Network:
+    """The coarse channels' residuals and means, as if the latents of all others were zero.
+
+    coarse: bool (M,). steps: those of these channels, perhaps with fewer hidden units.
+    """
+    return _four_steps(model, coarse, steps)
 
 
-def _four_steps(model: Photo, channels: np.ndarray, encoding: bool = False) -> Network:
+def mean_steps(model: Photo, channels: np.ndarray) -> list[MeanStep]:
+    """Steps 1 to 3 of the means of some of the channels, bool (M,), where the others are zero."""
+    latent, steps = model.shape.latent, []
+    for reach, step in zip(model.mean_net.reach, model.mean_net.steps, strict=True):
+        (hidden, own), (last, bias) = ((array(layer.w), array(layer.b)) for layer in step.layers)
+        given = hidden[:latent][channels], hidden[latent:], own + array(reach.bias) @ hidden[:latent]  # that is late
+        steps.append(MeanStep(reach, *given, last[:, channels], bias[channels]))
+    return steps
+
+
+def _four_steps(model: Photo, channels: np.ndarray, steps: Sequence[MeanStep], encoding: bool = False) -> Network:
     """The means of FORMAT.md. `steps`: the level, then those of three hidden layers.
 
     channels: bool (M,), those that there are, as many of each quarter. In what is folded, a latent's block is 4 times
     its place in the 2x2 square plus its group.
     """
-    mean, latent = model.mean_net, model.shape.latent
-    groups = np.split(np.flatnonzero(channels), 4)
-    net, quarter = Stack(), len(groups[0])
+    mean = model.mean_net
+    net, quarter = Stack(), int(channels.sum()) // 4
     level = Part("steps", 0, 1)
     blocks = [tuple(4 * ORDER[group].index(step) + group for group in range(4)) for step in range(4)]
     every = [block for step in blocks for block in step]
     back = tuple(every.index(block) for block in range(16))
 
-    def by_steps(source: str) -> list[str]:
+    def by_steps(source: str, steps=blocks) -> list[str]:
         folded = net.put(static.SpaceToDepth(source, 2))
-        return [net.put(static.Pick(folded, quarter, step)) for step in blocks]
+        return [net.put(static.Pick(folded, quarter, step)) for step in steps]
 
     def unfolded(parts: list[str]) -> str:
         joined = net.put(static.Join(parts[0], parts[1], tuple(parts[2:])))
@@ -170,8 +201,6 @@ def _four_steps(model: Photo, channels: np.ndarray, encoding: bool = False) -> N
     base = by_steps(
         net.put(static.Shift(net.product(x, array(mean.first.w)[:, channels]), array(mean.first.b)[channels]))
     )
-    hiddens, lasts = [step.layers[0] for step in mean.steps], [step.layers[1] for step in mean.steps]
-    width = hiddens[0].filters
     given, rounding = by_steps("y" if encoding else "r"), by_steps("rounding") if encoding else []
     known_step = array(mean.known.step)[0][channels]
     nothing = net.put(static.Quantise(base[0], np.zeros(1, np.float32)))
@@ -180,21 +209,21 @@ def _four_steps(model: Photo, channels: np.ndarray, encoding: bool = False) -> N
         mu = base[step]
         if step:
             y = Tensor(unfolded(known), known_step)
-            reached = net.depthwise(y, mean.reach[step - 1], channels)
-            hidden, last = hiddens[step - 1], lasts[step - 1]
-            theirs = net.put(static.Times(net.product(reached, array(hidden.w)[:latent][channels]), level))
-            bias = array(hidden.b) + array(mean.reach[step - 1].bias) @ array(hidden.w)[:latent]  # of the reach: late
-            ours = net.put(static.Shift(net.product(x, array(hidden.w)[latent:]), bias))
+            own, width = steps[step - 1], steps[step - 1].last.shape[0]
+            theirs = net.product(net.depthwise(y, own.reach, channels), own.of_known, level)
+            ours = net.put(static.Shift(net.product(x, own.of_z), own.bias))
             at = Part("steps", step, step + 1)
             one = np.ones(1, np.float32)
-            sums = net.put(static.Sum(theirs, ours))
-            hidden = net.put(static.SpaceToDepth(net.put(static.Quantise(sums, one, 0, at)), 2))
-            parts = []
-            for group, block in enumerate(blocks[step]):
-                place = Tensor(net.put(static.Pick(hidden, width, (block // 4,))), one, 0)
-                parts.append(net.product(place, array(last.w)[:, groups[group]]))
-            mu = net.put(static.Times(net.put(static.Join(parts[0], parts[1], tuple(parts[2:]))), at))
-            mu = net.put(static.Sum(net.put(static.Shift(mu, array(last.b)[channels])), base[step]))
+            hidden = net.put(static.Quantise(net.put(static.Sum(theirs, ours)), one, 0, at))
+            if 4 * quarter < width:  # what every place gives every group is less to fold than the hidden layer
+                [mu] = by_steps(net.product(Tensor(hidden, one, 0), own.last, at), blocks[step : step + 1])
+            else:
+                folded, parts = net.put(static.SpaceToDepth(hidden, 2)), []
+                for weight, block in zip(np.split(own.last, 4, axis=1), blocks[step], strict=True):
+                    place = Tensor(net.put(static.Pick(folded, width, (block // 4,))), one, 0)
+                    parts.append(net.product(place, weight, at))
+                mu = net.put(static.Join(parts[0], parts[1], tuple(parts[2:])))
+            mu = net.put(static.Sum(net.put(static.Shift(mu, own.last_bias)), base[step]))
         symbols.append(net.put(static.DeadZone(given[step], mu, rounding[step])) if encoding else given[step])
         y_hat.append(net.put(static.Sum(mu, symbols[-1])))
         if step < 3:
@@ -227,7 +256,7 @@ def synthesis(model: Photo) -> Network:
     net, s = Stack(), model.synthesis
     width16, width8 = s.width16, s.width8
     units = bypass_units(model)
-    weight = SCALE * _in_squares(array(s.linear.layers[0].w).T).T
+    weight = SCALE * in_squares(array(s.linear.layers[0].w).T).T
     weight = np.rint(weight * units[:, None] / BYPASS) * np.float32(BYPASS)
     linear = net.put(static.Linear(net.put(static.Rounded("y_hat", 1 / units)), weight.astype(np.float32)))
     step = array(s.enter.into.step)[0]
@@ -272,7 +301,7 @@ def code_steps(model: Photo) -> np.ndarray:
 
 
 def adjoint(model: Photo) -> Network:
-    net, weight = Stack(), _in_squares(array(model.synthesis.linear.layers[0].w).T)
+    net, weight = Stack(), in_squares(array(model.synthesis.linear.layers[0].w).T)
     net.put(static.Linear(net.put(static.SpaceToDepth("error", 2)), np.ascontiguousarray(weight)))
     return Network({"error": (squares.SIZE, None)}, net.layers)
 
@@ -283,6 +312,7 @@ def networks(model: Photo) -> dict[str, Network]:
     return {build.__name__: build(model) for build in made}
 
 
-def coarse_networks(model: Photo) -> dict[str, Network]:
-    """The same for those that make small images."""
-    return {build.__name__: build(model) for build in (coarse_scales, coarse_reconstruct)}
+def coarse_networks(model: Photo, coarse: np.ndarray, steps: Sequence[MeanStep]) -> dict[str, Network]:
+    """The same for those that make small images; coarse: bool (M,), as many of each quarter; steps: of their means."""
+    means = coarse_reconstruct(model, coarse, steps)
+    return {"coarse_scales": coarse_scales(model, coarse), "coarse_reconstruct": means}

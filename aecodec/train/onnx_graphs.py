@@ -83,7 +83,8 @@ class _Builder:
 
     def _product(self, name: str, layer: static.Product) -> None:
         matrix, factor = self._constant(f"{name}.weight", layer.weight), self._constant(f"{name}.scale", layer.scale)
-        inputs = [layer.source, matrix, self.one, factor, self._zero(layer.source), self.weight_zero]
+        by = self._part(layer.by) if layer.by else self.one
+        inputs = [layer.source, matrix, by, factor, self._zero(layer.source), self.weight_zero]
         self._node("MatMulIntegerToFloat", inputs, name, MICROSOFT)
 
     def _join(self, name: str, layer: static.Join) -> None:
@@ -153,9 +154,6 @@ class _Builder:
     def _shift(self, name: str, layer: static.Shift) -> None:
         self._node("Add", [layer.source, self._constant(f"{name}.shift", layer.shift)], name)
 
-    def _times(self, name: str, layer: static.Times) -> None:
-        self._node("Mul", [layer.source, self._part(layer.by)], name)
-
     def _dead_zone(self, name: str, layer: static.DeadZone) -> None:
         v = self._node("Sub", [layer.source, layer.mean], f"{name}.v")
         sides = []
@@ -179,7 +177,6 @@ class _Builder:
         static.Spread: _spread,
         static.Sum: _sum,
         static.Shift: _shift,
-        static.Times: _times,
         static.DeadZone: _dead_zone,
     }
 

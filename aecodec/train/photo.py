@@ -127,19 +127,13 @@ class Photo(keras.Model):
         row = q if chosen is None else q + self.shape.knots * ops.convert_to_tensor(chosen)
         row_of_tile = ops.repeat(row, per) if per > 1 else row
 
-        lapped = self.pre(x)
-        lapped = ops.stop_gradient(lapped) if self.fixed_overlap else lapped
         gain, inverse = at_knots(self.log_gain, row_of_tile), at_knots(self.log_gain_inverse, row_of_tile)
         if chosen is not None:
             factors = to_tiles(log_factors(x, chosen), tile)
             gain, inverse = gain + factors, inverse - factors
         gain, inverse = ops.exp(gain), ops.exp(inverse)
-        y = to_tiles(self.analysis(lapped), tile) * gain
-        z = clip_inward(self.hyper_analysis(y), -Z_MAX, Z_MAX)
-        z_hat = round_ste(z)
-        index = self.hyper_synthesis(z_hat, row_of_tile)
-        which = ops.clip(ops.cast(index, "int32"), 0, SCALES - 1)  # an index that is no number becomes any integer
-        offset = ops.take(ops.convert_to_tensor(rounding_offsets(self.shape.coded_from)), which)
+        y = to_tiles(self.latents(x), tile) * gain
+        z, z_hat, index, offset = self.hyperprior(y, row_of_tile)
 
         def decoded(y_hat):
             y_hat = from_tiles(y_hat * inverse, height, width)
@@ -165,6 +159,19 @@ class Photo(keras.Model):
             return ops.sum(ops.reshape(bits, (-1, per * int(np.prod(bits.shape[1:])))), axis=1)
 
         return decoded(y_hat), total(bits_y), total(bits_z)
+
+    def latents(self, x):
+        """x (B, 16 h, 16 w, 3) -> y (B, h, w, M) at unit gain."""
+        lapped = self.pre(x)
+        return self.analysis(ops.stop_gradient(lapped) if self.fixed_overlap else lapped)
+
+    def hyperprior(self, y, row):
+        """y (N, 16, 16, M) of tiles at their gain, row (N,) -> z, z_hat, scale indexes, and offsets of rounding."""
+        z = clip_inward(self.hyper_analysis(y), -Z_MAX, Z_MAX)
+        z_hat = round_ste(z)
+        index = self.hyper_synthesis(z_hat, row)
+        which = ops.clip(ops.cast(index, "int32"), 0, SCALES - 1)  # an index that is no number becomes any integer
+        return z, z_hat, index, ops.take(ops.convert_to_tensor(rounding_offsets(self.shape.coded_from)), which)
 
     def refinement(self, error, rounding, gain, chosen):
         """What a step of aecodec/codec/refine.py takes from y, from the error of x_hat and rounding, y_hat - y."""

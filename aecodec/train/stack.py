@@ -61,10 +61,10 @@ class Stack:
         scale = (unit / step).astype(np.float32)
         return Tensor(self.put(static.Conv(x.name, weight[None, None], bias, scale, zero=zero)), step, zero)
 
-    def product(self, x: Tensor, weight: np.ndarray) -> str:
-        """A last layer without its bias; weight: float32 (c_in, c_out)."""
+    def product(self, x: Tensor, weight: np.ndarray, by: Part | None = None) -> str:
+        """A last layer without its bias, times a number; weight: float32 (c_in, c_out)."""
         weight, unit = integers(weight * x.step[..., None])
-        return self.put(static.Product(x.name, weight, unit.astype(np.float32)))
+        return self.put(static.Product(x.name, weight, unit.astype(np.float32), by))
 
     def depthwise(self, x: Tensor, layer: Depthwise, channels: np.ndarray | slice = ALL) -> Tensor:
         """A depthwise layer, of some of its channels; a late bias is left to what follows."""

@@ -110,14 +110,15 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """(x - zero of x) @ weight * scale in float32, not rounded: a last layer, without its bias.
+    """(x - zero of x) @ weight * (scale * by) in float32, not rounded: a last layer, without its bias.
 
-    weight: int8 (c_in, c_out). scale: float32 (c_out,).
+    weight: int8 (c_in, c_out). scale: float32 (c_out,). by: one number of a vector.
     """
 
     source: str
     weight: np.ndarray
     scale: np.ndarray
+    by: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +175,6 @@ class Shift:
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
-    """x * one number of a vector, in float32."""
-
-    source: str
-    by: Part
-
-
-@dataclass(frozen=True, slots=True)
 class DeadZone:
     """Symbols of float32: sign(v) * max(floor(|v| + rounding), 0) with v = source - mean."""
 
@@ -192,7 +185,7 @@ class DeadZone:
 
 Layer = (
     Conv | Add | Join | DepthToSpace | SpaceToDepth | Pick | Limit | Product | Quantise | Rounded | Linear | Spread
-    | Sum | Shift | Times | DeadZone
+    | Sum | Shift | DeadZone
 )  # fmt: skip
 
 

@@ -41,7 +41,8 @@ class _Reference:
                 sums = a * layer.scale + b * layer.other_scale
                 return _round(np.copysign(np.floor(np.abs(sums) + 0.5), sums), layer.zero)
             case static.Product():
-                return (self._signed(layer.source) @ layer.weight.astype(np.int32)).astype(np.float32) * layer.scale
+                scale = layer.scale if layer.by is None else layer.scale * self._part(layer.by)
+                return (self._signed(layer.source) @ layer.weight.astype(np.int32)).astype(np.float32) * scale
             case static.Join():
                 return np.concatenate([self.values[source] for source in layer.sources], axis=-1)
             case static.DepthToSpace(n=n):
@@ -71,8 +72,6 @@ class _Reference:
                 return x + self.values[layer.other]
             case static.Shift():
                 return x + layer.shift
-            case static.Times():
-                return x * self._part(layer.by)
             case static.DeadZone():
                 v = x - self.values[layer.mean]
                 return np.sign(v) * np.maximum(np.floor(np.abs(v) + self.values[layer.rounding]), 0)

@@ -12,7 +12,6 @@ import numpy as np
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.latents import Symbols
 from aecodec.codec.tilecoder import TileCoder
-from aecodec.entropy.coder import coarse
 from aecodec.geometry import STRIDE
 from aecodec.model.coarse import CoarsePoint
 from aecodec.model.model import Model
@@ -31,7 +30,7 @@ SHARE = 4  # one latent of so many counts: neighbours say nearly the same
 def fit(model: Model, images: Iterable[np.ndarray], seed: int = 0) -> ThumbnailMap:
     """Fit the map to images, uint8, coded at random qualities in every tuning: means of 8x8 pixels from y_hat."""
     rng = np.random.default_rng(seed)
-    size = len(AROUND) * int(coarse(model.latent).sum()) + 1
+    size = len(AROUND) * int(model.coarse.sum()) + 1
     squares, products, count = np.zeros((size, size)), np.zeros((size, PER_LATENT)), 0
     with Workers(None) as workers:
         for number, image in enumerate(images):

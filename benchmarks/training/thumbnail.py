@@ -11,8 +11,9 @@ from pathlib import Path
 from aecodec.model.model import Model
 from aecodec.model.thumbnail import FILE
 from aecodec.model.weights import read_models, weights_folder
+from aecodec.train.coarse import coarse_part
 from aecodec.train.data import image_files, load_images
-from aecodec.train.export import graph_files, load_trained
+from aecodec.train.export import COARSE_CROPS, crops, graph_files, load_trained
 from aecodec.train.graphs import coarse_networks
 from aecodec.train.manifest import write
 from aecodec.train.thumbnail import IMAGES, auxiliary, fit
@@ -27,11 +28,12 @@ def main() -> None:
     options = parser.parse_args()
     model = read_models(options.weights, Model)[options.name]
     trained, _ = load_trained(options.average)
-    made = graph_files(coarse_networks(trained))
+    files = image_files(options.data)
+    images = load_images(files[:: -(-len(files) // IMAGES)])
+    made = graph_files(coarse_networks(trained, *coarse_part(trained, crops(images, COARSE_CROPS), model.coarse)))
     model = Model(options.name, model.entry | auxiliary(made), model.folder)
     write(options.weights, options.name, model.entry, made)
-    files = image_files(options.data)
-    made[FILE] = fit(model, load_images(files[:: -(-len(files) // IMAGES)])).pack()
+    made[FILE] = fit(model, images).pack()
     write(options.weights, options.name, model.entry | auxiliary(made), made)
     print(f"{options.weights / options.name}: {', '.join(f'{name}, {len(data)} bytes' for name, data in made.items())}")
 

@@ -98,7 +98,7 @@ def test_exact_tiles_are_reduced_and_learned_ones_beside_them_have_no_seam(of_bo
         if number in index.exact:
             np.testing.assert_array_equal(small[part], expected[part])
         else:
-            least = {8: 39.8, 16: 43.2}[factor]  # about 1.5 dB less if the latents of exact tiles counted
+            least = {8: 38.4, 16: 42.0}[factor]  # about 1.1 dB less if the latents of exact tiles counted
             assert psnr(small[part], expected[part]) > least
 
 

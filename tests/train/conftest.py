@@ -4,7 +4,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +53,36 @@ def continued(straight, tmp_path_factory):
     folder = tmp_path_factory.mktemp("continued")
     shutil.copy(straight / "average.npz", folder)
     return new_run(folder, replace(PHASE, steps=2), resume=True)
+
+
+@pytest.fixture(scope="session")
+def picture() -> np.ndarray:
+    from mirrored import SAMPLE
+
+    with Image.open(SAMPLE) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.fixture(scope="module")
+def trained(picture):
+    """A network whose every layer does something, with steps of 8 bits, rounding switched on."""
+    import keras
+
+    from aecodec.train import quantize
+    from aecodec.train.photo import Photo
+    from train.runs import RANDOM_SHAPE
+
+    keras.utils.set_random_seed(3)
+    rng = np.random.default_rng(3)
+    patches = picture[:256, :256].reshape(16, 16, 16, 16, 3).swapaxes(1, 2).reshape(256, -1) / 255 - 0.5
+    variance, basis = np.linalg.eigh(patches.T @ patches / len(patches))
+    model = Photo(RANDOM_SHAPE, basis[:, ::-1].astype(np.float32), variance[::-1])
+    model.build()
+    for v in model.trainable_variables:
+        if v.path.split("/")[-1] in ("kernel", "bias", "overlap") and "linear" not in v.path:
+            v.assign_add(rng.normal(0, 0.1, v.shape))
+    model.hyper_synthesis.w_out.assign_add(rng.normal(0, 0.3, model.hyper_synthesis.w_out.shape))
+    model.features.assign(rng.normal(0, 0.1, model.features.shape))
+    quantize.calibrate(model, np.stack([picture[i : i + 128, i : i + 128] for i in range(0, 120, 10)]))
+    quantize.switch(model)
+    return model

@@ -15,6 +15,7 @@ from aecodec.train.runs import Setup
 
 SAMPLES = Path(aecodec.__file__).parent / "bench" / "samples"
 SHAPE = Shape(**SMALL)
+RANDOM_SHAPE = Shape(**SMALL | {"analysis_ratio": 2, "lmbda_low": 4e-6, "knots": 3, "visual": True})
 PHASE = Phase(steps=3, batch=2, crop=64, rate=0.05)  # the warm-up keeps it at 0.001 or less
 FINISH = Phase()  # no budget: go on with the phase in the checkpoint
 

@@ -3,61 +3,31 @@
 import numpy as np
 import pytest
 from lapping import overlapped
-from PIL import Image
-from small import SMALL
 
 import aecodec
 
-keras = pytest.importorskip("keras")
+pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 pytest.importorskip("onnx")
 
-from aecodec import api  # noqa: E402
-from aecodec.codec.encoder import Encoder  # noqa: E402
-from aecodec.families import by_name  # noqa: E402
-from aecodec.model.coarse import CoarsePoint  # noqa: E402
-from aecodec.model.lapped import UNIT  # noqa: E402
-from aecodec.model.point import QualityPoint  # noqa: E402
-from aecodec.model.tuning import OWN, PSNR, VISUAL  # noqa: E402
-from aecodec.settings import Settings  # noqa: E402
-from aecodec.system.parallel import Workers  # noqa: E402
-from aecodec.train import export, graphs, quantize, static  # noqa: E402
-from aecodec.train.entropy_model import rounding_offsets  # noqa: E402
-from aecodec.train.layers import at_knots  # noqa: E402
-from aecodec.train.photo import Photo, Shape  # noqa: E402
-from aecodec.train.stack import integers  # noqa: E402
-from aecodec.train.static_numpy import run_numpy  # noqa: E402
+from aecodec import api
+from aecodec.codec.encoder import Encoder
+from aecodec.families import by_name
+from aecodec.model.coarse import CoarsePoint
+from aecodec.model.lapped import UNIT
+from aecodec.model.point import QualityPoint
+from aecodec.model.tuning import OWN, PSNR, VISUAL
+from aecodec.settings import Settings
+from aecodec.system.parallel import Workers
+from aecodec.train import export, graphs, quantize, static
+from aecodec.train.entropy_model import rounding_offsets
+from aecodec.train.layers import at_knots
+from aecodec.train.photo import Photo
+from aecodec.train.stack import integers
+from aecodec.train.static_numpy import run_numpy
+from train.runs import RANDOM_SHAPE as SHAPE
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-SHAPE = Shape(**SMALL | {"analysis_ratio": 2, "lmbda_low": 4e-6, "knots": 3, "visual": True})
-
-
-@pytest.fixture(scope="module")
-def picture() -> np.ndarray:
-    from mirrored import SAMPLE
-
-    with Image.open(SAMPLE) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-@pytest.fixture(scope="module")
-def trained(picture) -> Photo:
-    """A network whose every layer does something, with steps of 8 bits, rounding switched on."""
-    keras.utils.set_random_seed(3)
-    rng = np.random.default_rng(3)
-    patches = picture[:256, :256].reshape(16, 16, 16, 16, 3).swapaxes(1, 2).reshape(256, -1) / 255 - 0.5
-    variance, basis = np.linalg.eigh(patches.T @ patches / len(patches))
-    model = Photo(SHAPE, basis[:, ::-1].astype(np.float32), variance[::-1])
-    model.build()
-    for v in model.trainable_variables:
-        if v.path.split("/")[-1] in ("kernel", "bias", "overlap") and "linear" not in v.path:
-            v.assign_add(rng.normal(0, 0.1, v.shape))
-    model.hyper_synthesis.w_out.assign_add(rng.normal(0, 0.3, model.hyper_synthesis.w_out.shape))
-    model.features.assign(rng.normal(0, 0.1, model.features.shape))
-    quantize.calibrate(model, np.stack([picture[i : i + 128, i : i + 128] for i in range(0, 120, 10)]))
-    quantize.switch(model)
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +110,9 @@ def test_coarse_channels_are_those_of_the_whole_where_the_others_say_nothing(exp
     r, z = np.rint(rng.normal(0, 3, (16, 16, 8))).astype(np.float32), rng.integers(-9, 10, (4, 4, SHAPE.hyper))
     inputs, channels = {"z": z.astype(np.float32), "steps": point.steps}, coarse.channels
     assert 0 < channels.sum() < 8
+    steps = graphs.mean_steps(trained, channels)
     found = coarse.reconstruct(r[..., channels], z)
-    [expected] = run_numpy(graphs.coarse_reconstruct(trained), inputs | {"r": r[..., channels]})
+    [expected] = run_numpy(graphs.coarse_reconstruct(trained, channels, steps), inputs | {"r": r[..., channels]})
     np.testing.assert_array_equal(found, expected)
     kernels = [step.layers[0].w for step in trained.mean_net.steps]
     before = [np.array(kernel) for kernel in kernels]
@@ -150,7 +121,8 @@ def test_coarse_channels_are_those_of_the_whole_where_the_others_say_nothing(exp
         kernel.assign(values * heard[:, None])
     try:
         [whole] = run_numpy(graphs.reconstruct(trained), inputs | {"r": r})
-        [alone] = run_numpy(graphs.coarse_reconstruct(trained), inputs | {"r": r[..., channels]})
+        steps = graphs.mean_steps(trained, channels)
+        [alone] = run_numpy(graphs.coarse_reconstruct(trained, channels, steps), inputs | {"r": r[..., channels]})
     finally:
         for kernel, values in zip(kernels, before, strict=True):
             kernel.assign(values)
@@ -175,7 +147,10 @@ def test_means_and_pixels_are_numpys_to_the_bit(exported, trained, qindex, encod
         found = point.quantise(values, z, rounding)
         np.testing.assert_array_equal(point.reconstruct(found[0], z), found[1])
     else:
-        expected, found = run_numpy(graphs.reconstruct(trained), inputs | {"r": values}), [point.reconstruct(values, z)]
+        expected, found = (
+            run_numpy(graphs.reconstruct(trained), inputs | {"r": values}),
+            [point.reconstruct(values, z)],
+        )
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
     y_hat = expected[-1] * point.inverse_gain

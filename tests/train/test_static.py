@@ -27,7 +27,6 @@ from aecodec.train.static import (
     SpaceToDepth,
     Spread,
     Sum,
-    Times,
 )  # fmt: skip
 from aecodec.train.static_numpy import run_numpy
 
@@ -123,11 +122,11 @@ def floats(random):
                 "c",
                 random.integers(-63, 64, (80, 80)).astype(np.int8),
                 np.exp(random.uniform(-9, -5, 80)).astype(np.float32),
+                Part("by", 0, 1),
             ),
             "g": DepthToSpace("q", 2),
             "e": Pick("g", 5, (3, 0, 2, 1)),
-            "t": Times("e", Part("by", 0, 1)),
-            "m": Sum("t", "p"),
+            "m": Sum("e", "p"),
             "n": Shift("m", np.linspace(-3, 3, 20, dtype=np.float32)),
             "d": DeadZone("n", "v", "rounding"),
             "o": Sum("d", "v"),

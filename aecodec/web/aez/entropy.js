@@ -6,10 +6,10 @@ import { RangeDecoder } from "./rangedecoder.js";
 export const Z_MAX = 63;
 const SCALES = 64, PLANES = 15; // bits of an escaped value after its leading one, at most
 
-/** Which of so many channels are coarse, the first of each quarter: their residuals come first. */
-export const coarse = (latent) => Array.from({ length: latent }, (_, m) => m % (latent / 4) < Math.ceil(latent / 32));
-
-/** tables: { z, r, reach, bit }, tables of the channels of z and of the scale indexes, and K of each of these. */
+/**
+ * tables: { z, r, reach, bit, coarse }, tables of the channels of z and of the scale indexes, K of each of these, and
+ * which of the channels of r come first, an array of 0 and 1.
+ */
 export class TileDecoder {
   constructor(bytes, tables) {
     this.coder = new RangeDecoder(bytes);
@@ -27,8 +27,8 @@ export class TileDecoder {
   }
 
   /** Residuals of scale indexes, Uint8Array of M channels -> Float32Array; CorruptError where the bitstream does not end with them. */
-  r(indexes, latent) {
-    const out = this.residuals(indexes, coarse(latent).map((one) => (one ? 0 : 1)), 2);
+  r(indexes) {
+    const out = this.residuals(indexes, Array.from(this.tables.coarse, (coarse) => 1 - coarse), 2);
     if (!this.coder.exhausted) throw new CorruptError("bitstream: symbols end before the data does");
     return out;
   }

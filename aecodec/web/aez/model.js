@@ -1,6 +1,5 @@
 // A model: its tables, and what depends on the quality (aecodec/model/model.py).
 
-import { coarse } from "./entropy.js";
 import { CorruptError, ModelError } from "./errors.js";
 import { Networks } from "./networks.js";
 import { readNpz } from "./npz.js";
@@ -13,7 +12,7 @@ import { AXIS, divide, FILE, openVisual, PSNR, VISUAL } from "./tuning.js";
 const { fround } = Math;
 const SMALL = ["thumbnail.npz", "coarse_scales.onnx", "coarse_reconstruct.onnx"]; // what small images need
 const NUMBERS = [
-  "z_tables", "r_sizes", "r_tables", "offset", "biases", "steps", "log_gain", "log_gain_inverse", "sample_offset", "overlap_post", "overlap_pre",
+  "z_tables", "r_sizes", "r_tables", "coarse", "offset", "biases", "steps", "log_gain", "log_gain_inverse", "sample_offset", "overlap_post", "overlap_pre",
 ];
 
 export class Model {
@@ -72,7 +71,7 @@ class QualityPoint {
   constructor(model, qindex, visual, channels) {
     const numbers = visual ?? model.numbers, its = (row) => row.filter((_, m) => channels[m]);
     const offsets = its(betweenKnots(numbers.offset, qindex)), latent = offsets.length;
-    Object.assign(this, { model, latent, coarse: () => new CoarsePoint(model, qindex, visual, coarse(model.latent)) });
+    Object.assign(this, { model, latent, coarse: () => new CoarsePoint(model, qindex, visual, model.numbers.coarse.data) });
     this.hasDeltas = visual !== null;
     this.tables = tablesOf(numbers, (qindex + 128) >> 8);
     if (visual) this.tables.z.push(rangeTable(visual.deltas)); // the deltas are one more channel of z
@@ -91,7 +90,7 @@ class QualityPoint {
 
   /** Scale indexes of a tile whose z has been decoded -> residuals, Float32Array. */
   residuals(decoder, indexes) {
-    return decoder.r(indexes, this.latent);
+    return decoder.r(indexes);
   }
 
   /** Residuals and hyper-latents of a tile -> y_hat at unit gain, Float32Array like r. */
@@ -161,7 +160,7 @@ function samplesOf(net, linear, offset, { height, width }) {
 }
 
 // The tables of a row, as the range decoder takes them.
-function tablesOf({ z_tables, r_sizes, r_tables }, row) {
+function tablesOf({ z_tables, r_sizes, r_tables, coarse }, row) {
   const [, channels, symbols] = z_tables.shape, z = [], r = [null], reach = [0];
   for (let at = row * channels * symbols; z.length < channels; at += symbols)
     z.push(rangeTable(z_tables.data.subarray(at, at + symbols)));
@@ -172,7 +171,7 @@ function tablesOf({ z_tables, r_sizes, r_tables }, row) {
     reach.push((size - 2) / 2);
     at += size;
   }
-  return { z, r, reach, bit: rangeTable([2 ** 23, 2 ** 23]) };
+  return { z, r, reach, bit: rangeTable([2 ** 23, 2 ** 23]), coarse: coarse.data };
 }
 
 // Rows of knots (K, n) at 1/256 of a knot, in float32 as NumPy computes them one operation after another.

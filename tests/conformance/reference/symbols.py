@@ -82,9 +82,7 @@ def decode_tile(
 
     r, r_tables = np.zeros_like(index), numbers["r_tables"]
     row = r_tables[knot if len(r_tables) > 1 else 0]
-    latent = len(offset)
-    is_coarse = np.arange(latent) % (latent // 4) < -(-latent // 32)
-    for part in (is_coarse, ~is_coarse):
+    for part in (numbers["coarse"] == 1, numbers["coarse"] == 0):
         escaped = []
         for i, frequencies in enumerate(np.split(row, np.cumsum(numbers["r_sizes"])[:-1]), start=1):
             table, reach = cumulative(frequencies.tolist()), (len(frequencies) - 2) // 2
