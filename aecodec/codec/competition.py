@@ -15,7 +15,7 @@ import numpy as np
 
 from aecodec.codec.latents import Latents
 from aecodec.exact import webp
-from aecodec.exact.colours import COLOURS, Palette, methods_for, with_fewer_colours
+from aecodec.exact.colours import COLOURS, FewerColours, Palette
 from aecodec.exact.layout import Layout, encode_image
 from aecodec.exact.look import flat, palette_worth_trying, photograph_fits, photographic, worth_trying
 from aecodec.geometry import STRIDE, Tile, latent_size, tiles
@@ -98,15 +98,15 @@ class Competition:
 
     def _palettes(self, tile: Tile, scale: float, point: QualityPoint) -> list[Variant]:
         """The variant of least cost by each method that suits the tile."""
-        methods = methods_for(self._pixels[tile.pixels])
+        fewer = FewerColours(self._pixels[tile.pixels])
         at = round((len(COLOURS) - 1) * point.qindex / point.model.max_qindex)
-        return [best for method in methods if (best := self._cheapest(tile, method, at, scale))]
+        return [best for method in fewer.methods if (best := self._cheapest(tile, fewer, method, at, scale))]
 
-    def _cheapest(self, tile: Tile, method: str, at: int, scale: float) -> Variant | None:
+    def _cheapest(self, tile: Tile, fewer: FewerColours, method: str, at: int, scale: float) -> Variant | None:
         """The best of a method, from a number of colours that suits the quality upwards, or else from there down."""
 
         def cost(number: int) -> float:
-            variant = self._with_palette(tile, Palette(method, COLOURS[number]))
+            variant = self._with_palette(tile, fewer, Palette(method, COLOURS[number]))
             return variant.cost(scale) if variant else math.inf
 
         best = at
@@ -117,7 +117,7 @@ class Competition:
                 best = number
             if best != at:
                 break
-        return self._with_palette(tile, Palette(method, COLOURS[best]))
+        return self._with_palette(tile, fewer, Palette(method, COLOURS[best]))
 
     def smaller(self, size: int) -> Layout | None:
         """The whole image in exact tiles, where a file of so many bytes may be larger than that."""
@@ -136,14 +136,15 @@ class Competition:
             self._with_all_colours[tile] = Variant(webp.encode(self._pixels[tile.pixels], self._effort), 0)
         return self._with_all_colours[tile]
 
-    def _with_palette(self, tile: Tile, palette: Palette) -> Variant | None:
+    def _with_palette(self, tile: Tile, fewer: FewerColours, palette: Palette) -> Variant | None:
         """The same with fewer; None where that looks bad."""
         key = tile, palette
         if key not in self._with_palettes:
-            original = self._pixels[tile.pixels]
-            pixels = with_fewer_colours(original, palette)
+            pixels = fewer.reduced(palette)
             self._with_palettes[key] = (
-                None if pixels is None else Variant(webp.encode(pixels, self._effort), squared_error(pixels, original))
+                None
+                if pixels is None
+                else Variant(webp.encode(pixels, self._effort), squared_error(pixels, fewer.pixels))
             )
         return self._with_palettes[key]
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from screens import photo, screen
 
-from aecodec.exact import colours as reduced_to
-from aecodec.exact.colours import COLOURS, MEDIAN_CUT, METHODS, OCTREE, Palette, with_palette
+from aecodec.exact.colours import COLOURS, MEDIAN_CUT, METHODS, OCTREE, FewerColours, Palette
 from aecodec.pixels import psnr
 
 
@@ -19,7 +18,7 @@ def gradient() -> np.ndarray:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("colours", COLOURS)
 def test_so_many_colours_are_left(gradient, method, colours):
-    reduced = with_palette(gradient, Palette(method, colours))
+    reduced = FewerColours(gradient).with_palette(Palette(method, colours))
     assert reduced.shape == gradient.shape
     assert reduced.dtype == np.uint8
     assert colours // 4 < len(np.unique(reduced.reshape(-1, 3), axis=0)) <= colours
@@ -27,14 +26,14 @@ def test_so_many_colours_are_left(gradient, method, colours):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_more_colours_are_nearer(gradient, method):
-    values = [psnr(gradient, with_palette(gradient, Palette(method, colours))) for colours in COLOURS]
+    values = [psnr(gradient, FewerColours(gradient).with_palette(Palette(method, colours))) for colours in COLOURS]
     assert values == sorted(values)
     assert values[0] > 12
 
 
 def test_few_colours_stay_what_they_are():
     image = np.array([[[1, 2, 3], [200, 100, 0]], [[9, 9, 9], [1, 2, 3]]], np.uint8).repeat(20, 0).repeat(20, 1)
-    assert np.array_equal(with_palette(image, Palette(MEDIAN_CUT, 8)), image)
+    assert np.array_equal(FewerColours(image).with_palette(Palette(MEDIAN_CUT, 8)), image)
 
 
 def noisy(image: np.ndarray) -> np.ndarray:
@@ -47,50 +46,50 @@ def test_an_octree_turns_noise_into_one_colour_and_median_cut_does_not():
     image = noisy(np.full((64, 64, 3), 100))
     equal = {}
     for method in METHODS:
-        reduced = with_palette(image, Palette(method, 16))
+        reduced = FewerColours(image).with_palette(Palette(method, 16))
         equal[method] = (reduced[1:] == reduced[:-1]).all(-1).mean()
     assert equal[OCTREE] > 2 * equal[MEDIAN_CUT]
 
 
 def test_smooth_areas_have_no_steps():
     """Text on noise may have few colours, a gradient and flat areas of nearly the same colour may not."""
-    assert reduced_to.keeps_smooth_areas(screen(), screen())
+    assert FewerColours(screen()).keeps_smooth_areas(screen())
     text = noisy(screen())
-    assert reduced_to.keeps_smooth_areas(text, with_palette(text, Palette(OCTREE, 128)))
+    assert FewerColours(text).keeps_smooth_areas(FewerColours(text).with_palette(Palette(OCTREE, 128)))
     y, x = np.mgrid[:128, :128]
     for image in (np.stack([x, y, x // 2 + y // 2], -1).astype(np.uint8), photo(name="kodim15")):
         for method in METHODS:
-            assert not reduced_to.keeps_smooth_areas(image, with_palette(image, Palette(method, 32)))
+            assert not FewerColours(image).keeps_smooth_areas(FewerColours(image).with_palette(Palette(method, 32)))
     cards = np.full((256, 256, 3), 255, np.uint8)
     cards[100:124] = 247, 248, 249  # the gap between them
-    assert not reduced_to.keeps_smooth_areas(cards, np.full_like(cards, 255))
-    assert reduced_to.keeps_smooth_areas(cards, np.where(cards == 247, np.uint8(248), cards))
+    assert not FewerColours(cards).keeps_smooth_areas(np.full_like(cards, 255))
+    assert FewerColours(cards).keeps_smooth_areas(np.where(cards == 247, np.uint8(248), cards))
 
 
 def test_a_glow_has_no_contours():
     y, x = np.mgrid[:256, :256]
     glow = np.clip(255 - np.hypot(y - 128, x - 128) * 3, 60, 255)
     image = np.stack([glow, glow / 2, glow / 2], -1).astype(np.uint8)
-    assert reduced_to.makes_contours(image, with_palette(image, Palette(MEDIAN_CUT, 16)))
-    assert not reduced_to.makes_contours(image, with_palette(image, Palette(MEDIAN_CUT, 256)))
+    assert FewerColours(image).makes_contours(FewerColours(image).with_palette(Palette(MEDIAN_CUT, 16)))
+    assert not FewerColours(image).makes_contours(FewerColours(image).with_palette(Palette(MEDIAN_CUT, 256)))
     text = noisy(screen())
     for method in METHODS:
-        assert not reduced_to.makes_contours(text, with_palette(text, Palette(method, 128)))
+        assert not FewerColours(text).makes_contours(FewerColours(text).with_palette(Palette(method, 128)))
 
 
 def test_a_tile_that_would_look_worse_is_not_reduced():
     """Clean text may have any palette of median cut, noisy text one of an octree, a photograph none."""
     text = noisy(screen())
-    assert reduced_to.methods_for(screen()) == METHODS
-    assert reduced_to.methods_for(text) == (OCTREE,)
+    assert FewerColours(screen()).methods == METHODS
+    assert FewerColours(text).methods == (OCTREE,)
     for image, palette in ((screen(), Palette(MEDIAN_CUT, 8)), (text, Palette(OCTREE, 128))):
-        assert np.array_equal(reduced_to.with_fewer_colours(image, palette), with_palette(image, palette))
-    assert reduced_to.with_fewer_colours(screen(), Palette(OCTREE, 8)) is None
-    assert reduced_to.with_fewer_colours(photo(name="kodim15"), Palette(OCTREE, 32)) is None
+        assert np.array_equal(FewerColours(image).reduced(palette), FewerColours(image).with_palette(palette))
+    assert FewerColours(screen()).reduced(Palette(OCTREE, 8)) is None
+    assert FewerColours(photo(name="kodim15")).reduced(Palette(OCTREE, 32)) is None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 300), (9, 8)])
 def test_tiles_of_a_few_rows_or_columns(size):
     image = np.zeros((*size, 3), np.uint8)
-    assert reduced_to.keeps_smooth_areas(image, image)
-    assert not reduced_to.makes_contours(image, image)
+    assert FewerColours(image).keeps_smooth_areas(image)
+    assert not FewerColours(image).makes_contours(image)
