@@ -2,16 +2,16 @@
 
 A palette comes from median cut (Heckbert, 1982) and k-means (Lloyd, 1982), which suits clean pixels, or from an octree
 (Gervautz and Purgathofer, 1988), which turns noise in flat areas into one colour. The first palette of either is
-Pillow's, without dithering; its own k-means goes over all pixels until nothing moves, which takes a hundred times as
-long as a few steps with each colour once.
+Pillow's, without dithering; its own k-means goes over all pixels until nothing moves, which takes several times as
+long as steps with each colour once.
 """
 
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from aecodec.exact.look import flat, repeats
+from aecodec.system.forks import cached_property
 
 MEDIAN_CUT, OCTREE = METHODS = "median cut", "octree"
 COLOURS = (8, 16, 32, 64, 128, 256)  # numbers of colours that are tried
