@@ -114,8 +114,11 @@ class Model(Weights):
 
     @property
     def coarse(self) -> np.ndarray:
-        """Which of the channels of y small images are made of: bool (M,)."""
-        return self.numbers["coarse"].astype(bool)
+        """Which of the channels of y small images are made of: bool (M,). Raises ModelError."""
+        coarse = self.numbers["coarse"]
+        if coarse.shape != (self.latent,) or coarse.dtype != np.uint8:
+            raise ModelError(f"model {self.name}: coarse: expected {self.latent} numbers as uint8")
+        return coarse.astype(bool)
 
     @cached_property
     def synthesis_halo(self) -> int:

@@ -114,11 +114,6 @@ def scales(model: Photo) -> Network:
     return _scales(model, _every_channel(model))
 
 
-def coarse_scales(model: Photo, coarse: np.ndarray) -> Network:
-    """The same numbers of the coarse channels; coarse: bool (M,)."""
-    return _scales(model, coarse)
-
-
 def _every_channel(model: Photo) -> np.ndarray:
     """bool (M,), all of them true."""
     return np.ones(model.shape.latent, bool)
@@ -155,14 +150,6 @@ def reconstruct(model: Photo) -> Network:
     """Residuals and their means in four steps."""
     every = _every_channel(model)
     return _four_steps(model, every, mean_steps(model, every))
-
-
-def coarse_reconstruct(model: Photo, coarse: np.ndarray, steps: Sequence[MeanStep]) -> Network:
-    """The coarse channels' residuals and means, as if the latents of all others were zero.
-
-    coarse: bool (M,). steps: those of these channels, perhaps with fewer hidden units.
-    """
-    return _four_steps(model, coarse, steps)
 
 
 def mean_steps(model: Photo, channels: np.ndarray) -> list[MeanStep]:
@@ -313,6 +300,8 @@ def networks(model: Photo) -> dict[str, Network]:
 
 
 def coarse_networks(model: Photo, coarse: np.ndarray, steps: Sequence[MeanStep]) -> dict[str, Network]:
-    """The same for those that make small images; coarse: bool (M,), as many of each quarter; steps: of their means."""
-    means = coarse_reconstruct(model, coarse, steps)
-    return {"coarse_scales": coarse_scales(model, coarse), "coarse_reconstruct": means}
+    """The same for those that make small images, with means as if the latents of all other channels were zero.
+
+    coarse: bool (M,), as many of each quarter. steps: those of these channels, perhaps with fewer hidden units.
+    """
+    return {"coarse_scales": _scales(model, coarse), "coarse_reconstruct": _four_steps(model, coarse, steps)}

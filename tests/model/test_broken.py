@@ -197,6 +197,14 @@ def test_a_shape_without_its_numbers(folder):
     assert said(learned) == "model tiny: shape without blocks8 in the manifest"
 
 
+@pytest.mark.parametrize("coarse", [np.ones(7, np.uint8), np.ones((8, 1), np.uint8), np.ones(8)])
+def test_coarse_channels_that_are_not_one_number_each(folder, coarse):
+    path = folder / "tiny" / "numbers.npz"
+    np.savez(path, **dict(np.load(path)) | {"coarse": coarse})
+    install(folder)
+    assert said() == "model tiny: coarse: expected 8 numbers as uint8"
+
+
 def test_a_model_of_an_earlier_version(folder):
     """It does not say which channels are coarse."""
     path = folder / "tiny" / "numbers.npz"

@@ -112,7 +112,9 @@ def test_coarse_channels_are_those_of_the_whole_where_the_others_say_nothing(exp
     assert 0 < channels.sum() < 8
     steps = graphs.mean_steps(trained, channels)
     found = coarse.reconstruct(r[..., channels], z)
-    [expected] = run_numpy(graphs.coarse_reconstruct(trained, channels, steps), inputs | {"r": r[..., channels]})
+    [expected] = run_numpy(
+        graphs.coarse_networks(trained, channels, steps)["coarse_reconstruct"], inputs | {"r": r[..., channels]}
+    )
     np.testing.assert_array_equal(found, expected)
     kernels = [step.layers[0].w for step in trained.mean_net.steps]
     before = [np.array(kernel) for kernel in kernels]
@@ -122,7 +124,9 @@ def test_coarse_channels_are_those_of_the_whole_where_the_others_say_nothing(exp
     try:
         [whole] = run_numpy(graphs.reconstruct(trained), inputs | {"r": r})
         steps = graphs.mean_steps(trained, channels)
-        [alone] = run_numpy(graphs.coarse_reconstruct(trained, channels, steps), inputs | {"r": r[..., channels]})
+        [alone] = run_numpy(
+            graphs.coarse_networks(trained, channels, steps)["coarse_reconstruct"], inputs | {"r": r[..., channels]}
+        )
     finally:
         for kernel, values in zip(kernels, before, strict=True):
             kernel.assign(values)
