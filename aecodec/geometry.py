@@ -171,6 +171,15 @@ class Span(NamedTuple):
     keep_start: int
     keep_stop: int
 
+    @classmethod
+    def around(cls, start: int, stop: int, halo: int, length: int) -> "Span":
+        """The smallest window of 0..length of which start..stop is exact.
+
+        >>> Span.around(1, 4, 2, 9)
+        Span(start=0, stop=6, keep_start=1, keep_stop=4)
+        """
+        return cls(max(start - halo, 0), min(stop + halo, length), start, stop)
+
     def cut(self, scale: int = 1) -> slice:
         """The window; `scale`: elements of the array per unit of the span."""
         return slice(self.start * scale, self.stop * scale)
@@ -211,15 +220,67 @@ class Window(NamedTuple):
         """The same window so many rows further up: for an array that begins there."""
         return Window(Span(*(row - rows for row in self.rows)), self.columns)
 
-    def paste(self, part: np.ndarray, out: np.ndarray, scale: int = 1, where: np.ndarray | None = None) -> None:
-        """Write the exact part of the window to its position in `out`; `where`: bool like `out` without channels."""
-        self.put(self.keep(part, scale), out, scale, where)
+    def shrunk(self, where: np.ndarray, halo: int) -> "Window | None":
+        """The smallest window whose exact part has what this one's has of `where`, bool (h, w); None if it has none.
+
+        >>> where = np.eye(9, dtype=bool)[:, ::-1]
+        >>> Window(Span(0, 4, 0, 4), Span(3, 9, 4, 8)).shrunk(where, 1) == Window(Span(0, 5, 1, 4), Span(4, 9, 5, 8))
+        True
+        """
+        kept = self.kept(where)
+        if not kept.any():
+            return None
+
+        def around(part: Span, axis: int) -> Span:
+            found = np.flatnonzero(kept.any(1 - axis)) + part.keep_start
+            return Span.around(int(found[0]), int(found[-1]) + 1, halo, where.shape[axis])
+
+        return Window(around(self.rows, 0), around(self.columns, 1))
+
+    def paste(self, part: np.ndarray, out: np.ndarray, scale: int = 1) -> None:
+        """Write the exact part of the window to its position in `out`."""
+        self.put(self.keep(part, scale), out, scale)
 
     def put(self, kept: np.ndarray, out: np.ndarray, scale: int = 1, where: np.ndarray | None = None) -> None:
-        """The same of an array that has nothing else."""
+        """The same of an array that has nothing else. where: bool (h, w) of the plane, of what is written at all."""
         position = self.kept(out, scale)
-        kept = kept[: position.shape[0], : position.shape[1]]
-        np.copyto(position, kept, where=True if where is None else self.kept(where, scale)[..., None])
+        height, width = position.shape[:2]
+        if where is None or (own := self.kept(where)).all():
+            position[...] = kept[:height, :width]
+        else:
+            np.copyto(position, kept[:height, :width], where=magnified(own, scale)[:height, :width, None])
+
+
+class Strip(NamedTuple):
+    """Rows of a plane from `top` on, in the pieces in which they came: arrays (n, w, C)."""
+
+    top: int
+    pieces: list[np.ndarray]
+
+    def within(self, rows: slice) -> Iterator[tuple[int, np.ndarray]]:
+        """What the pieces have of rows of the plane, as views, each with its first row."""
+        top = self.top
+        for piece in self.pieces:
+            start, stop = max(rows.start, top), min(rows.stop, top + len(piece))
+            if start < stop:
+                yield start, piece[start - top : stop - top]
+            top += len(piece)
+
+    def cut(self, window: Window) -> np.ndarray:
+        """A copy of a window."""
+        return np.concatenate([piece[:, window.columns.cut()] for _, piece in self.within(window.rows.cut())])
+
+    def put(self, window: Window, kept: np.ndarray, where: np.ndarray) -> None:
+        """Write the exact part of a window to its position; where: bool (h, w) of the plane, of what is written."""
+        for top, piece in self.within(window.rows.kept()):
+            part = kept[top - window.rows.keep_start :][: len(piece)]
+            wanted = where[top : top + len(piece), window.columns.kept(), None]
+            np.copyto(piece[:, window.columns.kept()], part, where=wanted)
+
+
+def magnified(where: np.ndarray, scale: int) -> np.ndarray:
+    """Each element of (h, w) so many times in both directions."""
+    return where.repeat(scale, 0).repeat(scale, 1) if scale > 1 else where
 
 
 def spans(length: int, window: int, halo: int) -> list[Span]:
@@ -256,25 +317,24 @@ def fitted(length: int, max_window: int, halo: int) -> int:
 
 def windows(size: tuple[int, int], max_window: int, halo: int) -> Iterator[Window]:
     """Windows that cover a plane, all of one shape, whose edges are no longer than `max_window`."""
-    for band in bands(size, max_window, halo):
-        yield from band
+    for row in window_rows(size, max_window, halo):
+        yield from row
 
 
-def bands(size: tuple[int, int], max_window: int, halo: int, count: int = 1) -> Iterator[list[Window]]:
-    """The same windows from top to bottom, in groups of whole rows of them: as few rows as hold `count` windows."""
+def window_rows(size: tuple[int, int], max_window: int, halo: int) -> Iterator[list[Window]]:
+    """The same windows from top to bottom, in rows of them."""
     rows, columns = (spans(edge, fitted(edge, max_window, halo), halo) for edge in size)
-    together = -(-count // len(columns))
-    for first in range(0, len(rows), together):
-        yield [Window(row, column) for row in rows[first : first + together] for column in columns]
+    for row in rows:
+        yield [Window(row, column) for column in columns]
 
 
-def recut(blocks: Iterable[np.ndarray], cuts: Iterable[slice]) -> Iterator[np.ndarray]:
-    """Cut an array that comes in blocks of rows, from top to bottom, into others, which may overlap.
+def recut(blocks: Iterable[np.ndarray], cuts: Iterable[slice]) -> Iterator[Strip]:
+    """Cut a plane that comes in blocks of rows, from top to bottom, into strips, which may overlap.
 
     cuts: their rows; neither starts nor stops go back. Only blocks that the next one needs are held.
 
-    >>> [part.tolist() for part in recut([np.arange(3), np.arange(3, 5)], [slice(0, 2), slice(1, 5)])]
-    [[0, 1], [1, 2, 3, 4]]
+    >>> [strip.pieces for strip in recut([np.arange(3), np.arange(3, 5)], [slice(0, 2), slice(1, 5)])]
+    [[array([0, 1])], [array([1, 2]), array([3, 4])]]
     """
     coming, held, end = iter(blocks), list[tuple[int, np.ndarray]](), 0
     cuts = list(cuts)
@@ -282,12 +342,10 @@ def recut(blocks: Iterable[np.ndarray], cuts: Iterable[slice]) -> Iterator[np.nd
         while end < cut.stop:
             held.append((end, next(coming)))
             end += len(held[-1][1])
-        parts = [block[max(cut.start - top, 0) : cut.stop - top] for top, block in held]
+        strip = Strip(cut.start, [block[max(cut.start - top, 0) : cut.stop - top] for top, block in held])
         held = [(top, block) for top, block in held if top + len(block) > following.start]
-        part = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        del parts
-        yield part
-        del part
+        yield strip
+        del strip  # what comes next needs the memory
 
 
 def pad_window(image: np.ndarray, rows: slice, columns: slice) -> np.ndarray:

@@ -51,14 +51,13 @@ def test_windows_cover_a_plane_once(height, width, window, halo):
     assert (count == 1).all()
 
 
-@given(st.integers(1, 90), st.integers(1, 90), st.integers(5, 40), st.integers(0, 2), st.integers(1, 9))
-def test_bands_are_the_windows_in_whole_rows(height, width, window, halo, count):
-    bands = list(geometry.bands((height, width), window, halo, count))
-    assert [one for band in bands for one in band] == list(geometry.windows((height, width), window, halo))
-    for band, following in pairwise(bands):
-        assert band[-1].rows.keep_stop == following[0].rows.keep_start
-        across = sum(one.rows == band[0].rows for one in band)
-        assert count <= len(band) < count + across
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(5, 40), st.integers(0, 2))
+def test_windows_come_in_rows(height, width, window, halo):
+    rows = list(geometry.window_rows((height, width), window, halo))
+    assert [one for row in rows for one in row] == list(geometry.windows((height, width), window, halo))
+    assert all(one.rows == row[0].rows for row in rows for one in row)
+    for row, following in pairwise(rows):
+        assert row[0].rows.keep_stop == following[0].rows.keep_start
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=8), st.data())
@@ -68,8 +67,9 @@ def test_blocks_are_cut_into_others(sizes, data):
     starts, stops = data.draw(ends), data.draw(ends)
     cuts = [slice(start, stop) for start, stop in zip(starts, stops, strict=False) if start < stop]
     blocks = np.split(whole, np.cumsum(sizes)[:-1])
-    for cut, part in zip(cuts, geometry.recut(blocks, cuts), strict=True):
-        np.testing.assert_array_equal(part, whole[cut])
+    for cut, strip in zip(cuts, geometry.recut(blocks, cuts), strict=True):
+        assert strip.top == cut.start
+        np.testing.assert_array_equal(np.concatenate(strip.pieces), whole[cut])
 
 
 def test_windows_of_the_codec_move_on():

@@ -7,7 +7,7 @@ import numpy as np
 from aecodec import geometry
 from aecodec.codec.latents import Symbols
 from aecodec.codec.tilecoder import CodedTile, TileCoder
-from aecodec.codec.transforms import HALO, Partial, needed, synthesise, synthesise_between
+from aecodec.codec.transforms import HALO, Partial, fill_in, needed
 from aecodec.container import Header
 from aecodec.errors import UnsupportedError
 from aecodec.exact.tiles import decode_tiles
@@ -35,9 +35,7 @@ class Decoder:
         if all(number in bitstreams.exact for number, tile in enumerate(self.tiles) if tile.meets(window)):
             return self.colours(decode_tiles(bitstreams, area, self.workers)[0])
         learned = self.coded_tiles(bitstreams, window)
-        whole = bool(bitstreams.exact)
-        y_hat = [self.coder.decode(learned, window)] if whole else self.coder.decode_rows(learned, window)
-        rgb = self.pixels(y_hat, window, bitstreams)
+        rgb = self.pixels(self.coder.decode_rows(learned, window), window, bitstreams)
         return self.colours(rgb[area.moved(-window.left * STRIDE, -window.top * STRIDE).inside])
 
     def symbols(self, bitstreams: Bitstreams) -> Iterator[Symbols]:
@@ -57,18 +55,14 @@ class Decoder:
     def pixels(self, y_hat: Iterable[np.ndarray], window: Tile, bitstreams: Bitstreams) -> np.ndarray:
         """y_hat (h, w, M) of a window at unit gain, and exact tiles -> its RGB inside the image.
 
-        y_hat comes in blocks of rows from top to bottom, in one if there are exact tiles.
-
-        Raises DecodeError for an exact tile.
+        y_hat comes in blocks of rows from top to bottom; they change. Raises DecodeError for an exact tile.
         """
         left, top = window.left * STRIDE, window.top * STRIDE
         width, height = self.header.width - left, self.header.height - top
         area = Region(left, top, min(window.width * STRIDE, width), min(window.height * STRIDE, height))
-        mask = covered([self.tiles[number] for number in bitstreams.exact], window)
-        if not mask.any():
-            return synthesise(y_hat, (area.height, area.width), self.coder.point, self.workers)
+        exact = covered([self.tiles[number] for number in bitstreams.exact], window)
         rgb, _ = decode_tiles(bitstreams, area, self.workers)
-        synthesise_between(next(iter(y_hat)), Partial(rgb, mask), self.coder.point, self.workers)
+        fill_in(y_hat, Partial(rgb, exact), self.coder.point, self.workers)
         return rgb
 
     def colours(self, rgb: np.ndarray) -> np.ndarray:

@@ -4,18 +4,17 @@ What a decoder makes has no seams, as the halo of its windows is the receptive f
 """
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.geometry import STRIDE, Region, Span, Tile, Window, bands, fitted, latent_size, recut, spans, windows
+from aecodec.geometry import STRIDE, Region, Span, Strip, Tile, Window, fitted, latent_size, recut, spans, window_rows
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
 from aecodec.system.parallel import Workers
 
-WINDOW = 64  # latents along the edge of the largest window: what it works on stays near the processor
-_SMALL_WINDOW = 42  # the same where few windows may do: two tiles and the halo
-_EACH = 2  # windows for each thread that are worked on before the next rows are
+WINDOW = 56  # latents along the edge of the largest window: what it works on stays near the processor
 HALO = 5  # latents: the receptive field of either transform, overlap included, is no larger
 _ANALYSED = 50  # latents along a strip that are analysed at once, halo included
 _NEAR = 3  # latents: pixels further away change what an encoder's analysis gives by 4 % of its mean size at most
@@ -40,25 +39,6 @@ def analyse(pixels: np.ndarray, strips: Iterable[slice], model: Model, workers: 
     return map(analyse_strip, strips)
 
 
-def synthesise(y_hat: Iterable[np.ndarray], size: tuple[int, int], point: QualityPoint, workers: Workers) -> np.ndarray:
-    """y_hat (h, w, M) at unit gain, in blocks of rows from top to bottom -> pixels uint8 (H, W, 3) of `size` (H, W)."""
-    pixels = np.empty((*size, 3), np.uint8)
-
-    def synthesise_band(band: list[Window], part: np.ndarray) -> None:
-        def run(window: Window) -> None:
-            own = window.raised(band[0].rows.start).cut(part)
-            window.put(point.synthesis(own, window.inner), pixels, STRIDE)
-
-        workers.map(run, band)
-
-    halo = point.model.synthesis_halo
-    every = list(bands((latent_size(size[0]), latent_size(size[1])), WINDOW, halo, _EACH * workers.count))
-    rows = [slice(band[0].rows.start, band[-1].rows.stop) for band in every]
-    for band, part in zip(every, workers.ahead(recut(y_hat, rows)), strict=True):
-        synthesise_band(band, part)
-    return pixels
-
-
 class Partial(NamedTuple):
     """An image with the pixels of its exact tiles. pixels: uint8 (H, W, 3); exact: bool (h, w), where these are."""
 
@@ -66,45 +46,69 @@ class Partial(NamedTuple):
     exact: np.ndarray
 
 
-def synthesise_between(y_hat: np.ndarray, image: Partial, point: QualityPoint, workers: Workers) -> None:
-    """Fill in the pixels of learned tiles. y_hat: (h, w, M) at unit gain, 0 where tiles are exact; it changes.
+def synthesise(y_hat: Iterable[np.ndarray], size: tuple[int, int], point: QualityPoint, workers: Workers) -> np.ndarray:
+    """y_hat (h, w, M) at unit gain, in blocks of rows from top to bottom -> pixels uint8 (H, W, 3) of `size` (H, W)."""
+    pixels = np.empty((*size, 3), np.uint8)
+    fill_in(y_hat, Partial(pixels, np.zeros([latent_size(edge) for edge in size], bool)), point, workers)
+    return pixels
+
+
+def fill_in(y_hat: Iterable[np.ndarray], image: Partial, point: QualityPoint, workers: Workers) -> None:
+    """Fill in the pixels of learned tiles.
+
+    y_hat: (h, w, M) at unit gain, 0 where tiles are exact, in blocks of rows from top to bottom, which change.
 
     At the border of an exact tile the synthesis lacks the latents behind it. A first synthesis without them and the
     exact pixels together give an image whose analysis has these latents, and a second synthesis makes use of them.
+    Each follows a row of windows behind the one before it, as it needs what is below.
     """
     pixels, exact = image
-    learned = ~exact
-    at_border, behind_border = learned & _grown(exact), exact & _grown(learned)
-    mask = learned.repeat(STRIDE, 0).repeat(STRIDE, 1)[: pixels.shape[0], : pixels.shape[1]]
+    learned, halo, scale = ~exact, point.model.synthesis_halo, point.gain * point.inverse_gain
+    behind_border = exact & _grown(learned, halo)
+    at_border = learned & _grown(behind_border, halo)
+    rows = list(window_rows(exact.shape, WINDOW, halo))
+    strips = workers.ahead(recut(y_hat, [row[0].rows.cut() for row in rows]))
+    lag = 2 if behind_border.any() else 0
+    held = dict[int, Strip]()
 
-    def near(where: np.ndarray) -> list[Window]:
-        every = windows(exact.shape, _SMALL_WINDOW, HALO)
-        return [window for window in every if window.kept(where).any()]
+    def shrunk(number: int, where: np.ndarray, halo: int) -> list[Window]:
+        return [window for wide in rows[number] if (window := wide.shrunk(where, halo))]
 
-    def synthesise_where(where: np.ndarray) -> None:
-        def run(window: Window) -> None:
-            window.put(point.synthesis(window.cut(y_hat), window.inner), pixels, STRIDE, mask)
+    def synthesise_row(number: int, where: np.ndarray) -> None:
+        for window in shrunk(number, where, halo):
+            flow.add(partial(run, window, held[number].cut(window)))
 
-        workers.map(run, near(where))
+    def run(window: Window, latents: np.ndarray) -> None:
+        window.put(point.synthesis(latents, window.inner), pixels, STRIDE, learned)
 
-    synthesise_where(learned)
-    if not at_border.any():
-        return
-    scale = point.gain * point.inverse_gain
-    workers.map(
-        lambda window: window.paste(
-            point.model.analysis_of_decoded(window.cut(pixels, STRIDE)) * scale, y_hat, where=behind_border
-        ),
-        near(behind_border),
-    )
-    synthesise_where(at_border)
+    def analyse_row(number: int) -> None:
+        if windows := shrunk(number, behind_border, HALO):
+            flow.finish()
+            for window in windows:
+                flow.add(partial(analyse_behind, window, held[number]))
+            flow.finish()
+
+    def analyse_behind(window: Window, strip: Strip) -> None:
+        y = point.model.analysis_of_decoded(window.cut(pixels, STRIDE))
+        strip.put(window, window.keep(y) * scale, behind_border)
+
+    with workers.flow() as flow:
+        for number in range(len(rows) + lag):
+            if number < len(rows):
+                held[number] = next(strips)
+                synthesise_row(number, learned)
+            if number - 1 in held:
+                analyse_row(number - 1)
+            if number - lag in held:
+                synthesise_row(number - lag, at_border)
+                del held[number - lag]
 
 
-def _grown(where: np.ndarray) -> np.ndarray:
-    """What lies within HALO of True, bool (h, w)."""
+def _grown(where: np.ndarray, reach: int) -> np.ndarray:
+    """What lies within so many latents of True, bool (h, w)."""
     for axis in (0, 1):
-        padded = np.pad(where, [(HALO, HALO) if axis == a else (0, 0) for a in (0, 1)])
-        where = np.any(np.lib.stride_tricks.sliding_window_view(padded, 2 * HALO + 1, axis), axis=-1)
+        padded = np.pad(where, [(reach, reach) if axis == a else (0, 0) for a in (0, 1)])
+        where = np.any(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis), axis=-1)
     return where
 
 

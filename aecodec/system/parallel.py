@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,6 +32,11 @@ class Workers:
         self.count = threads or usable_threads()
         self._pool = _pool(self.count) if self.count > 1 else None
 
+    @property
+    def alone(self) -> bool:
+        """Whether the calling thread does everything."""
+        return self._pool is None
+
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Results in order. Raises what the function raises; MemoryError if the system refuses a thread."""
         if self._pool is None:
@@ -39,13 +45,17 @@ class Workers:
         try:
             queue = list(items)
             for item in queue:
-                futures.append(self._submit(function, item))
+                futures.append(self.submit(function, item))
             if _in_pool():
                 futures = [_begun(future, function, item) for future, item in zip(futures, queue, strict=True)]
             return [future.result() for future in futures]
         finally:
             for future in futures:
                 future.cancel()
+
+    def flow(self) -> "Flow":
+        """A context for work that comes piece by piece; at its end all of it is done."""
+        return Flow(self)
 
     def ahead(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items, each made by a thread of the pool while the one before it is in use."""
@@ -55,7 +65,7 @@ class Workers:
         iterator, end = iter(items), object()
         item = next(iterator, end)
         while item is not end:
-            future = self._submit(next, iterator, end)
+            future = self.submit(next, iterator, end)
             try:
                 yield item  # type: ignore[misc]  # it is no end
                 del item  # what comes next may need the memory
@@ -66,7 +76,7 @@ class Workers:
                 if not future.cancel():
                     future.exception()  # what makes the items can only be closed when it does not run
 
-    def _submit(self, function: Callable[..., Result], *arguments: object) -> "Future[Result]":
+    def submit(self, function: Callable[..., Result], *arguments: object) -> "Future[Result]":
         """What another thread does, or this one has done while the interpreter shuts down."""
         assert self._pool
         try:
@@ -89,6 +99,46 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
+
+
+class Flow:
+    """Work that comes piece by piece, results dropped: few pieces wait for a thread, and threads for no other piece.
+
+    Raises what the first piece raises that fails; of the others those that have not begun are given up.
+    """
+
+    def __init__(self, workers: Workers):
+        self._workers = workers
+        self._waiting: deque[tuple[Future[object], Callable[[], object]]] = deque()
+
+    def add(self, function: Callable[[], object]) -> None:
+        """Have a function called, by this thread if there is no other."""
+        if self._workers.alone:
+            function()
+            return
+        self._waiting.append((self._workers.submit(function), function))
+        if len(self._waiting) > self._workers.count + 1:
+            self._await_first()
+
+    def finish(self) -> None:
+        """Wait until all that came is done."""
+        while self._waiting:
+            self._await_first()
+
+    def _await_first(self) -> None:
+        future, function = self._waiting.popleft()
+        (_begun(future, function) if _in_pool() else future).result()
+
+    def __enter__(self) -> "Flow":
+        return self
+
+    def __exit__(self, error: object, *more: object) -> None:
+        try:
+            if error is None:
+                self.finish()
+        finally:
+            for future, _ in self._waiting:
+                future.cancel()
 
 
 def _pool(count: int) -> "Executor | None":

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,53 @@ def test_what_runs_on_a_thread_may_itself_map_and_work_ahead(threads):
             return workers.map(lambda m: n * m, workers.ahead(range(4)))
 
         assert workers.map(row, range(50)) == [[n * m for m in range(4)] for n in range(50)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_work_that_comes_piece_by_piece_is_done_once_and_little_waits(threads):
+    done = []
+    with Workers(threads) as workers:
+        with workers.flow() as flow:
+            for n in range(200):
+                flow.add(partial(done.append, n))
+                assert n < len(done) + threads + 2
+            flow.finish()
+            assert sorted(done) == list(range(200))
+            flow.add(partial(done.append, 200))
+        assert sorted(done) == list(range(201))
+
+        def row(n: int) -> int:
+            of_row = []
+            with workers.flow() as flow:
+                for m in range(7):
+                    flow.add(partial(of_row.append, m))
+            return n * (sorted(of_row) == list(range(7)))
+
+        assert workers.map(row, range(50)) == list(range(50))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_of_a_piece_or_of_what_makes_them_ends_the_flow(threads):
+    done = []
+
+    def work(n: int) -> None:
+        if n == 3:
+            raise KeyError(n)
+        done.append(n)
+
+    def run(first: int, workers: Workers) -> None:
+        with workers.flow() as flow:
+            for n in range(first, 1000):
+                flow.add(partial(work, n))
+                if n == 7:
+                    raise OSError("made")
+
+    with Workers(threads) as workers:
+        with pytest.raises(KeyError):
+            run(0, workers)
+        assert len(done) < 20
+        with pytest.raises(OSError, match="made"):
+            run(4, workers)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
