@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from aecodec.errors import ModelError
-from aecodec.system.forks import cached_property, lock_across_forks
+from aecodec.system.forks import Section, cached_property, lock_across_forks
 
 
 class OnnxNet:
@@ -27,7 +28,8 @@ class OnnxNet:
         with _lock:
             session, names = self._session
         try:
-            return session.run(None, dict(zip(names, inputs, strict=True)))
+            with _runs:
+                return session.run(None, dict(zip(names, inputs, strict=True)))
         except Exception as error:  # its exceptions have no common base; the graph is sound, its hash says so
             raise ModelError(f"ONNX Runtime cannot run a network, perhaps for want of memory: {_line(error)}") from None
 
@@ -42,7 +44,8 @@ class OnnxNet:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        options.enable_cpu_mem_arena = False  # it would keep what the largest window took: 100 MB, and no time saved
+        if _memory_is_shared():
+            options.add_session_config_entry("session.use_env_allocators", "1")
         levels = onnxruntime.GraphOptimizationLevel
         options.graph_optimization_level = levels.ORT_ENABLE_BASIC if self._exact else levels.ORT_ENABLE_ALL
         try:
@@ -53,6 +56,24 @@ class OnnxNet:
 
 
 _lock = lock_across_forks()
+_runs = Section()  # they take the lock of the memory that networks share
+
+
+@cache
+def _memory_is_shared() -> bool:
+    """Whether all networks of the process take memory of one arena.
+
+    Otherwise the system gives and takes tens of megabytes at each run, or each network keeps what it took at most.
+    """
+    import onnxruntime as runtime
+
+    kind = runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    try:
+        memory = runtime.OrtMemoryInfo("Cpu", kind, 0, runtime.OrtMemType.DEFAULT)
+        runtime.create_and_register_allocator(memory, None)
+    except Exception:  # a build without arenas, say
+        return False
+    return True
 
 
 def _line(error: Exception) -> str:

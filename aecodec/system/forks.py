@@ -16,6 +16,39 @@ def lock_across_forks() -> threading.Lock:
     return lock
 
 
+class Section:
+    """A context that many threads may be in at once, each of them once. A fork waits until none is.
+
+    Meanwhile none enters. So no child finds a lock held that only what runs in here takes.
+    """
+
+    def __init__(self) -> None:
+        self._inside, self._forking, self._changed = 0, False, threading.Condition(threading.Lock())
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self._close, after_in_parent=self._open, after_in_child=self._open)
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._forking)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify_all()
+
+    def _close(self) -> None:
+        self._changed.acquire()
+        self._changed.wait_for(lambda: not self._forking)
+        self._forking = True
+        self._changed.wait_for(lambda: not self._inside)
+
+    def _open(self) -> None:
+        self._forking = False
+        self._changed.notify_all()
+        self._changed.release()
+
+
 class cached_property(Generic[Value]):
     """functools.cached_property without its lock, which Python 3.11 has and which a fork may leave held in the child.
 
