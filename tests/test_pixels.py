@@ -34,6 +34,9 @@ def test_luma_of_many_rows():
     rgb = noise(600, 3, 3)
     expected = (rgb.astype(int) @ [299, 587, 114] + 500) // 1000
     np.testing.assert_array_equal(luma(rgb), expected)
+    red, green = np.indices((256, 256))
+    rgb = np.stack([red, green, (7 * red + 13 * green) % 256], -1).astype(np.uint8)
+    np.testing.assert_array_equal(luma(rgb), (rgb.astype(int) @ [299, 587, 114] + 500) // 1000)
     grey = noise(9, 9)
     np.testing.assert_array_equal(luma(split(grey).rgb), grey)
 

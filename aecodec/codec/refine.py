@@ -31,7 +31,7 @@ HALO = 1  # latents: fewer than the synthesis sees, but a gradient need not be e
 # What errors of RGB are multiplied by for the visual tuning: the gradient of 0.8, 0.1 and 0.1 times the squared
 # errors of Y, Cb and Cr, because the eye sees those of luma first.
 VISUAL_ERROR = 3 * YCBCR @ np.diag(np.array([0.8, 0.1, 0.1], np.float32)) @ YCBCR.T
-_WINDOW = 36  # latents along a strip that are synthesised at once, halo included
+_WINDOW = 64  # latents along a strip that are synthesised at once, halo included
 _STRIP = 16_000  # positions of a strip that is more than a row of tiles
 _ROWS = 4  # of tiles in a strip at most
 

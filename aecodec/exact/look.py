@@ -29,9 +29,22 @@ _ERROR = 1.5  # or else its error is at most so many times that of an ideal code
 
 
 def _rows(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of a tile, uint8 (h, w, 3), that are looked at, and the ones above them: int16 (n, w, 3)."""
+    """The rows of a tile, uint8 (h, w, 3), that are looked at, and the ones above them: uint8 (n, w, 3)."""
     step = max(2, min(_STEP, len(pixels) // _STEP))
-    return pixels[1::step].astype(np.int16), pixels[:-1:step].astype(np.int16)
+    return pixels[1::step], pixels[:-1:step]
+
+
+def _colours(rows: np.ndarray) -> np.ndarray:
+    """uint8 (n, w, 3) -> int32 (n, w), another number for each colour."""
+    red, green, blue = (rows[..., channel].astype(np.int32) for channel in range(3))
+    return red << 16 | green << 8 | blue
+
+
+def _repeated(here: np.ndarray, above: np.ndarray) -> float:
+    """The fraction of pixels that repeat their neighbour to the left or above; 1 where there are none."""
+    colours = _colours(here)
+    found = (colours[:, 1:] == colours[:, :-1]) | (colours[:, 1:] == _colours(above)[:, 1:])
+    return float(found.mean()) if found.size else 1.0
 
 
 def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
@@ -43,12 +56,12 @@ def lossless_bpp(pixels: np.ndarray) -> tuple[float, float]:
     here, above = _rows(pixels)
     if here.shape[0] == 0 or here.shape[1] < 2:
         return 0.0, 1.0
-    across, down = here[:, 1:] - here[:, :-1], here - above
-    repeated = float(((across == 0).all(-1) | (down[:, 1:] == 0).all(-1)).mean())
-    residual = down[:, 1:] - down[:, :-1]  # of predicting left + above - above left
-    residual[..., ::2] -= residual[..., 1:2]
-    counts = np.bincount(((residual & 255) + np.array([0, 256, 512])).ravel(), minlength=768)
-    total = residual[..., 0].size
+    repeated = _repeated(here, above)
+    planes = np.ascontiguousarray(np.moveaxis(here, -1, 0)) - np.moveaxis(above, -1, 0)  # modulo 256, as all that is
+    residual = planes[..., 1:] - planes[..., :-1]  # of predicting left + above - above left
+    residual[::2] -= residual[1]
+    counts = np.concatenate([np.bincount(plane.ravel(), minlength=256) for plane in residual])
+    total = residual[0].size
     entropy = 3 * np.log2(total) - float((counts * np.log2(np.maximum(counts, 1))).sum()) / total
     return max(float(entropy), 0.0) * (1 - _REPEATED * repeated), repeated
 
@@ -74,10 +87,10 @@ def photographic(pixels: np.ndarray) -> bool:
 
 
 def _many_colours(pixels: np.ndarray) -> bool:
-    red, green, blue = (channel.ravel() for channel in np.moveaxis(_rows(pixels)[0].astype(np.int32), -1, 0))
-    colours = np.sort(red << 16 | green << 8 | blue)
-    grey = (red == green).all() and (green == blue).all()
-    return int(np.count_nonzero(np.diff(colours))) >= (_GREYS if grey else _COLOURS)
+    rows, _ = _rows(pixels)
+    grey = (rows[..., 0] == rows[..., 1]).all() and (rows[..., 1] == rows[..., 2]).all()
+    changes = np.diff(np.sort(_colours(rows), axis=None))
+    return int(np.count_nonzero(changes)) >= (_GREYS if grey else _COLOURS)
 
 
 def photograph_fits(pixels: np.ndarray, bits: float) -> bool:
@@ -92,10 +105,11 @@ def palette_worth_trying(pixels: np.ndarray, learned_bytes: float) -> bool:
 
     It is looked at with the four highest bits of its samples, in which noise of a few levels hardly shows.
     """
-    forecast, repeated = lossless_bpp(pixels >> 4)
+    if _repeated(*(rows >> 4 for rows in _rows(pixels))) <= _PALETTE_REPEATED:
+        return False
+    forecast, _ = lossless_bpp(pixels >> 4)
     bpp = 8 * learned_bytes / pixels[..., 0].size
-    may = repeated > _PALETTE_REPEATED and forecast < _PALETTE_BITS * bpp + _PALETTE_BPP
-    return may and not _gradual(pixels)
+    return forecast < _PALETTE_BITS * bpp + _PALETTE_BPP and not _gradual(pixels)
 
 
 def _gradual(pixels: np.ndarray) -> bool:
@@ -120,7 +134,7 @@ def repeats(pixels: np.ndarray) -> bool:
 
 def flat(pixels: np.ndarray) -> bool:
     """Whether any palette will do for a tile, uint8 (h, w, 3): it has flat colours and edges, hardly a gradient."""
-    here, above = _rows(pixels)
+    here, above = (rows.astype(np.int16) for rows in _rows(pixels))
     across, down = np.abs(here[:, 1:] - here[:, :-1]).max(-1), np.abs(here - above).max(-1)[:, 1:]
     steps = np.maximum(across, down)
     if not steps.size:
