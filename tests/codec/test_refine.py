@@ -86,7 +86,7 @@ def test_the_hyperprior_stays():
     assert any(not np.array_equal(r, again) for (_, _, r), (_, _, again) in zip(plain, refined, strict=True))
 
 
-@pytest.mark.parametrize(("height", "width", "cuts"), [(1500, 200, [64]), (100, 1300, [28, 54])])
+@pytest.mark.parametrize(("height", "width", "cuts"), [(1500, 200, [64]), (100, 1300, [41])])
 def test_strips_and_windows_leave_no_mark(height, width, cuts, monkeypatch):
     """In pieces a picture comes out as if it were in one, but for a little near the cuts."""
     with Workers(2) as workers:
