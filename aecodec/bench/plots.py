@@ -60,7 +60,7 @@ def draw_curves(stem: str, blocks: Sequence[tuple[str, Json]], metrics: Sequence
         head = f"BD-rate against {anchor}"
         if shared := block.get("shared_range", {}).get(metric):
             head += f", {shared[0]:.1f} to {shared[1]:.1f}" + (unit and f" {unit}")
-        axis.legend(title=head, loc="upper left", fontsize="small", title_fontsize="small")
+        axis.legend(title=head, loc="best", fontsize="small", title_fontsize="small")
     return _save(figure, stem)
 
 
