@@ -211,7 +211,7 @@ def test_windows_decode_like_the_whole(monkeypatch, window):
 def test_windows_encode_like_the_whole(monkeypatch):
     """A float that rounds the other way may change a symbol, and that its tile, so floats and rates are compared.
 
-    Networks quantise their input to 8 bits: where a float differs by its last bit, latents differ by 0.04 % on average.
+    Latents at a cut see one around them instead of all that they depend on, which changes them by 0.4 % on average.
     """
     image, weights = picture(272, 420), by_name("photo")
     with Workers(2) as workers:
@@ -220,8 +220,8 @@ def test_windows_encode_like_the_whole(monkeypatch):
         strips = [slice(0, 5), slice(5, 17)]
         apart = np.concatenate(list(transforms.analyse(image, strips, weights, workers))) - y
         monkeypatch.undo()
-    assert np.sqrt(np.mean(apart**2) / np.mean(y**2)) < 1e-3
-    assert np.abs(apart).max() < 1e-3 * np.abs(y).max()
+    assert np.sqrt(np.mean(apart**2) / np.mean(y**2)) < 5e-3
+    assert np.abs(apart).max() < 0.02 * np.abs(y).max()
     data = aecodec.encode(image, 60)
     whole = aecodec.decode(data)
     monkeypatch.setattr(transforms, "_ANALYSED", 16)
