@@ -242,13 +242,14 @@ class Window(NamedTuple):
         self.put(self.keep(part, scale), out, scale)
 
     def put(self, kept: np.ndarray, out: np.ndarray, scale: int = 1, where: np.ndarray | None = None) -> None:
-        """The same of an array that has nothing else. where: bool (h, w) of the plane, of what is written at all."""
+        """Write `kept`, the exact part alone, to its position. where: bool (h, w) of the plane, of what is written."""
         position = self.kept(out, scale)
         height, width = position.shape[:2]
         if where is None or (own := self.kept(where)).all():
             position[...] = kept[:height, :width]
         else:
-            np.copyto(position, kept[:height, :width], where=magnified(own, scale)[:height, :width, None])
+            wanted = own.repeat(scale, 0).repeat(scale, 1)[:height, :width, None]
+            np.copyto(position, kept[:height, :width], where=wanted)
 
 
 class Strip(NamedTuple):
@@ -276,11 +277,6 @@ class Strip(NamedTuple):
             part = kept[top - window.rows.keep_start :][: len(piece)]
             wanted = where[top : top + len(piece), window.columns.kept(), None]
             np.copyto(piece[:, window.columns.kept()], part, where=wanted)
-
-
-def magnified(where: np.ndarray, scale: int) -> np.ndarray:
-    """Each element of (h, w) so many times in both directions."""
-    return where.repeat(scale, 0).repeat(scale, 1) if scale > 1 else where
 
 
 def spans(length: int, window: int, halo: int) -> list[Span]:

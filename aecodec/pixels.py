@@ -95,8 +95,8 @@ def luma(rgb: np.ndarray) -> np.ndarray:
     """Return the luma of RGB, uint8 (H, W, 3) -> (H, W): what a grey image is of the pixels of the synthesis."""
     grey, weights = np.empty(rgb.shape[:-1], np.uint8), LUMA.astype(np.float32)
     for top in range(0, len(rgb), _ROWS):
-        sums = rgb[top : top + _ROWS].astype(np.float32) @ weights  # exactly, and the quotient is rounded to
-        grey[top : top + _ROWS] = (sums + 500) / 1000  # no whole number that it does not reach
+        # float32 holds the sums exactly, and rounds no quotient up to a whole number.
+        grey[top : top + _ROWS] = (rgb[top : top + _ROWS].astype(np.float32) @ weights + 500) / 1000
     return grey
 
 

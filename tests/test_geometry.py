@@ -54,8 +54,8 @@ def test_windows_cover_a_plane_once(height, width, window, halo):
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(5, 40), st.integers(0, 2))
 def test_windows_come_in_rows(height, width, window, halo):
     rows = list(geometry.window_rows((height, width), window, halo))
-    assert [one for row in rows for one in row] == list(geometry.windows((height, width), window, halo))
-    assert all(one.rows == row[0].rows for row in rows for one in row)
+    down, across = (geometry.spans(edge, geometry.fitted(edge, window, halo), halo) for edge in (height, width))
+    assert rows == [[geometry.Window(row, column) for column in across] for row in down]
     for row, following in pairwise(rows):
         assert row[0].rows.keep_stop == following[0].rows.keep_start
 
@@ -72,8 +72,35 @@ def test_blocks_are_cut_into_others(sizes, data):
         np.testing.assert_array_equal(np.concatenate(strip.pieces), whole[cut])
 
 
-def test_windows_of_the_codec_move_on():
-    assert transforms.WINDOW > 2 * transforms.HALO
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=8), st.data())
+def test_windows_of_strips(sizes, data):
+    """Cut out and put back, whatever the pieces are."""
+    plane = np.arange(sum(sizes) * 7 * 2).reshape(-1, 7, 2)
+    top = data.draw(st.integers(0, 3))
+    strip = geometry.Strip(top, [piece.copy() for piece in np.split(plane, np.cumsum(sizes)[:-1])])
+
+    def span(length: int, first: int) -> geometry.Span:
+        ends = data.draw(st.lists(st.integers(0, length), min_size=2, max_size=2, unique=True).map(sorted))
+        return geometry.Span.around(first + ends[0], first + ends[1], data.draw(st.integers(0, 2)), first + length)
+
+    rows, columns = span(len(plane), top), span(7, 0)
+    rows = rows._replace(start=max(rows.start, top))
+    window = geometry.Window(rows, columns)
+    np.testing.assert_array_equal(strip.cut(window), plane[rows.start - top : rows.stop - top, columns.cut()])
+    where = np.random.default_rng(len(plane)).random((top + len(plane), 7)) < 0.5
+    position = np.s_[rows.keep_start - top : rows.keep_stop - top, columns.kept()]
+    strip.put(window, -plane[position], where)
+    expected = plane.copy()
+    expected[position] *= np.where(where[top:][position], -1, 1)[..., None]
+    np.testing.assert_array_equal(np.concatenate(strip.pieces), expected)
+
+
+@pytest.mark.parametrize("halo", range(transforms.HALO + 1))
+def test_rows_of_windows_of_the_codec_are_higher_than_any_halo(halo):
+    """As the decoder needs them beside exact tiles; the last row may be lower."""
+    for length in range(1, 2000):
+        for row in geometry.spans(length, geometry.fitted(length, transforms.WINDOW, halo), halo)[:-1]:
+            assert row.keep_stop - row.keep_start >= transforms.HALO
 
 
 @settings(max_examples=60)

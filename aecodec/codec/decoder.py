@@ -55,7 +55,7 @@ class Decoder:
     def pixels(self, y_hat: Iterable[np.ndarray], window: Tile, bitstreams: Bitstreams) -> np.ndarray:
         """y_hat (h, w, M) of a window at unit gain, and exact tiles -> its RGB inside the image.
 
-        y_hat comes in blocks of rows from top to bottom; they change. Raises DecodeError for an exact tile.
+        y_hat comes in blocks of rows from top to bottom; they change. Raises DecodeError with a tile's number.
         """
         left, top = window.left * STRIDE, window.top * STRIDE
         width, height = self.header.width - left, self.header.height - top

@@ -12,7 +12,7 @@ import numpy as np
 from aecodec.geometry import STRIDE, Region, Span, Strip, Tile, Window, fitted, latent_size, recut, spans, window_rows
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
-from aecodec.system.parallel import Workers
+from aecodec.system.parallel import Flow, Workers
 
 WINDOW = 56  # latents along the edge of the largest window: what it works on stays near the processor
 HALO = 5  # latents: the receptive field of either transform, overlap included, is no larger
@@ -60,48 +60,58 @@ def fill_in(y_hat: Iterable[np.ndarray], image: Partial, point: QualityPoint, wo
 
     At the border of an exact tile the synthesis lacks the latents behind it. A first synthesis without them and the
     exact pixels together give an image whose analysis has these latents, and a second synthesis makes use of them.
-    Each follows a row of windows behind the one before it, as it needs what is below.
     """
-    pixels, exact = image
-    learned, halo, scale = ~exact, point.model.synthesis_halo, point.gain * point.inverse_gain
-    behind_border = exact & _grown(learned, halo)
-    at_border = learned & _grown(behind_border, halo)
-    rows = list(window_rows(exact.shape, WINDOW, halo))
-    strips = workers.ahead(recut(y_hat, [row[0].rows.cut() for row in rows]))
-    lag = 2 if behind_border.any() else 0
-    held = dict[int, Strip]()
-
-    def shrunk(number: int, where: np.ndarray, halo: int) -> list[Window]:
-        return [window for wide in rows[number] if (window := wide.shrunk(where, halo))]
-
-    def synthesise_row(number: int, where: np.ndarray) -> None:
-        for window in shrunk(number, where, halo):
-            flow.add(partial(run, window, held[number].cut(window)))
-
-    def run(window: Window, latents: np.ndarray) -> None:
-        window.put(point.synthesis(latents, window.inner), pixels, STRIDE, learned)
-
-    def analyse_row(number: int) -> None:
-        if windows := shrunk(number, behind_border, HALO):
-            flow.finish()
-            for window in windows:
-                flow.add(partial(analyse_behind, window, held[number]))
-            flow.finish()
-
-    def analyse_behind(window: Window, strip: Strip) -> None:
-        y = point.model.analysis_of_decoded(window.cut(pixels, STRIDE))
-        strip.put(window, window.keep(y) * scale, behind_border)
-
     with workers.flow() as flow:
-        for number in range(len(rows) + lag):
-            if number < len(rows):
-                held[number] = next(strips)
-                synthesise_row(number, learned)
-            if number - 1 in held:
-                analyse_row(number - 1)
-            if number - lag in held:
-                synthesise_row(number - lag, at_border)
-                del held[number - lag]
+        filler = _Filler(image, point, flow)
+        filler.run(workers.ahead(recut(y_hat, [row[0].rows.cut() for row in filler.rows])))
+
+
+class _Filler:
+    """An image that is filled in, row by row of windows. Each row but the last has HALO latents or more to itself."""
+
+    def __init__(self, image: Partial, point: QualityPoint, flow: Flow):
+        self.pixels, self.exact = image
+        self.point, self.flow, self.halo = point, flow, point.model.synthesis_halo
+        self.learned = ~self.exact
+        self.behind_border = self.exact & _grown(self.learned, self.halo)
+        self.at_border = self.learned & _grown(self.behind_border, self.halo)
+        self.rows = list(window_rows(self.exact.shape, WINDOW, self.halo))
+        self.held = dict[int, Strip]()  # y_hat, by the number of the row
+
+    def run(self, strips: Iterator[Strip]) -> None:
+        """An analysis waits for the pixels of the row below, and a second synthesis for the analysis of that row."""
+        lag = 2 if self.behind_border.any() else 0
+        for number in range(len(self.rows) + lag):
+            if number < len(self.rows):
+                self.held[number] = next(strips)
+                self._synthesise(number, self.learned)
+            if number - 1 in self.held:
+                self._analyse(number - 1)
+            if number - lag in self.held:
+                self._synthesise(number - lag, self.at_border)
+                del self.held[number - lag]
+
+    def _synthesise(self, number: int, where: np.ndarray) -> None:
+        for window in self._windows(number, where, self.halo):
+            self.flow.add(partial(self._fill, window, self.held[number].cut(window)))
+
+    def _fill(self, window: Window, latents: np.ndarray) -> None:
+        window.put(self.point.synthesis(latents, window.inner), self.pixels, STRIDE, self.learned)
+
+    def _analyse(self, number: int) -> None:
+        if windows := self._windows(number, self.behind_border, HALO):
+            self.flow.finish()  # it has these pixels
+            for window in windows:
+                self.flow.add(partial(self._learn, window, self.held[number]))
+            self.flow.finish()  # who comes next takes these latents
+
+    def _learn(self, window: Window, strip: Strip) -> None:
+        y = self.point.model.analysis_of_decoded(window.cut(self.pixels, STRIDE))
+        scale = self.point.gain * self.point.inverse_gain
+        strip.put(window, window.keep(y) * scale, self.behind_border)
+
+    def _windows(self, number: int, where: np.ndarray, halo: int) -> list[Window]:
+        return [window for wide in self.rows[number] if (window := wide.shrunk(where, halo))]
 
 
 def _grown(where: np.ndarray, reach: int) -> np.ndarray:

@@ -28,7 +28,7 @@ class OnnxNet:
         with _lock:
             session, names = self._session
         try:
-            with _runs:
+            with _runs.lock:
                 return session.run(None, dict(zip(names, inputs, strict=True)))
         except Exception as error:  # its exceptions have no common base; the graph is sound, its hash says so
             raise ModelError(f"ONNX Runtime cannot run a network, perhaps for want of memory: {_line(error)}") from None
@@ -44,8 +44,8 @@ class OnnxNet:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        if _memory_is_shared():
-            options.add_session_config_entry("session.use_env_allocators", "1")
+        options.enable_cpu_mem_arena = _memory_is_shared()
+        options.add_session_config_entry("session.use_env_allocators", "1" if _memory_is_shared() else "0")
         levels = onnxruntime.GraphOptimizationLevel
         options.graph_optimization_level = levels.ORT_ENABLE_BASIC if self._exact else levels.ORT_ENABLE_ALL
         try:
@@ -56,19 +56,16 @@ class OnnxNet:
 
 
 _lock = lock_across_forks()
-_runs = Section()  # they take the lock of the memory that networks share
+_runs = Section()  # the shared memory has a lock; what is freed outside, results, is so by who holds the interpreter
 
 
 @cache
 def _memory_is_shared() -> bool:
-    """Whether all networks of the process take memory of one arena.
-
-    Otherwise the system gives and takes tens of megabytes at each run, or each network keeps what it took at most.
-    """
+    """Whether all networks of the process take memory of one arena, which need not ask the system at each run."""
     import onnxruntime as runtime
 
-    kind = runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     try:
+        kind = runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
         memory = runtime.OrtMemoryInfo("Cpu", kind, 0, runtime.OrtMemType.DEFAULT)
         runtime.create_and_register_allocator(memory, None)
     except Exception:  # a build without arenas, say

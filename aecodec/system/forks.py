@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
+from weakref import WeakSet
 
 Value = TypeVar("Value")
 
@@ -17,36 +18,40 @@ def lock_across_forks() -> threading.Lock:
 
 
 class Section:
-    """A context that many threads may be in at once, each of them once. A fork waits until none is.
+    """What many threads may do at once, each with a lock of its own. A fork waits for all of them.
 
-    Meanwhile none enters. So no child finds a lock held that only what runs in here takes.
+    So no child finds a lock held that is only taken in here. `with section.lock:` is one step of the interpreter, in
+    which nothing interrupts. A thread that forks inside, or enters twice, waits for itself.
     """
 
     def __init__(self) -> None:
-        self._inside, self._forking, self._changed = 0, False, threading.Condition(threading.Lock())
+        self._gate, self._of_thread = threading.Lock(), threading.local()
+        self._locks: WeakSet[Any] = WeakSet()
+        self._taken: list[Any] = []
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=self._close, after_in_parent=self._open, after_in_child=self._open)
 
-    def __enter__(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._forking)
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._changed:
-            self._inside -= 1
-            self._changed.notify_all()
+    @property
+    def lock(self) -> Any:
+        """The lock of the calling thread."""
+        if not hasattr(self._of_thread, "lock"):
+            lock = threading.Lock()
+            with self._gate:
+                self._locks.add(lock)
+            self._of_thread.lock = lock
+        return self._of_thread.lock
 
     def _close(self) -> None:
-        self._changed.acquire()
-        self._changed.wait_for(lambda: not self._forking)
-        self._forking = True
-        self._changed.wait_for(lambda: not self._inside)
+        self._gate.acquire()
+        self._taken = list(self._locks)
+        for lock in self._taken:
+            lock.acquire()
 
     def _open(self) -> None:
-        self._forking = False
-        self._changed.notify_all()
-        self._changed.release()
+        for lock in self._taken:
+            lock.release()
+        self._taken = []
+        self._gate.release()
 
 
 class cached_property(Generic[Value]):

@@ -102,9 +102,10 @@ class Workers:
 
 
 class Flow:
-    """Work that comes piece by piece, results dropped: few pieces wait for a thread, and threads for no other piece.
+    """Work that comes piece by piece, results dropped, with one piece more under way than there are threads.
 
-    Raises what the first piece raises that fails; of the others those that have not begun are given up.
+    `add` waits for the oldest of them if there are more. Raises what a piece raises; those that have not begun then are
+    given up.
     """
 
     def __init__(self, workers: Workers):

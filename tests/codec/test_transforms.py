@@ -6,7 +6,7 @@ from screens import mixed, photo
 
 import aecodec
 from aecodec import container
-from aecodec.codec import competition, transforms
+from aecodec.codec import competition, tilecoder, transforms
 from aecodec.exact import webp
 from aecodec.pixels import luma, psnr
 
@@ -95,9 +95,12 @@ def test_the_number_of_threads_does_not_matter(data, whole):
 
 
 @pytest.mark.parametrize("window", [13, 19, 24])
-def test_windows_do_not_show(data, whole, monkeypatch, window):
+@pytest.mark.parametrize("threads", [1, 5])
+def test_windows_do_not_show(data, whole, monkeypatch, window, threads):
+    """Nor do the blocks of rows in which latents come."""
     monkeypatch.setattr(transforms, "WINDOW", window)
-    np.testing.assert_array_equal(aecodec.decode(data), whole)
+    monkeypatch.setattr(tilecoder, "BATCH", 1)
+    np.testing.assert_array_equal(aecodec.decode(data, threads=threads), whole)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4])

@@ -78,7 +78,7 @@ def test_work_that_comes_piece_by_piece_is_done_once_and_little_waits(threads):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_an_error_of_a_piece_or_of_what_makes_them_ends_the_flow(threads):
+def test_an_error_of_a_piece_ends_the_flow(threads):
     done = []
 
     def work(n: int) -> None:
@@ -86,19 +86,38 @@ def test_an_error_of_a_piece_or_of_what_makes_them_ends_the_flow(threads):
             raise KeyError(n)
         done.append(n)
 
-    def run(first: int, workers: Workers) -> None:
+    def run(workers: Workers) -> None:
         with workers.flow() as flow:
-            for n in range(first, 1000):
+            for n in range(1000):
                 flow.add(partial(work, n))
-                if n == 7:
-                    raise OSError("made")
 
-    with Workers(threads) as workers:
-        with pytest.raises(KeyError):
-            run(0, workers)
-        assert len(done) < 20
+    with Workers(threads) as workers, pytest.raises(KeyError):
+        run(workers)
+    assert len(done) < 20
+
+
+def test_an_error_of_what_makes_the_pieces_gives_up_those_that_have_not_begun():
+    begun, go_on, done = threading.Semaphore(0), threading.Event(), []
+
+    def stay() -> None:
+        begun.release()
+        go_on.wait()
+
+    def run(workers: Workers) -> None:
+        with workers.flow() as flow:
+            for _ in range(2):
+                flow.add(stay)
+            for _ in range(2):
+                begun.acquire()
+            flow.add(partial(done.append, 1))
+            raise OSError("made")
+
+    with Workers(2) as workers:
         with pytest.raises(OSError, match="made"):
-            run(4, workers)
+            run(workers)
+        go_on.set()
+        workers.map(time.sleep, [0] * 9)
+    assert not done
 
 
 @pytest.mark.parametrize("threads", [1, 2])
