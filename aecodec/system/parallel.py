@@ -2,9 +2,12 @@
 
 import os
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
+
+from aecodec.errors import AezError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -96,9 +99,13 @@ class Workers:
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
+        while isinstance(error, AezError):
+            # A future holds its error, whose traceback holds the future and all that was under way.
+            traceback.clear_frames(error.__traceback__)
+            error = error.__context__
 
 
 class Flow:

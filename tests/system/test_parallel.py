@@ -1,16 +1,20 @@
 """Threads: results in order, errors passed on, and work that goes on while the interpreter shuts down."""
 
+import gc
 import os
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mirrored import SAMPLE
 
+from aecodec.errors import CorruptError
 from aecodec.system.parallel import Workers
 
 TESTS = Path(__file__).parent
@@ -118,6 +122,34 @@ def test_an_error_of_what_makes_the_pieces_gives_up_those_that_have_not_begun():
         go_on.set()
         workers.map(time.sleep, [0] * 9)
     assert not done
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_of_ours_keeps_nothing_of_what_was_under_way(threads):
+    """Not even until the garbage collector comes."""
+    made = []
+
+    def work(n: int) -> None:
+        array = np.full(9, n)
+        made.append(weakref.ref(array))
+        try:
+            raise CorruptError("inside")
+        except CorruptError:
+            raise CorruptError("outside") from None
+
+    def run() -> None:
+        with Workers(threads) as workers:
+            workers.map(work, range(5))
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(CorruptError, match="outside"):
+            run()
+        assert made
+        assert not [array for array in made if array() is not None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
