@@ -44,6 +44,7 @@ FLOORS = [
 ]
 # The same within folders; a folder's __init__ may import all of it.
 FLOORS_WITHIN = {
+    "geometry": [{"areas", "windows"}],
     "entropy": [{"rangecoder"}, {"tables"}, {"coder"}],
     "model": [
         {"onnx_runtime", "lapped", "knots", "thumbnail", "tuning"},

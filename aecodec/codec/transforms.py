@@ -67,7 +67,10 @@ def fill_in(y_hat: Iterable[np.ndarray], image: Partial, point: QualityPoint, wo
 
 
 class _Filler:
-    """An image that is filled in, row by row of windows. Each row but the last has HALO latents or more to itself."""
+    """An image that is filled in, one row of windows after another.
+
+    Each row but the last keeps HALO latents or more, so that what a window needs below it lies in the next row.
+    """
 
     def __init__(self, image: Partial, point: QualityPoint, flow: Flow):
         self.pixels, self.exact = image
@@ -93,19 +96,19 @@ class _Filler:
 
     def _synthesise(self, number: int, where: np.ndarray) -> None:
         for window in self._windows(number, where, self.halo):
-            self.flow.add(partial(self._fill, window, self.held[number].cut(window)))
+            self.flow.add(partial(self._synthesise_window, window, self.held[number].cut(window)))
 
-    def _fill(self, window: Window, latents: np.ndarray) -> None:
+    def _synthesise_window(self, window: Window, latents: np.ndarray) -> None:
         window.put(self.point.synthesis(latents, window.inner), self.pixels, STRIDE, self.learned)
 
     def _analyse(self, number: int) -> None:
         if windows := self._windows(number, self.behind_border, HALO):
-            self.flow.finish()  # it has these pixels
+            self.flow.finish()  # the pixels of the first synthesis have to be there
             for window in windows:
-                self.flow.add(partial(self._learn, window, self.held[number]))
-            self.flow.finish()  # who comes next takes these latents
+                self.flow.add(partial(self._analyse_window, window, self.held[number]))
+            self.flow.finish()  # the second synthesis takes these latents
 
-    def _learn(self, window: Window, strip: Strip) -> None:
+    def _analyse_window(self, window: Window, strip: Strip) -> None:
         y = self.point.model.analysis_of_decoded(window.cut(self.pixels, STRIDE))
         scale = self.point.gain * self.point.inverse_gain
         strip.put(window, window.keep(y) * scale, self.behind_border)

@@ -44,8 +44,8 @@ class OnnxNet:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        options.enable_cpu_mem_arena = _memory_is_shared()
-        options.add_session_config_entry("session.use_env_allocators", "1" if _memory_is_shared() else "0")
+        options.enable_cpu_mem_arena = shared = _memory_is_shared()
+        options.add_session_config_entry("session.use_env_allocators", str(int(shared)))
         levels = onnxruntime.GraphOptimizationLevel
         options.graph_optimization_level = levels.ORT_ENABLE_BASIC if self._exact else levels.ORT_ENABLE_ALL
         try:
@@ -56,7 +56,9 @@ class OnnxNet:
 
 
 _lock = lock_across_forks()
-_runs = Section()  # the shared memory has a lock; what is freed outside, results, is so by who holds the interpreter
+# A run takes the lock of the shared memory. Freeing its results takes it too, but with the lock of the interpreter,
+# which a fork waits for in any case.
+_runs = Section()
 
 
 @cache

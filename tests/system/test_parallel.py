@@ -34,17 +34,17 @@ def test_one_thread_is_the_calling_one():
         assert threading.get_ident() not in workers.map(lambda _: threading.get_ident(), range(9))
 
 
+def fail_at_3(done: list[int], n: int) -> None:
+    if n == 3:
+        raise KeyError(n)
+    done.append(n)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_an_error_is_passed_on_and_the_rest_given_up(threads):
-    done = []
-
-    def work(n: int) -> None:
-        if n == 3:
-            raise KeyError(n)
-        done.append(n)
-
+    done: list[int] = []
     with Workers(threads) as workers, pytest.raises(KeyError):
-        workers.map(work, range(1000))
+        workers.map(partial(fail_at_3, done), range(1000))
     assert len(done) < 1000
 
 
@@ -83,17 +83,12 @@ def test_work_that_comes_piece_by_piece_is_done_once_and_little_waits(threads):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_an_error_of_a_piece_ends_the_flow(threads):
-    done = []
-
-    def work(n: int) -> None:
-        if n == 3:
-            raise KeyError(n)
-        done.append(n)
+    done: list[int] = []
 
     def run(workers: Workers) -> None:
         with workers.flow() as flow:
             for n in range(1000):
-                flow.add(partial(work, n))
+                flow.add(partial(fail_at_3, done, n))
 
     with Workers(threads) as workers, pytest.raises(KeyError):
         run(workers)
