@@ -58,6 +58,14 @@ CODECS = {  # what the table calls them
 }
 
 
+WAYS = ("encode_mps", "decode_mps")
+
+
+def _of_two(speed: float) -> str:
+    """A speed in two digits, and whole ones from 10 on."""
+    return f"{speed:.{1 if speed < 10 else 0}f}"
+
+
 def lines_of_the_results() -> list[str]:
     """What the README has to say after the results as they are: a new result needs these lines there."""
     kodak, speed = measured("rd_kodak")["groups"]["all"], measured("speed")["codecs"]
@@ -69,6 +77,8 @@ def lines_of_the_results() -> list[str]:
     points = [row["ssimulacra2"] for name, row in measured("eye")["less_rival"].items() if name.startswith("aez ")]
     screens = measured("rd_val")["groups"]["screens"]["bd_rate"]["psnr"]
     decoding = {codec: row["decode_mps"]["2"] for codec, row in speed.items()}
+    best = measured("speed_vnni")["codecs"]
+    ours, theirs = ([_of_two(best[codec][way]["2"]) for way in WAYS] for codec in ("aez", "avif"))
     lines = [
         f"On the 24 Kodak images its files are {-rates['psnr']['aez']:.1f} % smaller than JPEG's at the same PSNR; "
         f"AVIF's are {-rates['psnr']['avif']:.1f} % smaller.",
@@ -76,14 +86,15 @@ def lines_of_the_results() -> list[str]:
         f"from {low:.1f} to {high:.1f} dB, which every codec of the plot reaches",
         f"| | size at equal PSNR | size at equal {EQUAL[other]} | encoding 12 MP | decoding 12 MP |",
         f"{decoding['aez']:.0f} megapixels a second, where AVIF decodes {decoding['avif']:.0f}.",
+        f"aecodec encodes {ours[0]} and decodes {ours[1]} megapixels a second, AVIF {theirs[0]} and {theirs[1]}.",
         f"as AVIF, which saves {-screens['avif']['shared']:.1f} % of JPEG's bytes at the same PSNR; "
         f"aecodec saves {-screens['aez']['shared']:.1f} %.",
     ]
     for codec, title in CODECS.items():
         cells = [f"{rates[metric][codec]:.1f} %" if codec != "jpeg" else "0" for metric in ("psnr", other)]
-        for way in ("encode_mps", "decode_mps"):
+        for way in WAYS:
             value = speed.get(codec, {}).get(way, {}).get("2")
-            cells.append("" if value is None else f"{value:.{1 if value < 10 else 0}f} MP/s")
+            cells.append("" if value is None else f"{_of_two(value)} MP/s")
         lines.append(" ".join(f"| {title} | {' | '.join(cells)} |".split()))
     assert min(points) > 0
     assert decoding["aez"] < decoding["avif"]

@@ -1,4 +1,4 @@
-"""State of a training run on disk: complete checkpoints, the moving average alone in float16, and packed for keeping.
+"""State of a training run on disk: complete checkpoints, the moving average alone, and packed for keeping.
 
 All are .npz files without pickles: arrays in the order of the model's variables, and `meta`, JSON text.
 """
@@ -55,10 +55,10 @@ def part_of(meta: dict, key: str, kind: type, path: Path):
         raise ModelError(f"{path}: no {key} that this version knows") from None
 
 
-def _numbered(prefix: str, arrays, dtype=None) -> dict:
+def _numbered(prefix: str, arrays) -> dict:
     from keras import ops  # what a file says of itself is read without a framework
 
-    return {f"{prefix}{i:04d}": np.asarray(ops.convert_to_numpy(a), dtype) for i, a in enumerate(arrays)}
+    return {f"{prefix}{i:04d}": np.asarray(ops.convert_to_numpy(a)) for i, a in enumerate(arrays)}
 
 
 def _assign(f, prefix: str, variables, path: Path) -> None:
@@ -96,8 +96,8 @@ def load(path: Path, stepper) -> dict:
 
 
 def save_average(path: Path, average: list[np.ndarray], meta: dict) -> None:
-    """The moving average in float16: what a new machine continues from."""
-    _write(path, _numbered("a", average, np.float16), meta)
+    """The moving average: what an export takes, and what a run continues from without its checkpoint."""
+    _write(path, _numbered("a", average), meta)
 
 
 def pack_average(source: Path, target: Path) -> None:

@@ -92,7 +92,7 @@ def average_decay(step: int) -> float:
 
 
 class Run:
-    """A training run in a folder: a checkpoint, its moving average in float16, a log."""
+    """A training run in a folder: a checkpoint, its moving average, a log."""
 
     def __init__(self, setup: Setup, shape: Shape, phase: Phase):
         self.setup, self.folder, self.console = setup, setup.folder, Console(stderr=True)
