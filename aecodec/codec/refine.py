@@ -32,13 +32,13 @@ HALO = 1  # latents: fewer than the synthesis sees, but a gradient need not be e
 # errors of Y, Cb and Cr, because the eye sees those of luma first.
 VISUAL_ERROR = 3 * YCBCR @ np.diag(np.array([0.8, 0.1, 0.1], np.float32)) @ YCBCR.T
 _WINDOW = 64  # latents along a strip that are synthesised at once, halo included
-_STRIP = 16_000  # positions of a strip that is more than a row of tiles
+_STRIP = 12_600  # positions of a strip that is more than a row of tiles, with those of its neighbours
 _ROWS = 4  # of tiles in a strip at most
 
 
 def strips(height: int, width: int) -> list[slice]:
     """The rows of strips of whole tiles that cover so many latents, from top to bottom."""
-    rows = geometry.TILE * max(1, min(_ROWS, _STRIP // (geometry.TILE * width)))
+    rows = geometry.TILE * max(1, min(_ROWS, (_STRIP // width - 2 * HALO) // geometry.TILE))
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 

@@ -16,6 +16,9 @@ from aecodec.errors import ModelError
 from aecodec.system.atomic import to_disk, unfinished
 
 
+LARGE = 10_000  # values of an array that packing rounds
+
+
 def _write(path: Path, arrays: dict, meta: dict, save=np.savez) -> None:
     """Write atomically: the old file or the whole new one, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,19 +104,22 @@ def save_average(path: Path, average: list[np.ndarray], meta: dict) -> None:
 
 
 def pack_average(source: Path, target: Path) -> None:
-    """The moving average of `source`, a checkpoint or an average, in the least space: bfloat16, compressed.
+    """The moving average of `source`, a checkpoint or an average, in little space.
 
-    Exponents and the rest lie apart: the exponents of all weights take three bits each. What reads an average reads
-    this; the rounding, 0.2 % of each weight at most, is that of a training step. Raises ModelError as `load` does.
+    Large arrays in bfloat16, compressed: exponents and the rest lie apart, the exponents of all weights take three bits
+    each. Arrays of fewer values than `LARGE` stay as they are: gains are logarithms, and 8 bits of one are 1 % of a
+    gain. What reads an average reads this. Raises ModelError as `load` does.
     """
     with _opened(source) as f:
         meta = json.loads(str(f["meta"]))
-        average = [f[name].astype(np.float32) for name in sorted(f) if name[0] == "a"]
-    whole = np.concatenate([a.ravel() for a in average]).view(np.uint32)
+        average = {name: f[name].astype(np.float32) for name in sorted(f) if name[0] == "a"}
+    small = {name: a for name, a in average.items() if a.size < LARGE}
+    whole = np.concatenate([a.ravel() for name, a in average.items() if name not in small]).view(np.uint32)
     bits = (whole + 0x7FFF + (whole >> 16 & 1)) >> 16  # rounded to the nearest, ties to even
-    arrays = {"exponent": bits >> 7 & 0xFF, "mantissa": bits & 0x7F | bits >> 8 & 0x80}
-    meta |= {"shapes": [a.shape for a in average]}
-    _write(target, {name: a.astype(np.uint8) for name, a in arrays.items()}, meta, np.savez_compressed)
+    planes = {"exponent": bits >> 7 & 0xFF, "mantissa": bits & 0x7F | bits >> 8 & 0x80}
+    meta |= {"shapes": {name: a.shape for name, a in average.items() if name not in small}}
+    arrays = small | {name: a.astype(np.uint8) for name, a in planes.items()}
+    _write(target, arrays, meta, np.savez_compressed)
 
 
 def _unpacked(f) -> dict:
@@ -121,8 +127,9 @@ def _unpacked(f) -> dict:
     exponent, mantissa = f["exponent"].astype(np.uint32), f["mantissa"].astype(np.uint32)
     values = ((mantissa & 0x80) << 24 | exponent << 23 | (mantissa & 0x7F) << 16).view(np.float32)
     shapes = json.loads(str(f["meta"]))["shapes"]
-    parts = np.split(values, np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1])
-    return {"meta": f["meta"]} | {f"a{i:04d}": p.reshape(s) for i, (p, s) in enumerate(zip(parts, shapes, strict=True))}
+    parts = np.split(values, np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1])
+    large = {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+    return {name: f[name] for name in f if name == "meta" or name[0] == "a"} | large
 
 
 def load_average(path: Path, model) -> dict:
