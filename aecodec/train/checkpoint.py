@@ -16,7 +16,7 @@ from aecodec.errors import ModelError
 from aecodec.system.atomic import to_disk, unfinished
 
 
-LARGE = 10_000  # values of an array that packing rounds
+LARGE = 7_000  # values of an array that packing rounds
 
 
 def _write(path: Path, arrays: dict, meta: dict, save=np.savez) -> None:
