@@ -119,7 +119,7 @@ def train(
         typer.Option(
             min=1,
             help="photo: processes that share each batch and apply the mean of their gradients; default: 1. Each "
-            "holds all images; two take about half the time of one.",
+            "holds all images; two take less time than one with two threads.",
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Classic ones: epochs; default: as published.")] = None,

@@ -15,7 +15,6 @@ import numpy as np
 from aecodec.errors import ModelError
 from aecodec.system.atomic import to_disk, unfinished
 
-
 LARGE = 7_000  # values of an array that packing rounds
 
 

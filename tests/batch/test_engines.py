@@ -45,8 +45,9 @@ def test_costs_follow_from_what_was_measured():
     groups = measured["scheduler"]["of_a_processor_second"]
     text = " ".join(PAGE.split())
     assert f"{groups} groups in a second" in text
-    assert f"{250 * 1.88 / 4:.0f} groups of 4 megapixels" in text
-    assert groups > 250 * 1.88 / 4
+    asked = 250 * measured["work"]["effort 1"]["mp_of_a_core_second_on_workers"] / 4
+    assert f"{asked:.0f} groups of 4 megapixels" in text
+    assert groups > asked
     for part in ("large", "small"):
         local, threads = (measured[part][way]["wall_s"] for way in ("--cluster local -j 2", "-j 2"))
         assert f"{local:.1f} and {threads:.1f} s" in text

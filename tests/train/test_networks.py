@@ -119,4 +119,3 @@ def test_a_packed_average_rounds_large_arrays_to_bfloat16(tmp_path, monkeypatch)
     assert {*rounded} == {True, False}
     for v, a, large in zip(made.trainable_variables, average, rounded, strict=True):
         np.testing.assert_array_equal(np.array(v), tf.cast(tf.cast(a, tf.bfloat16), tf.float32) if large else a)
-
