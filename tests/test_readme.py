@@ -61,8 +61,8 @@ CODECS = {  # what the table calls them
 WAYS = ("encode_mps", "decode_mps")
 
 
-def _of_two(speed: float) -> str:
-    """A speed in two digits, and whole ones from 10 on."""
+def _two_digits(speed: float) -> str:
+    """A speed with two digits or more, without fractions from 10 on."""
     return f"{speed:.{1 if speed < 10 else 0}f}"
 
 
@@ -78,7 +78,7 @@ def lines_of_the_results() -> list[str]:
     screens = measured("rd_val")["groups"]["screens"]["bd_rate"]["psnr"]
     decoding = {codec: row["decode_mps"]["2"] for codec, row in speed.items()}
     best = measured("speed_vnni")["codecs"]
-    ours, theirs = ([_of_two(best[codec][way]["2"]) for way in WAYS] for codec in ("aez", "avif"))
+    ours, theirs = ([_two_digits(best[codec][way]["2"]) for way in WAYS] for codec in ("aez", "avif"))
     lines = [
         f"On the 24 Kodak images its files are {-rates['psnr']['aez']:.1f} % smaller than JPEG's at the same PSNR; "
         f"AVIF's are {-rates['psnr']['avif']:.1f} % smaller.",
@@ -94,8 +94,10 @@ def lines_of_the_results() -> list[str]:
         cells = [f"{rates[metric][codec]:.1f} %" if codec != "jpeg" else "0" for metric in ("psnr", other)]
         for way in WAYS:
             value = speed.get(codec, {}).get(way, {}).get("2")
-            cells.append("" if value is None else f"{_of_two(value)} MP/s")
+            cells.append("" if value is None else f"{_two_digits(value)} MP/s")
         lines.append(" ".join(f"| {title} | {' | '.join(cells)} |".split()))
+    assert measured("speed")["machine"]["flags"] == ["avx2"]  # as the README says
+    assert "avx512_vnni" in measured("speed_vnni")["machine"]["flags"]
     assert min(points) > 0
     assert decoding["aez"] < decoding["avif"]
     assert screens["avif"]["shared"] < screens["aez"]["shared"]

@@ -113,7 +113,8 @@ def pack_average(source: Path, target: Path) -> None:
         meta = json.loads(str(f["meta"]))
         average = {name: f[name].astype(np.float32) for name in sorted(f) if name[0] == "a"}
     small = {name: a for name, a in average.items() if a.size < LARGE}
-    whole = np.concatenate([a.ravel() for name, a in average.items() if name not in small]).view(np.uint32)
+    large = [a.ravel() for name, a in average.items() if name not in small]
+    whole = np.concatenate([np.zeros(0, np.float32), *large]).view(np.uint32)
     bits = (whole + 0x7FFF + (whole >> 16 & 1)) >> 16  # rounded to the nearest, ties to even
     planes = {"exponent": bits >> 7 & 0xFF, "mantissa": bits & 0x7F | bits >> 8 & 0x80}
     meta |= {"shapes": {name: a.shape for name, a in average.items() if name not in small}}
@@ -126,7 +127,7 @@ def _unpacked(f) -> dict:
     exponent, mantissa = f["exponent"].astype(np.uint32), f["mantissa"].astype(np.uint32)
     values = ((mantissa & 0x80) << 24 | exponent << 23 | (mantissa & 0x7F) << 16).view(np.float32)
     shapes = json.loads(str(f["meta"]))["shapes"]
-    parts = np.split(values, np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1])
+    parts = np.split(values, np.cumsum([int(np.prod(shape)) for shape in shapes.values()], dtype=int))[:-1]
     large = {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
     return {name: f[name] for name in f if name == "meta" or name[0] == "a"} | large
 

@@ -107,15 +107,16 @@ def test_a_fixed_overlap_stays_and_all_else_learns():
     assert not [path for path in still if "synthesis" in path or "mean_net" in path or "post" in path]
 
 
-def test_a_packed_average_rounds_large_arrays_to_bfloat16(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "LARGE", 100)
+@pytest.mark.parametrize(("least", "sizes"), [(100, {True, False}), (10**9, {False})])
+def test_a_packed_average_rounds_large_arrays_to_bfloat16(tmp_path, monkeypatch, least, sizes):
+    monkeypatch.setattr(checkpoint, "LARGE", least)
     made = model(SHAPE, 0)
     average = [np.array(v) + 0.01 for v in made.trainable_variables]
     checkpoint.save_average(tmp_path / "a.npz", average, {"shape": SHAPE.as_dict(), "position": {"step": 7}})
     checkpoint.pack_average(tmp_path / "a.npz", tmp_path / "packed.npz")
     meta = checkpoint.load_average(tmp_path / "packed.npz", made)
     assert meta["position"] == {"step": 7}
-    rounded = [a.size >= checkpoint.LARGE for a in average]
-    assert {*rounded} == {True, False}
+    rounded = [a.size >= least for a in average]
+    assert {*rounded} == sizes
     for v, a, large in zip(made.trainable_variables, average, rounded, strict=True):
         np.testing.assert_array_equal(np.array(v), tf.cast(tf.cast(a, tf.bfloat16), tf.float32) if large else a)
