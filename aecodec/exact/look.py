@@ -15,9 +15,9 @@ _PHOTOGRAPHIC = 0.6  # fraction of repeated pixels that a photograph stays below
 _COLOURS, _GREYS = 256, 32  # in these rows, at most: no photograph
 _FROM, _FROM_REPEATING = 0.75, 0.57  # of the forecast: lossless sizes are at least this, of photographs and others
 _FROM_QUICK = 0.93  # and, of photographs, of what the quickest lossless encoder makes
-# What a palette is tried for: fitted on 27 images of graphics and 16 photographs, of which none is tried up to quality
+# What a palette is tried for: fitted on 33 images of graphics and 12 photographs, of which none is tried up to quality
 # 75 (benchmarks/training/README.md).
-_PALETTE_REPEATED, _PALETTE_BITS, _PALETTE_BPP = 0.65, 1.5, 0.3
+_PALETTE_REPEATED, _PALETTE_BITS, _PALETTE_BPP = 0.75, 2, 0.5
 _GENTLE = 4  # levels between neighbours in a gradient, at most
 _FLAT = 0.8  # fraction of repeated pixels from which on any palette will do; chosen by eye
 _GRADIENTS = 0.18  # fraction of the pixels that may lie in gradients there; chosen by eye
