@@ -1,4 +1,4 @@
-"""Three training steps of a tiny model on the backend that KERAS_BACKEND names; tests/train/test_loop.py runs it.
+"""Three training steps of a tiny model for both tunings on the backend that KERAS_BACKEND names, for test_loop.py.
 
     python tests/train_steps.py START.npz RESULT.npz
 
@@ -36,7 +36,7 @@ def main(start: Path, result: Path) -> None:
         return {f"{prefix}{i}": np.asarray(v).copy() for i, v in enumerate(values)}
 
     keras.utils.set_random_seed(1)
-    shape = Shape(**SMALL)
+    shape = Shape(**SMALL | {"visual": True})
     basis = np.linalg.qr(np.random.default_rng(0).normal(size=(768, shape.latent)))[0].astype(np.float32)
     model = Photo(shape, basis, np.linspace(4, 1, shape.latent))
     model.build()

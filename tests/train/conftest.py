@@ -13,7 +13,7 @@ from PIL import Image
 def quick():
     """Quick steps: not compiled, which takes longer than a few of them, and without Muon, which the backends have.
 
-    The principal components of the crops are found once.
+    The principal components are those of a few crops, and found once.
     """
     import keras
     import tensorflow as tf
@@ -23,7 +23,7 @@ def quick():
     found, real = [], loop.principal_components
 
     def once(crops) -> tuple:
-        found[:] = found or [real(crops)]
+        found[:] = found or [real(crops, 3000)]
         return found[0]
 
     tf.config.run_functions_eagerly(True)

@@ -50,9 +50,9 @@ def test_a_model_computes_the_same_and_loses_less_to_8_bits(model, monkeypatch):
     exact_values = transformed()
     with monkeypatch.context() as patched:
         patched.setattr(quantize, "equalise", lambda *_: None)
-        quantize.calibrate(model, pictures(18))
+        quantize.calibrate(model, pictures(18), batch=18)
     before = rounded()
-    quantize.calibrate(model, pictures(18))
+    quantize.calibrate(model, pictures(18), batch=18)
     for value, exact in zip(transformed(), exact_values, strict=True):
         np.testing.assert_allclose(value, exact, rtol=1e-3, atol=1e-4 * exact.std())
     assert all(after < loss / 4 for after, loss in zip(rounded(), before, strict=True))

@@ -72,12 +72,10 @@ def test_factors_are_those_of_the_codec(crops):
     assert len(np.unique(deltas(image))) > 4
 
 
-@pytest.mark.parametrize(("refines", "how", "steps"), [(False, "compiled", 2), (True, "eager", 1)])
-def test_half_of_a_batch_is_coded_for_the_eye_and_weights_are_learned(
-    crops, plain, refines, how, steps, request, monkeypatch
-):
-    """One case runs compiled, as in use, the other one as it is written, which is faster."""
-    request.getfixturevalue(how)
+@pytest.mark.parametrize(("refines", "steps"), [(False, 2), (True, 1)])
+@pytest.mark.usefixtures("eager")
+def test_half_of_a_batch_is_coded_for_the_eye_and_weights_are_learned(crops, plain, refines, steps, monkeypatch):
+    """As it is written; test_loop.py compiles such steps, which takes long."""
     made = like(plain, refines=refines)
     before = np.array(made.log_gain)
     weights = before[SHAPE.knots :] - before[: SHAPE.knots]
