@@ -136,12 +136,19 @@ def encode(
     if not isinstance(metadata, Metadata):
         raise TypeError(f"metadata: {type(metadata).__name__}, expected aecodec.Metadata")
     settings = Settings(target, effort, pack_metadata(metadata), threads, keep_hidden, tune)
+    loaded = encoding_model(model, lossless)
+    return family_of(loaded).encode(image, loaded, settings)
+
+
+def encoding_model(model: str | Weights, lossless: bool) -> Weights:
+    """The model that `encode` takes for these arguments. Raises ModelError, TypeError, ValueError."""
     if not isinstance(lossless, bool):
         raise TypeError(f"lossless: {lossless!r}, expected True or False")
     if lossless and model != DEFAULT_MODEL:
         raise ValueError(f"model: {model!r}, expected none with lossless")
     loaded = by_name("exact" if lossless else model) if isinstance(model, str) else model
-    return family_of(loaded).encode(image, loaded, settings)
+    family_of(loaded)  # checks it
+    return loaded
 
 
 def decode(
@@ -248,6 +255,8 @@ def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     ------
     DecodeError
         The header or the index is damaged.
+    ModelError
+        The list of installed models is damaged.
 
     Examples
     --------

@@ -101,7 +101,7 @@ USERS = {
     "pillow_jxl": {"imagefile"},
     "ssimulacra2": {"bench"},
     "matplotlib": {"bench", "train", "classic.train"},
-    "PIL": {"imagefile", "pillow", "exact", "bench", "train", "classic", "classic.train"},
+    "PIL": {"system", "imagefile", "pillow", "exact", "bench", "train", "classic", "classic.train"},
 }
 HEAVY = {
     *("tensorflow", "keras", "jax", "onnx", "tf2onnx", "matplotlib", "scipy"),

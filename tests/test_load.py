@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 import aecodec
-from aecodec.imagefile.own_limits import OWN_LIMITS
 from aecodec.model import onnx_runtime
 from aecodec.system.forks import cached_property
+from aecodec.system.pillow_limits import OWN_LIMITS
 
 HERE = Path(__file__).parent
 SIZES = [(1, 1), (16, 16), (17, 33), (40, 20), (33, 64), (20, 257)]

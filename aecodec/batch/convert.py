@@ -8,13 +8,13 @@ from functools import partial
 from inspect import signature
 from typing import Any, Literal, NamedTuple
 
-from aecodec.api import encode
+from aecodec.api import encode, encoding_model
 from aecodec.batch.engine import Attempt, Each, Outcome, Outputs, Skipped, in_threads, run
 from aecodec.batch.inputs import check_several
 from aecodec.batch.jobs import Compress, Decompress, Failed, Job, Task
 from aecodec.files import EXTENSION
 from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.settings import DEFAULT_EFFORT, Settings, Target
+from aecodec.settings import DEFAULT_EFFORT, DEFAULT_MODEL, Settings, Target
 from aecodec.storage import plain_name, storage_of
 from aecodec.system.parallel import usable_threads
 
@@ -113,7 +113,12 @@ def compress(
     """
     encoding = {"threads": 1} | options
     given = signature(encode).bind(None, **encoding).arguments  # wrong names and values are told at once
-    Target.of(given)
+    if "metadata" in given:
+        raise TypeError("metadata: expected none, each file keeps its own")
+    model, lossless = given.get("model", DEFAULT_MODEL), given.get("lossless", False)
+    encoding_model(model, lossless)
+    if (target := Target.of(given)).given and lossless:
+        raise ValueError(f"{target.given}: lossless files have one quality")
     Settings(effort=given.get("effort", DEFAULT_EFFORT), tune=given.get("tune"), threads=given["threads"])
     job = Compress(encoding, verify=verify, limits=limits)
     return _convert(sources, out, EXTENSION, job, _Way(client, jobs, force, skip_existing, on_result))
@@ -173,7 +178,7 @@ class _Way:
 
     def each(self) -> Each:
         if self.client is None:
-            return partial(in_threads, count=self.jobs or usable_threads())
+            return partial(in_threads, count=self.jobs or usable_threads(), finishes=True)
         from aecodec.batch.cluster import on_workers
 
         return partial(on_workers, client=self.client)

@@ -137,11 +137,12 @@ def run(
 
 
 def in_threads(
-    tasks: Iterable[Task], job: Callable[[Task], Made | Failed], count: int
+    tasks: Iterable[Task], job: Callable[[Task], Made | Failed], count: int, finishes: bool = False
 ) -> Generator[tuple[Task, Made | Failed], None, None]:
     """Yield tasks with what became of them, as they are done, `count` at a time.
 
-    A task is taken when its turn comes, and at most `count` results wait to be taken.
+    A task is taken when its turn comes, and at most `count` results wait to be taken. finishes: whoever stops waits for
+    the tasks that have begun, which write their results.
     """
     if count == 1:
         yield from ((task, job(task)) for task in tasks)
@@ -157,4 +158,4 @@ def in_threads(
             for future in wait(busy, return_when=FIRST_COMPLETED).done:
                 yield busy.pop(future), future.result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=finishes, cancel_futures=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from aecodec import api
-from aecodec.batch.inputs import check_several
+from aecodec.batch.inputs import MAX_FILE, check_several
 from aecodec.errors import CorruptError, DecodeError
 from aecodec.files import EXTENSION
 from aecodec.storage import plain_name, storage_of
@@ -178,6 +178,9 @@ def _files(shard: str) -> Iterator[tuple[str, str, bytes]]:
         for entry in tar:
             if (file := tar.extractfile(entry)) is None:  # a folder
                 continue
+            if entry.issparse() or entry.size > MAX_FILE:
+                said = "sparse" if entry.issparse() else f"{entry.size} bytes"
+                raise CorruptError(f"{entry.name}: {said}, expected at most {MAX_FILE} bytes, all of them stored")
             folder, base = os.path.split(entry.name)
             key, _, extension = base.partition(".")
             data = file.read()

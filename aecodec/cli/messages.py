@@ -15,7 +15,7 @@ from aecodec.errors import explain, printable
 __all__ = ["STANDARD", "about", "amount", "check_folders", "explain", "fail", "parse_size", "say", "title"]
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)", re.ASCII)
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?) ?([A-Za-z]*)", re.ASCII)
 
 
 def say(message: str) -> None:

@@ -89,10 +89,8 @@ class Competition:
             if not variants:
                 return Coded(bitstream)
             best = min(variants, key=lambda variant: variant.cost(scale))
-            limit = bits if best.cost(scale) <= bits else learned_cost()
-            if all_colours <= limit:
-                best = variants[0]
-            return Coded(best.bitstream, True) if best.cost(scale) <= limit else Coded(bitstream)
+            cost = best.cost(scale)
+            return Coded(best.bitstream, True) if cost <= bits or cost <= learned_cost() else Coded(bitstream)
 
         return self._workers.map(run, range(len(learned)))
 

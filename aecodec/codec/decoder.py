@@ -23,10 +23,8 @@ class Decoder:
     """Decodes a file of a model. Raises UnsupportedError or CorruptError for a header that the model never writes."""
 
     def __init__(self, header: Header, model: Model, workers: Workers):
-        if header.tile != TILE_PIXELS:
-            raise UnsupportedError(f"header: tile of {header.tile} px, expected {TILE_PIXELS}")
         self.header, self.workers = header, workers
-        self.tiles = geometry.tiles(header.height, header.width)
+        self.tiles = tiles_of(header)
         self.coder = TileCoder(QualityPoint.of_header(model, header.quality), workers)
 
     def decode(self, bitstreams: Bitstreams, area: Region) -> np.ndarray:
@@ -70,11 +68,17 @@ class Decoder:
         return luma(rgb) if self.header.is_grey else rgb
 
 
+def tiles_of(header: Header) -> list[Tile]:
+    """The tiles of a file, row by row. Raises UnsupportedError for tiles of another size than those of models."""
+    if header.tile != TILE_PIXELS:
+        raise UnsupportedError(f"header: tile of {header.tile} px, expected {TILE_PIXELS}")
+    return geometry.tiles(header.height, header.width)
+
+
 def reach(header: Header, exact: Collection[int], area: Region) -> Tile:
     """The latents whose tiles an area of the image depends on. exact: numbers of the exact tiles."""
     inside = needed(area, header.height, header.width, halo=0)
-    tiles = geometry.tiles(header.height, header.width)
-    if all(number in exact for number, tile in enumerate(tiles) if tile.meets(inside)):
+    if all(number in exact for number, tile in enumerate(tiles_of(header)) if tile.meets(inside)):
         return inside
     # Pixels depend on latents within the halo; behind exact tiles these depend on pixels, and they on latents.
     return needed(area, header.height, header.width, 3 * HALO if exact else HALO)

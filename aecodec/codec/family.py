@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from aecodec import geometry
 from aecodec.codec import rate_control
-from aecodec.codec.decoder import Decoder, reach
+from aecodec.codec.decoder import Decoder, reach, tiles_of
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.envelope import Envelope
 from aecodec.codec.salvage import salvage
@@ -50,8 +49,7 @@ class LearnedFamily:
 
     def reads(self, header: Header, exact: Collection[int], area: Region) -> list[int]:
         window = reach(header, exact, area)
-        tiles = geometry.tiles(header.height, header.width)
-        return [number for number, tile in enumerate(tiles) if tile.meets(window)]
+        return [number for number, tile in enumerate(tiles_of(header)) if tile.meets(window)]
 
     def decode(self, bitstreams: Bitstreams, model: Model, area: Region, threads: int | None) -> np.ndarray:
         with Workers(threads) as workers:

@@ -26,6 +26,8 @@ def content_size(frame: memoryview, label: str) -> int:
         raise CorruptError(f"{label}: no zstd frame") from None
     if size == zstandard.CONTENTSIZE_UNKNOWN:
         raise CorruptError(f"{label}: a zstd frame without its size")
+    if not size:  # zstandard looks no further than that
+        raise CorruptError(f"{label}: an empty zstd frame")
     if size > len(frame) * _MAX_RATIO:
         raise CorruptError(f"{label}: a zstd frame of {len(frame)} bytes that claims {size}")
     return size

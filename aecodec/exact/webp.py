@@ -8,7 +8,6 @@ begins with 5 bytes that state its size, so that nothing larger than the tile is
 
 import io
 import struct
-import warnings
 
 import numpy as np
 
@@ -55,19 +54,21 @@ def decode(data: BytesLike, height: int, width: int, alpha: bool = False) -> np.
     columns, rows = (fields & 0x3FFF) + 1, (fields >> 14 & 0x3FFF) + 1
     if (columns, rows) != (width, height):
         raise CorruptError(f"exact: {columns}x{rows} pixels, expected {width}x{height}")
+    if max(columns, rows) > EDGE_MAX:
+        raise CorruptError(f"exact: {columns}x{rows} pixels, expected at most {EDGE_MAX} along an edge")
     padding = bytes(len(data) % 2)
     size = _RIFF.size - 8 + len(data) + len(padding)
     file = b"".join([_RIFF.pack(b"RIFF", size, b"WEBP", b"VP8L", len(data)), data, padding])
 
     from PIL import Image, features
 
+    from aecodec.system.pillow_limits import OWN_LIMITS
+
     if not features.check("webp"):
         raise UnsupportedError("exact: this installation of Pillow has no WebP, expected one that has")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(file), formats=["WEBP"]) as image:
-                return np.asarray(image.convert("RGBA" if alpha else "RGB"))
+        with OWN_LIMITS, Image.open(io.BytesIO(file), formats=["WEBP"]) as image:
+            return np.asarray(image.convert("RGBA" if alpha else "RGB"))
     except MemoryError:
         raise
     except Exception as error:  # damaged data make Pillow raise what it likes

@@ -10,15 +10,15 @@ import os
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from aecodec.container.metadata import Metadata
 from aecodec.errors import EncodeError, LimitError, printable
 from aecodec.imagefile import colour, tags
 from aecodec.imagefile.cutoff import rest_of
-from aecodec.imagefile.own_limits import OWN_LIMITS
 from aecodec.imagefile.probe import PLUGIN_EXTENSIONS, PLUGINS, Said, installed, kind_of, probe
 from aecodec.limits import DEFAULT_LIMITS, Limits
+from aecodec.system.pillow_limits import OWN_LIMITS
 
 _READ = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "AVIF", "TIFF")  # those that Pillow has imported anyway come first
 _READ_NAMES = "PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or GIF"
@@ -28,6 +28,7 @@ EXTENSIONS = frozenset(  # of files in folders that are taken for images
 )
 _MODES = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "P": "RGB", "YCbCr": "RGB"}
 _WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
+_PHOTOMETRIC = 262  # a tag of TIFF
 _ROWS = 256  # of an image that are copied at a time
 _KEPT = ("L", "LA", "RGB", "RGBA")
 _UNSUPPORTED = ("unsupported", "not supported", "unknown", "not available", "no decoder", "cannot handle")
@@ -83,7 +84,8 @@ def read_image(
     said = probe(data)
     if said.size is not None:
         _check_pixels(said.size, limits)
-    with OWN_LIMITS:
+    most_text = max(limits.max_metadata, DEFAULT_LIMITS.max_metadata)
+    with OWN_LIMITS.with_text(most_text):
         try:
             return _read(data, said, limits, to_8_bits, salvage)
         except (EncodeError, LimitError, MemoryError):
@@ -92,8 +94,8 @@ def read_image(
             raise EncodeError(_why_not(said, data)) from None
         except Exception as error:  # damaged files make Pillow raise anything from SyntaxError to struct.error
             if "MAX_TEXT" in str(error):
-                size = limits.max_metadata
-                raise LimitError(f"metadata: more than {size} bytes", "metadata", size, 2 * size) from None
+                line = f"metadata: more than {most_text} bytes"
+                raise LimitError(line, "metadata", most_text, 2 * most_text) from None
             line = one_line(error)
             if any(word in line.lower() for word in _UNSUPPORTED) or said.coding:
                 raise EncodeError(f"{said.kind} of a kind that cannot be read: {said.coding or line}") from None
@@ -176,8 +178,12 @@ def _read(data: bytes, said: Said, limits: Limits, to_8_bits: bool, salvage: boo
         info = _further_info(image, data) | info | {"exif": exif}
         if not info.get("icc_profile") and (profile := tags.raw_profile(image, "icc", "icm")):
             info["icc_profile"] = profile
+        if said.kind == "PNG" and (key := info.get("transparency")) is not None and pixels.mode in ("L", "RGB"):
+            pixels.info["transparency"] = _key_of_8_bits(key, data[24])
         if shift is not None:
             pixels = _to_8_bits(pixels, shift)
+            if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:  # white is 0, which Pillow turns for 8 bits alone
+                pixels = ImageChops.invert(pixels)
         if pixels.mode in ("CMYK", "LAB"):
             pixels = colour.to_rgb(pixels, info.pop("icc_profile", None))
         ready = as_kept(pixels)
@@ -261,6 +267,13 @@ def _to_8_bits(image: Image.Image, shift: int) -> Image.Image:
         alpha = np.where(np.asarray(image) == transparent, 0, 255).astype(np.uint8)
         grey.putalpha(Image.fromarray(alpha))
     return grey
+
+
+def _key_of_8_bits(key: Any, bits: int) -> Any:
+    """The transparent colour of a PNG, as Pillow has it, for 8 bits, to which it scales grey samples of fewer."""
+    if bits == 16 and not isinstance(key, int):
+        raise EncodeError(f"a transparent colour of 16 bits per sample, expected 8: {_convert('-depth 8 ')}")
+    return key * 255 // ((1 << bits) - 1) if bits in (2, 4) and isinstance(key, int) else key
 
 
 def _why_not(said: Said, data: bytes) -> str:

@@ -113,8 +113,8 @@ def with_density(exif: bytes | None, dpi: Any) -> bytes | None:
         return exif
     empty = count == 0 and start + 6 == len(exif)
     base = exif[:start] if empty else exif + bytes(len(exif) % 2)
-    values = len(base) + 2 + 12 * (count + 3 - (_UNIT in tags)) + 4
-    new = dict(zip(tags, entries, strict=True))
+    new = dict(zip(tags, entries, strict=True))  # a tag counts once
+    values = len(base) + 2 + 12 * len({*new, _X_RESOLUTION, _Y_RESOLUTION, _UNIT}) + 4
     new[_X_RESOLUTION] = struct.pack(f"{order}HHII", _X_RESOLUTION, 5, 1, values)
     new[_Y_RESOLUTION] = struct.pack(f"{order}HHII", _Y_RESOLUTION, 5, 1, values + 8)
     new[_UNIT] = struct.pack(f"{order}HHIHH", _UNIT, 3, 1, 2, 0)

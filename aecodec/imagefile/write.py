@@ -2,7 +2,6 @@
 
 import io
 import os
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from aecodec.container.metadata import Metadata
 from aecodec.errors import EncodeError
 from aecodec.imagefile import colour, tags
 from aecodec.imagefile.read import one_line
+from aecodec.system.pillow_limits import OWN_LIMITS
 
 _CHANNELS = {2: "LA", 3: "RGB", 4: "RGBA"}
 
@@ -100,8 +100,7 @@ def pack_image(
         side = _LARGEST[format]
         raise EncodeError(f"{width}x{height} pixels: {format} holds {side} in each direction, expected .png or .tif")
     options = dict(_OPTIONS.get(format, {})) | ({} if quality is None else {"quality": quality})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with OWN_LIMITS:
         if icc := metadata.icc:
             metadata = metadata._replace(icc=colour.fitted(icc, 3 if format in _ALWAYS_RGB else len(mode)))
         held, lost = _metadata_options(metadata, format)

@@ -136,7 +136,11 @@ class Remote:
         """
         with _system(name) as (fs, inside):
             starts, ends = [start for start, _ in spans], [end for _, end in spans]
-            return fs.cat_ranges([inside] * len(spans), starts, ends, on_error="raise")
+            parts = fs.cat_ranges([inside] * len(spans), starts, ends, on_error="raise")
+        for error in parts:
+            if isinstance(error, Exception):  # many versions of fsspec return it
+                raise error
+        return parts
 
     def read_all(self, name: str) -> bytes:
         with _system(name) as (fs, inside):

@@ -94,6 +94,11 @@ def test_what_is_wrong_is_named(shards, tmp_path):
     with pytest.raises(TypeError, match="shards: str, expected a list or another iterable of names"):
         read_shards("train-00.tar")
     whole = (tmp_path / "train-00.tar").read_bytes()
+    claim = tarfile.TarInfo("a.bin")
+    claim.size, claim.pax_headers = 512, {"GNU.sparse.size": str(1 << 40), "GNU.sparse.map": "0,512"}
+    (tmp_path / "sparse.tar").write_bytes(claim.tobuf(tarfile.PAX_FORMAT) + bytes(2048))
+    with pytest.raises(aecodec.CorruptError, match=r"a\.bin: sparse, expected at most"):
+        list(read_shards([tmp_path / "sparse.tar"]))
     for name, data in (("text.tar", b"no tar file" * 99), ("cut.tar", whole[:700])):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(aecodec.CorruptError, match=name if name == "text.tar" else "cut.tar|000.aez"):

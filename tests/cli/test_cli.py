@@ -435,6 +435,7 @@ def test_what_does_not_verify_is_not_written(tmp_path, monkeypatch, capsys, weig
         (["decompress", "a.aez", "-o", "a.png", "-q", "5"], "-q: PNG has no quality"),
         (["compress", "a.png", "-o", "a.jpg"], "-o: a.jpg: compress writes .aez files; name it so, or use --force"),
         (["compress", "a.png", "--target-size", "10XB"], "'10XB', expected bytes, or a number with kB, MB"),
+        (["compress", "a.png", "--target-size", "9" * 400 + "kB"], "expected bytes, or a number with kB, MB"),
         (["compress", "a.png", "--resize", "10"], "--resize: '10', expected width and height as in 800x600"),
         (["compress", "a.png", "--resize", "0x5"], "--resize: '0x5', expected width and height"),
         (["compress", "a.png", "--resize", "5x5", "--max-size", "5"], "--resize: not together with --max-size"),

@@ -80,6 +80,14 @@ def test_a_claim_that_the_frame_cannot_hold_is_refused_whatever_the_limit(claime
         unpack_metadata([Chunk(b"xmp ", b"\1" + frame)], Limits(max_metadata=1 << 70))
 
 
+@pytest.mark.parametrize("rest", [b"", b"garbage"])
+def test_a_frame_of_nothing_is_refused(rest):
+    """Its decompressor would not look at it."""
+    frame = zstd_frame(0, zstd_block(0, 0, b"", last=True)) + rest
+    with pytest.raises(CorruptError, match=r"^chunk xmp: an empty zstd frame$"):
+        unpack_metadata([Chunk(b"xmp ", b"\1" + frame)])
+
+
 def test_what_compresses_best_is_no_claim_too_large():
     """Zeros, in the fewest bytes that zstd has for them."""
     raw = bytes(48 << 20)

@@ -2,6 +2,8 @@
 
 import io
 import tracemalloc
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -123,6 +125,26 @@ def test_garbage_behind_a_right_head_is_refused_or_has_the_size(rest):
 def test_a_head_that_claims_the_largest_size_allocates_nothing():
     """16384x16384 pixels, which would be a GiB, in a tile of 256x256."""
     assert refused(b"\x2f\xff\xff\xff\x0f" + b"\0" * 50, 256, 256) == "exact: 16384x16384 pixels, expected 256x256"
+
+
+def test_a_tile_wider_than_the_format_has_them_is_refused():
+    data = webp.encode(np.zeros((1, 16383, 3), np.uint8), 1)
+    wider = data[:1] + (int.from_bytes(data[1:5], "little") + 1).to_bytes(4, "little") + data[5:]
+    assert refused(wider, 1, 16384) == "exact: 16384x1 pixels, expected at most 16383 along an edge"
+
+
+def test_pillows_limit_is_not_that_of_tiles(monkeypatch):
+    pixels = picture(3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    np.testing.assert_array_equal(webp.decode(webp.encode(pixels, 1), HEIGHT, WIDTH), pixels)
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
+def test_threads_leave_the_filters_of_warnings_as_they_were():
+    data, before = webp.encode(picture(3), 1), list(warnings.filters)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: webp.decode(data, HEIGHT, WIDTH), range(300)))
+    assert warnings.filters == before
 
 
 def test_a_pillow_without_webp_says_so(monkeypatch):

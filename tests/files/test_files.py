@@ -1,6 +1,7 @@
 """Images from and to files: bytes as `encode` makes them, whole or not there."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 import aecodec
+from aecodec import container
 
 with Image.open(Path(aecodec.__file__).parent / "bench" / "samples" / "kodim15_crop.png") as sample:
     IMAGE = np.asarray(sample)[60:100, 40:100].copy()
@@ -30,6 +32,14 @@ def test_paths_and_files_are_read(tmp_path: Path):
     np.testing.assert_array_equal(aecodec.imread(str(tmp_path / "a.aez"), threads=1), decoded)
     with open(tmp_path / "a.aez", "rb") as file:
         np.testing.assert_array_equal(aecodec.imread(file), decoded)
+
+
+@pytest.mark.parametrize("tile", [0, 1000])
+def test_a_region_of_a_file_with_other_tiles_is_refused(tmp_path: Path, tile: int):
+    header = container.read_header(aecodec.encode(IMAGE))
+    (tmp_path / "a.aez").write_bytes(container.write(replace(header, tile=tile), [b"tile"]))
+    with pytest.raises(aecodec.UnsupportedError, match=f"header: tile of {tile} px, expected 256"):
+        aecodec.imread(tmp_path / "a.aez", region=(0, 0, 10, 10))
 
 
 @pytest.mark.parametrize("name", ["a.aez", "a.png"])

@@ -38,9 +38,18 @@ def deep_files() -> dict[str, io.BytesIO]:
         "PGM of 10 bits": b"P5 64 32 1023\n" + (RAMP >> 6).astype(">u2").tobytes(),
         "PPM": b"P6 64 32 65535\n" + rgb.astype(">u2").tobytes(),
         "TIFF, grey": saved(Image.fromarray(RAMP), "TIFF").getvalue(),
+        "TIFF, grey, white is 0": saved(Image.fromarray(65535 - RAMP), "TIFF", tiffinfo={262: 0}).getvalue(),
         "JPEG XL": imagecodecs.jpegxl_encode(rgb, lossless=True),
     }
     return {name: io.BytesIO(bytes(data)) for name, data in files.items()}
+
+
+def test_a_deep_transparent_colour_of_rgb_is_refused():
+    """Pillow takes the low byte of the colour for the high byte of the samples."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)) + chunk(b"tRNS", b"\x12\x34" * 3)
+    data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" + b"\x12\x34" * 3)) + chunk(b"IEND", b"")
+    with pytest.raises(EncodeError, match="a transparent colour of 16 bits per sample, expected 8: convert it"):
+        read_image(io.BytesIO(data), to_8_bits=True)
 
 
 def test_deep_samples_are_refused_and_taken_if_asked_for():
@@ -135,6 +144,16 @@ def test_a_large_profile_goes_through_png_and_back():
         read_image(io.BytesIO(data), Limits(max_metadata=1_000_000))
 
 
+def test_text_of_a_png_is_as_long_as_the_limit_allows():
+    usual = Limits().max_metadata
+    xmp = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(usual + 9), 1)
+    data = png(synthetic(), (b"iTXt", xmp)).getvalue()
+    with pytest.raises(LimitError, match=f"metadata: more than {usual} bytes") as caught:
+        read_image(io.BytesIO(data))
+    found = read_image(io.BytesIO(data), Limits(max_metadata=caught.value.needed))
+    assert len(found.metadata.xmp) == usual + 9
+
+
 def test_threads_that_read_leave_pillows_limits_as_they_were():
     before = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
     data = png(synthetic()).getvalue()
@@ -167,6 +186,8 @@ def test_density_joins_exif_without_moving_anything():
     assert b"maker's note" in joined
     assert density_of(joined) == pytest.approx((72.01, 300))
     assert with_density(joined, (1, 1)) == joined
+    twice = b"MM\0*\0\0\0\x08\0\2" + 2 * struct.pack(">HHIHH", 0x0112, 3, 1, 1, 0) + bytes(4)
+    assert density_of(with_density(twice, (72, 300))) == pytest.approx((72, 300))
     for damaged in (b"", b"II*\0", b"II*\0\xff\xff\xff\xff", b"nonsense", b"MM\0*\0\0\0\x08\xff\xff"):
         with_density(damaged, (300, 300))
     for wrong in (None, (0, 0), (float("nan"), 1), (1e9, 1e9), ("x", 1), 7):

@@ -197,3 +197,11 @@ def test_batch_in_python(run, tmp_path):
     with pytest.raises(aecodec.EncodeError, match=r"extension \.xyz: cannot be written"):
         batch.decompress([], "new", format="xyz")
     assert not (tmp_path / "new").exists()
+
+
+def test_an_error_that_the_file_system_returns_is_raised(monkeypatch):
+    """As many of its versions do, whatever is asked of them."""
+    fs = fsspec.filesystem("memory")
+    monkeypatch.setattr(type(fs), "cat_ranges", lambda *_, **__: [OSError("connection lost")])
+    with pytest.raises(OSError, match="connection lost"):
+        storage_of("memory://a").read("memory://a", [(0, 4)])

@@ -150,6 +150,12 @@ def test_the_browser_shows_lossless_files(browser, tmp_path):
         server.shutdown()
 
 
+def test_another_worker_follows_one_that_failed():
+    call = ["node", TESTS / "web" / "failing_worker.mjs", SCRIPT.with_name("element.js")]
+    done = subprocess.run(call, capture_output=True, timeout=60)
+    assert json.loads(done.stdout) == ["ModelError: the decoder has stopped: no module", 2, 2]
+
+
 def test_every_error_has_its_class():
     names = {error.__name__ for error in DecodeError.__subclasses__()} | {AezError.__name__}
     text = SCRIPT.with_name("errors.js").read_text()

@@ -13,8 +13,14 @@ export class Decoder {
     this.waiting = new Map();
     this.last = Promise.resolve();
     this.count = 0;
+    this.source = { weights: address(weights), runtime: address(runtime), threads };
+    this.worker = null;
+  }
+
+  /** Starts a worker: the first one, or another after one that has failed. */
+  start() {
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    this.worker.postMessage({ source: { weights: address(weights), runtime: address(runtime), threads } });
+    this.worker.postMessage({ source: this.source });
     this.worker.addEventListener("message", ({ data: { id, image, error } }) => {
       const { resolve, reject } = this.waiting.get(id);
       this.waiting.delete(id);
@@ -23,6 +29,7 @@ export class Decoder {
     });
     this.worker.addEventListener("error", (event) => {
       event.preventDefault();
+      this.close();
       for (const { reject } of this.waiting.values()) reject(new ModelError(`the decoder has stopped: ${event.message ?? "it did not load"}`));
       this.waiting.clear();
     });
@@ -35,6 +42,7 @@ export class Decoder {
       const id = this.count++;
       return new Promise((resolve, reject) => {
         this.waiting.set(id, { resolve, reject });
+        if (!this.worker) this.start();
         this.worker.postMessage({ id, file: typeof file === "string" || file instanceof URL ? address(file) : file, options });
       });
     });
@@ -44,7 +52,8 @@ export class Decoder {
 
   /** Ends the worker; what it was decoding is never answered. */
   close() {
-    this.worker.terminate();
+    this.worker?.terminate();
+    this.worker = null;
   }
 }
 

@@ -1,17 +1,20 @@
-"""Pillow's limits are global; while images are read here they give way to ours, which are arguments."""
+"""Pillow's limits are global; while images are read or written here they give way to ours, which are arguments."""
 
 import os
+import sys
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from PIL import Image, PngImagePlugin
 
-from aecodec.limits import DEFAULT_LIMITS
 from aecodec.system.forks import lock_across_forks
+
+_TEXT = "MAX_TEXT_CHUNK", "MAX_TEXT_MEMORY"
 
 
 class _OwnLimits:
-    """While images are read here, Pillow's limits and warnings are off: they are global, and so is this, once for all.
+    """While it lasts Pillow's limits and warnings are off: they are global, and so is this, once for all threads.
 
     What is read is checked against limits of our own.
     """
@@ -28,18 +31,24 @@ class _OwnLimits:
                 return
             self._after.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
-            for module, name, value in (
-                (Image, "MAX_IMAGE_PIXELS", None),
-                (PngImagePlugin, "MAX_TEXT_CHUNK", DEFAULT_LIMITS.max_metadata),
-            ):
+            for module, name in [(Image, "MAX_IMAGE_PIXELS"), *((PngImagePlugin, name) for name in _TEXT)]:
                 self._after.callback(setattr, module, name, getattr(module, name))
-                setattr(module, name, value)
+            Image.MAX_IMAGE_PIXELS = None
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
             if not self._inside:
                 self._after.close()
+
+    @contextmanager
+    def with_text(self, size: int) -> Iterator[None]:
+        """The same, and the text of a PNG may have so many bytes at least."""
+        with self:
+            with self._lock:
+                for name in _TEXT:
+                    setattr(PngImagePlugin, name, min(max(getattr(PngImagePlugin, name), size), sys.maxsize))
+            yield
 
     def _leave_all(self) -> None:
         self._inside = 0

@@ -1,0 +1,42 @@
+"""Many files on this machine: what is wrong is told before the first of them, and nothing goes on afterwards."""
+
+import time
+
+import pytest
+from trees import contents, picture
+
+import aecodec
+from aecodec import batch
+
+pytestmark = pytest.mark.usefixtures("small_default")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "line"),
+    [
+        ({"metadata": aecodec.Metadata()}, TypeError, "metadata: expected none"),
+        ({"lossless": "yes"}, TypeError, "lossless: 'yes', expected True or False"),
+        ({"lossless": True, "quality": 50}, ValueError, "quality: lossless files have one quality"),
+        ({"model": 5}, TypeError, "model: int, expected a name or a loaded model"),
+        ({"model": "none"}, aecodec.ModelError, "unknown model 'none'"),
+        ({"quality": 500}, ValueError, "quality: 500"),
+    ],
+)
+def test_wrong_options_are_told_at_once(options, error, line, tmp_path):
+    with pytest.raises(error, match=line):
+        batch.compress([], tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_written_after_an_error(tmp_path):
+    for number in range(6):
+        picture(tmp_path / f"{number}.png", 300, 300, 3)
+
+    def stop(result):
+        raise RuntimeError(result.source)
+
+    with pytest.raises(RuntimeError):
+        batch.compress(sorted(tmp_path.glob("*.png")), tmp_path / "out", jobs=2, on_result=stop)
+    before = contents(tmp_path / "out")
+    time.sleep(0.5)
+    assert contents(tmp_path / "out") == before
