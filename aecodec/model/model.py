@@ -183,13 +183,10 @@ class Model(Weights):
     def psnr_prior(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Means (N, 2 K) and covariances (N, 2 K, 2 K) of guessed and real PSNRs at K knots, or None.
 
-        One row for each kind of images, for forecast.py; a model that knows one kind only may come without that axis.
+        One row for each kind of images, for forecast.py.
         """
         n = self.numbers
-        if "psnr_mean" not in n:
-            return None
-        size = n["psnr_mean"].shape[-1]
-        return n["psnr_mean"].reshape(-1, size), n["psnr_covariance"].reshape(-1, size, size)
+        return (n["psnr_mean"], n["psnr_covariance"]) if "psnr_mean" in n else None
 
     # Networks
 

@@ -164,8 +164,7 @@ function tablesOf({ z_tables, r_sizes, r_tables, coarse }, row) {
   const [, channels, symbols] = z_tables.shape, z = [], r = [null], reach = [0];
   for (let at = row * channels * symbols; z.length < channels; at += symbols)
     z.push(rangeTable(z_tables.data.subarray(at, at + symbols)));
-  const width = r_tables.shape.at(-1);
-  let at = r_tables.shape.length > 1 && r_tables.shape[0] > 1 ? row * width : 0;
+  let at = row * r_tables.shape[1];
   for (const size of Array.from(r_sizes.data, Number)) {
     r.push(rangeTable(r_tables.data.subarray(at, at + size)));
     reach.push((size - 2) / 2);

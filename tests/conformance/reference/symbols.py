@@ -80,8 +80,7 @@ def decode_tile(
     index = np.zeros((16, 16, len(offset)), int)
     index[:height, :width] = found[0, :height, :width]
 
-    r, r_tables = np.zeros_like(index), numbers["r_tables"]
-    row = r_tables[knot if len(r_tables) > 1 else 0]
+    r, row = np.zeros_like(index), numbers["r_tables"][knot]
     for part in (numbers["coarse"] == 1, numbers["coarse"] == 0):
         escaped = []
         for i, frequencies in enumerate(np.split(row, np.cumsum(numbers["r_sizes"])[:-1]), start=1):
