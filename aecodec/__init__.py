@@ -9,6 +9,10 @@
 After `aecodec.register()` Pillow and imageio open and save .aez files.
 """
 
+from aecodec.system import interrupts  # noqa: F401 (before all that takes time)
+
+# isort: split
+
 from aecodec.api import Info, decode, encode, read_info, read_metadata
 from aecodec.container.metadata import Metadata
 from aecodec.damage import Salvaged, salvage
@@ -25,7 +29,6 @@ from aecodec.errors import (
 )
 from aecodec.files import imread, imwrite
 from aecodec.limits import Limits
-from aecodec.system import interrupts  # noqa: F401 (before all that takes time)
 
 __version__ = "0.1.0"
 

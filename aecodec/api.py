@@ -74,7 +74,8 @@ def encode(
     where these take no more bytes than the model's bitstream.
 
     At most one of `quality`, `target_size`, `target_bpp` and `target_psnr` is given; quality 75 if none is. In tiny
-    images the steps of the quality may be too coarse for the margins that are stated; the bounds hold nevertheless.
+    images the steps of the quality may be too coarse for the margins that are stated, and in noise or dithered drawings
+    a tile that becomes exact takes many more bytes at once; the bounds hold nevertheless.
 
     Parameters
     ----------

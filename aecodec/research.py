@@ -145,6 +145,8 @@ def examine(
 ) -> Contents:
     """Return what a file of a learned model holds, with the bits that each symbol takes.
 
+    One with exact tiles alone has no channels.
+
     Parameters
     ----------
     data : bytes-like
@@ -157,7 +159,7 @@ def examine(
     Raises
     ------
     DecodeError
-        The file is damaged, or not of a learned model.
+        The file is damaged, or of a classic model.
 
     Examples
     --------
@@ -168,6 +170,8 @@ def examine(
     True
     """
     file = container.read(data, limits)
+    if file.header.model == container.NO_MODEL:
+        return _examine_exact(file, len(memoryview(data)))
     net = _learned(by_id(file.header.model) if model is None else model)
     with Workers(threads) as workers:
         decoder = Decoder(file.header, net, workers)
@@ -213,6 +217,38 @@ def examine(
         tile = decoder.tiles[number]
         contents.exact_bits[tile.inside] = 8 * len(file.tiles[number]) / (tile.height * tile.width)
     return contents
+
+
+def _examine_exact(file: container.Container, size: int) -> Contents:
+    header = file.header
+    h, w = geometry.latent_size(header.height), geometry.latent_size(header.width)
+    hyper = -(-h // HYPER), -(-w // HYPER)
+    exact_bits = np.zeros((h, w), np.float32)
+    for number, bitstream in enumerate(file.tiles):
+        area = Region(*header.tile_area(number))
+        squares = exact_bits[area.y // STRIDE :, area.x // STRIDE :]
+        squares = squares[: geometry.latent_size(area.height), : geometry.latent_size(area.width)]
+        squares += 8 * len(bitstream) / squares.size
+    symbols, numbers = np.zeros((h, w, 0), np.int32), np.zeros((h, w, 0), np.float32)
+    return Contents(
+        z=np.zeros((*hyper, 0), np.int32),
+        scale_indexes=symbols.astype(np.uint8),
+        r=symbols,
+        means=numbers,
+        deltas=np.zeros(hyper, np.int32),
+        y_hat=numbers,
+        z_bits=np.zeros((*hyper, 0), np.float32),
+        r_bits=numbers,
+        delta_bits=np.zeros(hyper, np.float32),
+        exact=np.ones((h, w), bool),
+        exact_bits=exact_bits,
+        gain=np.zeros(0, np.float32),
+        inverse_gain=np.zeros(0, np.float32),
+        other_bits=8 * (size - sum(map(len, file.tiles))),
+        width=header.width,
+        height=header.height,
+        qindex=0,
+    )
 
 
 def decode(data: BytesLike, model: Model, /, *, threads: int | None = None) -> np.ndarray:

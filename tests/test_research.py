@@ -97,10 +97,22 @@ def test_a_model_that_is_not_installed(weights, monkeypatch, tmp_path):
 
 
 def test_files_of_other_models_are_refused():
+    classic = encode(picture()[:28, :28, 0], model="mnist-dense")
     with pytest.raises(DecodeError, match="has no latents"):
-        research.examine(encode(picture()[:30, :30], lossless=True))
+        research.examine(classic)
     with pytest.raises(DecodeError):
         research.examine(b"not a file")
+
+
+@pytest.mark.parametrize("size", [(30, 41), (300, 270)])
+def test_a_file_of_exact_tiles_has_a_map_too(size):
+    image = np.zeros((*size, 3), np.uint8)
+    image[20:, 20:] = np.random.default_rng(0).integers(0, 256, (size[0] - 20, size[1] - 20, 3))
+    data = encode(image, lossless=True)
+    contents = research.examine(data)
+    assert contents.bits == pytest.approx(8 * len(data))
+    assert contents.exact.all()
+    assert research.draw_bits(contents).shape == image.shape
 
 
 def test_the_map_shows_where_the_bits_are(aecodec, tmp_path):

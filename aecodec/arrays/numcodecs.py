@@ -78,6 +78,8 @@ class Aez(Codec):
         One image is (H, W) or (H, W, 2..4), several have one axis more: what axes they had in the array is not stored,
         and Zarr restores them. Raises DecodeError.
         """
+        if out is not None and (array := ensure_ndarray(out)).flags.f_contiguous and not array.flags.c_contiguous:
+            raise ValueError("out: in Fortran order, expected C order")
         return ndarray_copy(unpack_any(memoryview(ensure_contiguous_ndarray(buf)), self._threads), out)
 
     def get_config(self) -> dict[str, Any]:

@@ -162,6 +162,7 @@ class Compress:
             width, height = reversed(self.size) if sideways else self.size
         elif self.max_size is not None:
             width, height = fitting(width, height, self.max_size)
+        self.limits.check("pixels", width * height, f"{width * height} pixels")
         return resized(pixels, width, height, self.linear_light), metadata
 
     def _psnr(self, data: bytes, pixels: "np.ndarray", metadata: "Metadata") -> float:
@@ -187,9 +188,9 @@ class Compress:
             raise CorruptError("result: decodes to other metadata")
         if not alpha:
             return psnr(pixels, decoded)
-        every = self.options.get("keep_hidden") or self.options.get("lossless") or not pixels[..., -1].any()
+        every = self.options.get("keep_hidden") or self.options.get("lossless")
         seen = np.broadcast_to(True, pixels.shape[:2]) if every else pixels[..., -1] > 0
-        return psnr(pixels[seen][:, :-1], decoded[seen][:, :-1])
+        return psnr(pixels[seen][:, :-1], decoded[seen][:, :-1]) if seen.any() else math.inf
 
 
 def _check_tiles(pixels: "np.ndarray", limits: Limits) -> None:
@@ -225,7 +226,7 @@ class Decompress:
         from aecodec.api import decode, read_metadata
         from aecodec.damage import salvage
         from aecodec.files.thumbnail import thumbnail
-        from aecodec.imagefile import format_of, pack_image
+        from aecodec.imagefile import format_of, orientation_of, pack_image
         from aecodec.scaling import factor_of, reduced
 
         of_extension = task.target == STANDARD or self.forced
@@ -265,6 +266,8 @@ class Decompress:
         owned = [pixels]
         del pixels  # they are gone once Pillow has its copy: 0.92 instead of 1.12 GB for 100 megapixels (memory.json)
         packed = pack_image(owned.pop(), metadata, kind, self.quality)
+        if "exif" in packed.lost and orientation_of(metadata.exif) > 4:  # the image is turned instead
+            width, height = height, width
         lost = [f"left out, because {kind} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
         line = change_line(width, height, size, len(packed.data)).replace(", ", f"{part}, {known}", 1)
         return Made(packed.data, size, width, height, line, fields, (*damage, *lost), 1 if damage else 0)

@@ -55,9 +55,11 @@ def write_shards(
     Raises
     ------
     ValueError
-        A key is empty, has a dot or is that of the sample before, or the pattern has no place for a number.
+        A key is empty, has a dot or is that of the sample before, a sample has no files or two of one name, or the
+        pattern has no place for a number.
     EncodeError, TypeError, OSError
-        An array cannot be encoded, or a shard not be written. Shards that were complete stay.
+        An array cannot be encoded or is not named aez, a file is no bytes, or a shard cannot be written. Shards that
+        were complete stay.
 
     Examples
     --------
@@ -90,15 +92,35 @@ def write_shards(
             finish()
             buffer, count = io.BytesIO(), 0
             shard = tarfile.open(fileobj=buffer, mode="w")  # noqa: SIM115
-        for extension, content in files.items():
-            data = api.encode(content, **options) if isinstance(content, np.ndarray) else bytes(content)
-            entry = tarfile.TarInfo(f"{key}.{extension.removeprefix('.')}")
+        if not files:
+            raise ValueError(f"{key}: no files, expected one or more")
+        for name, data in _encoded(key, files, options).items():
+            entry = tarfile.TarInfo(name)
             entry.size = len(data)  # all else is constant: the same samples give the same bytes
             shard.addfile(entry, io.BytesIO(data))
         count += 1
     if count:
         finish()
     return names
+
+
+def _encoded(key: str, files: Sample, options: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a sample, by their names. Raises TypeError, ValueError."""
+    encoded: dict[str, bytes] = {}
+    for extension, content in files.items():
+        extension = extension.removeprefix(".")
+        name = f"{key}.{extension}"
+        if not extension or extension == KEY or name in encoded:
+            raise ValueError(f"{name}: expected another extension for each file of a sample, and not {KEY}")
+        if isinstance(content, np.ndarray):
+            if f".{extension}" != EXTENSION:
+                raise TypeError(f"{name}: an array, expected bytes, or an array named {EXTENSION}")
+            encoded[name] = api.encode(content, **options)
+        elif isinstance(content, bytes | bytearray | memoryview):
+            encoded[name] = bytes(content)
+        else:
+            raise TypeError(f"{name}: {type(content).__name__}, expected bytes or an array")
+    return encoded
 
 
 def read_shards(shards: Iterable[Name], /, *, decode: bool = True, threads: int = 1) -> Iterator[dict[str, Any]]:
@@ -174,7 +196,8 @@ def _has_a_number(pattern: str) -> bool:
 
 def _files(shard: str) -> Iterator[tuple[str, str, bytes]]:
     """Key, extension and content of the files of a shard. Raises CorruptError for what is no tar file."""
-    with storage_of(shard).opened(shard) as stream, _told(shard), tarfile.open(fileobj=stream, mode="r|*") as tar:
+    opened = storage_of(shard).opened(shard)
+    with opened as stream, _told(shard), tarfile.open(fileobj=stream, mode="r|*", tarinfo=_Entry) as tar:
         for entry in tar:
             if (file := tar.extractfile(entry)) is None:  # a folder
                 continue
@@ -187,6 +210,19 @@ def _files(shard: str) -> Iterator[tuple[str, str, bytes]]:
             if len(data) < entry.size:
                 raise CorruptError(f"{entry.name}: {len(data)} bytes, expected {entry.size}")
             yield os.path.join(folder, key), extension, data
+
+
+class _Entry(tarfile.TarInfo):
+    """Raises ReadError where a header is damaged or cut off, which the library takes for the end of the file."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> "_Entry":
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the blocks at the end
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"{error}, at byte {tarfile_.offset}") from None
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def _why_not(codec: Json) -> str:
 
 def _row(name: str, point: Json, report: Json, missed: str) -> str:
     quality = "" if name in (*report["lossless"], *report["fixed_quality"]) else f"{point['quality']:g}"
-    row = f"{_first(name, report)}{quality:>7}{point['bytes']:>10.0f}{point['bpp']:>7.3f}"
+    row = f"{_first(name, report)}{quality:>7}{point['bytes']:>10.0f} {point['bpp']:>6.3f}"
     row += "".join(f"{_value(metric, point):>9}" for metric in report["metrics"])
     if not point["reached"]:
         return f"{row}   {missed}"

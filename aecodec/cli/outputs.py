@@ -49,7 +49,9 @@ def write_standard(data: bytes) -> None:
     if sys.stdout is None:
         fail("standard output: closed")
     try:
-        sys.stdout.buffer.write(data)
+        left = memoryview(data)
+        while left:  # without a buffer of Python's, as with PYTHONUNBUFFERED, part of it may be written
+            left = left[sys.stdout.buffer.write(left) or 0 :]
         sys.stdout.buffer.flush()
     except OSError as error:
         # What is left in the buffer would make Python complain again at its end.

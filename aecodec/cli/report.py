@@ -54,9 +54,10 @@ class Report:
         sizes = {"input_bytes": made.read, "output_bytes": made.size}
         shape = {"width": made.width, "height": made.height}
         self._json(source, "done", output=target, **shape, **sizes, **made.fields, notes=list(made.notes))
-        if not self.quiet and not self.as_json:
-            for line in (made.line,) * (not self.drawn) + made.notes:
-                say(about(source, line))
+        shown = not self.quiet and not self.as_json
+        lines = (made.line,) if shown and not self.drawn else ()
+        for line in lines + (made.notes if shown or made.code else ()):  # what is damaged is never left unsaid
+            say(about(source, line))
 
     def skip(self, source: str, target: str) -> None:
         """Report an input whose output is there already."""

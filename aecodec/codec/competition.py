@@ -122,10 +122,11 @@ class Competition:
         exact = [variant.bitstream for variant in self._with_all_colours.values()]
         if len(exact) < len(tiles(*self._pixels.shape[:2])) or _LARGER * sum(map(len, exact)) > size:
             return None
-        return self._whole
+        return self.whole
 
     @cached_property
-    def _whole(self) -> Layout:
+    def whole(self) -> Layout:
+        """The whole image in exact tiles."""
         return encode_image(self._pixels, self._effort, self._workers)
 
     def _exact(self, tile: Tile) -> Variant:

@@ -74,6 +74,10 @@ class SizeControl:
             for qindex in range(1, 1 + _neighbours(self._encoder)):
                 self._measure(qindex)
         if not self._best:
+            data = self._envelope.lossless(self._encoder.competition.whole)
+            if len(data) <= self._limit:
+                return data
+            self._min_size = min(self._min_size, len(data))
             positions = self._encoder.pixels[..., 0].size
             digits = len(str(positions // 8))  # as many as tell a byte from the next
             bpp = -(-8 * self._min_size * 10**digits // positions) / 10**digits

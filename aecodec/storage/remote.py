@@ -232,7 +232,8 @@ def _plain(error: Exception, name: str) -> OSError:
         return OSError(errno.ENOSYS, hint, name)
     if isinstance(error, FileExistsError):
         return FileExistsError(errno.EEXIST, EXISTS, name)
-    if isinstance(error, FileNotFoundError):
+    chain = " ".join(_kinds(error))
+    if isinstance(error, FileNotFoundError) and not any(part in chain for part in (*_BROKEN, *_UNREACHABLE)):
         return FileNotFoundError(errno.ENOENT, text if " " in text and "://" not in text else _NO_SUCH, name)
     if "Credentials" in kind or "Credentials" in text:
         hint = "set the variables, the profile or the role that the storage's own tools use"
@@ -242,7 +243,6 @@ def _plain(error: Exception, name: str) -> OSError:
         return PermissionError(errno.EACCES, f"access denied ({text}): {hint}", name)
     if isinstance(error, NotImplementedError):
         return OSError(errno.ENOSYS, _READ_ONLY, name)
-    chain = " ".join(_kinds(error))
     if any(part in chain for part in _BROKEN):
         return OSError(errno.EIO, f"the connection broke ({text}): try again", name)
     if isinstance(error, ConnectionError | TimeoutError) or any(part in chain for part in _UNREACHABLE):

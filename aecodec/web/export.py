@@ -24,6 +24,7 @@ from aecodec.web.decoder import CODE, RUNTIME, BrowserDecoder
 from aecodec.web.gallery import Folder, Gallery, Listed, NotFound
 
 _HERE = Path(__file__).parent
+_FOLDERS = {"files", "thumbnails", "pictures", "aez", "weights", "runtime"}
 _MARK = {"made_by": "aecodec serve --export"}
 _NOT_HERE = {ICC, EXIF}  # chunks whose colours and turns the browser does not apply
 
@@ -39,8 +40,9 @@ class Exported(NamedTuple):
 def export(gallery: Gallery, target: Path, decoder: BrowserDecoder) -> Exported:
     """Write the gallery to a folder, which is whole or not there; an empty one and an older export are replaced.
 
-    A process that is killed at the worst moment leaves the older export where `restore` finds it. Raises
-    FileExistsError for any other folder, ModelError, OSError.
+    What others have put beside the files and folders of an older export stays. A process that is killed at the worst
+    moment leaves the older export where `restore` finds it. Raises FileExistsError for any other folder, ModelError,
+    OSError.
     """
     shown, target = str(target), target.resolve()
     if gallery.root.is_relative_to(target):
@@ -56,6 +58,7 @@ def export(gallery: Gallery, target: Path, decoder: BrowserDecoder) -> Exported:
         exported = _Export(gallery, new, target, decoder).write()
         new.chmod(0o777 & ~_umask())
         if target.exists():
+            _keep_others(target, new)
             shutil.rmtree(before, ignore_errors=True)
             target.replace(before)
         try:
@@ -90,6 +93,18 @@ def _replaceable(folder: Path) -> bool:
     with suppress(OSError, ValueError, AttributeError):
         return json.loads((folder / "gallery.json").read_bytes()).items() >= _MARK.items()
     return not any(folder.iterdir())
+
+
+def _keep_others(old: Path, new: Path) -> None:
+    """Copy what others have put beside our files, such as CNAME."""
+    for path in old.iterdir():
+        copy = new / path.name
+        if path.name in _FOLDERS or copy.exists():
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, copy, symlinks=True)
+        else:
+            shutil.copy2(path, copy, follow_symlinks=False)
 
 
 def _umask() -> int:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypedDict
 from aecodec import api, container
 from aecodec.container import HEADER_SIZE
 from aecodec.container.metadata import Metadata
-from aecodec.errors import DecodeError, LimitError
+from aecodec.errors import DecodeError, EncodeError, LimitError
 from aecodec.files import EXTENSION
 from aecodec.files.thumbnail import UprightImage, thumbnail
 from aecodec.imagefile import EXTENSIONS, orientation_of, pack_image, read_image, turned_pixels
@@ -159,9 +159,12 @@ class Gallery:
         return show(self.aez(name), self.limits)
 
     def reference(self, name: str) -> UprightImage | None:
-        """The image that a file was made from, upright; None where there is none."""
+        """The image that a file was made from, upright; None where there is none that can be read."""
         original = self.original(_aez(name))
-        return None if original is None else upright(self.read(original), self.limits)
+        try:
+            return None if original is None else upright(self.read(original), self.limits)
+        except EncodeError:  # it takes an option, or is another image
+            return None
 
 
 def thumbnail_size(header: container.Header) -> int:

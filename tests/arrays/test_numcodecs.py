@@ -63,6 +63,8 @@ def test_wrong_input_is_named(stack):
         Aez().encode(b"bytes have no shape")
     with pytest.raises(ValueError, match="in Fortran order, expected C order"):
         Aez().encode(np.asfortranarray(stack))
+    with pytest.raises(ValueError, match="out: in Fortran order, expected C order"):
+        Aez().decode(Aez().encode(stack), out=np.asfortranarray(stack))
     with pytest.raises(ValueError, match="quality: 0"):
         Aez(0)
     with pytest.raises(aecodec.NotAezError):

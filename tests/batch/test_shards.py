@@ -78,6 +78,17 @@ def test_they_lie_at_addresses(tmp_path):
 
 
 def test_what_is_wrong_is_named(shards, tmp_path):
+    for files, error in (
+        ({}, ValueError),
+        ({"__key__": b""}, ValueError),
+        ({"": b""}, ValueError),
+        ({"cls": b"1", ".cls": b"2"}, ValueError),
+        ({"cls": 7}, TypeError),
+        ({"cls": np.int64(7)}, TypeError),
+        ({"npy": np.zeros((8, 8), np.uint8)}, TypeError),
+    ):
+        with pytest.raises(error, match=r"^a"):
+            write_shards([("a", files)], f"{tmp_path}/wrong-{{}}.tar")
     for pattern, pairs, line in (
         ("a.tar", samples(1), "pattern: 'a.tar', expected a place for the number"),
         ("{name}.tar", samples(1), "expected a place for the number"),
@@ -99,6 +110,15 @@ def test_what_is_wrong_is_named(shards, tmp_path):
     (tmp_path / "sparse.tar").write_bytes(claim.tobuf(tarfile.PAX_FORMAT) + bytes(2048))
     with pytest.raises(aecodec.CorruptError, match=r"a\.bin: sparse, expected at most"):
         list(read_shards([tmp_path / "sparse.tar"]))
+    with tarfile.open(tmp_path / "train-00.tar") as opened:
+        end = opened.getmembers()[-1]
+    for size in (end.offset, end.offset + 100, end.offset_data + end.size, len(whole)):
+        cut = bytearray(whole[:size])
+        if size == len(whole):  # damaged in a header
+            cut[end.offset + 5] ^= 1
+        (tmp_path / "cut.tar").write_bytes(cut)
+        with pytest.raises(aecodec.CorruptError, match=r"cut\.tar: "):
+            list(read_shards([tmp_path / "cut.tar"]))
     for name, data in (("text.tar", b"no tar file" * 99), ("cut.tar", whole[:700])):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(aecodec.CorruptError, match=name if name == "text.tar" else "cut.tar|000.aez"):

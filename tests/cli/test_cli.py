@@ -250,6 +250,8 @@ def test_salvage_writes_what_is_sound_and_names_the_rest(aecodec, tmp_path):
     assert len(done.lines) == 1
     assert not (tmp_path / "none.png").exists()
 
+    done = aecodec("decompress", "a.aez", "--salvage", "--quiet", "-o", "quiet.png", code=1)
+    assert re.fullmatch(r"a.aez: tile 5: checksum .+; filled 256x256 pixels at 256,256", *done.lines)
     done = aecodec("decompress", "a.aez", "--salvage", "-o", "saved.png", code=1)
     assert re.fullmatch(f"a.aez: {BACK}", done.lines[0])
     assert len(done.lines) == 2
@@ -589,6 +591,18 @@ def test_a_full_disk_is_one_line(aecodec, tmp_path):
         with open("/dev/full", "wb") as full:
             done = aecodec(*arguments, code=1, stdout=full)
         assert done.lines == ["standard output: no space left on device"]
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_standard_output_that_takes_a_part_is_an_error(aecodec, tmp_path, buffered, monkeypatch):
+    """Without a buffer of Python's a write may end early, and says so by its result alone."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setenv("PYTHONUNBUFFERED", buffered)
+    picture(tmp_path / "a.png", 200, 200, 3)
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30, 30))  # noqa: E731
+    with open(tmp_path / "a.aez", "wb") as file:
+        done = aecodec("compress", "a.png", "-o", "-", code=1, stdout=file, preexec_fn=limit)
+    assert done.lines == ["standard output: file too large"]
 
 
 def test_a_limit_on_the_size_of_files_leaves_no_part_of_one(aecodec, tmp_path):

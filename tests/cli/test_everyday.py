@@ -208,6 +208,30 @@ def test_size(run, tmp_path, options, size):
     assert done.stderr.startswith(f"a.png: {size[0]}x{size[1]}, ")
 
 
+def test_a_size_beyond_the_limit_is_refused_before_the_work(run, tmp_path):
+    picture(tmp_path / "a.png", 40, 60, 3)
+    done = run("compress", "a.png", "--resize", "1000000x1000000", code=1)
+    assert done.stderr.startswith("a.png: 1000000000000 pixels, limit ")
+
+
+def test_a_turned_image_is_reported_as_it_is_written(run, tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (60, 40)).save("a.png", exif=exif)
+    run("compress", "a.png")
+    for name, size in (("back.bmp", (40, 60)), ("back.png", (60, 40))):
+        report = json.loads(run("decompress", "a.aez", "-o", name, "--json").stdout)
+        with Image.open(tmp_path / name) as image:
+            assert image.size == size == (report["width"], report["height"])
+
+
+def test_an_image_that_nobody_sees_has_no_loss(run, tmp_path):
+    rgba = np.random.default_rng(0).integers(0, 256, (40, 40, 4), np.uint8)
+    rgba[..., 3] = 0
+    Image.fromarray(rgba).save("a.png")
+    assert "no loss" in run("compress", "a.png", "--verify").stderr
+
+
 def test_size_is_that_of_the_image_as_it_is_seen(run, tmp_path):
     exif = Image.Exif()
     exif[274] = 6

@@ -186,6 +186,15 @@ def test_the_number_of_threads_does_not_matter():
         assert len({aecodec.encode(image, threads=threads, **aim) for threads in (1, 3)}) == 1
 
 
+def test_a_size_that_only_exact_tiles_reach_is_met():
+    board = (np.indices((90, 90)).sum(0) % 2 * np.uint8(255)).astype(np.uint8)
+    image = np.repeat(board[..., None], 3, axis=-1)
+    lossless = aecodec.encode(image, lossless=True)
+    np.testing.assert_array_equal(aecodec.decode(aecodec.encode(image, target_size=len(lossless))), image)
+    with pytest.raises(aecodec.EncodeError, match=f"expected at least {len(lossless)} bytes"):
+        aecodec.encode(image, target_size=len(lossless) - 1)
+
+
 def test_large_pictures_are_sampled_first(tiny, codings, monkeypatch):
     image = mirrored(1540, 1900)
     ends = [aecodec.encode(image, quality, model=tiny) for quality in (1, 90)]  # none is exact yet

@@ -205,3 +205,10 @@ def test_an_error_that_the_file_system_returns_is_raised(monkeypatch):
     monkeypatch.setattr(type(fs), "cat_ranges", lambda *_, **__: [OSError("connection lost")])
     with pytest.raises(OSError, match="connection lost"):
         storage_of("memory://a").read("memory://a", [(0, 4)])
+
+
+def test_a_port_where_nobody_listens_is_no_missing_file(run):
+    pytest.importorskip("aiohttp")
+    for command in (["info"], ["verify"], ["decompress", "--region", "0,0,1,1"]):
+        [line], _ = run(*command, "http://127.0.0.1:1/x.aez", code=1)
+        assert line.startswith("http://127.0.0.1:1/x.aez: no connection (")

@@ -105,7 +105,12 @@ def test_an_older_export_is_replaced_and_nothing_else(folder, tmp_path):
     site.mkdir()
     to_files(folder, site)
     (folder / "a.aez").unlink()
+    (site / "CNAME").write_bytes(b"example.org")
+    (site / "notes").mkdir()
+    (site / "notes" / "a.txt").write_bytes(b"kept")
     to_files(folder, site)
+    assert written(site)["CNAME"] == b"example.org"
+    assert written(site)["notes/a.txt"] == b"kept"
     assert "files/a.aez" not in written(site)
     assert "site" not in json.loads((site / "gallery.json").read_text())["folders"]
     for wrong in (folder, folder.parent, tmp_path / "file"):

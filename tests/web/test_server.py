@@ -177,6 +177,15 @@ def test_the_original_and_a_jpeg_of_equal_bytes(ask):
         assert answer.pixels.shape == (258, 260, 3)
 
 
+def test_an_original_that_takes_an_option_is_none(ask, folder):
+    Image.fromarray(np.zeros((258, 260), np.uint16)).save(folder / "alone.png")
+    try:
+        assert ask(at("/original", "alone.aez")).status == 404
+        assert ask(at("/jpeg", "alone.aez")).headers["X-Made-Of"] == "decoded"
+    finally:
+        (folder / "alone.png").unlink()
+
+
 def test_a_jpeg_takes_the_bytes_that_it_may_and_keeps_the_profile():
     image = np.asarray(Image.open(package.__path__[0] + "/bench/samples/kodim05_crop.png"))
     file = io.BytesIO()
