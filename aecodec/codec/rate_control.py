@@ -28,6 +28,7 @@ from aecodec.settings import DEFAULT_QUALITY, Target
 USED = 0.97  # of the size that is asked for; where steps of the quality are coarser, as much as there is
 EXCESS = 0.1  # dB above the PSNR that is asked for; the same
 _CROWD = 13  # tiles, from which on the size of a sample of them is estimated, not that of all
+_QUICK = 1 << 20  # pixels that are tried without loss, too, where no quality fits
 _MANY = 32  # tiles, from which on a sample of them has the PSNR of the image, more or less
 _FRACTION = 8  # a sample is this part of the tiles,
 _SAMPLE = 16  # but not more of them
@@ -73,12 +74,13 @@ class SizeControl:
         if not self._best:
             for qindex in range(1, 1 + _neighbours(self._encoder)):
                 self._measure(qindex)
-        if not self._best:
+        positions = self._encoder.pixels[..., 0].size
+        if not self._best and positions <= _QUICK:
             data = self._envelope.lossless(self._encoder.competition.whole)
             if len(data) <= self._limit:
                 return data
             self._min_size = min(self._min_size, len(data))
-            positions = self._encoder.pixels[..., 0].size
+        if not self._best:
             digits = len(str(positions // 8))  # as many as tell a byte from the next
             bpp = -(-8 * self._min_size * 10**digits // positions) / 10**digits
             expected = f"{self._min_size} bytes or {bpp:.{digits}f} bpp"

@@ -61,7 +61,8 @@ class Encoder:
             psnr_prior=None,
             qindex=lambda quality: round(quality * 20),
         )
-        self.competition = SimpleNamespace(smaller=lambda size: whole)
+        large = Layout(max(size), [bytes(10**6)])
+        self.competition = SimpleNamespace(smaller=lambda size: whole, whole=whole or large)
         self._bytes_of, self._error_of = bytes_of, error_of
         self.encoded, self.reconstructed, self.sampled = [], [], []
 
