@@ -105,9 +105,9 @@ def save_average(path: Path, average: list[np.ndarray], meta: dict) -> None:
 def pack_average(source: Path, target: Path) -> None:
     """The moving average of `source`, a checkpoint or an average, in little space.
 
-    Large arrays in bfloat16, compressed: exponents and the rest lie apart, the exponents of all weights take three bits
-    each. Arrays of fewer values than `LARGE` stay as they are: gains are logarithms, and 8 bits of one are 1 % of a
-    gain. What reads an average reads this. Raises ModelError as `load` does.
+    Large arrays with 8 bits of mantissa, one more than bfloat16, compressed: exponents and the rest lie apart, the
+    exponents of all weights take three bits each. Arrays of fewer values than `LARGE` stay as they are: gains are
+    logarithms, and 8 bits of one are 1 % of a gain. What reads an average reads this. Raises ModelError as `load` does.
     """
     with _opened(source) as f:
         meta = json.loads(str(f["meta"]))
@@ -115,8 +115,9 @@ def pack_average(source: Path, target: Path) -> None:
     small = {name: a for name, a in average.items() if a.size < LARGE}
     large = [a.ravel() for name, a in average.items() if name not in small]
     whole = np.concatenate([np.zeros(0, np.float32), *large]).view(np.uint32)
-    bits = (whole + 0x7FFF + (whole >> 16 & 1)) >> 16  # rounded to the nearest, ties to even
-    planes = {"exponent": bits >> 7 & 0xFF, "mantissa": bits & 0x7F | bits >> 8 & 0x80}
+    bits = (whole + 0x3FFF + (whole >> 15 & 1)) >> 15  # rounded to the nearest, ties to even
+    planes = {"exponent": bits >> 8 & 0xFF, "mantissa": bits >> 1 & 0x7F | bits >> 9 & 0x80}
+    planes["last"] = np.packbits((bits & 1).astype(np.uint8))
     meta |= {"shapes": {name: a.shape for name, a in average.items() if name not in small}}
     arrays = small | {name: a.astype(np.uint8) for name, a in planes.items()}
     _write(target, arrays, meta, np.savez_compressed)
@@ -125,7 +126,8 @@ def pack_average(source: Path, target: Path) -> None:
 def _unpacked(f) -> dict:
     """The arrays of a packed average as `save_average` names them."""
     exponent, mantissa = f["exponent"].astype(np.uint32), f["mantissa"].astype(np.uint32)
-    values = ((mantissa & 0x80) << 24 | exponent << 23 | (mantissa & 0x7F) << 16).view(np.float32)
+    last = np.unpackbits(f["last"], count=len(mantissa)).astype(np.uint32) if "last" in f else 0
+    values = ((mantissa & 0x80) << 24 | exponent << 23 | (mantissa & 0x7F) << 16 | last << 15).view(np.float32)
     shapes = json.loads(str(f["meta"]))["shapes"]
     parts = np.split(values, np.cumsum([int(np.prod(shape)) for shape in shapes.values()], dtype=int))[:-1]
     large = {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
