@@ -117,16 +117,16 @@ def pack_average(source: Path, target: Path) -> None:
     whole = np.concatenate([np.zeros(0, np.float32), *large]).view(np.uint32)
     bits = (whole + 0x3FFF + (whole >> 15 & 1)) >> 15  # rounded to the nearest, ties to even
     planes = {"exponent": bits >> 8 & 0xFF, "mantissa": bits >> 1 & 0x7F | bits >> 9 & 0x80}
-    planes["last"] = np.packbits((bits & 1).astype(np.uint8))
+    last = np.packbits((bits & 1).astype(np.uint8))
     meta |= {"shapes": {name: a.shape for name, a in average.items() if name not in small}}
-    arrays = small | {name: a.astype(np.uint8) for name, a in planes.items()}
+    arrays = small | {name: a.astype(np.uint8) for name, a in planes.items()} | {"last": last}
     _write(target, arrays, meta, np.savez_compressed)
 
 
 def _unpacked(f) -> dict:
     """The arrays of a packed average as `save_average` names them."""
     exponent, mantissa = f["exponent"].astype(np.uint32), f["mantissa"].astype(np.uint32)
-    last = np.unpackbits(f["last"], count=len(mantissa)).astype(np.uint32) if "last" in f else 0
+    last = np.unpackbits(f["last"], count=len(mantissa)).astype(np.uint32)
     values = ((mantissa & 0x80) << 24 | exponent << 23 | (mantissa & 0x7F) << 16 | last << 15).view(np.float32)
     shapes = json.loads(str(f["meta"]))["shapes"]
     parts = np.split(values, np.cumsum([int(np.prod(shape)) for shape in shapes.values()], dtype=int))[:-1]
