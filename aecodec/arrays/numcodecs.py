@@ -68,8 +68,7 @@ class Aez(Codec):
         Raises TypeError or ValueError for another one.
         """
         array = ensure_ndarray(buf)
-        if array.flags.f_contiguous and not array.flags.c_contiguous:
-            raise ValueError("array: in Fortran order, expected C order")
+        _check_order("array", array)
         return pack(array, self._config, self._threads)
 
     def decode(self, buf: Any, out: Any = None) -> Any:
@@ -78,8 +77,8 @@ class Aez(Codec):
         One image is (H, W) or (H, W, 2..4), several have one axis more: what axes they had in the array is not stored,
         and Zarr restores them. Raises DecodeError.
         """
-        if out is not None and (array := ensure_ndarray(out)).flags.f_contiguous and not array.flags.c_contiguous:
-            raise ValueError("out: in Fortran order, expected C order")
+        if out is not None:
+            _check_order("out", ensure_ndarray(out))
         return ndarray_copy(unpack_any(memoryview(ensure_contiguous_ndarray(buf)), self._threads), out)
 
     def get_config(self) -> dict[str, Any]:
@@ -88,3 +87,8 @@ class Aez(Codec):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._config.to_dict().items())})"
+
+
+def _check_order(name: str, array: Any) -> None:
+    if array.flags.f_contiguous and not array.flags.c_contiguous:
+        raise ValueError(f"{name}: in Fortran order, expected C order")

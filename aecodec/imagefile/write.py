@@ -125,6 +125,11 @@ def pack_image(
     return Packed(file.getvalue(), lost)
 
 
+def turned_on_its_side(packed: Packed, metadata: Metadata) -> bool:
+    """Whether `pack_image` has swapped width and height, because the format cannot hold the Exif that says so."""
+    return "exif" in packed.lost and tags.orientation_of(metadata.exif) > 4
+
+
 def encode_plain(pixels: np.ndarray, quality: float, *, format: str, **settings: Any) -> bytes:
     """Return an image file of the pixels alone, uint8 (H, W) or (H, W, 3). format and settings are Pillow's."""
     file = io.BytesIO()

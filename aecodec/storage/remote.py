@@ -137,10 +137,10 @@ class Remote:
         with _system(name) as (fs, inside):
             starts, ends = [start for start, _ in spans], [end for _, end in spans]
             parts = fs.cat_ranges([inside] * len(spans), starts, ends, on_error="raise")
-        for error in parts:
-            if isinstance(error, Exception):  # many versions of fsspec return it
-                raise error
-        return parts
+            for part in parts:
+                if isinstance(part, Exception):  # many versions of fsspec return it
+                    raise part
+            return parts
 
     def read_all(self, name: str) -> bytes:
         with _system(name) as (fs, inside):

@@ -92,7 +92,7 @@ class Denoise:
         from aecodec.batch.inputs import STANDARD, read_input
         from aecodec.batch.jobs import Made, change_line
         from aecodec.classic.denoise import denoise, denoiser
-        from aecodec.imagefile import format_of, orientation_of, pack_image, read_image
+        from aecodec.imagefile import format_of, pack_image, read_image, turned_on_its_side
 
         kind = "PNG" if task.target == STANDARD else format_of(task.target)
         source = read_input(task.source, self.max_file)
@@ -100,7 +100,7 @@ class Denoise:
         clean = denoise(image.pixels, denoiser(self.model), self.threads)
         packed = pack_image(clean, image.metadata, kind)
         height, width = image.pixels.shape[:2]
-        if "exif" in packed.lost and orientation_of(image.metadata.exif) > 4:  # the image is turned instead
+        if turned_on_its_side(packed, image.metadata):
             height, width = width, height
         line = f"{change_line(width, height, len(source), len(packed.data))}, {self.model}"
         lost = [*image.left_out, *packed.lost]
