@@ -318,7 +318,7 @@ def test_json_of_everything_that_can_happen(run, tmp_path):
 @posix
 def test_an_option_that_fails_outside_of_a_command_is_one_line(command):
     call = command("--install-completion", "bash")
-    call["env"]["HOME"] = "/proc/none"
+    call["env"] |= {"HOME": "/proc/none", "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     done = subprocess.run(**call, capture_output=True, timeout=60, text=True)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
