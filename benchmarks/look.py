@@ -5,6 +5,7 @@ of its exact form with all colours. `missed_percent`: how much more all tiles co
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from aecodec.bench.images import SAMPLES, as_rgb, find_images, load_image
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.transforms import synthesise
 from aecodec.exact import webp
-from aecodec.exact.look import photograph_fits, photographic, worth_trying
+from aecodec.exact.look import Look
 from aecodec.families import by_name
 from aecodec.pixels import squared_error
 from aecodec.settings import Settings
@@ -37,8 +38,7 @@ def rows(path: Path, workers: Workers) -> list[tuple[int, float, float, bool]]:
         decoded = synthesise([y_hat], pixels.shape[:2], coder.point, workers)
         for tile, part, bitstream, bits in zip(encoder.latents.tiles, parts, learned, exact, strict=True):
             cost = 8 * len(bitstream) + coder.point.lmbda * squared_error(decoded[tile.pixels], part) / 3
-            tried = worth_trying(part, len(bitstream), coder.point.lmbda)
-            tried = tried and (not photographic(part) or photograph_fits(part, cost))
+            tried = Look(part).worth_trying(len(bitstream), coder.point.lmbda, partial(float, cost))
             tried_tiles.append((quality, cost, bits, tried))
     return tried_tiles
 

@@ -200,7 +200,7 @@ def make_golden(golden: Path) -> None:
             continue
         how = {"lossless": True} if quality is None else {"quality": quality, "model": weights, "tune": tune}
         looks = {"worth_trying": learned, "palette_worth_trying": learned}
-        with mock.patch.multiple("aecodec.codec.competition", **looks) if title in LEARNED else nullcontext():
+        with mock.patch.multiple("aecodec.exact.look.Look", **looks) if title in LEARNED else nullcontext():
             data = api.encode(image, metadata=metadata, threads=1, **how)
         with open(golden / f"{title}.aez", "xb") as file:
             file.write(data)

@@ -331,8 +331,8 @@ def test_noise_comes_back(quality):
 
 def test_pictures_that_need_escapes_come_back(monkeypatch):
     """Black and white squares in pure colours, not stored without loss: residuals far beyond any photograph's."""
-    monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda *_: False)
-    monkeypatch.setattr("aecodec.codec.competition.palette_worth_trying", lambda *_: False)
+    monkeypatch.setattr("aecodec.exact.look.Look.worth_trying", lambda *_: False)
+    monkeypatch.setattr("aecodec.exact.look.Look.palette_worth_trying", lambda *_: False)
     rng = np.random.default_rng(3)
     squares = np.where(rng.random((8, 8, 3)) < 0.5, 0, 255).astype(np.uint8).repeat(16, 0).repeat(16, 1)
     data = aecodec.encode(squares, 100)

@@ -7,7 +7,7 @@ exact tile has no error if it keeps all its colours; with a palette of fewer it 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from aecodec.codec.latents import Latents
 from aecodec.exact import webp
 from aecodec.exact.colours import COLOURS, FewerColours, Palette
 from aecodec.exact.layout import Layout, encode_image
-from aecodec.exact.look import flat, palette_worth_trying, photograph_fits, photographic, worth_trying
+from aecodec.exact.look import Look
 from aecodec.geometry import STRIDE, Tile, latent_size, tiles
 from aecodec.model.point import QualityPoint
 from aecodec.pixels import squared_error
@@ -53,6 +53,7 @@ class Competition:
 
     def __init__(self, pixels: np.ndarray, effort: int, workers: Workers):
         self._pixels, self._effort, self._workers = pixels, effort, workers
+        self.learned: Collection[Tile] = ()  # tiles that are not exact whatever they cost
         self._with_all_colours: dict[Tile, Variant] = {}
         self._with_palettes: dict[tuple[Tile, Palette], Variant | None] = {}
 
@@ -68,9 +69,11 @@ class Competition:
         def run(number: int) -> Coded:
             tile, bitstream = decoded.tiles[number], learned[number]
             absolute = tile._replace(top=decoded.top + tile.top)
+            if absolute in self.learned:
+                return Coded(bitstream)
             if weight == math.inf:
                 return Coded(self._exact(absolute).bitstream, True)
-            pixels = self._pixels[absolute.pixels]
+            look = Look(self._pixels[absolute.pixels])
             bits = 8 * len(bitstream)
 
             @cache
@@ -78,13 +81,11 @@ class Competition:
                 return bits + scale * self._error(decoded, tile, point)
 
             variants = []
-            if worth_trying(pixels, len(bitstream), point.lmbda, weight) and (
-                not photographic(pixels) or photograph_fits(pixels, learned_cost())
-            ):
+            if look.worth_trying(len(bitstream), point.lmbda, learned_cost, weight):
                 variants.append(self._exact(absolute))
-            simple = bool(variants) and flat(pixels)  # any palette will do
+            simple = bool(variants) and look.flat  # any palette will do
             all_colours = variants[0].cost(scale) if variants and keeps_colours else math.inf
-            if all_colours > bits and (simple or palette_worth_trying(pixels, len(bitstream))):
+            if all_colours > bits and (simple or look.palette_worth_trying(len(bitstream))):
                 variants += self._palettes(absolute, scale, point)
             if not variants:
                 return Coded(bitstream)

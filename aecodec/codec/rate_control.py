@@ -17,7 +17,7 @@ import numpy as np
 from aecodec.codec.competition import Coded
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.envelope import Envelope
-from aecodec.codec.forecast import fixed, guess_bits, psnr_forecast
+from aecodec.codec.forecast import Forecast, fixed, guess_bits, psnr_forecast
 from aecodec.codec.search import Goal, Search
 from aecodec.codec.transforms import HALO
 from aecodec.errors import EncodeError
@@ -64,13 +64,18 @@ class SizeControl:
 
     def __init__(self, encoder: Encoder, envelope: Envelope, limit: int):
         self._encoder, self._envelope, self._limit = encoder, envelope, limit
-        self._best, self._min_size = b"", sys.maxsize
+        self._best, self._min_size, self._next_size = b"", sys.maxsize, sys.maxsize
+        self._best_kinds: list[bool] = []
+        self._next_kinds: list[bool] = []  # whether tiles are exact in the smallest file that is too large
 
     def run(self) -> bytes:
         """Return the file. Raises EncodeError that says what the smallest size is."""
         top = math.log(min(max(self._limit, 1), 1 << 62))
         aim = top + math.log((1 + USED) / 2)
-        Search(fixed(self._estimated(aim)), Goal(top + math.log(USED), top, aim)).run(self._measure)
+        forecast, goal = fixed(self._estimated(aim)), Goal(top + math.log(USED), top, aim)
+        Search(forecast, goal).run(self._measure)
+        if self._best and len(self._best) < USED * self._limit and sum(self._next_kinds) > sum(self._best_kinds):
+            self._fill(forecast, goal)
         if not self._best:
             for qindex in range(1, 1 + _neighbours(self._encoder)):
                 self._measure(qindex)
@@ -88,6 +93,13 @@ class SizeControl:
             of_them = f", {chunks} of them metadata and alpha" if 2 * chunks > self._min_size else ""
             raise EncodeError(f"target size: {self._limit} bytes, expected at least {expected}{of_them}")
         return self._best
+
+    def _fill(self, forecast: Forecast, goal: Goal) -> None:
+        """Go on where the tiles that are exact from the next quality on would take too much: they stay learned."""
+        kinds = zip(self._encoder.latents.tiles, self._best_kinds, strict=True)
+        self._encoder.competition.learned = {tile for tile, exact in kinds if not exact}
+        Search(forecast, goal).run(self._measure)
+        self._encoder.competition.learned = ()
 
     def _estimated(self, aim: float) -> np.ndarray:
         """Logarithm of the file's size at each qindex, from estimates around the aim."""
@@ -108,9 +120,12 @@ class SizeControl:
         return Search(fixed(curve), Goal(aim - 0.1, aim + 0.1, aim), max_tries=3).run(estimate)
 
     def _measure(self, qindex: int) -> float:
-        data = _file(self._encoder, self._envelope, qindex, self._encoder.encode(qindex))
+        tiles = self._encoder.encode(qindex)
+        data = _file(self._encoder, self._envelope, qindex, tiles)
         if len(self._best) < len(data) <= self._limit:
-            self._best = data
+            self._best, self._best_kinds = data, [coded.exact for coded in tiles]
+        elif self._limit < len(data) < self._next_size:
+            self._next_size, self._next_kinds = len(data), [coded.exact for coded in tiles]
         self._min_size = min(self._min_size, len(data))
         return math.log(len(data))
 

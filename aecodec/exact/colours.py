@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecodec.exact.look import flat, repeats
+from aecodec.exact.look import Look
 from aecodec.system.forks import cached_property
 
 MEDIAN_CUT, OCTREE = METHODS = "median cut", "octree"
@@ -38,16 +38,17 @@ class FewerColours:
 
     def __init__(self, pixels: np.ndarray):
         self.pixels = np.ascontiguousarray(pixels)
+        self._look = Look(self.pixels)
 
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods that suit it."""
-        return METHODS if repeats(self.pixels) else (OCTREE,)
+        return METHODS if self._look.repeats else (OCTREE,)
 
     def reduced(self, palette: Palette) -> np.ndarray | None:
         """With these colours; None where it would look worse than its squared error says."""
         image = self.with_palette(palette)
-        any_will_do = palette.method == MEDIAN_CUT and self._flat
+        any_will_do = palette.method == MEDIAN_CUT and self._look.flat
         return image if not self.makes_contours(image) and (any_will_do or self.keeps_smooth_areas(image)) else None
 
     def with_palette(self, palette: Palette) -> np.ndarray:
@@ -83,10 +84,6 @@ class FewerColours:
             return float((gentle & (after >= before + _CONTOUR)).mean()) if gentle.size else 0.0
 
         return max(share(0), share(1)) > _CONTOURS
-
-    @cached_property
-    def _flat(self) -> bool:
-        return flat(self.pixels)
 
     @cached_property
     def _blocks(self) -> tuple[np.ndarray, np.ndarray]:

@@ -45,7 +45,7 @@ def rest_of(data: bytes, kind: str, opened: Callable[[bytes], Image.Image], salv
     if rows == height:
         return Rest(partial, "the file ends too early, at most in its last row of blocks", False)
     if not salvage:
-        raise EncodeError("the file ends too early: take what there is with --salvage")
+        raise EncodeError("the file ends too early: aecodec compress --salvage takes what there is")
     return Rest(partial, f"the file ends too early: about {100 * rows // height} % of the image are there", True)
 
 

@@ -253,7 +253,7 @@ def _refuse(image: Image.Image, said: Said, to_8_bits: bool) -> int | None:
     if bits <= 8 and not deep:
         return None
     if not to_8_bits or bits > 16 or (deep and image.format == "TIFF" and image.mode == "I"):
-        advice = "take the eight highest with --depth 8, or " if bits <= 16 and not to_8_bits else ""
+        advice = "aecodec compress --depth 8 takes the eight highest, or " if bits <= 16 and not to_8_bits else ""
         raise EncodeError(f"more than 8 bits per sample, expected 8: {advice}{_convert('-depth 8 ')}")
     if not deep:
         return None  # Pillow's plugins give the eight highest bits

@@ -478,7 +478,7 @@ def test_bad_pictures_are_a_line_each_and_do_not_stop_the_others(aecodec, tmp_pa
         "cmyk.jpg": "CMYK colours without a profile, expected RGB",
         "deep.png": "more than 8 bits per sample, expected 8",
         "damaged.tif": "damaged image: ",  # libtiff would add lines of its own
-        "cut.png": "the file ends too early: take what there is with --salvage",
+        "cut.png": "the file ends too early: aecodec compress --salvage takes what there is",
         "empty.png": "empty file, expected an image",
         "notes.txt": "no image: expected PNG",
         "folder": "no images in this folder",

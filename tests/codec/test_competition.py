@@ -15,6 +15,7 @@ from aecodec.codec.encoder import Encoder
 from aecodec.codec.latents import Latents
 from aecodec.exact import webp
 from aecodec.exact.colours import COLOURS
+from aecodec.exact.look import Look
 from aecodec.families import by_name
 from aecodec.pixels import psnr
 from aecodec.settings import TUNINGS, Settings
@@ -26,9 +27,9 @@ WORKERS = Workers(1)
 @pytest.fixture
 def always_tried(monkeypatch):
     """Whatever the look says, with all colours."""
-    monkeypatch.setattr(competition, "worth_trying", lambda *_: True)
-    monkeypatch.setattr(competition, "flat", lambda *_: False)
-    monkeypatch.setattr(competition, "palette_worth_trying", lambda *_: False)
+    monkeypatch.setattr(Look, "worth_trying", lambda *_: True)
+    monkeypatch.setattr(Look, "flat", False)
+    monkeypatch.setattr(Look, "palette_worth_trying", lambda *_: False)
 
 
 class Point:
@@ -149,7 +150,7 @@ def test_photographs_are_what_they_are_without_it(monkeypatch, name, quality):
     image = photo(name=name)
     data = aecodec.encode(image, quality)
     assert aecodec.read_info(data).version == 1
-    monkeypatch.setattr(competition, "worth_trying", lambda *_: False)
+    monkeypatch.setattr(Look, "worth_trying", lambda *_: False)
     assert aecodec.encode(image, quality) == data
 
 
@@ -203,7 +204,7 @@ def test_effort_and_metadata_reach_exact_files_too():
 
 def test_nothing_is_tried_that_the_look_rules_out(monkeypatch):
     monkeypatch.setattr(webp, "encode", lambda *_: pytest.fail("tried"))
-    monkeypatch.setattr(competition, "worth_trying", lambda *_: False)
+    monkeypatch.setattr(Look, "worth_trying", lambda *_: False)
     y = np.zeros((16, 16, 1), np.float32)
     tiles = Competition(screen(), 1, WORKERS).choose(Latents.of(y), [b"x"], Point(1, 0))
     assert tiles == [(b"x", False)]

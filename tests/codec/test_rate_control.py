@@ -16,6 +16,7 @@ from aecodec.codec.rate_control import EXCESS, USED, PsnrControl, SizeControl
 from aecodec.container import Chunk, Header
 from aecodec.errors import EncodeError
 from aecodec.exact.layout import Layout
+from aecodec.geometry import Tile
 from aecodec.pixels import psnr
 from aecodec.settings import Target
 from aecodec.system.parallel import Workers
@@ -38,7 +39,8 @@ class Point:
 class Encoder:
     """bytes_of(qindex): of each learned tile; error_of(qindex): in levels. Tile n is exact from weight 4^(n + 1) on.
 
-    whole: the image in exact tiles, where that was tried.
+    whole: the image in exact tiles, where that was tried. exact_from: the qindex from which on all tiles but the first
+    are exact at any weight.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Encoder:
         error_of=lambda q: 60 * 2 ** (-q / 400),
         effort=1,
         whole: Layout | None = None,
+        exact_from: int = LAST + 1,
     ):
         height, width = size
         self.pixels = np.full((height, width, 3), 128, np.uint8)
@@ -62,7 +65,8 @@ class Encoder:
             qindex=lambda quality: round(quality * 20),
         )
         large = Layout(max(size), [bytes(10**6)])
-        self.competition = SimpleNamespace(smaller=lambda size: whole, whole=whole or large)
+        self.competition = SimpleNamespace(smaller=lambda size: whole, whole=whole or large, learned=())
+        self._exact_from = exact_from
         self._bytes_of, self._error_of = bytes_of, error_of
         self.encoded, self.reconstructed, self.sampled = [], [], []
 
@@ -70,8 +74,13 @@ class Encoder:
         self.encoded.append(qindex)
         if out is not None:
             self._decode(qindex, out)
-        learned, count = Coded(b"\1" * int(self._bytes_of(qindex))), len(self.latents.tiles)
-        return [Coded(b"\2" * 9999, True) if 4 ** (n + 1) <= weight else learned for n in range(count)]
+        learned = Coded(b"\1" * int(self._bytes_of(qindex)))
+
+        def exact(number: int, tile: Tile) -> bool:
+            costs_less = 4 ** (number + 1) <= weight or (number > 0 and qindex >= self._exact_from)
+            return costs_less and tile not in self.competition.learned
+
+        return [Coded(b"\2" * 9999, True) if exact(*one) else learned for one in enumerate(self.latents.tiles)]
 
     def decode(self, tiles: list[Coded], y_hat: np.ndarray, qindex: int) -> np.ndarray:
         height, width, _ = self.pixels.shape
@@ -163,6 +172,16 @@ def test_a_size_that_is_too_small_says_which_is_not():
 def test_a_size_that_is_never_used_up_gives_the_largest_file():
     encoder = Encoder((100, 100))
     assert container.read(SizeControl(encoder, envelope(encoder), 10**30).run()).header.quality == LAST
+
+
+def test_tiles_stay_learned_that_would_take_too_much_as_exact_ones():
+    encoder = Encoder((300, 300), exact_from=700)
+    size = 4 * 1200
+    data = SizeControl(encoder, envelope(encoder), size).run()
+    assert USED * size <= len(data) <= size
+    assert container.read(data).header.quality > 700
+    assert container.read(data).exact == set()
+    assert encoder.competition.learned == ()
 
 
 def test_sizes_that_do_not_rise_are_never_exceeded():

@@ -8,6 +8,7 @@ import aecodec
 from aecodec import container
 from aecodec.codec import competition, tilecoder, transforms
 from aecodec.exact import webp
+from aecodec.exact.look import Look
 from aecodec.pixels import luma, psnr
 
 
@@ -32,17 +33,17 @@ def test_pixels_beside_exact_tiles_are_as_good_as_beside_learned_ones(monkeypatc
     image = photo(256, 512, "kodim15")
     sizes = {}
 
-    def half(pixels: np.ndarray, *_: float) -> bool:
-        return np.array_equal(pixels, image[:, 256:])
+    def half(look: Look, *_: float) -> bool:
+        return np.array_equal(look.pixels, image[:, 256:])
 
     border = np.s_[:, 240:256]
     values = {}
     for quality in (30, 75, 95):
         with monkeypatch.context() as patch:
-            patch.setattr(competition, "worth_trying", lambda *_: False)
+            patch.setattr(Look, "worth_trying", lambda *_: False)
             learned = aecodec.encode(image, quality)
         with monkeypatch.context() as patch:
-            patch.setattr(competition, "worth_trying", half)
+            patch.setattr(Look, "worth_trying", half)
             patch.setattr(competition.Competition, "_error", lambda *_: 10**12)
             beside = aecodec.encode(image, quality)
         assert container.read(beside).exact == {1}
@@ -56,7 +57,7 @@ def test_pixels_beside_exact_tiles_are_as_good_as_beside_learned_ones(monkeypatc
 def test_without_the_analysis_of_exact_pixels_there_is_a_seam(monkeypatch):
     """That the test above can fail: with zeros behind the border its columns lose more than 1 dB."""
     image = photo(256, 512, "kodim15")
-    monkeypatch.setattr(competition, "worth_trying", lambda pixels, *_: np.array_equal(pixels, image[:, 256:]))
+    monkeypatch.setattr(Look, "worth_trying", lambda look, *_: np.array_equal(look.pixels, image[:, 256:]))
     monkeypatch.setattr(competition.Competition, "_error", lambda *_: 10**12)
     data = aecodec.encode(image, 75)
     border = np.s_[:, 240:256]
@@ -79,7 +80,7 @@ def test_regions_of_an_image_whose_kinds_alternate(monkeypatch):
     """Latents behind exact tiles depend on pixels, and these on latents further away."""
     image = photo(256, 1280, "kodim20")
     kinds = iter([False, True, False, True, False])
-    monkeypatch.setattr(competition, "worth_trying", lambda *_: next(kinds))
+    monkeypatch.setattr(Look, "worth_trying", lambda *_: next(kinds))
     monkeypatch.setattr(competition.Competition, "_error", lambda *_: 10**12)
     data = aecodec.encode(image, 60, threads=1)
     assert container.read(data).exact == {1, 3}

@@ -101,8 +101,8 @@ PICTURES = {
 def test_decoders_agree_on_files_of_the_installed_model(monkeypatch, tune):
     """All tiles learned, whatever costs less."""
     monkeypatch.setenv("AECODEC_WEIGHTS", str(WEIGHTS))
-    monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda *_: False)
-    monkeypatch.setattr("aecodec.codec.competition.palette_worth_trying", lambda *_: False)
+    monkeypatch.setattr("aecodec.exact.look.Look.worth_trying", lambda *_: False)
+    monkeypatch.setattr("aecodec.exact.look.Look.palette_worth_trying", lambda *_: False)
     photo, (scope, printed) = reference.Model(WEIGHTS / "photo"), printed_decoder(by_name("photo"))
     for image, quality in PICTURES.values():
         data = aecodec.encode(image, quality, tune=tune)
@@ -126,7 +126,7 @@ def test_decoders_make_the_same_pixels_of_new_files(tiny, printed, quality, chan
     """Four tiles, of which some are exact, whole and in part, by one thread and two."""
     image = np.pad(sample_photo(), ((0, 41), (0, 30), (0, 0)), mode="reflect")
     image[:256, 256:], image[256:, :256] = 40, (200, 220, 90)
-    monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda pixels, *_: len(np.unique(pixels)) < 4)
+    monkeypatch.setattr("aecodec.exact.look.Look.worth_trying", lambda look, *_: len(np.unique(look.pixels)) < 4)
     data = aecodec.encode(np.dstack([image, image[..., 0]])[..., :channels], quality, model="tiny", tune=tune)
     assert {2} <= container.read(data).exact <= {1, 2}
     found = decode_pixels(data, tiny)

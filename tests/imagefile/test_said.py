@@ -56,7 +56,7 @@ def test_deep_samples_are_refused_and_taken_if_asked_for():
     for name, file in deep_files().items():
         if name == "JPEG XL":
             pytest.importorskip("pillow_jxl")
-        with pytest.raises(EncodeError, match=r"more than 8 bits per sample, expected 8: take .* with --depth 8"):
+        with pytest.raises(EncodeError, match=r"expected 8: aecodec compress --depth 8 takes"):
             read_image(file)
         file.seek(0)
         pixels = read_image(file, to_8_bits=True).pixels.reshape(32, 64, -1)
@@ -305,7 +305,7 @@ def test_half_a_file_is_refused_and_taken_if_asked_for(format, options):
     noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
     data = saved(noise, format, **options).getvalue()
     half = data[: len(data) // 2]
-    with pytest.raises(EncodeError, match="the file ends too early: take what there is with --salvage"):
+    with pytest.raises(EncodeError, match="the file ends too early: aecodec compress --salvage takes"):
         read_image(io.BytesIO(half))
     found = read_image(io.BytesIO(half), salvage=True)
     assert found.damaged

@@ -120,8 +120,8 @@ def test_the_inverse_curvature_finds_the_change_behind_a_gradient(exported, knot
 def test_refinement_in_training_is_the_encoders(exported, trained, knot, monkeypatch):
     """By the error of what comes back, which refinement changes much more than 8-bit layers do."""
     folder, weights = exported
-    monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda *_: False)
-    monkeypatch.setattr("aecodec.codec.competition.palette_worth_trying", lambda *_: False)
+    monkeypatch.setattr("aecodec.exact.look.Look.worth_trying", lambda *_: False)
+    monkeypatch.setattr("aecodec.exact.look.Look.palette_worth_trying", lambda *_: False)
     monkeypatch.setenv("AECODEC_WEIGHTS", str(folder))
     monkeypatch.setattr(trained, "refines", True)
     with Image.open(SAMPLES / "kodim15_crop.png") as f:
@@ -162,8 +162,8 @@ def test_quantising_is_to_the_nearest_and_reconstruct_finds_its_means(exported):
 def test_estimated_bits_of_training_are_near_the_files(exported, trained, monkeypatch):
     """Validation's rate of rounded symbols against real tiles, on a picture of one tile at whole knots."""
     folder, weights = exported
-    monkeypatch.setattr("aecodec.codec.competition.worth_trying", lambda *_: False)
-    monkeypatch.setattr("aecodec.codec.competition.palette_worth_trying", lambda *_: False)
+    monkeypatch.setattr("aecodec.exact.look.Look.worth_trying", lambda *_: False)
+    monkeypatch.setattr("aecodec.exact.look.Look.palette_worth_trying", lambda *_: False)
     monkeypatch.setenv("AECODEC_WEIGHTS", str(folder))
     with Image.open(SAMPLES / "kodim15_crop.png") as f:
         pixels = np.asarray(f.convert("RGB"))
