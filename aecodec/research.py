@@ -25,6 +25,7 @@ from aecodec.family import Bitstreams
 from aecodec.geometry import HYPER, STRIDE, Region
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.model.model import Model
+from aecodec.model.point import QualityPoint
 from aecodec.model.weights import Weights, read_models
 from aecodec.pixels import split
 from aecodec.settings import DEFAULT_MODEL, DEFAULT_QUALITY, Settings
@@ -179,29 +180,8 @@ def examine(
         symbols = workers.map(lambda coded: next(iter(decoder.coder.parse([coded]))), tiles)
         y_hat = workers.map(lambda i: decoder.coder.y_hat_of(tiles[i].tile, symbols[i]), range(len(tiles)))
     point = decoder.coder.point
-    window = decoder.window
-    h, w, hyper = window.height, window.width, window.hyper
-    latents = (h, w, net.latent)
-    z_shape = (*hyper, net.tables.z.shape[1])
-    contents = Contents(
-        z=np.zeros(z_shape, np.int32),
-        scale_indexes=np.zeros(latents, np.uint8),
-        r=np.zeros(latents, np.int32),
-        means=np.zeros(latents, np.float32),
-        deltas=np.zeros(hyper, np.int32),
-        y_hat=np.zeros(latents, np.float32),
-        z_bits=np.zeros(z_shape, np.float32),
-        r_bits=np.zeros(latents, np.float32),
-        delta_bits=np.zeros(hyper, np.float32),
-        exact=geometry.covered([decoder.tiles[number] for number in file.exact], window),
-        exact_bits=np.zeros((h, w), np.float32),
-        gain=point.gain,
-        inverse_gain=point.inverse_gain,
-        other_bits=8 * (len(memoryview(data)) - sum(map(len, file.tiles))),
-        width=file.header.width,
-        height=file.header.height,
-        qindex=point.qindex,
-    )
+    contents = _without_symbols(file, len(memoryview(data)), net.latent, net.tables.z.shape[1], point)
+    contents.exact[:] = geometry.covered([decoder.tiles[number] for number in file.exact], decoder.window)
     for (_, tile, _), (z, index, r), scaled in zip(tiles, symbols, y_hat, strict=True):
         hyper_inside = tuple(slice(s.start // HYPER, -(-s.stop // HYPER)) for s in tile.inside)
         z, index, r = z[tile.hyper_crop], index[tile.crop], r[tile.crop]
@@ -220,34 +200,42 @@ def examine(
 
 
 def _examine_exact(file: container.Container, size: int) -> Contents:
-    header = file.header
-    h, w = geometry.latent_size(header.height), geometry.latent_size(header.width)
-    hyper = -(-h // HYPER), -(-w // HYPER)
-    exact_bits = np.zeros((h, w), np.float32)
+    contents = _without_symbols(file, size)
+    contents.exact[:] = True
     for number, bitstream in enumerate(file.tiles):
-        area = Region(*header.tile_area(number))
-        squares = exact_bits[area.y // STRIDE :, area.x // STRIDE :]
+        area = Region(*file.header.tile_area(number))
+        squares = contents.exact_bits[area.y // STRIDE :, area.x // STRIDE :]
         squares = squares[: geometry.latent_size(area.height), : geometry.latent_size(area.width)]
         squares += 8 * len(bitstream) / squares.size
-    symbols, numbers = np.zeros((h, w, 0), np.int32), np.zeros((h, w, 0), np.float32)
+    return contents
+
+
+def _without_symbols(
+    file: container.Container, size: int, latent: int = 0, hyper_latent: int = 0, point: QualityPoint | None = None
+) -> Contents:
+    """What a file of so many bytes holds but for its tiles: zeros, for so many channels."""
+    header = file.header
+    h, w = geometry.latent_size(header.height), geometry.latent_size(header.width)
+    latents, hyper = (h, w, latent), (-(-h // HYPER), -(-w // HYPER))
+    hyper_latents = *hyper, hyper_latent
     return Contents(
-        z=np.zeros((*hyper, 0), np.int32),
-        scale_indexes=symbols.astype(np.uint8),
-        r=symbols,
-        means=numbers,
+        z=np.zeros(hyper_latents, np.int32),
+        scale_indexes=np.zeros(latents, np.uint8),
+        r=np.zeros(latents, np.int32),
+        means=np.zeros(latents, np.float32),
         deltas=np.zeros(hyper, np.int32),
-        y_hat=numbers,
-        z_bits=np.zeros((*hyper, 0), np.float32),
-        r_bits=numbers,
+        y_hat=np.zeros(latents, np.float32),
+        z_bits=np.zeros(hyper_latents, np.float32),
+        r_bits=np.zeros(latents, np.float32),
         delta_bits=np.zeros(hyper, np.float32),
-        exact=np.ones((h, w), bool),
-        exact_bits=exact_bits,
-        gain=np.zeros(0, np.float32),
-        inverse_gain=np.zeros(0, np.float32),
+        exact=np.zeros((h, w), bool),
+        exact_bits=np.zeros((h, w), np.float32),
+        gain=np.zeros(0, np.float32) if point is None else point.gain,
+        inverse_gain=np.zeros(0, np.float32) if point is None else point.inverse_gain,
         other_bits=8 * (size - sum(map(len, file.tiles))),
         width=header.width,
         height=header.height,
-        qindex=0,
+        qindex=0 if point is None else point.qindex,
     )
 
 
