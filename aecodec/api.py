@@ -11,7 +11,7 @@ from aecodec.codec.decoder import Decoder
 from aecodec.codec.latents import Symbols
 from aecodec.container import BytesLike
 from aecodec.container.alpha import decode_alpha
-from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
+from aecodec.container.metadata import TAGS, Metadata, pack_metadata, unpack_metadata
 from aecodec.errors import UnsupportedError
 from aecodec.families import by_id, by_name, family_of, find
 from aecodec.family import Bitstreams
@@ -311,5 +311,5 @@ def read_metadata(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Met
     b'<x/>'
     """
     check_input(data, limits)
-    chunks = container.read_chunks(data, container.read_index(data, limits))
+    chunks = container.read_chunks(data, container.read_index(data, limits), TAGS)
     return unpack_metadata(chunks, limits)

@@ -151,6 +151,9 @@ def test_metadata_comes_back():
     assert set(aecodec.read_info(data).chunks) == {"ALPH", "iccp", "exif", "xmp"}
     np.testing.assert_array_equal(aecodec.decode(data), aecodec.decode(aecodec.encode(image, 50)))
     assert aecodec.read_metadata(aecodec.encode(image, 50)) == aecodec.Metadata()
+    first = container.read_index(data).chunks
+    assert first[-1][0] == b"ALPH"
+    assert aecodec.read_metadata(data[: first[-1][1].offset]) == metadata  # what else is missing does not matter
 
 
 def test_info_reads_no_further_than_the_index():

@@ -86,6 +86,16 @@ def test_what_others_have_installed_stays(places):
     assert not [name for name, data in contents(places.share).items() if b"aez" in data]
 
 
+def test_a_block_without_an_end_is_left_alone(places):
+    install(places)
+    text = places.magic.read_text().replace("# aecodec: end\n", "0 string mine\n")
+    places.magic.write_text(text)
+    for change in (install, uninstall):
+        with pytest.raises(OSError, match="'# aecodec: begin' without '# aecodec: end'"):
+            change(places)
+    assert places.magic.read_text() == text
+
+
 def test_a_failure_leaves_nothing(places):
     places.magic.mkdir()
     with pytest.raises(OSError, match="directory"):

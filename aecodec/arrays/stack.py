@@ -16,6 +16,7 @@ The files carry the checksums, the widths and the heights; no metadata is in the
 """
 
 import math
+import numbers
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,8 +58,11 @@ class Config:
             raise TypeError(f"lossless: {self.lossless!r}, expected true or false")
         if self.lossless and self.quality is not None:
             raise ValueError(f"quality: {self.quality}, expected none with lossless")
-        if self.quality is None and not self.lossless:
-            object.__setattr__(self, "quality", DEFAULT_QUALITY)
+        quality = DEFAULT_QUALITY if self.quality is None and not self.lossless else self.quality
+        if quality is not None:  # numbers of NumPy are none for JSON
+            quality = int(quality) if isinstance(quality, numbers.Integral) else float(quality)
+        object.__setattr__(self, "quality", quality)
+        object.__setattr__(self, "effort", int(self.effort))
 
     def to_dict(self) -> dict[str, Any]:
         """The arguments, for JSON."""

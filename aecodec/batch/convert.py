@@ -151,11 +151,16 @@ def decompress(
     ------
     EncodeError
         There is no such format.
+    TypeError, ValueError
+        The quality is none, or the format has none.
     """
-    from aecodec.imagefile import format_of  # loads Pillow
+    from aecodec.imagefile import LOSSY, format_of  # loads Pillow
 
     extension = f".{format.removeprefix('.')}"
-    format_of(f"image{extension}")  # a wrong one is told at once
+    written = format_of(f"image{extension}")  # what is wrong is told at once
+    Target(quality)
+    if quality is not None and written not in LOSSY:
+        raise ValueError(f"quality: {quality}, expected none, as {written} has no quality")
     job = Decompress(extension, quality, threads=1, limits=limits)
     return _convert(sources, out, extension, job, _Way(client, jobs, force, skip_existing, on_result))
 

@@ -164,6 +164,8 @@ def _samples(shards: Iterable[Name], decode: bool, threads: int) -> Iterator[dic
             if sample and sample[KEY] != key:
                 yield sample
                 sample = {}
+            if extension in sample:
+                raise CorruptError(f"{shard}: {key}.{extension}: twice in one sample")
             sample[KEY] = key
             is_image = decode and f".{extension}" == EXTENSION
             try:
@@ -199,13 +201,13 @@ def _files(shard: str) -> Iterator[tuple[str, str, bytes]]:
     opened = storage_of(shard).opened(shard)
     with opened as stream, _told(shard), tarfile.open(fileobj=stream, mode="r|*", tarinfo=_Entry) as tar:
         for entry in tar:
-            if (file := tar.extractfile(entry)) is None:  # a folder
+            folder, base = os.path.split(entry.name)
+            key, dot, extension = base.partition(".")
+            if not (key and dot) or (file := tar.extractfile(entry)) is None:  # no part of a sample, or a folder
                 continue
             if entry.issparse() or entry.size > MAX_FILE:
                 said = "sparse" if entry.issparse() else f"{entry.size} bytes"
                 raise CorruptError(f"{entry.name}: {said}, expected at most {MAX_FILE} bytes, all of them stored")
-            folder, base = os.path.split(entry.name)
-            key, _, extension = base.partition(".")
             data = file.read()
             if len(data) < entry.size:
                 raise CorruptError(f"{entry.name}: {len(data)} bytes, expected {entry.size}")

@@ -72,7 +72,7 @@ def serve(
     from aecodec.files import EXTENSION
     from aecodec.storage import is_address
     from aecodec.web.decoder import BrowserDecoder
-    from aecodec.web.gallery import Gallery
+    from aecodec.web.gallery import Gallery, encodable
     from aecodec.web.server import Server
 
     limits, max_file = allowed(limit)
@@ -84,6 +84,8 @@ def serve(
     name = "" if shown.is_dir() else shown.name
     if name and not (shown.is_file() and name.lower().endswith(EXTENSION)):
         fail(f"{printable(folder)}: expected a folder or an .aez file")
+    if not encodable(name):
+        fail(f"{printable(folder)}: a name that is no UTF-8, which no address can hold: rename it")
     gallery = Gallery(shown.parent if name else shown, limits, max_file)
     try:
         decoder = BrowserDecoder(runtime)
@@ -97,12 +99,12 @@ def serve(
     except OSError as error:
         fail(f"port {port}: {(error.strerror or str(error)).lower()}")
     with server:
-        address = server.address + (f"#/{quote(name)}" if name else "")
-        say(f"{address} shows {printable(folder)}; Ctrl-C ends")
+        place = f"#/{quote(name)}" if name else ""
+        say(f"{server.address}{place} shows {printable(folder)}; Ctrl-C ends")
         if open_page:
             import webbrowser
 
-            webbrowser.open(address)
+            webbrowser.open(server.address_for_once() + place)
         server.serve_forever()
 
 

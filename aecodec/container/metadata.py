@@ -13,6 +13,7 @@ _STORED = 0
 _ZSTD = 1
 
 _TAGS = {"icc": ICC, "exif": EXIF, "xmp": XMP}
+TAGS = tuple(_TAGS.values())
 
 
 class Metadata(NamedTuple):

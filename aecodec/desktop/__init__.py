@@ -8,6 +8,7 @@
 SHARE is XDG_DATA_HOME, ~/.local/share without it, for one user, and /usr/local/share for all.
 """
 
+import errno
 import os
 import shutil
 import subprocess
@@ -119,14 +120,17 @@ def _quoted(part: str) -> str:
 
 
 def _without_block(magic: Path) -> bytes:
-    """What a file of magic has beside our block; nothing if there is no such file."""
+    """What a file of magic has beside our block; nothing if there is no such file. Raises OSError."""
     try:
         text = magic.read_bytes()
     except FileNotFoundError:
         return b""
     begin, end = (mark.encode() for mark in _MARKS)
     before, mark, after = text.partition(begin)
-    return before + after.partition(end)[2] if mark else before + b"\n" * (bool(before) and before[-1:] != b"\n")
+    _, finished, rest = after.partition(end)
+    if mark and not finished:
+        raise OSError(errno.EINVAL, f"a line {begin.decode().strip()!r} without {end.decode().strip()!r}", str(magic))
+    return before + rest if mark else before + b"\n" * (bool(before) and before[-1:] != b"\n")
 
 
 def _index(places: Places) -> list[str]:

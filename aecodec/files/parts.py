@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from aecodec import container, geometry
-from aecodec.errors import TruncatedError
+from aecodec.errors import CorruptError, TruncatedError
 from aecodec.families import by_id, family_of
 from aecodec.limits import DEFAULT_LIMITS, Limits
 
@@ -12,6 +12,7 @@ Span = tuple[int, int]  # from the first byte up to the end
 Ranges = Callable[[Sequence[Span]], list[bytes]]
 
 _FIRST = 4096  # bytes: the header and the index of 30 megapixels
+_MOST = 16  # bytes for a pixel, more than any encoder makes
 _GAP = 4096  # bytes between parts that are read along with them, because a request costs more
 
 
@@ -51,17 +52,22 @@ def read_region(
     size: int,
     region: Sequence[int],
     limits: Limits = DEFAULT_LIMITS,
-    tags: Sequence[bytes] | None = None,
+    tags: Sequence[bytes] = container.KNOWN_TAGS,
 ) -> Parts:
-    """Read what `decode` needs of a file for a region, and the chunks with these tags, None for all.
+    """Read what `decode` needs of a file for a region, and the chunks with these tags.
 
     Raises DecodeError, OSError; ValueError for a region outside of the image.
     """
     head, index = read_head(read, size, limits)
     header = index.header
+    most = _MOST * header.width * header.height + limits.max_metadata
+    if index.size > most:  # before so much is reserved
+        raise CorruptError(
+            f"index: {index.size} bytes for {header.width}x{header.height} pixels, expected at most {most}"
+        )
     area = geometry.checked_region(region, header.width, header.height)
     tiles = family_of(by_id(header.model)).reads(header, index.exact, area)
-    extents = [extent for tag, extent in index.chunks if tags is None or tag in tags]
+    extents = [extent for tag, extent in index.chunks if tag in tags]
     extents += [index.tiles[number] for number in tiles]
     spans = _joined((max(start, head.read), min(start + length, size)) for start, length, _ in extents)
     data = bytearray(min(size, index.size))

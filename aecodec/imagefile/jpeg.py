@@ -4,18 +4,22 @@ from typing import Any
 
 import numpy as np
 
+from aecodec.errors import EncodeError
 from aecodec.imagefile.write import encode_plain
 
 PROGRESSIVE: dict[str, Any] = {"optimize": True, "progressive": True}
 _ICC_MAX = 65519  # bytes that a segment holds
+_EDGE_MAX = 65500  # of libjpeg
 
 
 def best_jpeg(pixels: np.ndarray, icc: bytes | None, max_bytes: int) -> bytes:
     """Return the best JPEG (4:2:0, optimised, progressive) of so many bytes, or the smallest.
 
     pixels: uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4); what is transparent becomes white. icc: a colour profile,
-    which does not count.
+    which does not count. Raises EncodeError for an image that is too large for a JPEG.
     """
+    if max(pixels.shape[:2]) > _EDGE_MAX:
+        raise EncodeError(f"{pixels.shape[1]} x {pixels.shape[0]} pixels, a JPEG has at most {_EDGE_MAX} along an edge")
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if channels in (2, 4):
         alpha = pixels[..., -1:].astype(np.uint16)

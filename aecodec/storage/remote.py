@@ -64,10 +64,9 @@ class Remote:
         folders = {folder.rstrip("/") for folder in folders}
         try:
             for folder in folders:
-                errors: list[OSError] = []
-                files = [name for walked in self.walk(folder, False, errors) for name in walked.files]
-                if errors and not isinstance(errors[0], FileNotFoundError):
-                    raise errors[0]
+                with _system(folder) as (fs, inside):
+                    root = inside.rstrip("/")
+                    files = [path[len(root) :].strip("/") for path in fs.find(root, maxdepth=1)]
                 self._listed[folder] = {self.join(folder, name) for name in files}
             yield
         finally:
@@ -119,11 +118,12 @@ class Remote:
 
     def matches(self, pattern: str) -> list[str]:
         """Names that match, in order: files, and folders with a / at their end."""
-        tail = _split(pattern)[1]
+        head, tail = _split(pattern)
         with _system(pattern) as (fs, inside):
             files = fs.glob(inside, detail=True)
-            names = {path: fs.unstrip_protocol(path) for path in files}
-        return sorted(names[p] + "/" * (about["type"] == "directory") + tail for p, about in files.items())
+        top, root = _before_magic(head), _before_magic(inside)  # one folder, as it is typed and as fsspec has it
+        names = (path[len(root) :].lstrip("/") + "/" * (about["type"] == "directory") for path, about in files.items())
+        return sorted(f"{top}/{name}{tail}" for name in names)
 
     def below(self, name: str, top: str) -> str:
         """The path of a file below a folder."""
@@ -159,8 +159,7 @@ class Remote:
         """Raise OSError for a file that is not to be replaced."""
         if _head(name).endswith("/"):
             raise IsADirectoryError(errno.EISDIR, "is a folder", name)
-        if _split(name)[1]:
-            raise OSError(errno.ENOSYS, _READ_ONLY, name)
+        _check_writable(name)
         if not force and self.exists(name):
             raise FileExistsError(errno.EEXIST, EXISTS, name)
 
@@ -169,6 +168,7 @@ class Remote:
 
         With several writers at a time `replace` cannot keep a file that comes into being meanwhile.
         """
+        _check_writable(name)
         if not replace and self.exists(name):
             raise FileExistsError(errno.EEXIST, EXISTS, name)
         with _system(name) as (fs, inside):
@@ -216,6 +216,18 @@ def _system(name: str) -> Iterator[tuple[Any, str]]:
         raise
     except Exception as error:
         raise _plain(error, name) from error
+
+
+def _check_writable(name: str) -> None:
+    """Raise OSError for what is read alone. fsspec would upload to a web server, which nobody has asked for."""
+    if _split(name)[1] or _scheme(name) in _HTTP:
+        raise OSError(errno.ENOSYS, _READ_ONLY, name)
+
+
+def _before_magic(path: str) -> str:
+    """The folder of a pattern that its first wildcard lies in."""
+    magic = MAGIC.search(path)
+    return path[: magic.start() if magic else None].rpartition("/")[0]
 
 
 def _scheme(name: str) -> str:

@@ -1,16 +1,18 @@
-"""Files that appear whole or not at all.
+"""Files and folders that appear whole or not at all.
 
-A file is written under a name of its own in the same folder, brought to the disk and renamed. While it is written it is
+One is written under a name of its own in the same folder, brought to the disk and renamed. While it is written it is
 locked, so that what a killed process has left behind can be told from what is at work, and is removed by the next one.
 """
 
 import os
 import re
+import shutil
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import BinaryIO
 
 try:
@@ -59,6 +61,24 @@ def unfinished(folder: str) -> Iterator[BinaryIO]:
             if not _lock(held, fcntl.LOCK_EX) or os.fstat(held).st_nlink:
                 break  # else somebody has swept it up between its making and its lock
         yield file
+
+
+@contextmanager
+def unfinished_folder(parent: str) -> Iterator[Path]:
+    """Make a new folder in `parent`, for who fills it and then renames it; as `unfinished` does with a file."""
+    _sweep(parent)
+    with ExitStack() as after:
+        while True:
+            path = os.path.join(parent, f".aecodec-{os.urandom(8).hex()}.tmp")
+            os.mkdir(path)
+            after.callback(shutil.rmtree, path, ignore_errors=True)
+            if fcntl is None:
+                break
+            held = os.open(path, os.O_RDONLY)
+            after.callback(os.close, held)
+            if not _lock(held, fcntl.LOCK_EX) or os.path.exists(path):
+                break
+        yield Path(path)
 
 
 def to_disk(file: BinaryIO) -> None:
@@ -121,14 +141,21 @@ def _sweep(folder: str) -> None:
 def _remove_if_abandoned(name: str) -> None:
     if fcntl is None:
         if time.time() - os.stat(name).st_mtime > _OLD:
-            os.unlink(name)
+            _discard(name)
         return
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            os.unlink(name)  # under the lock, so that its maker sees that it is gone
+            _discard(name)  # under the lock, so that its maker sees that it is gone
     finally:
         os.close(descriptor)
+
+
+def _discard(name: str) -> None:
+    if os.path.isdir(name):
+        shutil.rmtree(name)
+    else:
+        os.unlink(name)
 
 
 def _lock(descriptor: int, how: int) -> bool:

@@ -9,9 +9,7 @@ aez/  weights/  runtime/            what it decodes with
 
 import errno
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import NamedTuple
 from aecodec.container import EXIF, ICC, NO_MODEL, read_index
 from aecodec.errors import AezError, explain
 from aecodec.page import ZOOM
+from aecodec.system.atomic import unfinished_folder
 from aecodec.web.decoder import CODE, RUNTIME, BrowserDecoder
 from aecodec.web.gallery import Folder, Gallery, Listed, NotFound
 
@@ -53,10 +52,8 @@ def export(gallery: Gallery, target: Path, decoder: BrowserDecoder) -> Exported:
             raise FileExistsError(errno.EEXIST, "is there, and is no export of before", name)
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "its folder is missing", shown)
-    new = Path(tempfile.mkdtemp(prefix=".aecodec-", suffix=".tmp", dir=target.parent))
-    try:
+    with unfinished_folder(str(target.parent)) as new:
         exported = _Export(gallery, new, target, decoder).write()
-        new.chmod(0o777 & ~_umask())
         if target.exists():
             _keep_others(target, new)
             shutil.rmtree(before, ignore_errors=True)
@@ -67,8 +64,6 @@ def export(gallery: Gallery, target: Path, decoder: BrowserDecoder) -> Exported:
             restore(target)
             raise
         shutil.rmtree(before, ignore_errors=True)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
     return exported
 
 
@@ -83,7 +78,7 @@ def restore(target: Path) -> bool:
 
 def _before(target: Path) -> Path:
     """Where an older export is while the new one takes its place."""
-    return target.with_name(f".aecodec-{target.name}.tmp")
+    return target.with_name(f".aecodec-{target.name}.old")
 
 
 def _replaceable(folder: Path) -> bool:
@@ -105,12 +100,6 @@ def _keep_others(old: Path, new: Path) -> None:
             shutil.copytree(path, copy, symlinks=True)
         else:
             shutil.copy2(path, copy, follow_symlinks=False)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 class _Export:
@@ -158,8 +147,14 @@ class _Export:
         except (AezError, NotFound, OSError) as error:
             self.wrong[name] = picture["error"] = explain(error) or "gone"
             return
+        try:
+            self._save(f"thumbnails/{name}.png", thumbnail)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            self.wrong[name] = picture["error"] = "the name is too long for one with .png behind it"
+            return
         self._save(f"files/{name}", data)
-        self._save(f"thumbnails/{name}.png", thumbnail)
         if whole is None:
             self.models.add(picture["model"])
         else:

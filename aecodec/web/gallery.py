@@ -3,16 +3,17 @@
 import io
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from aecodec import api, container
 from aecodec.container import HEADER_SIZE
 from aecodec.container.metadata import Metadata
-from aecodec.errors import DecodeError, EncodeError, LimitError
+from aecodec.errors import DecodeError, EncodeError, LimitError, printable
 from aecodec.files import EXTENSION
 from aecodec.files.thumbnail import UprightImage, thumbnail
-from aecodec.imagefile import EXTENSIONS, orientation_of, pack_image, read_image, turned_pixels
+from aecodec.imagefile import extensions, orientation_of, pack_image, read_image, turned_pixels
 from aecodec.imagefile.jpeg import best_jpeg
 from aecodec.limits import Limits
 from aecodec.scaling import factor_for
@@ -111,13 +112,17 @@ class Gallery:
         for entry in names:
             below = f"{name}/{entry}" if name else entry
             try:
-                entry.encode()
                 status = self.path(below).stat()
-            except (NotFound, OSError, UnicodeEncodeError):  # the last: a name that no address can hold
+            except (NotFound, OSError):
                 continue
-            if stat.S_ISDIR(status.st_mode):
+            folder = stat.S_ISDIR(status.st_mode)
+            picture = stat.S_ISREG(status.st_mode) and entry.lower().endswith(EXTENSION)
+            if (folder or picture) and not encodable(entry):
+                told, line = f"{printable(entry)}{'/' * folder}", "its name is not UTF-8: rename it"
+                inside["pictures"].append(Listed(name=told, bytes=status.st_size, error=line))
+            elif folder:
                 inside["folders"].append(entry)
-            elif stat.S_ISREG(status.st_mode) and entry.lower().endswith(EXTENSION):
+            elif picture:
                 inside["pictures"].append(Listed(name=entry, bytes=status.st_size, **self.about(below)))
         return inside
 
@@ -134,15 +139,16 @@ class Gallery:
     def original(self, name: str) -> str | None:
         """The name of the image that a file was made from, if one with the same stem lies beside it."""
         folder, _, file = name.rpartition("/")
-        stem = file[: -len(EXTENSION)]
-        for candidate in (stem, *(stem + extension for extension in sorted(EXTENSIONS))):
+        stem, readable = file[: -len(EXTENSION)], extensions()
+        candidates = [stem] if os.path.splitext(stem)[1].lower() in readable else []
+        with os.scandir(self.path(folder)) as entries:  # cameras write .JPG
+            parts = sorted((os.path.splitext(entry.name) for entry in entries), key=lambda part: part[1].lower())
+        candidates += [stem + extension for own, extension in parts if own == stem and extension.lower() in readable]
+        for candidate in candidates:
             inside = f"{folder}/{candidate}" if folder else candidate
-            if os.path.splitext(candidate)[1].lower() in EXTENSIONS:
-                try:
-                    if self.path(inside).is_file():
-                        return inside
-                except NotFound:
-                    continue
+            with suppress(NotFound):
+                if self.path(inside).is_file():
+                    return inside
         return None
 
     def aez(self, name: str) -> bytes:
@@ -163,8 +169,21 @@ class Gallery:
         original = self.original(_aez(name))
         try:
             return None if original is None else upright(self.read(original), self.limits)
-        except EncodeError:  # it takes an option, or is another image
+        except (DecodeError, EncodeError):  # it takes an option, or is another image
             return None
+
+
+def encodable(name: str) -> bool:
+    """Whether an address can hold a name: one that is no UTF-8 cannot be.
+
+    >>> encodable("é.aez"), encodable("\udcff.aez")
+    (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def thumbnail_size(header: container.Header) -> int:

@@ -26,7 +26,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -73,6 +72,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, gallery: Gallery, port: int = 0, decoder: BrowserDecoder | None = None):
         self.gallery, self.decoder, self.key = gallery, decoder or BrowserDecoder(), secrets.token_urlsafe(16)
+        self._once: set[str] = set()  # keys that open it once
         self.turns, self.uploads = threading.Semaphore(_AT_ONCE), threading.Semaphore(_UPLOADS)
         super().__init__(("127.0.0.1", port), Handler)
 
@@ -85,6 +85,21 @@ class Server(ThreadingHTTPServer):
     def address(self) -> str:
         """Where the page is."""
         return f"http://127.0.0.1:{self.server_address[1]}/?key={self.key}"
+
+    def address_for_once(self) -> str:
+        """The same with a key that is good for one request: other users see how a browser has been started."""
+        self._once.add(key := secrets.token_urlsafe(16))
+        return self.address.replace(self.key, key)
+
+    def opens(self, key: str) -> bool:
+        """Whether a key is one of ours; one that opens once is used up."""
+        if hmac.compare_digest(key.encode(), self.key.encode()):
+            return True
+        try:
+            self._once.remove(key)
+        except KeyError:
+            return False
+        return True
 
 
 class Refused(Exception):
@@ -219,18 +234,18 @@ class Handler(BaseHTTPRequestHandler):
         foreign = origin is not None and origin.lower() not in [f"http://{host}" for host in hosts]
         if foreign or (site not in ("same-origin", "none") and urlsplit(self.path).path != "/"):
             raise Refused(HTTPStatus.FORBIDDEN, "asked for by another page")
-        if not hmac.compare_digest(self._given_key().encode(), self.server.key.encode()):
+        if not any(map(self.server.opens, self._given_keys())):
             raise Refused(HTTPStatus.FORBIDDEN, "open the address that aecodec serve has printed")
 
-    def _given_key(self) -> str:
-        """That of the address of the page, or of the cookie."""
-        if urlsplit(self.path).path == "/" and (key := self._value("key")):
-            return key
-        try:
-            cookie = SimpleCookie(self.headers.get("Cookie", "")).get(self._cookie_name())
-        except CookieError:
-            return ""
-        return "" if cookie is None else cookie.value
+    def _given_keys(self) -> Iterator[str]:
+        """Those of the cookies, among which are those of other programs of this machine, and of the page's address."""
+        for header in self.headers.get_all("Cookie", []):
+            for cookie in header.split(";"):
+                name, _, value = cookie.partition("=")
+                if name.strip() == self._cookie_name():
+                    yield value.strip()
+        if urlsplit(self.path).path == "/":
+            yield self._value("key")
 
     def _cookie_name(self) -> str:
         return f"aecodec-{self.server.server_address[1]}"

@@ -48,7 +48,8 @@ def test_arrays_that_are_cuts_of_others(stack):
 
 
 def test_configuration_comes_back():
-    for codec in (Aez(), Aez(quality=41.5, effort=3, tune="psnr"), Aez(lossless=True)):
+    odd = Aez(quality=np.float32(41.5), effort=np.uint8(2))
+    for codec in (Aez(), Aez(quality=41.5, effort=3, tune="psnr"), Aez(lossless=True), odd, Aez(np.int64(80))):
         config = json.loads(json.dumps(codec.get_config()))
         assert config["id"] == "aecodec"
         assert numcodecs.get_codec(config) == codec

@@ -55,7 +55,7 @@ def test_shards_of_others_with_folders_and_dots(tmp_path):
         folder = tarfile.TarInfo("a.b")
         folder.type = tarfile.DIRTYPE
         tar.addfile(folder)
-        for name in ("a.b/x.json", "a.b/x.left.png", "y.txt"):
+        for name in ("a.b/x.json", "a.b/._x.json", "a.b/x.left.png", "README", ".hidden", "y.txt"):
             entry = tarfile.TarInfo(name)
             entry.size = 2
             tar.addfile(entry, io.BytesIO(b"ab"))
@@ -63,6 +63,14 @@ def test_shards_of_others_with_folders_and_dots(tmp_path):
         {"__key__": "a.b/x", "json": b"ab", "left.png": b"ab"},
         {"__key__": "y", "txt": b"ab"},
     ]
+
+
+def test_a_file_that_a_sample_has_twice_is_an_error(tmp_path):
+    with tarfile.open(tmp_path / "twice.tar", "w") as tar:
+        for _ in range(2):
+            tar.addfile(tarfile.TarInfo("a.txt"))
+    with pytest.raises(aecodec.CorruptError, match=r"twice\.tar: a\.txt: twice in one sample"):
+        list(read_shards([tmp_path / "twice.tar"]))
 
 
 def test_a_shard_ends_at_its_size_too(tmp_path):

@@ -1,6 +1,7 @@
 """Images from and to files: bytes as `encode` makes them, whole or not there."""
 
 import io
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,18 @@ def test_a_region_of_a_file_with_other_tiles_is_refused(tmp_path: Path, tile: in
     (tmp_path / "a.aez").write_bytes(container.write(replace(header, tile=tile), [b"tile"]))
     with pytest.raises(aecodec.UnsupportedError, match=f"header: tile of {tile} px, expected 256"):
         aecodec.imread(tmp_path / "a.aez", region=(0, 0, 10, 10))
+
+
+def test_what_an_index_claims_is_not_reserved(tmp_path: Path):
+    """A tile of 2^31 bytes, in a file that has them all on a disk that stores no zeros."""
+    sound = container.write(container.read_header(aecodec.encode(IMAGE)), [b"tile"])
+    at = container.HEADER_SIZE + 1  # behind the number of chunks
+    index = sound[at - 1 : at] + bytes([0x80, 0x80, 0x80, 0x80, 0x08]) + sound[at + 1 : at + 5]
+    with open(tmp_path / "a.aez", "wb") as file:
+        file.write(sound[: at - 1] + index + zlib.crc32(index).to_bytes(4, "little"))
+        file.truncate(file.tell() + (1 << 31))
+    with pytest.raises(aecodec.CorruptError, match=r"index: \d+ bytes for 60x40 pixels, expected at most \d+"):
+        aecodec.imread(tmp_path / "a.aez", region=(0, 0, 1, 1))
 
 
 @pytest.mark.parametrize("name", ["a.aez", "a.png"])

@@ -41,6 +41,29 @@ def test_memory(run, tmp_path, memory):
     assert "/out/a.png" in memory()
 
 
+@pytest.mark.parametrize("pattern", ["memory://in/*.png", "memory://in/**/*.png", "memory://i*/*.png"])
+def test_patterns_lead_to_names_as_they_are_typed(run, tmp_path, memory, pattern):
+    picture(tmp_path / "in" / "a.png", 20, 30, 3)
+    storage_of(pattern).write("memory://in/a.png", (tmp_path / "in" / "a.png").read_bytes(), True)
+    assert storage_of(pattern).matches(pattern) == ["memory://in/a.png"]
+    run("compress", pattern, "--out-dir", "out")
+    assert set(contents(tmp_path / "out")) == {"in/a.aez" if "i*" in pattern else "a.aez"}
+
+
+def test_outputs_that_begin_with_a_dot_are_not_replaced(tmp_path, memory):
+    picture(tmp_path / "a.png", 20, 30, 3)
+    for name in ("memory://in/.a.png", "memory://in/b.png"):
+        storage_of(name).write(name, (tmp_path / "a.png").read_bytes(), True)
+        out = name.replace("in/", "out/").replace(".png", ".aez")
+        storage_of(out).write(out, b"precious", True)
+    summary = batch.compress(["memory://in/.a.png", "memory://in/b.png"], "memory://out")
+    assert ["exists, use --force" in result.error for result in summary.failed] == [True, True]
+    assert {name: data for name, data in memory().items() if "out" in name} == {
+        "/out/.a.aez": b"precious",
+        "/out/b.aez": b"precious",
+    }
+
+
 def test_a_folder_without_images_says_so(run, tmp_path):
     storage_of("memory://x").write("memory://x/deep/a.txt", b"", True)
     errors, _ = run("compress", "memory://x", code=1)
@@ -74,6 +97,8 @@ def test_http(run, tmp_path):
         assert json.loads(run("info", address, "--json")[1][0])["read_bytes"] == len((tmp_path / "a.aez").read_bytes())
         assert run("info", f"{address}?a=b")[1][0].startswith(f"{address}?a=b: 80x90, ")
         run("decompress", f"{address}?a=b", "--out-dir", ".", "--region", "3,4,50,60")
+        [line], _ = run("decompress", address, code=1)  # nothing is uploaded
+        assert line.endswith("cannot be written: name another output with -o or --out-dir")
         [line], _ = run("info", f"{address}x", code=1)
         assert line == f"{address}x: no such file, folder or bucket"
         server.shutdown()
@@ -194,6 +219,10 @@ def test_batch_in_python(run, tmp_path):
         batch.compress([], "out", qualty=50)
     with pytest.raises(TypeError, match="sources: str, expected a list"):
         batch.compress("a.png", "out")
+    with pytest.raises(ValueError, match="quality: 1000, expected 1 to 100"):
+        batch.decompress([], "new", format="jpg", quality=1000)
+    with pytest.raises(ValueError, match="quality: 50, expected none, as PNG has no quality"):
+        batch.decompress([], "new", quality=50)
     with pytest.raises(aecodec.EncodeError, match=r"extension \.xyz: cannot be written"):
         batch.decompress([], "new", format="xyz")
     assert not (tmp_path / "new").exists()
@@ -210,6 +239,6 @@ def test_an_error_that_the_file_system_returns_is_raised(monkeypatch):
 
 def test_a_port_where_nobody_listens_is_no_missing_file(run):
     pytest.importorskip("aiohttp")
-    for command in (["info"], ["verify"], ["decompress", "--region", "0,0,1,1"]):
+    for command in (["info"], ["verify"], ["decompress", "--out-dir", ".", "--region", "0,0,1,1"]):
         [line], _ = run(*command, "http://127.0.0.1:1/x.aez", code=1)
         assert line.startswith("http://127.0.0.1:1/x.aez: no connection (")

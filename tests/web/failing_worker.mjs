@@ -1,4 +1,4 @@
-// What a Decoder says while its first worker fails and those after it answer: node failing_worker.mjs ELEMENT_JS -> JSON.
+// What a Decoder says while its first worker fails, those after it answer, and it is closed: node failing_worker.mjs ELEMENT_JS -> JSON.
 import { pathToFileURL } from "node:url";
 
 let workers = 0;
@@ -28,7 +28,10 @@ globalThis.Worker = class {
 
 const { Decoder } = await import(pathToFileURL(process.argv[2]));
 const decoder = new Decoder(), said = [];
-for (let i = 0; i < 3; i++) {
-  said.push(await decoder.decode(new Uint8Array(1)).then(({ width }) => width, (error) => `${error.name}: ${error.message}`));
-}
+const decode = () => decoder.decode(new Uint8Array(1)).then(({ width }) => width, (error) => `${error.name}: ${error.message}`);
+for (let i = 0; i < 3; i++) said.push(await decode());
+const both = [decode(), decode()]; // one under way while the decoder is closed, one behind it
+await new Promise((resolve) => queueMicrotask(resolve));
+decoder.close();
+said.push(...(await Promise.all(both)));
 console.log(JSON.stringify(said));

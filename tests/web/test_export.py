@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from urllib.parse import quote
@@ -158,6 +159,20 @@ main()
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that are no UTF-8")
+def test_names_that_cannot_be_shown_are_told(folder, tmp_path):
+    data = package.encode(photo(30, 40), lossless=True)
+    long = "l" * 251 + ".aez"
+    for name in (long, os.fsdecode(b"\xff.aez")):
+        (folder / name).write_bytes(data)
+    (folder / os.fsdecode(b"\xfe")).mkdir()
+    exported = to_files(folder, tmp_path / "site")
+    line = "its name is not UTF-8: rename it"
+    wrong = {"\\udcff.aez": line, "\\udcfe/": line, long: "the name is too long for one with .png behind it"}
+    assert exported.wrong.items() >= wrong.items()
+    assert not [name for name in written(tmp_path / "site") if "lll" in name]
+
+
 def test_a_kill_between_the_two_steps_of_a_replacement_loses_nothing(aecodec, command, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.aez").write_bytes(package.encode(photo(30, 40), lossless=True))
@@ -172,9 +187,6 @@ def test_a_kill_between_the_two_steps_of_a_replacement_loses_nothing(aecodec, co
         assert restore(tmp_path / "site")
         assert written(tmp_path / "site") == older
     subprocess.run(**call, timeout=60)
-    for left in tmp_path.glob(".aecodec-*.tmp"):  # of the three exports that were killed
-        if left.name != ".aecodec-site.tmp":
-            shutil.rmtree(left)
     assert aecodec("serve", "photos", "--export", "site").lines == [
         "site: the export of before is back; the last one was ended as it took its place",
         "site: 2 pictures",
@@ -183,12 +195,12 @@ def test_a_kill_between_the_two_steps_of_a_replacement_loses_nothing(aecodec, co
 
 
 def test_a_folder_with_the_name_of_ours_is_left_alone(folder, tmp_path):
-    (tmp_path / ".aecodec-site.tmp").mkdir()
-    (tmp_path / ".aecodec-site.tmp" / "diary.txt").write_text("mine")
+    (tmp_path / ".aecodec-site.old").mkdir()
+    (tmp_path / ".aecodec-site.old" / "diary.txt").write_text("mine")
     assert not restore(tmp_path / "site")
-    with pytest.raises(FileExistsError, match=r"is there, and is no export of before: .*aecodec-site\.tmp"):
+    with pytest.raises(FileExistsError, match=r"is there, and is no export of before: .*aecodec-site\.old"):
         to_files(folder, tmp_path / "site")
-    assert (tmp_path / ".aecodec-site.tmp" / "diary.txt").read_text() == "mine"
+    assert (tmp_path / ".aecodec-site.old" / "diary.txt").read_text() == "mine"
 
 
 def test_the_command_says_what_it_has_written(aecodec, folder, tmp_path):

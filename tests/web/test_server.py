@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -137,8 +138,12 @@ def test_the_page_and_its_parts_need_nothing_else(ask):
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_the_scripts_are_sound():
-    for script in (ZOOM, Path(package.__file__).parent / "web" / "page" / "gallery.js"):
-        subprocess.run(["node", "--check", script], check=True, timeout=60)
+    """As modules, which node looks at by their names or from its standard input alone."""
+    web = Path(package.__file__).parent / "web"
+    scripts = [ZOOM, *(script for part in ("page", "static", "aez") for script in (web / part).glob("*.js"))]
+    assert len(scripts) > 10
+    for script in scripts:
+        subprocess.run(["node", "--input-type=module", "--check"], input=script.read_bytes(), check=True, timeout=60)
 
 
 def test_a_folder_is_listed(ask):
@@ -175,6 +180,30 @@ def test_the_original_and_a_jpeg_of_equal_bytes(ask):
         answer = ask(at("/jpeg", name))
         assert answer.headers["X-Made-Of"] == made_of
         assert answer.pixels.shape == (258, 260, 3)
+
+
+@pytest.mark.parametrize("extension", ["JPG", "png", "Tif"])
+def test_an_original_is_found_whatever_the_case_of_its_extension(ask, folder, extension):
+    (folder / f"alone.{extension}").write_bytes(PNG)
+    try:
+        assert ask(at("/original", "alone.aez")).pixels.shape == (258, 260, 4)
+    finally:
+        (folder / f"alone.{extension}").unlink()
+
+
+def test_an_original_above_a_limit_is_none(ask, folder):
+    Image.fromarray(np.zeros((1000, 1100), np.uint8)).save(folder / "alone.png")
+    try:
+        assert ask(at("/original", "alone.aez")).status == 404
+        assert ask(at("/jpeg", "alone.aez")).headers["X-Made-Of"] == "decoded"
+    finally:
+        (folder / "alone.png").unlink()
+
+
+def test_an_image_that_is_too_large_for_a_jpeg_is_a_line(ask, folder):
+    wide = package.encode(np.zeros((1, 66_000), np.uint8), lossless=True)
+    answer = ask("/jpeg?bytes=9999", "POST", wide)
+    assert (answer.status, answer.data) == (422, b"66000 x 1 pixels, a JPEG has at most 65500 along an edge")
 
 
 def test_an_original_that_takes_an_option_is_none(ask, folder):
@@ -246,8 +275,19 @@ def test_only_who_has_the_address_is_answered(ask, server, port, cookie):
         assert ask("/show", "POST", AEZ, Cookie=given).status == 403
     page = ask(f"/?key={server.key}", Cookie="")
     assert page.status == 200
+    others = ('prefs={"a":1}', "flag", "x=a b", "a@b=1", "path=/x", f"aecodec-{port}=x")  # browsers tell no ports apart
+    assert {ask("/list", Cookie=f"{other}; {cookie}").status for other in others} == {200}
+    assert {ask("/list", Cookie=f"{cookie};{other}").status for other in others} == {200}
     assert page.headers["Set-Cookie"] == f"{cookie}; Path=/; HttpOnly; SameSite=Strict"
     assert ask("/list").status == 200
+
+
+def test_an_address_for_once_is_used_up_by_one_request(ask, server):
+    once = server.address_for_once().split(str(server.server_address[1]))[1]
+    assert server.key not in once
+    assert ask(once.replace("/?", "/list?"), Cookie="").status == 403
+    assert [ask(once, Cookie="").status for _ in range(2)] == [200, 403]
+    assert ask(once).status == 200  # with the cookie, as when the page is loaded again
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs symbolic links")
@@ -375,6 +415,11 @@ def test_a_missing_folder_and_a_taken_port_are_a_line(aecodec, port, tmp_path):
     assert aecodec("serve", "missing", code=1).lines == ["missing: no such file or folder"]
     [line] = aecodec("serve", ".", "--port", port, code=1).lines
     assert line.startswith(f"port {port}: ")
+    if os.name == "posix" and sys.platform != "darwin":  # which has no such names
+        odd = tmp_path / os.fsdecode(b"\xff.aez")
+        odd.write_bytes(AEZ)
+        [line] = aecodec("serve", odd, code=1).lines
+        assert line.endswith("a name that is no UTF-8, which no address can hold: rename it")
     (tmp_path / "a.png").write_bytes(PNG)
     for name, line in {
         "a.png": "a.png: expected a folder or an .aez file",

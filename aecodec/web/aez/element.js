@@ -22,16 +22,14 @@ export class Decoder {
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     this.worker.postMessage({ source: this.source });
     this.worker.addEventListener("message", ({ data: { id, image, error } }) => {
-      const { resolve, reject } = this.waiting.get(id);
+      const call = this.waiting.get(id); // none, if the worker was ended meanwhile
       this.waiting.delete(id);
-      if (error) reject(revived(error));
-      else resolve(new ImageData(image.data, image.width, image.height));
+      if (error) call?.reject(revived(error));
+      else call?.resolve(new ImageData(image.data, image.width, image.height));
     });
     this.worker.addEventListener("error", (event) => {
       event.preventDefault();
-      this.close();
-      for (const { reject } of this.waiting.values()) reject(new ModelError(`the decoder has stopped: ${event.message ?? "it did not load"}`));
-      this.waiting.clear();
+      this.close(`the decoder has stopped: ${event.message ?? "it did not load"}`);
     });
   }
 
@@ -50,10 +48,12 @@ export class Decoder {
     return result;
   }
 
-  /** Ends the worker; what it was decoding is never answered. */
-  close() {
+  /** Ends the worker; what it was decoding fails. The next call of `decode` starts another. */
+  close(why = "the decoder was closed") {
     this.worker?.terminate();
     this.worker = null;
+    for (const { reject } of this.waiting.values()) reject(new ModelError(why));
+    this.waiting.clear();
   }
 }
 

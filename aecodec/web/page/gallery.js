@@ -45,6 +45,7 @@ async function openFolder(name) {
   find("empty").textContent = "";
   try {
     const { folders, pictures } = await list(name);
+    if (folder.name !== name) return; // left meanwhile
     Object.assign(folder, { name, pictures });
     find("folders").append(...folders.map((inside) =>
       make("li", {}, make("a", { href: `#/${[...parts, inside].map(encodeURIComponent).join("/")}/`, textContent: `${inside}/` }))));
@@ -60,7 +61,7 @@ async function openFolder(name) {
     if (!folders.length && !pictures.length)
       find("empty").textContent = `There are no .aez files in this folder. ${find("drop").textContent}.`;
   } catch (error) {
-    find("empty").textContent = error.message;
+    if (folder.name === name) find("empty").textContent = error.message;
   }
 }
 
@@ -175,7 +176,8 @@ const view = {
   },
 
   async compare() {
-    const { current, turn } = this, other = find("other").value;
+    const { current, turn } = this, other = find("other").value, comparison = (this.comparison = {});
+    const over = () => turn !== this.turn || comparison !== this.comparison;
     for (const id of ["left", "line", "tag-left", "tag-right", "message"]) find(id).hidden = true;
     find("split").disabled = true;
     zoom.place();
@@ -193,8 +195,9 @@ const view = {
         if (!current.path) throw new Error("there is no original of a dropped file");
         blob = await (await ask(at("original", current.path), { signal: turn.signal })).blob();
       }
+      if (over()) return;
       await this.put("left", blob);
-      if (turn !== this.turn || other !== find("other").value) return;
+      if (over()) return;
       find("tag-left").textContent = text;
       find("tag-right").textContent = `aez, ${amount(current.bytes)}`;
       for (const id of ["line", "tag-left", "tag-right"]) find(id).hidden = false;
@@ -202,7 +205,7 @@ const view = {
       find("split").disabled = false;
       zoom.place();
     } catch (error) {
-      if (turn !== this.turn) return;
+      if (over()) return;
       const text = other === "original" && /no such file/.test(error.message) ? "The original does not lie beside this file." : error.message;
       find("left").hidden = true;
       this.say(text, true);
