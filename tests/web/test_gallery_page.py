@@ -115,3 +115,19 @@ def test_files_are_compressed_and_shown(page, tmp_path):
     page.set_input_files("#file", tmp_path / "hostile.png")
     until(page, "document.getElementById('message').className === 'bad'")
     assert Image.open(io.BytesIO(page.screenshot())).size == tuple(page.viewport_size.values())
+
+
+def test_what_was_chosen_last_is_compared(page):
+    held = []
+    page.route("**/jpeg?**", lambda route: held.append(route))
+    page.locator("#pictures button").first.click()
+    until(page, SHOWN)
+    page.select_option("#other", "jpeg")
+    page.select_option("#other", "original")
+    until(page, COMPARED)
+    left = page.get_attribute("#left", "src")
+    with page.expect_response("**/jpeg?**"):
+        held[0].continue_()
+    page.wait_for_timeout(300)  # in which the JPEG would take the place of the original
+    assert page.inner_text("#tag-left") == "original"
+    assert page.get_attribute("#left", "src") == left
