@@ -13,7 +13,7 @@ from aecodec.codec.competition import Coded, Competition
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.latents import Latents, Symbols
 from aecodec.codec.masking import deltas
-from aecodec.codec.refine import Refiner, strips
+from aecodec.codec.refine import Refiner, dead_zone, steps, strips
 from aecodec.codec.tilecoder import TileCoder
 from aecodec.codec.transforms import analyse
 from aecodec.container import Header
@@ -82,14 +82,14 @@ class Encoder:
 
     def coder(self, qindex: int) -> TileCoder:
         """The coder of its tiles at a quality."""
-        return TileCoder(self.at(qindex), self.workers)
+        return TileCoder(self.at(qindex), self.workers, dead_zone(self.effort))
 
     def refined(self, coder: TileCoder) -> Iterator[Latents]:
         """The latents that are coded at a quality, from top to bottom."""
         refiner = Refiner(self.pixels, coder)
         latents: Iterator[Latents] = map(self._with_deltas, self._analysed())
-        for _ in range(self.effort):
-            latents = refiner.step(latents)
+        for size in steps(self.effort):
+            latents = refiner.step(latents, size)
         return latents
 
     def _analysed(self) -> Iterator[Latents]:

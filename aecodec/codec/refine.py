@@ -2,7 +2,7 @@
 
     y --> tiles: y_hat --> synthesis --> x_hat - x --> the linear synthesis, transposed --> gradient
     ^                                                                                          |
-    '---- minus STEP * (gradient over curvature - what rounding did to each latent itself) <---'
+    '---- minus step * (gradient over curvature - what rounding did to each latent itself) <---'
 
 The analysis transform cannot know what rounding will do to a latent's neighbours, and it does not find the best latents
 of every image. Gradient descent at the encoder makes up for both, and no decoder needs to know of it (Campos et al.,
@@ -26,7 +26,9 @@ from aecodec.model.point import QualityPoint
 from aecodec.model.tuning import VISUAL
 from aecodec.pixels import YCBCR
 
-STEP = 0.4  # of Newton's: latents are corrected all at once, and share what they correct
+STEP = 0.4  # of Newton's where there is one: latents are corrected all at once, and share what they correct
+_FIRST = 0.5  # where there are several, which become smaller: the last ones are to settle, not to search
+_DEAD_ZONE = 0.03  # by which many steps let rounding be coarser, because they make up for it
 HALO = 1  # latents: fewer than the synthesis sees, but a gradient need not be exact
 # What errors of RGB are multiplied by for the visual tuning: the gradient of 0.8, 0.1 and 0.1 times the squared
 # errors of Y, Cb and Cr, because the eye sees those of luma first.
@@ -34,6 +36,20 @@ VISUAL_ERROR = 3 * YCBCR @ np.diag(np.array([0.8, 0.1, 0.1], np.float32)) @ YCBC
 _WINDOW = 64  # latents along a strip that are synthesised at once, halo included
 _STRIP = 12_600  # positions of a strip that is more than a row of tiles, with those of its neighbours
 _ROWS = 4  # of tiles in a strip at most
+
+
+def steps(effort: int) -> list[float]:
+    """The steps of an effort, as parts of Newton's. Chosen on val/ (benchmarks/training/README.md).
+
+    >>> steps(1), steps(4)
+    ([0.4], [0.5, 0.375, 0.25, 0.125])
+    """
+    return [STEP] if effort == 1 else [_FIRST * (1 - number / effort) for number in range(effort)]
+
+
+def dead_zone(effort: int) -> float:
+    """By how much the offsets of rounding are smaller at an effort, as its latents make up for what they lose."""
+    return _DEAD_ZONE * (1 - 1 / effort) if effort else 0.0
 
 
 def strips(height: int, width: int) -> list[slice]:
@@ -68,8 +84,11 @@ class Refiner:
     def __init__(self, pixels: np.ndarray, coder: TileCoder):
         self.pixels, self.coder, self.point = pixels, coder, coder.point
 
-    def step(self, latents: Iterable[Latents]) -> Iterator[Latents]:
-        """Yield the strips of the image, one step better each. Hyperpriors stay those before the first step."""
+    def step(self, latents: Iterable[Latents], size: float = STEP) -> Iterator[Latents]:
+        """Yield the strips of the image, one step better each; size: as a part of Newton's.
+
+        Hyperpriors stay those before the first step.
+        """
         ahead = map(self._reconstructed, latents)
         above, following = 0, next(ahead, None)
         while following is not None:
@@ -80,7 +99,7 @@ class Refiner:
                 following[1][:HALO] = y_hat[-2 * HALO : -HALO]
                 y_hat[-HALO:][:below] = following[1][HALO:][:below]
             y_hat = y_hat[HALO - above : len(y_hat) - HALO + below]
-            strip = replace(strip, y=self._corrected(strip, y_hat, above))
+            strip = replace(strip, y=self._corrected(strip, y_hat, above, size))
             del y_hat  # what comes next needs the memory
             yield strip
             del strip
@@ -94,10 +113,10 @@ class Refiner:
         self.coder.reconstruct(strip, y_hat[HALO : HALO + rows])
         return strip, y_hat
 
-    def _corrected(self, strip: Latents, y_hat: np.ndarray, above: int) -> np.ndarray:
+    def _corrected(self, strip: Latents, y_hat: np.ndarray, above: int, size: float) -> np.ndarray:
         """The latents of a strip after a step; y_hat has so many rows more above, and perhaps some below."""
         point = self.point
-        newton, rounding = STEP * point.inverse_curvature, STEP * point.rounding_scale
+        newton, rounding = size * point.inverse_curvature, size * point.rounding_scale
         pixels = self.pixels[(strip.top - above) * STRIDE :]
         y = np.empty_like(strip.y)
         height, width, _ = y.shape
@@ -106,7 +125,7 @@ class Refiner:
         def run(columns: Span) -> None:
             window, kept = Window(rows, columns), columns.kept()
             slope = gradient(y_hat[:, columns.cut()], pixels[:, columns.start * STRIDE :], point)
-            part = np.multiply(strip.y[:, kept], 1 - STEP, out=y[:, kept])
+            part = np.multiply(strip.y[:, kept], 1 - size, out=y[:, kept])
             part += rounding * y_hat[rows.kept(), kept]
             part -= newton * window.keep(slope)
 

@@ -20,6 +20,7 @@ from aecodec.errors import CorruptError
 from aecodec.geometry import HYPER, TILE, Tile
 from aecodec.model.point import QualityPoint
 from aecodec.model.tuning import factors
+from aecodec.system.forks import cached_property
 from aecodec.system.parallel import Workers
 
 BATCH = 8  # tiles that a worker takes at once
@@ -37,10 +38,11 @@ class CodedTile(NamedTuple):
 
 
 class TileCoder:
-    """Codes tiles with one model at one quality."""
+    """Codes tiles with one model at one quality. dead_zone: by which the encoder rounds more residuals towards zero."""
 
-    def __init__(self, point: QualityPoint, workers: Workers):
+    def __init__(self, point: QualityPoint, workers: Workers, dead_zone: float = 0):
         self.point, self.model, self.workers = point, point.model, workers
+        self._dead_zone = np.float32(dead_zone)
 
     # Encoding
 
@@ -86,6 +88,10 @@ class TileCoder:
         parts = self.workers.map(lambda numbers: function(latents.select(numbers)), batches)
         return [result for part in parts for result in part]
 
+    @cached_property
+    def _rounding(self) -> np.ndarray:
+        return self.model.rounding - self._dead_zone
+
     def _scaled(self, latents: Latents) -> np.ndarray:
         """y at the quality's gain and the cells' (N, 16, 16, M), zero outside the image."""
         y_scaled = np.zeros((len(latents.tiles), TILE, TILE, self.model.latent), np.float32)
@@ -111,7 +117,7 @@ class TileCoder:
         hyper = latents.hyper or self._hyper(y_scaled, latents)
         for part, (z, index), tile in zip(y_scaled, hyper, latents.tiles, strict=True):
             seen, seen_z = _seen(tile)
-            symbols, y_hat = self.point.quantise(part[seen], z[seen_z], self.model.rounding[index[seen]])
+            symbols, y_hat = self.point.quantise(part[seen], z[seen_z], self._rounding[index[seen]])
             if max(symbols.max(), -symbols.min()) > RESIDUAL_MAX:
                 symbols = np.clip(symbols, -RESIDUAL_MAX, RESIDUAL_MAX)
                 y_hat = self.point.reconstruct(symbols, z[seen_z])
