@@ -30,7 +30,7 @@ from aecodec.errors import (
 from aecodec.files import imread, imwrite
 from aecodec.limits import Limits
 
-__version__ = "0.1.0"
+__version__ = "1.0.0.dev0"
 
 __all__ = [
     "AezError",

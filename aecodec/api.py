@@ -169,8 +169,8 @@ def decode(
         The whole file.
     region : sequence of 4 int, optional
         x, y, width, height in pixels, for that part of the image alone. It is what decoding the whole and cutting
-        gives, within one level, but only the tiles that it depends on are read: time and memory go with the region (but
-        for alpha, which is stored in one piece), and damage elsewhere stays unnoticed.
+        gives (with a classic autoencoder within one level), but only the tiles that it depends on are read: time and
+        memory go with the region (but for alpha, which is stored in one piece), and damage elsewhere stays unnoticed.
     scale : float
         1, 1/2, 1/4, 1/8 or 1/16: a pixel for each square of so many pixels, close to their mean, counted from the upper
         left corner of the image; squares that the edge of the image or of the region cuts are among them. Squares of 8

@@ -114,7 +114,7 @@ def test_what_a_web_page_uses_is_there():
     web = Path(aecodec.__file__).parent / "web" / "aez"
     page = "".join(text for language, _, text in blocks("recipes/web.md") if language in ("html", "js"))
     imports = re.findall(r'import \{ (.*?) \} from "\./aez/(.*?)";', page)
-    assert len(imports) == 2
+    assert len(imports) == 3
     for names, file in imports:
         code = (web / file).read_text()
         exported = re.findall(r"^export (?:async )?(?:function|class|const) (\w+)", code, re.MULTILINE)

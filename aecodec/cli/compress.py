@@ -44,8 +44,8 @@ def compress(
         typer.Option(
             metavar="SIZE",
             parser=parse_size,
-            help="Instead of -q: the best image in at most so many bytes, of which at least 97 % are used. kB, KiB, MB "
-            "and MiB are units.",
+            help="Instead of -q: the highest quality in at most so many bytes. At least 97 % of them are used, unless "
+            "quality 100 needs fewer. kB, KiB, MB and MiB are units.",
         ),
     ] = None,
     target_bpp: Annotated[
@@ -158,8 +158,8 @@ def compress(
         bool,
         typer.Option(
             "--verify",
-            help="Decode each result before it is written and report its PSNR; what does not decode to the image is "
-            "not written. Default: not.",
+            help="Decode each result before it is written and report its PSNR. It is not written if it does not "
+            "decode, if its size, alpha or metadata differ, or with --lossless its colours. Default: not.",
         ),
     ] = False,
     *,

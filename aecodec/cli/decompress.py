@@ -62,8 +62,8 @@ def decompress(
         typer.Option(
             "--scale",
             metavar="S",
-            help="Decode at a fraction of the size: 1/2, 1/4, 1/8 or 1/16; the last two take less than half the "
-            "time. Default: 1.",
+            help="Decode at a fraction of the size: 1/2, 1/4, 1/8 or 1/16; the last two take about an eighth of "
+            "the time. Default: 1.",
         ),
     ] = None,
     thumbnail: Annotated[

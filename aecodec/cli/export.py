@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aecodec.cli.options import Json, Quiet
+from aecodec.cli.options import JsonOnce, QuietOnce
 
 
 def _model_id(text: str) -> int:
@@ -42,8 +42,8 @@ def export(
         Path | None,
         typer.Option(help="photo: CSV file with source and licence of the images, kept beside the weights."),
     ] = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
+    quiet: QuietOnce = False,
+    as_json: JsonOnce = False,
 ) -> None:
     """Write weights and their manifest: of photo ONNX graphs and tables; of a classic one what train made.
 

@@ -66,7 +66,13 @@ def _fields(source: str, about: "Info", read: int) -> dict[str, object]:
 def _describe(name: str, about: "Info", read: int) -> str:
     from aecodec.cli.report import size_line
 
-    unknown = "of exact tiles" if about.exact == about.tiles else "its model has one" if about.model else "unknown"
+    unknown = (
+        "none, all tiles are exact"
+        if about.exact == about.tiles
+        else "the only one of its model"
+        if about.model
+        else "unknown"
+    )
     quality = unknown if about.quality is None else f"{about.quality:g}"
     quality += f", for the {'eye' if about.tune == 'visual' else 'PSNR'}" if about.tune else ""
     chunks = ", ".join(f"{tag} {size:,} bytes" for tag, size in about.chunks.items()) or "none"

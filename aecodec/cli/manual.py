@@ -24,7 +24,7 @@ def pages() -> dict[str, str]:
 def _page(name: str, command: Any, names: list[str]) -> str:
     about, *rest = re.split(r"\n\n", command.help.replace("\b\n", "\b"))
     arguments = [p for p in command.params if p.param_type_name == "argument"]
-    usage = " ".join(["[OPTIONS]", *(f"{p.metavar or p.name.upper()}{'...' * (p.nargs == -1)}" for p in arguments)])
+    usage = " ".join(["[OPTIONS]", *(f"{p.metavar or p.name.upper() + '...' * (p.nargs == -1)}" for p in arguments)])
     usage += " COMMAND [ARGS]..." if name == "aecodec" else ""
     title = name.replace(" ", "-")
     lines = [f'.TH "{title.upper()}" 1 "" "aecodec {__version__}" "User Commands"']

@@ -28,7 +28,7 @@ def _plain(name: str | None) -> str | None:
 AezFiles = Annotated[
     list[str],
     typer.Argument(
-        metavar="IN",
+        metavar="IN...",
         callback=_plain_names,
         help="Files in .aez format, folders of them, patterns such as '*.aez' in quotes, addresses such as "
         "s3://bucket/folder/, or - for standard input.",
@@ -37,7 +37,7 @@ AezFiles = Annotated[
 ImageFiles = Annotated[
     list[str],
     typer.Argument(
-        metavar="IN",
+        metavar="IN...",
         callback=_plain_names,
         help="Images, folders of images, patterns such as '*.png' in quotes, addresses such as s3://bucket/folder/, or "
         "- for standard input.",
@@ -101,6 +101,7 @@ KeepTimes = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors. Default: a line for each file.")]
+QuietOnce = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors. Default: what was done.")]
 Json = Annotated[
     bool,
     typer.Option(
@@ -108,13 +109,17 @@ Json = Annotated[
         help="Write a JSON object for each file, on a line of its own, to standard output. Default: lines for people.",
     ),
 ]
+JsonOnce = Annotated[
+    bool, typer.Option("--json", help="Write a JSON object to standard output at the end. Default: lines for people.")
+]
 LimitOption = Annotated[
     list[str] | None,
     typer.Option(
         "--limit",
         metavar="NAME=N",
-        help="What to take on of files made to exhaust a machine: pixels, tiles, bytes of metadata or bytes of a file; "
-        f"can be repeated. Default: {', '.join(f'{name}={number}' for name, number in _DEFAULTS.items())}.",
+        help="Change a limit that protects this machine from files made to exhaust it: pixels, tiles, bytes of "
+        "metadata or bytes of a file; can be repeated. "
+        f"Default: {', '.join(f'{name}={number}' for name, number in _DEFAULTS.items())}.",
     ),
 ]
 

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 def serve(
     folder: Annotated[
-        str, typer.Argument(help="Folder of .aez files, or one of them to begin with.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="Folder of .aez files, or one of them to begin with. Default: this folder.",
+            show_default=False,
+        ),
     ] = ".",
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 for a free one. Default: 0.", show_default=False)

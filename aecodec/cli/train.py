@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aecodec.cli.options import Json, Quiet
+from aecodec.cli.options import JsonOnce, QuietOnce
 
 _OWN = {  # options that one kind of model alone has
     "photo": (
@@ -43,10 +43,14 @@ def _list(wanted: bool) -> None:
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="Model to train: photo, or a classic autoencoder; --list shows them.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Model to train: photo, or a classic autoencoder; --list shows them.")
+    ],
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of training images, or of IDX files; without it the classic ones download theirs."),
+        typer.Option(
+            help="Folder of training images, or of IDX files; without it those of digits and clothes download theirs."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run: weights, log, images; default: runs/NAME.")
@@ -67,8 +71,8 @@ def train(
         Path | None,
         typer.Option(
             "--from",
-            help="photo: moving average that a new run takes over what has kept its shape from; "
-            "photo: that of the shipped weights, in a checkout, to fine-tune them.",
+            help="photo: begin a new run with this moving average; parts whose shape has changed begin anew. The word "
+            "photo means that of the shipped weights, in a checkout, to fine-tune them.",
         ),
     ] = None,
     distortion: Annotated[
@@ -147,8 +151,8 @@ def train(
     _: Annotated[
         bool, typer.Option("--list", is_eager=True, callback=_list, help="Show all models that can be trained.")
     ] = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
+    quiet: QuietOnce = False,
+    as_json: JsonOnce = False,
 ) -> None:
     """Train a model; for photo, Ctrl-C writes a last checkpoint, --resume continues it exactly.
 

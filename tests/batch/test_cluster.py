@@ -141,7 +141,10 @@ def test_an_error_of_ours_does_not_stop_the_run(client, images):
 def test_other_versions_and_other_weights_are_named(client, images, monkeypatch):
     here = cluster._installed()
     for other, line in (
-        (here._replace(version="9.9"), "has aecodec 0.1.0, expected 9.9: install the same version there"),
+        (
+            here._replace(version="9.9"),
+            f"has aecodec {here.version}, expected 9.9: install the same version there",
+        ),
         (here._replace(models={"new": 7}), "has other weights: new is no such model, expected id 0x0007"),
     ):
         monkeypatch.setattr(cluster, "_installed", lambda other=other: other)

@@ -45,8 +45,8 @@ def denoise(
     """Remove the noise from images.
 
     photo-denoise takes photographs of any size, grey or in colour, with Gaussian noise of sigma 10 to 50 (of 255) or
-    with pixels replaced by random ones; alpha is kept as it is. Without -o, what a folder or a pattern has of the
-    name NAME-denoised.png is left out: it comes from an earlier run.
+    with pixels replaced by random ones; alpha is kept as it is. Without -o, files named
+    NAME-denoised.png in folders and patterns are left out: they come from an earlier run.
 
     \b
     Examples:

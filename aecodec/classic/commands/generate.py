@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from aecodec.cli.options import Force, Json, Quiet
+from aecodec.cli.options import Force, JsonOnce, QuietOnce
 
 
 class Show(StrEnum):
@@ -42,8 +42,8 @@ def generate(
         typer.Option(help="Folder of the IDX files with test images; Debian's dataset-fashion-mnist is found."),
     ] = None,
     force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
+    quiet: QuietOnce = False,
+    as_json: JsonOnce = False,
 ) -> None:
     """Draw images with an autoencoder: samples, its latent plane, or reconstructions of each class."""
     import json
