@@ -174,7 +174,7 @@ class Gallery:
 
 
 def encodable(name: str) -> bool:
-    """Whether an address can hold a name: one that is no UTF-8 cannot be.
+    r"""Whether an address can hold a name: one that is no UTF-8 cannot be.
 
     >>> encodable("é.aez"), encodable("\udcff.aez")
     (True, False)
