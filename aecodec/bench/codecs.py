@@ -68,7 +68,7 @@ def _aez(name: str, about: str, qualities: tuple[float, ...], colour: str, **set
         partial(libraries.encode_fixed if "lossless" in settings else libraries.encode_aez, **settings),
         libraries.decode_aez,
         qualities,
-        versions=("aecodec", "onnxruntime", "aecodec files"),
+        versions=("aecodec", "onnxruntime", "aecodec files", "pillow", "libwebp", "numpy"),  # exact tiles are WebP
         span=(100, 100) if "lossless" in settings else (1, 100),
         step=0.25,
         lossless="lossless" in settings,

@@ -14,8 +14,8 @@ def _model_id(text: str) -> int:
         number = int(text, 0)
     except ValueError:
         number = -1
-    if not 0 <= number <= 0xFFFF:
-        raise typer.BadParameter(f"{text!r}, expected 0 to 65535 or 0x0000 to 0xffff")
+    if not 1 <= number <= 0xFFFF:
+        raise typer.BadParameter(f"{text!r}, expected 1 to 65535 or 0x0001 to 0xffff")
     return number
 
 
@@ -32,7 +32,7 @@ def export(
             "--id",
             metavar="N",
             parser=_model_id,
-            help="Model id, 0 to 65535 or 0x0000 to 0xffff; without it the next free development id.",
+            help="Model id, 1 to 65535 or 0x0001 to 0xffff; without it the next free development id.",
         ),
     ] = None,
     images: Annotated[

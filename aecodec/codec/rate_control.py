@@ -74,7 +74,7 @@ class SizeControl:
         aim = top + math.log((1 + USED) / 2)
         forecast, goal = fixed(self._estimated(aim)), Goal(top + math.log(USED), top, aim)
         Search(forecast, goal).run(self._measure)
-        if self._best and len(self._best) < USED * self._limit and sum(self._next_kinds) > sum(self._best_kinds):
+        if len(self._best) < USED * self._limit and sum(self._next_kinds) > sum(self._best_kinds):
             self._fill(forecast, goal)
         if not self._best:
             for qindex in range(1, 1 + _neighbours(self._encoder)):
@@ -96,7 +96,8 @@ class SizeControl:
 
     def _fill(self, forecast: Forecast, goal: Goal) -> None:
         """Go on where the tiles that are exact from the next quality on would take too much: they stay learned."""
-        kinds = zip(self._encoder.latents.tiles, self._best_kinds, strict=True)
+        tiles = self._encoder.latents.tiles
+        kinds = zip(tiles, self._best_kinds or [False] * len(tiles), strict=True)
         self._encoder.competition.learned = {tile for tile, exact in kinds if not exact}
         Search(forecast, goal).run(self._measure)
         self._encoder.competition.learned = ()

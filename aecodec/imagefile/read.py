@@ -187,7 +187,8 @@ def _read(data: bytes, said: Said, limits: Limits, to_8_bits: bool, salvage: boo
         if pixels.mode in ("CMYK", "LAB"):
             pixels = colour.to_rgb(pixels, info.pop("icc_profile", None))
         ready = as_kept(pixels)
-        icc = stated_profile(info, len(ready.getbands()), said.cicp)
+        overruled = said.kind != "PNG" and info.get("icc_profile")  # code points count before a profile in PNG alone
+        icc = stated_profile(info, len(ready.getbands()), None if overruled else said.cicp)
         if icc is not None and (icc := colour.fitted(icc, len(ready.getbands()))) is None:
             names.append("colour profile, which is for other colours")
         kept = Metadata(icc, tags.with_density(exif, tags.stated_density(image)), xmp)
@@ -245,7 +246,7 @@ def _refuse(image: Image.Image, said: Said, to_8_bits: bool) -> int | None:
         raise EncodeError(f"float samples, expected 8 bits: scale them to 0..255, {_convert('-depth 8 ')}")
     bits = said.bits
     for tile in getattr(image, "tile", ()):
-        maximum = tile[3][1] if tile[0] in ("ppm", "ppm_plain") else 0
+        maximum = tile[3][1] if tile[0] in ("ppm", "ppm_plain") and isinstance(tile[3][1], int) else 0
         bits = max(bits, 16 if any(f";16{order}" in repr(tile[3]) for order in "BLN") else 8, maximum.bit_length())
     if image.format == "TIFF":
         bits = max(bits, *(getattr(image, "tag_v2", {}).get(258) or (8,)))

@@ -184,6 +184,16 @@ def test_tiles_stay_learned_that_would_take_too_much_as_exact_ones():
     assert encoder.competition.learned == ()
 
 
+def test_tiles_stay_learned_where_as_exact_ones_they_never_fit():
+    """From the lowest quality on they would be exact; the first tile alone is not."""
+    encoder = Encoder((300, 300), exact_from=0)
+    data = SizeControl(encoder, envelope(encoder), 4 * 1200).run()
+    assert USED * 4 * 1200 <= len(data) <= 4 * 1200
+    with pytest.raises(EncodeError, match="expected at least") as error:
+        SizeControl(encoder, envelope(encoder), 20).run()
+    assert int(str(error.value).split("at least ")[1].split()[0]) < 200
+
+
 def test_sizes_that_do_not_rise_are_never_exceeded():
     encoder = Encoder((100, 100), lambda q: 1000 + 700 * math.sin(q / 40))
     for limit in range(400, 1800, 60):

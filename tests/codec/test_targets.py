@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from screens import screen
 from typer.testing import CliRunner, Result
 
 import aecodec
@@ -194,6 +195,11 @@ def test_a_size_that_only_exact_tiles_reach_is_met():
         np.testing.assert_array_equal(aecodec.decode(aecodec.encode(image, target_size=size)), image)
     with pytest.raises(aecodec.EncodeError, match=f"expected at least {len(lossless)} bytes"):
         aecodec.encode(image, target_size=len(lossless) - 1)
+
+
+def test_a_screen_is_learned_where_exact_tiles_never_fit():
+    image = screen(512, 512)
+    assert 4850 <= len(aecodec.encode(image, target_size=5000)) <= 5000
 
 
 def test_large_pictures_are_sampled_first(tiny, codings, monkeypatch):

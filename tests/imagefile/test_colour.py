@@ -84,6 +84,16 @@ def test_code_points_of_png_and_avif_become_the_same_profile():
         assert read_image(png(FLAT, (b"cICP", bytes([*usual, 0, 1])))).metadata.icc is None
 
 
+def test_a_profile_of_an_avif_counts_before_its_code_points():
+    icc, file = profile(of_code_points(12, 13), 3), io.BytesIO()
+    Image.fromarray(FLAT).save(file, "AVIF", icc_profile=icc)
+    avif = bytearray(file.getvalue())
+    at = avif.index(b"colrnclx") + 8
+    for points in ((1, 13), (9, 16)):
+        avif[at : at + 4] = struct.pack(">HH", *points)
+        assert read_image(io.BytesIO(bytes(avif))).metadata.icc == icc
+
+
 def adobe_exif(named: bool) -> bytes:
     exif = Image.Exif()
     camera = exif.get_ifd(34665)

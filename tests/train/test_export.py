@@ -192,5 +192,5 @@ def test_frequencies_sum_to_two_to_the_24():
 def test_an_id_that_no_file_can_carry_is_refused(straight, tmp_path, number):
     code, line = command("export", str(straight), "--data", str(SAMPLES), "--out", str(tmp_path / "w"), "--id", number)
     assert code == 2
-    assert f"'{number}', expected 0 to 65535 or 0x0000 to 0xffff" in line
+    assert f"'{number}', expected 1 to 65535 or 0x0001 to 0xffff" in line
     assert not (tmp_path / "w").exists()

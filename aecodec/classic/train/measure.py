@@ -124,7 +124,8 @@ def line(name: str, entry: dict) -> str:
         parts.append(f"{results['psnr']:.2f} dB, mse {results['mse']:.5f}{goal}")
         parts.append(f"{results['bytes']:.0f} bytes, {results['bpp']:.3f} bpp")
         jpeg = results["jpeg"]
-        parts.append(f"JPEG {jpeg['bytes']:.0f} bytes, {jpeg['psnr']:.2f} dB; PNG {results['png']['bytes']:.0f} bytes")
+        quality = f"{jpeg['psnr']:.2f} dB" if "psnr" in jpeg else "no loss"
+        parts.append(f"JPEG {jpeg['bytes']:.0f} bytes, {quality}; PNG {results['png']['bytes']:.0f} bytes")
     for kind, row in results.get("denoised", {}).items():
         parts.append(f"{kind}: {row['noisy']:.2f} -> {row['denoised']:.2f} dB, median 3x3 {row['median3x3']:.2f} dB")
     return f"{name}: {'; '.join(parts)}"
