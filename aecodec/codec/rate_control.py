@@ -74,8 +74,6 @@ class SizeControl:
         aim = top + math.log((1 + USED) / 2)
         forecast, goal = fixed(self._estimated(aim)), Goal(top + math.log(USED), top, aim)
         Search(forecast, goal).run(self._measure)
-        if len(self._best) < USED * self._limit and sum(self._next_kinds) > sum(self._best_kinds):
-            self._fill(forecast, goal)
         if not self._best:
             for qindex in range(1, 1 + _neighbours(self._encoder)):
                 self._measure(qindex)
@@ -85,6 +83,8 @@ class SizeControl:
             if len(data) <= self._limit:
                 return data
             self._min_size = min(self._min_size, len(data))
+        if len(self._best) < USED * self._limit and sum(self._next_kinds) > sum(self._best_kinds):
+            self._fill(forecast, goal)
         if not self._best:
             digits = len(str(positions // 8))  # as many as tell a byte from the next
             bpp = -(-8 * self._min_size * 10**digits // positions) / 10**digits
