@@ -66,14 +66,12 @@ def _fields(source: str, about: "Info", read: int) -> dict[str, object]:
 def _describe(name: str, about: "Info", read: int) -> str:
     from aecodec.cli.report import size_line
 
-    unknown = (
-        "none, all tiles are exact"
-        if about.exact == about.tiles
-        else "the only one of its model"
-        if about.model
-        else "unknown"
-    )
-    quality = unknown if about.quality is None else f"{about.quality:g}"
+    if about.exact == about.tiles:
+        quality = "none, all tiles are exact"
+    elif about.quality is None:
+        quality = "the only one of its model" if about.model else "unknown"
+    else:
+        quality = f"{about.quality:g}"
     quality += f", for the {'eye' if about.tune == 'visual' else 'PSNR'}" if about.tune else ""
     chunks = ", ".join(f"{tag} {size:,} bytes" for tag, size in about.chunks.items()) or "none"
     tiles = f"{about.tiles} of {about.tile}x{about.tile}" if about.tile else "1, the whole image"

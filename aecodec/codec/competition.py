@@ -86,7 +86,7 @@ class Competition:
             simple = bool(variants) and look.flat  # any palette will do
             all_colours = variants[0].cost(scale) if variants and keeps_colours else math.inf
             if all_colours > bits and (simple or look.palette_worth_trying(len(bitstream))):
-                variants += self._palettes(absolute, scale, point)
+                variants += self._palettes(absolute, look, scale, point)
             if not variants:
                 return Coded(bitstream)
             best = min(variants, key=lambda variant: variant.cost(scale))
@@ -95,9 +95,9 @@ class Competition:
 
         return self._workers.map(run, range(len(learned)))
 
-    def _palettes(self, tile: Tile, scale: float, point: QualityPoint) -> list[Variant]:
+    def _palettes(self, tile: Tile, look: Look, scale: float, point: QualityPoint) -> list[Variant]:
         """The variant of least cost by each method that suits the tile."""
-        fewer = FewerColours(self._pixels[tile.pixels])
+        fewer = FewerColours(look.pixels, look)
         at = round((len(COLOURS) - 1) * point.qindex / point.model.max_qindex)
         return [best for method in fewer.methods if (best := self._cheapest(tile, fewer, method, at, scale))]
 

@@ -39,7 +39,7 @@ _ROWS = 4  # of tiles in a strip at most
 
 
 def steps(effort: int) -> list[float]:
-    """The steps of an effort, as parts of Newton's. Chosen on val/ (benchmarks/training/README.md).
+    """The steps of an effort, as parts of Newton's. Chosen on val/ (benchmarks/training/gen2/README.md).
 
     >>> steps(1), steps(4)
     ([0.4], [0.5, 0.375, 0.25, 0.125])

@@ -36,9 +36,9 @@ class Palette(NamedTuple):
 class FewerColours:
     """A tile, uint8 (h, w, 3), with fewer colours. What all palettes need of it is found once."""
 
-    def __init__(self, pixels: np.ndarray):
+    def __init__(self, pixels: np.ndarray, look: Look | None = None):
         self.pixels = np.ascontiguousarray(pixels)
-        self._look = Look(self.pixels)
+        self._look = look or Look(pixels)
 
     @property
     def methods(self) -> tuple[str, ...]:

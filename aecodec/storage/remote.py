@@ -64,10 +64,11 @@ class Remote:
         folders = {folder.rstrip("/") for folder in folders}
         try:
             for folder in folders:
-                with _system(folder) as (fs, inside):
+                self._listed[folder] = set()
+                with suppress(FileNotFoundError), _system(folder) as (fs, inside):
                     root = inside.rstrip("/")
-                    files = [path[len(root) :].strip("/") for path in fs.find(root, maxdepth=1)]
-                self._listed[folder] = {self.join(folder, name) for name in files}
+                    files = (path[len(root) :].strip("/") for path in fs.find(root, maxdepth=1))
+                    self._listed[folder] = {self.join(folder, name) for name in files}
             yield
         finally:
             for folder in folders:
