@@ -7,7 +7,8 @@ exact tile has no error if it keeps all its colours; with a palette of fewer it 
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
@@ -53,9 +54,18 @@ class Competition:
 
     def __init__(self, pixels: np.ndarray, effort: int, workers: Workers):
         self._pixels, self._effort, self._workers = pixels, effort, workers
-        self.learned: Collection[Tile] = ()  # tiles that are not exact whatever they cost
+        self._learned: Collection[Tile] = ()  # tiles that are not exact whatever they cost
         self._with_all_colours: dict[Tile, Variant] = {}
         self._with_palettes: dict[tuple[Tile, Palette], Variant | None] = {}
+
+    @contextmanager
+    def learned_but(self, tiles: Sequence[Tile], exact: Sequence[bool]) -> Iterator[None]:
+        """Within it, only those of all tiles may be exact that are marked, whatever the others cost."""
+        self._learned = {tile for tile, kind in zip(tiles, exact, strict=True) if not kind}
+        try:
+            yield
+        finally:
+            self._learned = ()
 
     def choose(self, decoded: Latents, learned: Sequence[bytes], point: QualityPoint, weight: float = 1) -> list[Coded]:
         """The cheaper kind of each tile of a strip.
@@ -69,7 +79,7 @@ class Competition:
         def run(number: int) -> Coded:
             tile, bitstream = decoded.tiles[number], learned[number]
             absolute = tile._replace(top=decoded.top + tile.top)
-            if absolute in self.learned:
+            if absolute in self._learned:
                 return Coded(bitstream)
             if weight == math.inf:
                 return Coded(self._exact(absolute).bitstream, True)

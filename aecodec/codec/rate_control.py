@@ -65,7 +65,7 @@ class SizeControl:
     def __init__(self, encoder: Encoder, envelope: Envelope, limit: int):
         self._encoder, self._envelope, self._limit = encoder, envelope, limit
         self._best, self._min_size, self._next_size = b"", sys.maxsize, sys.maxsize
-        self._best_kinds: list[bool] = []
+        self._best_kinds = [False] * len(encoder.latents.tiles)
         self._next_kinds: list[bool] = []  # whether tiles are exact in the smallest file that is too large
 
     def run(self) -> bytes:
@@ -96,11 +96,8 @@ class SizeControl:
 
     def _fill(self, forecast: Forecast, goal: Goal) -> None:
         """Go on where the tiles that are exact from the next quality on would take too much: they stay learned."""
-        tiles = self._encoder.latents.tiles
-        kinds = zip(tiles, self._best_kinds or [False] * len(tiles), strict=True)
-        self._encoder.competition.learned = {tile for tile, exact in kinds if not exact}
-        Search(forecast, goal).run(self._measure)
-        self._encoder.competition.learned = ()
+        with self._encoder.competition.learned_but(self._encoder.latents.tiles, self._best_kinds):
+            Search(forecast, goal).run(self._measure)
 
     def _estimated(self, aim: float) -> np.ndarray:
         """Logarithm of the file's size at each qindex, from estimates around the aim."""
@@ -124,9 +121,9 @@ class SizeControl:
         tiles = self._encoder.encode(qindex)
         data = _file(self._encoder, self._envelope, qindex, tiles)
         if len(self._best) < len(data) <= self._limit:
-            self._best, self._best_kinds = data, [coded.exact for coded in tiles]
+            self._best, self._best_kinds = data, _kinds(tiles)
         elif self._limit < len(data) < self._next_size:
-            self._next_size, self._next_kinds = len(data), [coded.exact for coded in tiles]
+            self._next_size, self._next_kinds = len(data), _kinds(tiles)
         self._min_size = min(self._min_size, len(data))
         return math.log(len(data))
 
@@ -141,8 +138,9 @@ class PsnrControl:
         self._encoder, self._envelope, self._target = encoder, envelope, min(target, _LOSSLESS)
         self._seen = seen if seen is not None and seen.any() else None
         self._grey = envelope.header.is_grey
-        self._best_psnr = math.inf
+        self._best_psnr, self._next_psnr = math.inf, -math.inf
         self._best: tuple[int, list[Coded]] | None = None
+        self._best_kinds = self._next_kinds = [False] * len(encoder.latents.tiles)  # next: the best below the target
         self._y_hat = np.empty_like(encoder.latents.y)
         self._whole = [tile for tile in encoder.latents.tiles if tile.height == tile.width == TILE]
 
@@ -157,12 +155,25 @@ class PsnrControl:
             probe = self._encoder.sample(sample)
             search = Search(forecast, Goal(aim - 0.3, aim + 0.3, aim), max_tries=2)
             forecast = fixed(search.run(lambda qindex: self._sample_psnr(probe, qindex) + shift[qindex]))
-        Search(forecast, Goal(self._target, self._target + EXCESS, aim)).run(self._measure)
+        goal = Goal(self._target, self._target + EXCESS, aim)
+        data = self._search(forecast, goal)
+        if self._best_psnr > goal.high and sum(self._best_kinds) > sum(self._next_kinds):
+            with self._encoder.competition.learned_but(latents.tiles, self._next_kinds):
+                data = min(data, self._search(forecast, goal) or data, key=len)
         for weight in _WEIGHTS:
-            if self._best is None:
+            if not data:
                 self._measure(self._encoder.model.max_qindex, weight)
-        assert self._best is not None  # the last weight makes every tile exact
-        return _file(self._encoder, self._envelope, *self._best)
+                data = self._file()
+        return data  # the last weight makes every tile exact
+
+    def _search(self, forecast: Forecast, goal: Goal) -> bytes:
+        """The file that passes the target least, empty if no quality reaches it."""
+        self._best, self._best_psnr = None, math.inf
+        Search(forecast, goal).run(self._measure)
+        return self._file()
+
+    def _file(self) -> bytes:
+        return _file(self._encoder, self._envelope, *self._best) if self._best else b""
 
     def _measure(self, qindex: int, weight: float = 1) -> float:
         encoder, pixels = self._encoder, self._encoder.pixels
@@ -173,7 +184,9 @@ class PsnrControl:
             positions = int(self._seen.sum())
         value = self._psnr(self._squares(decoded, pixels), positions)
         if value >= self._target and (self._best is None or value < self._best_psnr):
-            self._best_psnr, self._best = value, (qindex, tiles)
+            self._best_psnr, self._best, self._best_kinds = value, (qindex, tiles), _kinds(tiles)
+        elif self._next_psnr < value < self._target:
+            self._next_psnr, self._next_kinds = value, _kinds(tiles)
         return value
 
     def _sample_psnr(self, probe: Encoder, qindex: int) -> float:
@@ -194,6 +207,10 @@ class PsnrControl:
 
     def _psnr(self, squares: int, positions: int) -> float:
         return min(psnr_of(squares, positions * (1 if self._grey else 3)), _LOSSLESS)
+
+
+def _kinds(tiles: Sequence[Coded]) -> list[bool]:
+    return [coded.exact for coded in tiles]
 
 
 def _neighbours(encoder: Encoder) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from aecodec import container
 from aecodec.codec import rate_control
-from aecodec.codec.competition import Coded
+from aecodec.codec.competition import Coded, Competition
 from aecodec.codec.envelope import Envelope
 from aecodec.codec.latents import Latents
 from aecodec.codec.rate_control import EXCESS, USED, PsnrControl, SizeControl
@@ -17,7 +17,7 @@ from aecodec.container import Chunk, Header
 from aecodec.errors import EncodeError
 from aecodec.exact.layout import Layout
 from aecodec.geometry import Tile
-from aecodec.pixels import psnr
+from aecodec.pixels import psnr, psnr_of
 from aecodec.settings import Target
 from aecodec.system.parallel import Workers
 
@@ -34,6 +34,16 @@ class Point:
     def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
         error = y_hat[..., :1].repeat(16, 0).repeat(16, 1)
         return np.clip(np.rint(128 + error * np.float32([1, 1, 1])), 0, 255).astype(np.uint8)
+
+
+class Kinds:
+    """whole: the image in exact tiles, where that was tried; large: otherwise."""
+
+    _learned = ()
+    learned_but = Competition.learned_but
+
+    def __init__(self, whole: Layout | None, large: Layout):
+        self.smaller, self.whole = lambda size: whole, whole or large
 
 
 class Encoder:
@@ -64,8 +74,7 @@ class Encoder:
             psnr_prior=None,
             qindex=lambda quality: round(quality * 20),
         )
-        large = Layout(max(size), [bytes(10**6)])
-        self.competition = SimpleNamespace(smaller=lambda size: whole, whole=whole or large, learned=())
+        self.competition = Kinds(whole, Layout(max(size), [bytes(10**6)]))
         self._exact_from = exact_from
         self._bytes_of, self._error_of = bytes_of, error_of
         self.encoded, self.reconstructed, self.sampled = [], [], []
@@ -78,7 +87,7 @@ class Encoder:
 
         def exact(number: int, tile: Tile) -> bool:
             costs_less = 4 ** (number + 1) <= weight or (number > 0 and qindex >= self._exact_from)
-            return costs_less and tile not in self.competition.learned
+            return costs_less and tile not in self.competition._learned
 
         return [Coded(b"\2" * 9999, True) if exact(*one) else learned for one in enumerate(self.latents.tiles)]
 
@@ -181,7 +190,7 @@ def test_tiles_stay_learned_that_would_take_too_much_as_exact_ones():
     assert USED * size <= len(data) <= size
     assert container.read(data).header.quality > 700
     assert container.read(data).exact == set()
-    assert encoder.competition.learned == ()
+    assert encoder.competition._learned == ()
 
 
 def test_tiles_stay_learned_where_as_exact_ones_they_never_fit():
@@ -227,6 +236,22 @@ def test_many_tiles_are_sampled_first():
     assert 1 <= len(encoder.sampled) <= 2
     assert encoder.reconstructed == []
     assert len(encoder.encoded) <= 3
+
+
+def test_tiles_stay_learned_that_would_pass_the_psnr_by_far_as_exact_ones():
+    encoder = Encoder((300, 300), exact_from=700)
+    target = psnr_of(int(encoder.pixels.size * 16.5**2), encoder.pixels.size)
+    data = PsnrControl(encoder, envelope(encoder), target).run()
+    assert target <= psnr(encoder.pixels, decoded(encoder, data)) <= target + EXCESS
+    assert container.read(data).header.quality > 700
+    assert container.read(data).exact == set()
+    assert encoder.competition._learned == ()
+
+
+def test_exact_tiles_stay_where_they_take_fewer_bytes():
+    encoder = Encoder((300, 300), bytes_of=lambda q: 20_000, exact_from=700)
+    data = PsnrControl(encoder, envelope(encoder), 25).run()
+    assert len(container.read(data).exact) == 3
 
 
 @pytest.mark.parametrize(("target", "exact"), [(21, 0), (22.5, 1), (24, 2), (27, 3), (60, 4), (1e6, 4)])
