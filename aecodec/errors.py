@@ -1,7 +1,9 @@
 """Everything that aecodec raises about its input. Messages: what it is about, what is there, what is
 expected; lower case, one line."""
 
+import numbers
 import os
+from typing import Any
 
 
 def printable(text: str) -> str:
@@ -77,3 +79,14 @@ def explain(error: BaseException) -> str | None:
         named = isinstance(error.filename, str | bytes)
         return f"{printable(os.fsdecode(error.filename))}: {reason}" if named else reason
     return None
+
+
+def check_whole(name: str, value: Any) -> None:
+    """Raise TypeError for an argument that is no whole number.
+
+    >>> check_whole("threads", 1.5)
+    Traceback (most recent call last):
+    TypeError: threads: 1.5, expected a whole number
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name}: {value!r}, expected a whole number")

@@ -1,5 +1,6 @@
 """What a reader is willing to take on, against files that ask for more time or memory than they are worth."""
 
+import numbers
 from dataclasses import dataclass
 
 from aecodec.errors import LimitError
@@ -17,6 +18,12 @@ class Limits:
     max_pixels: int = 2 * 89_478_485
     max_tiles: int = 1 << 13
     max_metadata: int = 64 << 20
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, numbers.Real):
+                raise TypeError(f"{name}: {value!r}, expected a number")
 
     def check(self, name: str, needed: int, asked: str) -> None:
         """Raise LimitError if `needed` is above the limit `max_NAME`; `asked` is what the message says of it.

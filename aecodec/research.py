@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aecodec import container, geometry
+from aecodec import api, container, geometry
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.family import LearnedFamily
@@ -27,8 +27,8 @@ from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
 from aecodec.model.weights import Weights, read_models
-from aecodec.pixels import split
-from aecodec.settings import DEFAULT_MODEL, DEFAULT_QUALITY, Settings
+from aecodec.pixels import luma, split
+from aecodec.settings import DEFAULT_MODEL, DEFAULT_QUALITY, Settings, Target
 from aecodec.system.parallel import Workers
 
 _COLOURS = np.array([(0, 0, 0), (60, 15, 110), (190, 50, 90), (250, 150, 40), (255, 255, 230)], np.float32)
@@ -137,7 +137,8 @@ def analyse(
     """
     net = _learned(by_name(model) if isinstance(model, str) else model)
     with Workers(threads) as workers:
-        encoder = Encoder(split(image).rgb, Settings(effort=effort, tune=tune), net, workers)
+        settings = Settings(Target(quality=quality), effort, tune=tune)
+        encoder = Encoder(split(image).rgb, settings, net, workers)
         return np.concatenate([strip.y for strip in encoder.refined(encoder.coder(net.qindex(quality)))])
 
 
@@ -242,6 +243,9 @@ def _without_symbols(
 def decode(data: BytesLike, model: Model, /, *, threads: int | None = None) -> np.ndarray:
     """Return the colours of a file by a model that need not be installed: uint8 (H, W) or (H, W, 3), without alpha."""
     file = container.read(data)
+    if file.header.model == container.NO_MODEL:  # exact tiles alone, which may hold alpha
+        rgb = split(api.decode(data, threads=threads)).rgb
+        return luma(rgb) if file.header.is_grey else rgb
     area = Region(0, 0, file.header.width, file.header.height)
     return LearnedFamily().decode(Bitstreams.of(file), model, area, threads)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from aecodec.errors import check_whole
 from aecodec.limits import Limits
+from aecodec.system.parallel import check_threads
 
 if TYPE_CHECKING:
     from aecodec.container import Chunk
@@ -28,11 +30,6 @@ def check_input(data: Any, limits: Any) -> None:
         raise TypeError(f"data: {type(data).__name__}, expected the bytes of a file") from None
     if not isinstance(limits, Limits):
         raise TypeError(f"limits: {type(limits).__name__}, expected aecodec.Limits")
-
-
-def _check_whole(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}: {value!r}, expected a whole number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,7 @@ class Target:
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise ValueError(f"quality: {self.quality}, expected 1 to 100")
         if self.size is not None:
-            _check_whole("target_size", self.size)
+            check_whole("target_size", self.size)
         if self.size is not None and self.size < 1:
             raise ValueError(f"target_size: {self.size}, expected 1 or more")
         for name in ("target_bpp", "target_psnr"):
@@ -125,13 +122,17 @@ class Settings:
     tune: str | None = None
 
     def __post_init__(self) -> None:
-        _check_whole("effort", self.effort)
-        if self.threads is not None:
-            _check_whole("threads", self.threads)
+        check_whole("effort", self.effort)
+        check_threads(self.threads)
         if not 0 <= self.effort <= MAX_EFFORT:
             raise ValueError(f"effort: {self.effort}, expected 0 to {MAX_EFFORT}")
         if self.tune is not None and self.tune not in TUNINGS:
             raise ValueError(f"tune: {self.tune!r}, expected {' or '.join(TUNINGS)}")
+
+    @property
+    def lossy_option(self) -> str | None:
+        """The argument of `aecodec.encode` that is given although lossless files have no use for it, or None."""
+        return self.target.given or ("tune" if self.tune else None)
 
     @property
     def tuning(self) -> str:

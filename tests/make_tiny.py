@@ -24,7 +24,7 @@ from aecodec.codec.latents import Symbols
 from aecodec.container import NO_MODEL
 from aecodec.container.metadata import Metadata
 from aecodec.families import by_name
-from aecodec.model.weights import read_models
+from aecodec.model.weights import installed_models
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "aecodec" / "bench" / "samples"
@@ -181,7 +181,7 @@ def make_model(tiny: Path) -> None:
     entry, files = export.build(model, "tiny", ID, samples, export.quality_scale(model.shape))
     entry["note"] = NOTE
     export.write(tiny, "tiny", entry, files)
-    read_models.cache_clear()
+    installed_models.cache_clear()
     print({name: len(data) for name, data in files.items()}, sum(map(len, files.values())))
 
 

@@ -176,6 +176,30 @@ def test_the_same_bytes_for_any_number_of_threads():
         np.testing.assert_array_equal(aecodec.decode(data, threads=threads), aecodec.decode(data, threads=1))
 
 
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (lambda data: aecodec.encode(picture(1, 1), threads=1.5), "threads: 1.5, expected a whole number"),
+        (lambda data: aecodec.decode(data, threads="2"), "threads: '2', expected a whole number"),
+        (lambda data: aecodec.decode(data, region=(0, 0, 1.5, 1)), r"region: \(0, 0, 1.5, 1\), expected four whole"),
+        (lambda data: aecodec.Limits(max_pixels="9"), "max_pixels: '9', expected a number"),
+        (
+            lambda data: aecodec.encode(picture(1, 1), metadata=aecodec.Metadata(xmp="<x/>")),
+            "metadata: xmp: str, expected bytes",
+        ),
+    ],
+)
+def test_other_types_are_named(call, line):
+    data = aecodec.encode(picture(4, 4), lossless=True)
+    with pytest.raises(TypeError, match=f"^{line}"):
+        call(data)
+
+
+def test_a_lossless_file_has_no_tuning():
+    with pytest.raises(aecodec.EncodeError, match=r"^tune: lossless files have one quality$"):
+        aecodec.encode(picture(4, 4), lossless=True, tune="psnr")
+
+
 @pytest.mark.parametrize("threads", [0, -1])
 def test_no_threads_at_all(threads):
     with pytest.raises(ValueError, match=rf"^threads: {threads}, expected 1 or more$"):

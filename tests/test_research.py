@@ -1,6 +1,7 @@
 """What research says of a file is what its bytes hold: sums of bits, symbols, and the image that follows from y_hat."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -94,6 +95,25 @@ def test_a_model_that_is_not_installed(weights, monkeypatch, tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps({"models": {}}))
     with pytest.raises(ModelError, match="no models"):
         research.load_models(tmp_path)
+
+
+@pytest.mark.parametrize("channels", [None, 2, 3, 4])
+def test_a_file_of_exact_tiles_alone_needs_no_model(weights, channels):
+    image = np.dstack([picture()[:40, :50]] * 2)[..., :channels] if channels else picture()[:40, :50, 0]
+    image = np.ascontiguousarray(image)
+    data = encode(image, lossless=True)
+    colours = image[..., 0] if channels == 2 else image[..., :3] if channels else image
+    np.testing.assert_array_equal(research.decode(data, research.load_models(weights)["photo"]), colours)
+
+
+def test_models_that_were_written_anew_are_read_anew(weights, tmp_path):
+    shutil.copytree(weights, tmp_path / "weights")
+    assert research.load_models(tmp_path / "weights")["photo"].id
+    manifest = tmp_path / "weights" / "manifest.json"
+    entries = json.loads(manifest.read_text())
+    entries["models"] = {"renamed": entries["models"]["photo"]}
+    manifest.write_text(json.dumps(entries))
+    assert list(research.load_models(tmp_path / "weights")) == ["renamed"]
 
 
 def test_files_of_other_models_are_refused():

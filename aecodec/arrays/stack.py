@@ -130,7 +130,7 @@ def pack(array: np.ndarray, config: Config, threads: int | None) -> bytes:
                 config.quality,
                 lossless=config.lossless,
                 effort=config.effort,
-                tune=config.tune,
+                tune=None if config.lossless else config.tune,
                 keep_hidden=not config.lossless,
                 threads=threads,
             )

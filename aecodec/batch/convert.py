@@ -12,6 +12,7 @@ from aecodec.api import encode, encoding_model
 from aecodec.batch.engine import Attempt, Each, Outcome, Outputs, Skipped, in_threads, run
 from aecodec.batch.inputs import check_several
 from aecodec.batch.jobs import Compress, Decompress, Failed, Job, Task
+from aecodec.errors import check_whole
 from aecodec.files import EXTENSION
 from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.settings import DEFAULT_EFFORT, DEFAULT_MODEL, Settings, Target
@@ -117,9 +118,10 @@ def compress(
         raise TypeError("metadata: expected none, each file keeps its own")
     model, lossless = given.get("model", DEFAULT_MODEL), given.get("lossless", False)
     encoding_model(model, lossless)
-    if (target := Target.of(given)).given and lossless:
-        raise ValueError(f"{target.given}: lossless files have one quality")
-    Settings(effort=given.get("effort", DEFAULT_EFFORT), tune=given.get("tune"), threads=given["threads"])
+    effort = given.get("effort", DEFAULT_EFFORT)
+    settings = Settings(Target.of(given), effort, tune=given.get("tune"), threads=given["threads"])
+    if lossless and settings.lossy_option:
+        raise ValueError(f"{settings.lossy_option}: lossless files have one quality")
     job = Compress(encoding, verify=verify, limits=limits)
     return _convert(sources, out, EXTENSION, job, _Way(client, jobs, force, skip_existing, on_result))
 
@@ -159,6 +161,8 @@ def decompress(
     extension = f".{format.removeprefix('.')}"
     written = format_of(f"image{extension}")  # what is wrong is told at once
     Target(quality)
+    if quality is not None:
+        check_whole("quality", quality)
     if quality is not None and written not in LOSSY:
         raise ValueError(f"quality: {quality}, expected none, as {written} has no quality")
     job = Decompress(extension, quality, threads=1, limits=limits)

@@ -7,6 +7,7 @@ process may use.
 
 import importlib.util
 import warnings
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -33,16 +34,21 @@ def decode_aez(data: bytes) -> np.ndarray:
 
 def encode_model(pixels: np.ndarray, quality: float, *, folder: str, name: str, **settings: Any) -> bytes:
     """Encode with a learned model of a folder of weights."""
-    from aecodec.research import load_models
-
-    return aecodec.encode(pixels, quality, model=load_models(folder)[name], **settings)
+    return aecodec.encode(pixels, quality, model=_models(folder)[name], **settings)
 
 
 def decode_model(data: bytes, *, folder: str, name: str) -> np.ndarray:
     """Decode with that model, whatever id the file has."""
-    from aecodec.research import decode, load_models
+    from aecodec.research import decode
 
-    return decode(data, load_models(folder)[name])
+    return decode(data, _models(folder)[name])
+
+
+@cache
+def _models(folder: str) -> dict[str, Any]:
+    from aecodec.research import load_models
+
+    return load_models(folder)
 
 
 def unsuited_model(pixels: np.ndarray, *, model: str) -> str | None:

@@ -19,7 +19,7 @@ import numpy as np
 from aecodec.classic.latents import Scale
 from aecodec.errors import ModelError
 from aecodec.model.onnx_runtime import OnnxNet
-from aecodec.model.weights import Description, Weights, read_models, weights_folder
+from aecodec.model.weights import Description, Weights, installed_models, weights_folder
 from aecodec.system.forks import cached_property
 from aecodec.system.parallel import Workers
 
@@ -109,7 +109,7 @@ def folder_of_models() -> Path:
 def classics() -> dict[str, Classic]:
     """All installed classic models by name. Raises ModelError for a damaged manifest."""
     folder = folder_of_models()
-    return read_models(folder, Classic) if (folder / "manifest.json").exists() else {}
+    return installed_models(folder, Classic) if (folder / "manifest.json").exists() else {}
 
 
 def by_name(name: str, suits: Callable[[Classic], bool], group: str) -> Classic:

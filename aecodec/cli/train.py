@@ -267,6 +267,8 @@ def _check(setup: Any, given: dict[str, Any], word: str | None) -> tuple[Any, st
         networks = shape_of(word)
     if (batch := phase.get("batch", 16)) % setup.processes:
         raise ValueError(f"batch {batch}: expected a multiple of --processes {setup.processes}")
+    if networks.visual and batch // setup.processes == 1:
+        raise ValueError(f"batch {batch}: expected two images or more for each process, as tunings take turns")
     distortion = phase.get("distortion", "psnr")
     if ":" in distortion:
         sys.path.insert(0, os.getcwd())  # where a function of one's own lies

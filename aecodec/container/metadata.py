@@ -31,13 +31,18 @@ class Metadata(NamedTuple):
 def pack_metadata(metadata: Metadata) -> list[Chunk]:
     """Return a chunk for each kind of metadata that is present, compressed where that is smaller.
 
+    Raises TypeError for what is no bytes.
+
     >>> pack_metadata(Metadata(icc=b"tiny"))
     [Chunk(tag=b'iccp', data=b'\\x00tiny')]
     """
     chunks = []
     for name, tag in _TAGS.items():
         if raw := getattr(metadata, name):
-            packed = zstd.compress(raw)
+            try:
+                packed = zstd.compress(raw)
+            except TypeError:
+                raise TypeError(f"metadata: {name}: {type(raw).__name__}, expected bytes") from None
             smaller = len(packed) < len(raw)
             chunks.append(Chunk(tag, bytes([_ZSTD]) + packed if smaller else bytes([_STORED]) + bytes(raw)))
     return chunks

@@ -44,8 +44,8 @@ class ExactFamily:
 
     def encode(self, image: np.ndarray, model: ExactModel, settings: Settings) -> bytes:
         """Alpha goes where it takes fewer bytes: into the tiles or into a chunk of its own."""
-        if settings.target.given:
-            raise EncodeError(f"{settings.target.given}: lossless files have one quality")
+        if settings.lossy_option:
+            raise EncodeError(f"{settings.lossy_option}: lossless files have one quality")
         rgb, alpha, channels = split(image)
         height, width = rgb.shape[:2]
         with Workers(settings.threads) as workers:

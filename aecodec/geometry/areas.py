@@ -68,7 +68,10 @@ def checked_region(region: Sequence[int], width: int, height: int) -> Region:
     Traceback (most recent call last):
     ValueError: region: 69x10 at 700,0, expected at least 1x1 inside the image of 768x512
     """
-    numbers = [operator.index(number) for number in region]
+    try:
+        numbers = [operator.index(number) for number in region]
+    except TypeError:
+        raise TypeError(f"region: {region!r}, expected four whole numbers: x, y, width, height") from None
     if len(numbers) != 4:
         raise ValueError(f"region: {len(numbers)} numbers, expected x, y, width and height")
     area = Region(*numbers)

@@ -28,7 +28,7 @@ EXTENSIONS = frozenset(  # of files in folders that are taken for images
 )
 _MODES = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "P": "RGB", "YCbCr": "RGB"}
 _WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
-_PHOTOMETRIC = 262  # a tag of TIFF
+_SUBFILE, _PHOTOMETRIC, _DNG = 254, 262, 50706  # tags of TIFF
 _ROWS = 256  # of an image that are copied at a time
 _KEPT = ("L", "LA", "RGB", "RGBA")
 _UNSUPPORTED = ("unsupported", "not supported", "unknown", "not available", "no decoder", "cannot handle")
@@ -242,6 +242,9 @@ def _refuse(image: Image.Image, said: Said, to_8_bits: bool) -> int | None:
         raise EncodeError(
             "several frames or pages, expected one image: take one out, for example with magick 'IN[0]' OUT.png"
         )
+    layout = getattr(image, "tag_v2", {})
+    if _DNG in layout or layout.get(_SUBFILE, 0) & 1:  # of reduced resolution
+        raise EncodeError(f"camera raw, of which only the preview can be read, expected {_READ_NAMES}: develop it")
     if image.mode == "F":
         raise EncodeError(f"float samples, expected 8 bits: scale them to 0..255, {_convert('-depth 8 ')}")
     bits = said.bits
@@ -249,7 +252,7 @@ def _refuse(image: Image.Image, said: Said, to_8_bits: bool) -> int | None:
         maximum = tile[3][1] if tile[0] in ("ppm", "ppm_plain") and isinstance(tile[3][1], int) else 0
         bits = max(bits, 16 if any(f";16{order}" in repr(tile[3]) for order in "BLN") else 8, maximum.bit_length())
     if image.format == "TIFF":
-        bits = max(bits, *(getattr(image, "tag_v2", {}).get(258) or (8,)))
+        bits = max(bits, *(layout.get(258) or (8,)))
     deep = image.mode.startswith("I")
     if bits <= 8 and not deep:
         return None

@@ -23,6 +23,7 @@ _COLOUR_SPACE, _INTEROPERABILITY = 0xA001, 0xA005
 _RAW_PROFILE = "Raw profile type "  # of PNG text that holds other metadata in hexadecimal, as ImageMagick writes it
 _XMP_TEXT = "XML:com.adobe.xmp"
 _TIFF_TAGS = {33723: "IPTC", 34377: "Photoshop data"} | dict.fromkeys((33550, 33922, 34264, 34735), "GeoTIFF")
+_EXTRA_SAMPLES = 338
 _SMALL_PHOTOSHOP = {0x03ED, 0x0425}  # resolution, and a digest of IPTC that says nothing without it
 _IPTC = 0x0404
 _TURNED = {
@@ -197,6 +198,9 @@ def left_out(image: Image.Image) -> list[str]:
     if any(info.get(f"{_RAW_PROFILE}{kind}") for kind in ("iptc", "8bim")):
         names.append("IPTC")
     if image.format == "TIFF":
-        names += [name for tag, name in _TIFF_TAGS.items() if tag in getattr(image, "tag_v2", {})]
+        layout = getattr(image, "tag_v2", {})
+        names += [name for tag, name in _TIFF_TAGS.items() if tag in layout]
+        bands = layout.get(_EXTRA_SAMPLES, ()).count(0)  # 1 and 2 are alpha
+        names += [f"{bands} more band" + "s" * (bands > 1)] * bool(bands)
     names += [f"chunk {printable(tag.decode('latin-1'))}" for tag, *_ in getattr(image, "private_chunks", ())]
     return list(dict.fromkeys(names))

@@ -29,8 +29,9 @@ _FORMATS = {
     ".ppm": "PPM",
     ".pgm": "PPM",
 }
-# Pillow writes icons by making the image smaller; ours is what images are decompressed from.
-_NOT_WRITTEN = ("ICO", "ICNS", "AEZ")
+# Pillow writes icons by making the image smaller, and MPO and PDF by a JPEG of low quality; ours is what images are
+# decompressed from.
+_NOT_WRITTEN = ("ICO", "ICNS", "MPO", "PDF", "AEZ")
 _HOLDS_ALPHA = ("PNG", "WEBP", "AVIF", "TIFF", "TGA", "QOI", "DDS", "JPEG2000")
 _HOLDS_METADATA = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF")
 _HOLDS_DENSITY = ("PNG", "JPEG", "TIFF", "BMP")
@@ -114,11 +115,13 @@ def pack_image(
                 options["dpi"] = dpi
             if format == "QOI" and not mode.startswith("RGB"):
                 image = image.convert("RGBA" if mode == "LA" else "RGB")
+            if format == "GIF" and image.getcolors() is None:
+                raise EncodeError("GIF holds 256 colours, and the image has more: expected .png or .webp")
             if format == "AVIF" and mode.startswith("RGB"):
                 options["subsampling"] = "4:4:4"
             file = io.BytesIO()
             image.save(file, format, **options, **held)
-        except MemoryError:
+        except (EncodeError, MemoryError):
             raise
         except Exception as error:  # each of Pillow's writers has its own way to say no
             raise EncodeError(f"cannot be written as {format}: {one_line(error)}") from None

@@ -30,7 +30,7 @@ from aecodec.model.lapped import Fill, Rows, overlap
 from aecodec.model.onnx_runtime import OnnxNet
 from aecodec.model.thumbnail import FILE, ThumbnailMap
 from aecodec.model.tuning import AXIS, VISUAL
-from aecodec.model.weights import Description, Weights, read_models, weights_folder
+from aecodec.model.weights import Description, Weights, installed_models, weights_folder
 from aecodec.settings import TUNINGS
 from aecodec.system.forks import cached_property
 
@@ -44,7 +44,7 @@ def models() -> dict[str, "Model"]:
     folder = weights_folder()
     if not (folder / "manifest.json").exists() and (folder / "classic" / "manifest.json").exists():
         return {}
-    return read_models(folder, Model)
+    return installed_models(folder, Model)
 
 
 class Model(Weights):

@@ -126,10 +126,15 @@ def weights_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "weights"
 
 
-@cache
 def read_models(folder: Path, kind: type[Kind]) -> dict[str, Kind]:
     """The models of a folder by name, each of this kind. Raises ModelError."""
     return {name: kind(name, entry, folder / name) for name, entry in read_manifest(folder).items()}
+
+
+@cache
+def installed_models(folder: Path, kind: type[Kind]) -> dict[str, Kind]:
+    """The same, read once: what is installed does not change while a program runs."""
+    return read_models(folder, kind)
 
 
 def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:

@@ -5,9 +5,9 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from aecodec.errors import AezError
+from aecodec.errors import AezError, check_whole
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -22,6 +22,15 @@ def usable_threads() -> int:
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
 
 
+def check_threads(threads: Any) -> None:
+    """Raise TypeError or ValueError for what is neither a number of threads nor None."""
+    if threads is None:
+        return
+    check_whole("threads", threads)
+    if threads < 1:
+        raise ValueError(f"threads: {threads}, expected 1 or more")
+
+
 class Workers:
     """Runs a function over items on so many threads, results in order; on one thread without any pool.
 
@@ -30,8 +39,7 @@ class Workers:
     """
 
     def __init__(self, threads: int | None):
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads: {threads}, expected 1 or more")
+        check_threads(threads)
         self.count = threads or usable_threads()
         self._pool = _pool(self.count) if self.count > 1 else None
 

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("small_default")
         ({"metadata": aecodec.Metadata()}, TypeError, "metadata: expected none"),
         ({"lossless": "yes"}, TypeError, "lossless: 'yes', expected True or False"),
         ({"lossless": True, "quality": 50}, ValueError, "quality: lossless files have one quality"),
+        ({"lossless": True, "tune": "psnr"}, ValueError, "tune: lossless files have one quality"),
         ({"model": 5}, TypeError, "model: int, expected a name or a loaded model"),
         ({"model": "none"}, aecodec.ModelError, "unknown model 'none'"),
         ({"quality": 500}, ValueError, "quality: 500"),
@@ -40,3 +41,16 @@ def test_nothing_is_written_after_an_error(tmp_path):
     before = contents(tmp_path / "out")
     time.sleep(0.5)
     assert contents(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "line"),
+    [
+        ({"format": "jpg", "quality": 50.5}, TypeError, "quality: 50.5, expected a whole number"),
+        ({"quality": 50}, ValueError, "quality: 50, expected none, as PNG has no quality"),
+        ({"format": "xyz"}, aecodec.EncodeError, "extension .xyz: cannot be written"),
+    ],
+)
+def test_wrong_options_of_decompress_are_told_at_once(options, error, line, tmp_path):
+    with pytest.raises(error, match=line):
+        batch.decompress([], tmp_path / "out", **options)

@@ -148,6 +148,8 @@ REFUSED = {
     "animated WebP": (saved(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES[1:]), "several frames or pages"),
     "animated AVIF": (saved(FRAMES[0], "AVIF", save_all=True, append_images=FRAMES[1:]), "several frames or pages"),
     "TIFF with pages": (saved(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:]), "several frames or pages"),
+    "DNG": (saved(FRAMES[0], "TIFF", tiffinfo={50706: b"\1\4\0\0"}), "camera raw, .* expected PNG.*: develop it"),
+    "other camera raw": (saved(FRAMES[0], "TIFF", tiffinfo={254: 1}), "camera raw"),
     "nothing": (io.BytesIO(), "empty file"),
     "text": (io.BytesIO(b"hello, world"), "no image: expected PNG"),
     "PostScript": (io.BytesIO(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "PostScript, expected PNG"),
@@ -339,7 +341,7 @@ def test_the_extension_is_the_format(name, format):
     assert format_of(name) == format
 
 
-@pytest.mark.parametrize("name", ["a.xyz", "a.aez", "a.ico", "a.psd"])
+@pytest.mark.parametrize("name", ["a.xyz", "a.aez", "a.ico", "a.psd", "a.pdf", "a.mpo"])
 def test_an_extension_that_is_no_format_is_refused(name):
     with pytest.raises(EncodeError, match=r"cannot be written, expected \.png \.jpg"):
         format_of(name)

@@ -205,9 +205,12 @@ def test_what_is_left_out_is_named():
     assert read_image(saved(Image.fromarray(synthetic()).quantize(), "GIF", comment=b"hi")).left_out == ("comment",)
     frames = [Image.fromarray(synthetic())] * 2
     assert read_image(saved(frames[0], "MPO", save_all=True, append_images=frames[1:])).left_out == ("1 more image",)
+    extra = read_image(saved(Image.new("RGBX", (4, 4)), "TIFF"))
+    assert (extra.pixels.shape, extra.left_out) == ((4, 4, 3), ("1 more band",))
     assert read_image(png(synthetic(), (b"pHYs", struct.pack(">IIB", 2, 1, 0)))).left_out == ("pixel aspect ratio 2:1",)
     for format in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "PPM"):
         assert read_image(saved(synthetic(), format)).left_out == ()
+    assert read_image(saved(Image.new("RGBA", (4, 4)), "TIFF")).left_out == ()
 
 
 # ---- orientation ----------------------------------------------------------------------------------------------------
@@ -217,12 +220,14 @@ def test_what_is_left_out_is_named():
 @pytest.mark.parametrize("format", ["PPM", "BMP", "GIF", "TGA", "QOI", "JPEG2000"])
 def test_pixels_are_turned_where_the_format_has_no_exif(format, value):
     pixels = synthetic(24, 40)
+    if format == "GIF":
+        pixels = pixels // 64 * 64  # it holds few colours
     expected = np.asarray(ImageOps.exif_transpose(Image.open(saved(pixels, "PNG", exif=orientation(value)))))
     packed = pack_image(pixels, Metadata(exif=orientation(value)), format)
     with Image.open(io.BytesIO(packed.data)) as image:
         found = np.asarray(image.convert("RGB"))
     assert found.shape == expected.shape
-    assert np.abs(found.astype(int) - expected).mean() < (25 if format == "GIF" else 1)
+    assert np.abs(found.astype(int) - expected).mean() < 1
 
 
 def test_pixels_are_turned_where_the_exif_is_too_large():
@@ -275,6 +280,16 @@ def test_what_a_missing_library_would_read_names_it(monkeypatch, kind, package):
 def test_a_format_that_is_too_small_says_so(format):
     with pytest.raises(EncodeError, match=rf"1x70000 pixels: {format} holds \d+ in each direction, expected \.png"):
         pack_image(np.zeros((70_000, 1, 3), np.uint8), format=format)
+
+
+def test_a_gif_of_more_than_256_colours_is_refused():
+    pixels = np.zeros((16, 17, 3), np.uint8)
+    pixels.reshape(-1, 3)[:256, 1] = range(256)
+    with Image.open(io.BytesIO(pack_image(pixels, format="GIF").data)) as image:
+        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), pixels)
+    pixels[-1, -1] = 1
+    with pytest.raises(EncodeError, match=r"GIF holds 256 colours, and the image has more: expected \.png or \.webp"):
+        pack_image(pixels, format="GIF")
 
 
 def test_kinds():

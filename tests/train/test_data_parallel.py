@@ -121,11 +121,19 @@ def _two_as_one() -> None:
             np.testing.assert_allclose(np.array(other), np.array(one), atol=1e-6)
 
 
-def test_a_batch_that_cannot_be_dealt_is_refused_at_once(tmp_path):
+@pytest.mark.parametrize(
+    ("batch", "processes", "line"),
+    [
+        (3, 2, "batch 3: expected a multiple of --processes 2"),
+        (2, 2, "batch 2: expected two images or more for each process"),
+        (1, 1, "batch 1: expected two images or more"),
+    ],
+)
+def test_a_batch_that_cannot_be_dealt_is_refused_at_once(tmp_path, batch, processes, line):
     arguments = ["train", "photo", "--data", str(SAMPLES), "--out", str(tmp_path / "run"), "--steps", "1"]
-    result = CliRunner().invoke(app, [*arguments, "--batch", "3", "--processes", "2"])
+    result = CliRunner().invoke(app, [*arguments, "--batch", str(batch), "--processes", str(processes)])
     assert result.exit_code == 2
-    assert "batch 3: expected a multiple of --processes 2" in result.stderr
+    assert line in result.stderr
 
 
 @pytest.mark.slow

@@ -336,7 +336,7 @@ def test_an_average_is_not_overwritten_by_a_new_run(straight, tmp_path):
 def test_ctrl_c_on_the_command_line(tmp_path):
     """The real flagship: it takes its time to build."""
     command = [sys.executable, "-m", "aecodec", "train", "photo", "--data", str(SAMPLES), "--out", str(tmp_path)]
-    budget = ["--steps", "100000", "--batch", "1", "--crop", "64"]
+    budget = ["--steps", "100000", "--batch", "2", "--crop", "64"]
     with subprocess.Popen([*command, *budget], stderr=subprocess.PIPE, text=True) as process:
         try:
             end = time.monotonic() + 400
