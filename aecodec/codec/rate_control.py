@@ -28,7 +28,8 @@ from aecodec.settings import DEFAULT_QUALITY, Target
 USED = 0.97  # of the size that is asked for; where steps of the quality are coarser, as much as there is
 EXCESS = 0.1  # dB above the PSNR that is asked for; the same
 _CROWD = 13  # tiles, from which on the size of a sample of them is estimated, not that of all
-_QUICK = 1 << 20  # pixels that are tried without loss, too, where no quality fits
+_QUICK = 1 << 20  # pixels that are tried without loss, too, where no quality fits,
+_SMALL = 1 << 16  # and where one does
 _MANY = 32  # tiles, from which on a sample of them has the PSNR of the image, more or less
 _FRACTION = 8  # a sample is this part of the tiles,
 _SAMPLE = 16  # but not more of them
@@ -78,7 +79,7 @@ class SizeControl:
             for qindex in range(1, 1 + _neighbours(self._encoder)):
                 self._measure(qindex)
         positions = self._encoder.pixels[..., 0].size
-        if not self._best and positions <= _QUICK:
+        if positions <= (_SMALL if self._best else _QUICK):
             data = self._envelope.lossless(self._encoder.competition.whole)
             if len(data) <= self._limit:
                 return data

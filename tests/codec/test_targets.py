@@ -197,6 +197,16 @@ def test_a_size_that_only_exact_tiles_reach_is_met():
         aecodec.encode(image, target_size=len(lossless) - 1)
 
 
+def test_a_size_that_a_lossless_file_just_meets_gives_it():
+    """A learned one that uses it up as well is worse."""
+    dots = np.random.default_rng(0).integers(0, 2, (160, 160, 1), dtype=np.uint8) * np.uint8(255)
+    image = dots.repeat(3, axis=-1)
+    size = len(aecodec.encode(image, lossless=True))
+    for more in (1.001, 1.02, 2):
+        data = aecodec.encode(image, target_size=int(more * size))
+        np.testing.assert_array_equal(aecodec.decode(data), image)
+
+
 def test_a_screen_is_learned_where_exact_tiles_never_fit():
     image = screen(512, 512)
     assert 4850 <= len(aecodec.encode(image, target_size=5000)) <= 5000
