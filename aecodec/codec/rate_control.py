@@ -29,7 +29,7 @@ USED = 0.97  # of the size that is asked for; where steps of the quality are coa
 EXCESS = 0.1  # dB above the PSNR that is asked for; the same
 _CROWD = 13  # tiles, from which on the size of a sample of them is estimated, not that of all
 _QUICK = 1 << 20  # pixels that are tried without loss, too, where no quality fits,
-_SMALL = 1 << 16  # and where one does
+_SMALL = 1 << 16  # and where one just fits
 _MANY = 32  # tiles, from which on a sample of them has the PSNR of the image, more or less
 _FRACTION = 8  # a sample is this part of the tiles,
 _SAMPLE = 16  # but not more of them
@@ -79,12 +79,13 @@ class SizeControl:
             for qindex in range(1, 1 + _neighbours(self._encoder)):
                 self._measure(qindex)
         positions = self._encoder.pixels[..., 0].size
-        if positions <= (_SMALL if self._best else _QUICK):
+        used_up = len(self._best) >= USED * self._limit
+        if (not self._best and positions <= _QUICK) or (used_up and positions <= _SMALL):
             data = self._envelope.lossless(self._encoder.competition.whole)
             if len(data) <= self._limit:
                 return data
             self._min_size = min(self._min_size, len(data))
-        if len(self._best) < USED * self._limit and sum(self._next_kinds) > sum(self._best_kinds):
+        if not used_up and sum(self._next_kinds) > sum(self._best_kinds):
             self._fill(forecast, goal)
         if not self._best:
             digits = len(str(positions // 8))  # as many as tell a byte from the next

@@ -202,7 +202,7 @@ def test_a_size_that_a_lossless_file_just_meets_gives_it():
     dots = np.random.default_rng(0).integers(0, 2, (160, 160, 1), dtype=np.uint8) * np.uint8(255)
     image = dots.repeat(3, axis=-1)
     size = len(aecodec.encode(image, lossless=True))
-    for more in (1.001, 1.02, 2):
+    for more in (1, 1.02):
         data = aecodec.encode(image, target_size=int(more * size))
         np.testing.assert_array_equal(aecodec.decode(data), image)
 
