@@ -269,6 +269,10 @@ def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     header = index.header
     model = find(header.model)
     quality = model.quality(header.quality) if model else None
+    sizes: dict[str, int] = {}
+    for tag, span in index.chunks:
+        name = tag.decode("ascii").strip()
+        sizes[name] = sizes.get(name, 0) + span.size
     return Info(
         version=header.version,
         model_id=header.model,
@@ -281,7 +285,7 @@ def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:
         tile=header.tile,
         tiles=header.tile_count,
         exact=len(index.exact),
-        chunks={tag.decode("ascii").strip(): span.size for tag, span in index.chunks},
+        chunks=sizes,
         size=index.size,
     )
 

@@ -156,6 +156,12 @@ def test_metadata_comes_back():
     assert aecodec.read_metadata(data[: first[-1][1].offset]) == metadata  # what else is missing does not matter
 
 
+def test_info_has_the_bytes_of_all_chunks_of_a_tag():
+    file = container.read(aecodec.encode(picture(16, 16), lossless=True))
+    chunks = [container.Chunk(b"note", b"12345"), container.Chunk(b"note", b"6")]
+    assert aecodec.read_info(container.write(file.header, file.tiles, chunks, file.exact)).chunks == {"note": 6}
+
+
 def test_info_reads_no_further_than_the_index():
     data = aecodec.encode(picture(17, 33), 40)
     info = aecodec.read_info(data)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -74,6 +75,13 @@ def test_processes_at_once(expected, start, count):
             stop.set()
         assert found == expected
         assert [one.result() for one in busy] == [None, None]
+
+
+def test_filters_of_warnings_are_left_alone():
+    """They are global, and no thread can give them back while another has changed them."""
+    before = list(warnings.filters)
+    with OWN_LIMITS:
+        assert warnings.filters == before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

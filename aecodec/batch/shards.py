@@ -7,16 +7,18 @@ is read from its first byte to its last, which suits disks and object storage be
 import io
 import os
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from aecodec import api
 from aecodec.batch.inputs import MAX_FILE, check_several
-from aecodec.errors import CorruptError, DecodeError
+from aecodec.errors import AezError, CorruptError, DecodeError
 from aecodec.files import EXTENSION
+from aecodec.limits import DEFAULT_LIMITS, Limits
 from aecodec.storage import plain_name, storage_of
 
 Name = str | os.PathLike[str]
@@ -123,7 +125,9 @@ def _encoded(key: str, files: Sample, options: Mapping[str, Any]) -> dict[str, b
     return encoded
 
 
-def read_shards(shards: Iterable[Name], /, *, decode: bool = True, threads: int = 1) -> Iterator[dict[str, Any]]:
+def read_shards(
+    shards: Iterable[Name], /, *, decode: bool = True, threads: int = 1, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[dict[str, Any]]:
     """Yield the samples of tar files, in their order.
 
     Parameters
@@ -134,6 +138,8 @@ def read_shards(shards: Iterable[Name], /, *, decode: bool = True, threads: int 
         Decode .aez files to arrays; otherwise they are yielded as bytes.
     threads : int
         Threads that decode one image.
+    limits : Limits
+        What an .aez file may ask for.
 
     Yields
     ------
@@ -153,10 +159,10 @@ def read_shards(shards: Iterable[Name], /, *, decode: bool = True, threads: int 
     docs/arrays.md.
     """
     check_several(shards, "shards")
-    return _samples(shards, decode, threads)
+    return _samples(shards, partial(api.decode, threads=threads, limits=limits) if decode else None)
 
 
-def _samples(shards: Iterable[Name], decode: bool, threads: int) -> Iterator[dict[str, Any]]:
+def _samples(shards: Iterable[Name], decode: Callable[[bytes], np.ndarray] | None) -> Iterator[dict[str, Any]]:
     for name in shards:
         shard = os.fspath(name)
         sample: dict[str, Any] = {}
@@ -167,9 +173,8 @@ def _samples(shards: Iterable[Name], decode: bool, threads: int) -> Iterator[dic
             if extension in sample:
                 raise CorruptError(f"{shard}: {key}.{extension}: twice in one sample")
             sample[KEY] = key
-            is_image = decode and f".{extension}" == EXTENSION
             try:
-                sample[extension] = api.decode(data, threads=threads) if is_image else data
+                sample[extension] = decode(data) if decode and f".{extension}" == EXTENSION else data
             except DecodeError as error:
                 error.add_note(f"{key}.{extension} in {shard}")
                 raise
@@ -231,5 +236,7 @@ class _Entry(tarfile.TarInfo):
 def _told(shard: str) -> Iterator[None]:
     try:
         yield
-    except tarfile.TarError as error:
+    except AezError:
+        raise
+    except (tarfile.TarError, ValueError) as error:  # a number that is none raises ValueError
         raise CorruptError(f"{shard}: {error}") from None

@@ -1,13 +1,10 @@
 """aecodec models: what is installed."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from aecodec.cli.options import Quiet
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def models(
@@ -27,7 +24,8 @@ def models(
     rows = [("model", "id", "what it is", "data", "latents", "bytes", "reaches")]
     everything: dict[str, Any] = {}
     for model in installed():
-        size = _size(model.folder) if model.entry_of("files") else 0
+        files = map(model.folder.joinpath, [*model.entry_of("files"), *model.auxiliary])
+        size = sum(file.stat().st_size for file in files if file.is_file())
         everything[model.name] = {"kind": "codec"} | model.entry | {"weights": size}
         what, data, latents, reached = model.describe()
         rows.append((model.name, f"0x{model.id:04x}", what, data, latents, str(size), reached))
@@ -40,7 +38,3 @@ def models(
         shown = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         text = "\n".join(line.rstrip() for line in shown)
     write_standard(f"{text}\n".encode())
-
-
-def _size(folder: "Path") -> int:
-    return sum(file.stat().st_size for file in folder.iterdir()) if folder.is_dir() else 0

@@ -8,6 +8,7 @@ begins with 5 bytes that state its size, so that nothing larger than the tile is
 
 import io
 import struct
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -67,7 +68,8 @@ def decode(data: BytesLike, height: int, width: int, alpha: bool = False) -> np.
     if not features.check("webp"):
         raise UnsupportedError("exact: this installation of Pillow has no WebP, expected one that has")
     try:
-        with OWN_LIMITS, Image.open(io.BytesIO(file), formats=["WEBP"]) as image:
+        lower = Image.MAX_IMAGE_PIXELS is not None and columns * rows > Image.MAX_IMAGE_PIXELS
+        with OWN_LIMITS if lower else nullcontext(), Image.open(io.BytesIO(file), formats=["WEBP"]) as image:
             return np.asarray(image.convert("RGBA" if alpha else "RGB"))
     except MemoryError:
         raise

@@ -77,7 +77,8 @@ def _all_scans(data: bytes) -> bool:
     shifts: dict[tuple[int, int], int] = {}  # of component and coefficient: bits that are still missing
     while at + 4 <= len(data):
         if data[at] != 0xFF or data[at + 1] in (0, 0xFF) or 0xD0 <= data[at + 1] <= 0xD7:
-            at += 1  # inside of a scan
+            if (at := data.find(0xFF, at + 1)) < 0:  # inside of a scan
+                break
             continue
         marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
         if marker == 0xD9:

@@ -294,7 +294,7 @@ def _why_not(said: Said, data: bytes) -> str:
     if kind == ".aez":
         return "an .aez file already: decompress it first"
     if kind in ("PNG", "JPEG", "GIF", "BMP", "WebP", "TIFF", "AVIF", "PPM"):
-        return f"damaged image: the header of a {kind} file, and nothing that can be read behind it"
+        return f"damaged image: the header of {kind}, and nothing that can be read behind it"
     kind_of_file = f"{kind}, " if kind else "no image: "
     return f"{kind_of_file}expected {_READ_NAMES}"
 

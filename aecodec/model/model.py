@@ -73,7 +73,8 @@ class Model(Weights):
     @cached_property
     def _runs_right(self) -> bool:
         """Whether the runtime computes the right integers; with others it would write files that none can parse."""
-        return self.entry.get("self_test", own := self.self_test()) == own
+        own = self.self_test()
+        return self.entry.get("self_test", own) == own
 
     @cached_property
     def _visual_numbers(self) -> dict[str, np.ndarray]:
@@ -151,17 +152,23 @@ class Model(Weights):
         return TUNINGS if tuning.FILE in self.entry_of("files") else TUNINGS[:1]
 
     def qindex(self, quality: float) -> int:
-        """Quality 1..100 -> 1/256 of a knot, as the header carries it."""
-        qualities, qindexes = zip(*self.entry["quality"], strict=True)
-        return round(float(np.interp(float(quality), qualities, qindexes)))
+        """Quality 1..100 -> 1/256 of a knot."""
+        return round(float(np.interp(float(quality), *self._scale)))
 
-    def quality(self, qindex: int) -> float:
-        """The inverse of `qindex`, of a header's quality too."""
-        qualities, qindexes = zip(*self.entry["quality"], strict=True)
-        return float(np.interp(qindex % AXIS, qindexes, qualities))
+    def quality(self, stored: int) -> float:
+        return float(np.interp(stored % AXIS, *self._scale[::-1]))
 
-    def tuning(self, qindex: int) -> str | None:
-        number = qindex // AXIS
+    @cached_property
+    def _scale(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Qualities, and the qindex of each."""
+        try:
+            qualities, qindexes = zip(*self.entry_of("quality"), strict=True)
+        except (TypeError, ValueError):
+            raise ModelError(f"model {self.name}: quality: expected pairs in the manifest") from None
+        return qualities, qindexes
+
+    def tuning(self, stored: int) -> str | None:
+        number = stored // AXIS
         return self.tunings[number] if number < len(self.tunings) else None
 
     # What the encoder alone needs

@@ -39,7 +39,7 @@ def visual_numbers(numbers: Mapping[str, np.ndarray], own: Mapping[str, np.ndarr
             raise ModelError(f"{FILE}: {name}: expected such an array as numbers.npz has, of finite numbers")
         merged[name] = new
     latent = numbers["log_gain"].shape[1]
-    weight = np.zeros(latent, np.float32) if "log_gain" in own and "log_weight" not in own else own["log_weight"]
+    weight = own["log_weight"] if "log_weight" in own else np.zeros(latent, np.float32)
     if weight.shape != (latent,) or weight.dtype != np.float32 or not (np.abs(weight) < 40).all():
         raise ModelError(f"{FILE}: expected {latent} weights as float32")
     deltas, z = own["deltas"], merged["z_tables"]

@@ -55,12 +55,12 @@ class Weights:
         """Why it is not for an image, uint8 (H, W) or (H, W, 3); None if it is."""
         return None
 
-    def quality(self, qindex: int) -> float | None:
-        """The quality on the scale 1..100 of a header's quality, None where the model has one quality."""
+    def quality(self, stored: int) -> float | None:
+        """The quality on the scale 1..100 that a header stores as `stored`, None where the model has one quality."""
         return None
 
-    def tuning(self, qindex: int) -> str | None:
-        """The name of the tuning in a header's quality, None where the model has none."""
+    def tuning(self, stored: int) -> str | None:
+        """The name of the tuning of such a quality, None where the model has none."""
         return None
 
     def entry_of(self, key: str) -> Any:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -14,7 +13,7 @@ _TEXT = "MAX_TEXT_CHUNK", "MAX_TEXT_MEMORY"
 
 
 class _OwnLimits:
-    """While it lasts Pillow's limits and warnings are off: they are global, and so is this, once for all threads.
+    """While it lasts Pillow's limits are off: they are global, and so is this, once for all threads.
 
     What is read is checked against limits of our own.
     """
@@ -29,8 +28,6 @@ class _OwnLimits:
             self._inside += 1
             if self._inside > 1:
                 return
-            self._after.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")
             for module, name in [(Image, "MAX_IMAGE_PIXELS"), *((PngImagePlugin, name) for name in _TEXT)]:
                 self._after.callback(setattr, module, name, getattr(module, name))
             Image.MAX_IMAGE_PIXELS = None

@@ -118,6 +118,13 @@ def test_what_is_wrong_is_named(shards, tmp_path):
     (tmp_path / "sparse.tar").write_bytes(claim.tobuf(tarfile.PAX_FORMAT) + bytes(2048))
     with pytest.raises(aecodec.CorruptError, match=r"a\.bin: sparse, expected at most"):
         list(read_shards([tmp_path / "sparse.tar"]))
+    for headers in ({"GNU.sparse.map": "abc"}, {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}):
+        claim.pax_headers = headers
+        (tmp_path / "numbers.tar").write_bytes(claim.tobuf(tarfile.PAX_FORMAT) + bytes(2048))
+        with pytest.raises(aecodec.CorruptError, match=r"numbers\.tar: "):
+            list(read_shards([tmp_path / "numbers.tar"]))
+    with pytest.raises(aecodec.LimitError, match="limit 10 "):
+        list(read_shards([tmp_path / "train-00.tar"], limits=aecodec.Limits(max_pixels=10)))
     with tarfile.open(tmp_path / "train-00.tar") as opened:
         end = opened.getmembers()[-1]
     for size in (end.offset, end.offset + 100, end.offset_data + end.size, len(whole)):

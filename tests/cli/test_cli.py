@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -470,6 +471,11 @@ def test_bad_pictures_are_a_line_each_and_do_not_stop_the_others(aecodec, tmp_pa
     damaged = io.BytesIO()
     Image.effect_noise((40, 40), 50).save(damaged, "TIFF", compression="tiff_lzw")
     (tmp_path / "damaged.tif").write_bytes(damaged.getvalue()[:8] + b"\xff" * 100 + damaged.getvalue()[108:])
+    odd = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(odd, "TIFF", tiffinfo={270: "a description"})
+    entry = odd.getvalue().index(struct.pack("<HH", 270, 2)) + 4
+    size = struct.pack("<I", 3000)  # more than the file has, of which Pillow would warn
+    (tmp_path / "odd.tif").write_bytes(odd.getvalue()[:entry] + size + odd.getvalue()[entry + 4 :])
     (tmp_path / "cut.png").write_bytes((tmp_path / "first.png").read_bytes()[:50])
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("not a picture")
@@ -486,11 +492,11 @@ def test_bad_pictures_are_a_line_each_and_do_not_stop_the_others(aecodec, tmp_pa
         "fo\nlder.png": "no such file or directory",
     }
     before = {path.name for path in tmp_path.iterdir()}
-    done = aecodec("compress", "first.png", *bad, "last.png", code=1)
+    done = aecodec("compress", "first.png", *bad, "odd.tif", "last.png", code=1)
     assert "9 failed: cmyk.jpg, deep.png, damaged.tif, cut.png, empty.png, 4 more" in done.lines.pop()
-    for line, (name, message) in zip(done.lines[1:-1], bad.items(), strict=True):
+    for line, (name, message) in zip(done.lines[1:-2], bad.items(), strict=True):
         assert line.startswith(f"{name.encode('unicode_escape').decode()}: {message}")
-    assert {path.name for path in tmp_path.iterdir()} - before == {"first.aez", "last.aez"}
+    assert {path.name for path in tmp_path.iterdir()} - before == {"first.aez", "odd.aez", "last.aez"}
 
 
 def test_bad_aez_files_are_a_line_each_and_leave_nothing(aecodec, tmp_path):

@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 import aecodec
 from aecodec.cli import app
 from aecodec.errors import CorruptError, ModelError
+from aecodec.model.model import Model
+from aecodec.model.weights import read_models
 
 TESTS = Path(__file__).parents[1]
 FILE = TESTS / "conformance" / "golden" / "rgb-mixed-300x32-q75.aez"
@@ -80,6 +82,22 @@ def test_a_runtime_that_computes_other_integers(folder):
         aecodec.encode(np.zeros((64, 64, 3), np.uint8), 50, model="tiny")
 
 
+@pytest.mark.parametrize("scale", [[], None, [[1, 2, 3]]])
+def test_a_broken_scale_of_qualities(folder, scale):
+    install(folder, quality=scale)
+    with pytest.raises(ModelError, match=r"^model tiny: quality: expected pairs in the manifest$"):
+        aecodec.encode(np.zeros((64, 64, 3), np.uint8), 50, model="tiny")
+
+
+def test_a_visual_tuning_without_weights_has_weights_of_zero(folder):
+    expected = []
+    for arrays in ({"log_weight": np.zeros(8, np.float32)}, {}):
+        np.savez(folder / "tiny" / "visual.npz", deltas=FREQUENCIES, **arrays)
+        install(folder)
+        expected.append(read_models(folder, Model)["tiny"].numbers_in(1)["log_weight"])
+    np.testing.assert_array_equal(*expected)
+
+
 @pytest.mark.parametrize("array", ["steps", "biases", "overlap_post", "offset", "log_gain_inverse", "z_tables"])
 def test_a_missing_array(folder, array):
     path = folder / "tiny" / "numbers.npz"
@@ -114,7 +132,6 @@ TABLES = "tables: expected uint32 frequencies, none zero, that sum to 2^24"
         (np.zeros(8, np.float32), np.array(["x"] * 127), f"visual.npz: {DELTAS}"),
         (np.zeros(8, np.float32), ZERO, TABLES),
         (np.zeros(8, np.float32), FREQUENCIES + np.uint32(1), TABLES),
-        (None, FREQUENCIES, "array log_weight is missing"),
         (np.zeros(8, np.float32), None, "array deltas is missing"),
         (np.array([None] * 8), FREQUENCIES, "not an archive of arrays"),
     ],
