@@ -7,22 +7,17 @@ from functools import partial
 import numpy as np
 
 from aecodec import container, geometry
-from aecodec.codec.decoder import Decoder
-from aecodec.codec.latents import Symbols
 from aecodec.container import BytesLike
 from aecodec.container.alpha import decode_alpha
 from aecodec.container.metadata import TAGS, Metadata, pack_metadata, unpack_metadata
-from aecodec.errors import UnsupportedError
 from aecodec.families import by_id, by_name, family_of, find
 from aecodec.family import Bitstreams
 from aecodec.geometry import Region, View
-from aecodec.limits import DEFAULT_LIMITS, Limits
-from aecodec.model.model import Model
+from aecodec.limits import DEFAULT_LIMITS, Limits, check_input
 from aecodec.model.weights import Weights
 from aecodec.pixels import merge, split
 from aecodec.scaling import factor_of, reduced
-from aecodec.settings import DEFAULT_EFFORT, DEFAULT_MODEL, Settings, Target, check_input
-from aecodec.system.parallel import Workers
+from aecodec.settings import DEFAULT_EFFORT, DEFAULT_MODEL, Settings, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,17 +220,6 @@ def decode(
     if small is not None:
         return merge(small, None if alpha is None else reduced(alpha, factor))
     return reduced(merge(colours, alpha), factor, header.has_alpha)
-
-
-def decode_symbols(data: BytesLike) -> list[Symbols]:
-    """The exact part of decoding, for tests of conformance: the symbols of each tile of a learned model."""
-    file = container.read(data)
-    model = by_id(file.header.model)
-    if not isinstance(model, Model):
-        raise UnsupportedError(f"model {model.name}: expected a learned model")
-    with Workers(1) as workers:
-        decoder = Decoder(file.header, model, workers)
-        return list(decoder.symbols(Bitstreams.of(file)))
 
 
 def read_info(data: BytesLike, /, *, limits: Limits = DEFAULT_LIMITS) -> Info:

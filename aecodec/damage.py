@@ -12,9 +12,8 @@ from aecodec.container.metadata import Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError
 from aecodec.families import by_id, family_of
 from aecodec.family import Bitstreams
-from aecodec.limits import DEFAULT_LIMITS, Limits
+from aecodec.limits import DEFAULT_LIMITS, Limits, check_input
 from aecodec.pixels import merge
-from aecodec.settings import check_input
 
 _OPAQUE = 255
 

@@ -30,6 +30,11 @@ class Bitstreams(NamedTuple):
     exact: Collection[int] = ()
     alpha: bool = False
 
+    @property
+    def whole(self) -> Region:
+        """The whole image."""
+        return Region(0, 0, self.header.width, self.header.height)
+
     @classmethod
     def of(cls, file: Container, alpha: bool = False) -> "Bitstreams":
         """Those of a file that is there as a whole."""

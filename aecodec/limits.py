@@ -2,6 +2,7 @@
 
 import numbers
 from dataclasses import dataclass
+from typing import Any
 
 from aecodec.errors import LimitError
 
@@ -38,3 +39,13 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def check_input(data: Any, limits: Any) -> None:
+    """Raise TypeError for what is no file in memory, such as a name, and for other limits than `Limits`."""
+    try:
+        memoryview(data)
+    except TypeError:
+        raise TypeError(f"data: {type(data).__name__}, expected the bytes of a file") from None
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits: {type(limits).__name__}, expected aecodec.Limits")

@@ -24,7 +24,6 @@ alpha. Any other mode is an OSError.
 """
 
 import contextlib
-import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -33,8 +32,9 @@ from PIL import Image, ImageFile
 
 from aecodec import api, container, geometry
 from aecodec.container import Chunk, Index
-from aecodec.container.metadata import Metadata, unpack_metadata
+from aecodec.container.metadata import TAGS, Metadata, unpack_metadata
 from aecodec.errors import CorruptError, DecodeError, EncodeError, ModelError, NotAezError
+from aecodec.families import find
 from aecodec.imagefile import as_kept, stated_profile
 from aecodec.imagefile.colour import fitted
 from aecodec.imagefile.tags import EXIF_PREFIX, with_density
@@ -49,7 +49,6 @@ _ENCODE = (*TARGETS, "lossless", "effort", "tune", "model", "keep_hidden", "thre
 # Options with which programs tune several formats at once; none of them promises anything of the pixels.
 _TUNE_OTHERS = ("optimize", "progressive", "compress_level", "method", "speed", "subsampling", "bits", "format")
 _METADATA = {"icc_profile": "icc", "exif": "exif", "xmp": "xmp"}  # in Pillow's words and in ours
-_METADATA_TAGS = (container.ICC, container.EXIF, container.XMP)
 
 
 def register() -> None:
@@ -82,10 +81,11 @@ class AezImageFile(ImageFile.ImageFile):
             limits = _limits(header.width * header.height)
             head += self.fp.read(container.longest_index(min(header.tile_count, limits.max_tiles)))
             index = container.read_index(head, limits)
-            quality = api.read_info(head, limits=limits).quality
+            model = find(header.model)
+            quality = None if model is None else model.quality(header.quality)
             metadata = unpack_metadata(self._metadata_chunks(index), limits)
         if quality is not None:  # of a model that this version knows
-            self.info["quality"] = quality
+            self.info["quality"] = round(quality, 2)
         for key, name in _METADATA.items():
             if value := getattr(metadata, name):
                 self.info[key] = EXIF_PREFIX + value if key == "exif" else value  # as Pillow's own plugins have it
@@ -94,12 +94,9 @@ class AezImageFile(ImageFile.ImageFile):
     def _metadata_chunks(self, index: Index) -> Iterator[Chunk]:
         assert self.fp is not None
         for tag, span in index.chunks:
-            if tag in _METADATA_TAGS:
+            if tag in TAGS:
                 self.fp.seek(span.offset)
-                data = self.fp.read(span.size)
-                if zlib.crc32(data) != span.checksum:
-                    raise CorruptError(f"chunk {tag.decode().rstrip()}: damaged or cut off")
-                yield Chunk(tag, data)
+                yield container.read_chunk(memoryview(self.fp.read(span.size)), tag, span._replace(offset=0))
 
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
         """Choose the smallest scale of `aecodec.decode` at which no edge is shorter than in `size`; the mode stays."""

@@ -17,13 +17,14 @@ from aecodec import api, container, geometry
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.family import LearnedFamily
+from aecodec.codec.latents import Symbols
 from aecodec.container import BytesLike
 from aecodec.entropy.coder import symbol_bits
 from aecodec.errors import ModelError, UnsupportedError
 from aecodec.families import by_id, by_name
 from aecodec.family import Bitstreams
 from aecodec.geometry import HYPER, STRIDE, Region
-from aecodec.limits import DEFAULT_LIMITS, Limits
+from aecodec.limits import DEFAULT_LIMITS, Limits, check_input
 from aecodec.model.model import Model
 from aecodec.model.point import QualityPoint
 from aecodec.model.weights import Weights, read_models
@@ -171,6 +172,7 @@ def examine(
     >>> contents.r.shape == contents.means.shape == contents.r_bits.shape
     True
     """
+    check_input(data, limits)
     file = container.read(data, limits)
     if file.header.model == container.NO_MODEL:
         return _examine_exact(file, len(memoryview(data)))
@@ -246,8 +248,16 @@ def decode(data: BytesLike, model: Model, /, *, threads: int | None = None) -> n
     if file.header.model == container.NO_MODEL:  # exact tiles alone, which may hold alpha
         rgb = split(api.decode(data, threads=threads)).rgb
         return luma(rgb) if file.header.is_grey else rgb
-    area = Region(0, 0, file.header.width, file.header.height)
-    return LearnedFamily().decode(Bitstreams.of(file), model, area, threads)
+    bitstreams = Bitstreams.of(file)
+    return LearnedFamily().decode(bitstreams, model, bitstreams.whole, threads)
+
+
+def decode_symbols(data: BytesLike) -> list[Symbols]:
+    """The exact part of decoding, for tests of conformance: the symbols of each learned tile."""
+    file = container.read(data)
+    model = _learned(by_id(file.header.model))
+    with Workers(1) as workers:
+        return list(Decoder(file.header, model, workers).symbols(Bitstreams.of(file)))
 
 
 def load_models(folder: str | os.PathLike[str], /) -> dict[str, Model]:

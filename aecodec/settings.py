@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from aecodec.errors import check_whole
-from aecodec.limits import Limits
 from aecodec.system.parallel import check_threads
 
 if TYPE_CHECKING:
@@ -20,16 +19,6 @@ TARGETS = ("quality", "target_size", "target_bpp", "target_psnr")  # as `aecodec
 DEFAULT_EFFORT, MAX_EFFORT = 1, 9
 TUNINGS = ("psnr", "visual")  # in the order of their numbers in files
 DEFAULT_TUNE = "visual"
-
-
-def check_input(data: Any, limits: Any) -> None:
-    """Raise TypeError for what is no file in memory, such as a name, and for other limits than `Limits`."""
-    try:
-        memoryview(data)
-    except TypeError:
-        raise TypeError(f"data: {type(data).__name__}, expected the bytes of a file") from None
-    if not isinstance(limits, Limits):
-        raise TypeError(f"limits: {type(limits).__name__}, expected aecodec.Limits")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,12 +31,12 @@ def calls(files: list[Path]) -> tuple[dict[str, tuple[Callable, float]], str]:
     import numpy as np
 
     import aecodec
-    from aecodec.api import decode_symbols
     from aecodec.bench.images import as_rgb, load_image
     from aecodec.entropy.coder import TileDecoder, encode_tile
     from aecodec.families import by_name
     from aecodec.model.point import QualityPoint
     from aecodec.model.tuning import VISUAL
+    from aecodec.research import decode_symbols
 
     def coded(images: list[np.ndarray], effort: int) -> list[bytes]:
         return [aecodec.encode(image, QUALITY, effort=effort, threads=1) for image in images]

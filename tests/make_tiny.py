@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 from small import SMALL
 
-from aecodec import api
+from aecodec import api, research
 from aecodec.codec.latents import Symbols
 from aecodec.container import NO_MODEL
 from aecodec.container.metadata import Metadata
@@ -150,7 +150,7 @@ def pictures() -> dict[str, tuple[np.ndarray, float | None, Metadata, str]]:
 
 def learned_symbols(data: bytes) -> list[Symbols]:
     """Of each learned tile, if there are any."""
-    return [] if api.read_info(data).model_id == NO_MODEL else api.decode_symbols(data)
+    return [] if api.read_info(data).model_id == NO_MODEL else research.decode_symbols(data)
 
 
 def symbol_hashes(data: bytes) -> dict[str, str]:

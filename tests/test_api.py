@@ -15,7 +15,7 @@ from PIL import Image
 from screens import photo
 
 import aecodec
-from aecodec import api, container, geometry
+from aecodec import container, geometry, research
 from aecodec.codec import transforms
 from aecodec.codec.encoder import Encoder
 from aecodec.container import Header
@@ -370,7 +370,7 @@ def test_pictures_that_need_escapes_come_back(monkeypatch):
     squares = np.where(rng.random((8, 8, 3)) < 0.5, 0, 255).astype(np.uint8).repeat(16, 0).repeat(16, 1)
     data = aecodec.encode(squares, 100)
     weights = by_name("photo")
-    assert any((np.abs(r) > weights.tables.reach[index]).any() for _, index, r in api.decode_symbols(data))
+    assert any((np.abs(r) > weights.tables.reach[index]).any() for _, index, r in research.decode_symbols(data))
     assert psnr(squares, aecodec.decode(data)) > 28
 
 
@@ -381,7 +381,7 @@ def test_the_decoder_reads_the_symbols_that_the_encoder_wrote(tune):
     units = weights.qindex(80)
     with Workers(1) as workers:
         written = list(Encoder(image, Settings(tune=tune), weights, workers).symbols(units))
-    read = api.decode_symbols(aecodec.encode(image, 80, tune=tune))
+    read = research.decode_symbols(aecodec.encode(image, 80, tune=tune))
     assert len(read) == 2
     for encoded, decoded in zip(written, read, strict=True):
         for kind, ours, theirs in zip(encoded._fields, encoded, decoded, strict=True):

@@ -59,7 +59,7 @@ FLOORS_WITHIN = {
     "arrays": [{"stack"}, {"zarr", "numcodecs", "imageio"}],
     "exact": [{"webp"}, {"look", "layout", "tiles"}, {"colours"}, {"family"}],
     "codec": [
-        {"latents", "transforms", "masking"},
+        {"latents", "transforms", "masking", "hidden"},
         {"tilecoder", "forecast", "competition"},
         {"envelope"},
         {"decoder", "refine", "search"},

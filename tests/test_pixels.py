@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aecodec.errors import EncodeError
-from aecodec.pixels import LUMA, decibels, fill_hidden, luma, merge, psnr, psnr_of, split, squared_error
+from aecodec.pixels import LUMA, decibels, luma, merge, psnr, psnr_of, split, squared_error
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -60,17 +60,3 @@ def test_decibels_of_numbers_and_arrays():
 
 def test_luma_in_thousandths_is_that_of_bt_601():
     assert (LUMA / 1000).tolist() == [0.299, 0.587, 0.114]
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3), (300, 257)])
-def test_filling_leaves_what_is_seen_and_is_smooth_elsewhere(size):
-    rng = np.random.default_rng(1)
-    rgb = rng.integers(0, 256, (*size, 3), np.uint8)
-    seen = np.zeros(size, bool)
-    assert (fill_hidden(rgb, seen) == 0).all()  # nothing is seen
-    seen[0, 0] = True
-    assert (fill_hidden(rgb, seen) == rgb[0, 0]).all()
-    seen[:] = rng.random(size) < 0.5
-    assert (fill_hidden(rgb, seen)[seen] == rgb[seen]).all()
-    seen[:] = True
-    assert fill_hidden(rgb, seen) is rgb

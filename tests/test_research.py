@@ -41,7 +41,7 @@ def test_the_symbols_are_those_of_the_tiles():
     data = encode(picture(), 60)
     contents = research.examine(data)
     height, width = picture().shape[:2]
-    for tile, (z, index, r) in zip(tiles(height, width), api.decode_symbols(data), strict=True):
+    for tile, (z, index, r) in zip(tiles(height, width), research.decode_symbols(data), strict=True):
         top, left = tile.top // 4, tile.left // 4
         rows, columns = tile.hyper
         inside = np.s_[top : top + rows, left : left + columns]

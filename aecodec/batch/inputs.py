@@ -79,8 +79,10 @@ def read_aez_head(name: str, limits: Limits, max_size: int = MAX_FILE) -> tuple[
     return parts.read_head(partial(storage_of(name).read, name), size, limits)
 
 
-def read_aez_region(name: str, region: Sequence[int], limits: Limits, max_size: int = MAX_FILE) -> Parts:
-    """Read what a region of an .aez file depends on, and its metadata; of a pipe all.
+def read_aez_region(
+    name: str, region: Sequence[int], limits: Limits, max_size: int = MAX_FILE, factor: int = 1
+) -> Parts:
+    """Read what a region of an .aez file at the scale 1 / factor depends on, and its metadata; of a pipe all.
 
     Raises as `read_aez`; ValueError for a region outside of the image.
     """
@@ -90,7 +92,7 @@ def read_aez_region(name: str, region: Sequence[int], limits: Limits, max_size: 
         header = read_index(data, limits).header
         checked_region(region, header.width, header.height)
         return Parts(data, len(data), len(data))
-    return parts.read_region(partial(storage_of(name).read, name), size, region, limits)
+    return parts.read_region(partial(storage_of(name).read, name), size, region, limits, factor=factor)
 
 
 def _size_of(name: str, max_size: int) -> int | None:

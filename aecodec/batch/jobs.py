@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aecodec.batch.inputs import MAX_FILE, STANDARD, read_aez, read_aez_head, read_aez_region, read_input
+from aecodec.batch.inputs import MAX_FILE, STANDARD, read_aez, read_aez_region, read_input
 from aecodec.errors import AezError
 from aecodec.limits import DEFAULT_LIMITS, Limits
 
@@ -84,14 +84,13 @@ def saving(before: int, after: int) -> str:
     return f"{min(percent, 99):.0f} % saved" if percent >= 0 else f"{-percent:.0f} % more"
 
 
-def change_line(width: int, height: int, before: int, after: int, bpp: bool = False) -> str:
-    """Return what is said of a file that another has become.
+def change_line(what: str, before: int, after: int, read: int | None = None) -> str:
+    """Return what is said of a file that another has become; read: bytes of it that were read, if not all.
 
-    >>> change_line(4000, 3000, 6_075_543, 1_210_960, bpp=True)
-    '4000x3000, 6,075,543 -> 1,210,960 bytes (80 % saved), 0.807 bpp'
+    >>> change_line("100x80 at 0,0 of 4000x3000", 1_210_960, 6075, read=40_960)
+    '100x80 at 0,0 of 4000x3000, 40,960 of 1,210,960 -> 6,075 bytes'
     """
-    line = f"{width}x{height}, {before:,} -> {after:,} bytes"
-    return f"{line} ({saving(before, after)}), {8 * after / (width * height):.3f} bpp" if bpp else line
+    return f"{what}, {'' if read is None else f'{read:,} of '}{before:,} -> {after:,} bytes"
 
 
 @dataclass(frozen=True)
@@ -132,8 +131,9 @@ class Compress:
             data = encode(pixels, metadata=metadata, **self.options | small)
         read_metadata(data, limits=self.limits)  # a file that is read only with --limit is written only with it
         height, width = pixels.shape[:2]
-        line, fields = change_line(width, height, size, len(data), bpp=True), {}
-        fields["bpp"] = round(8 * len(data) / (width * height), 6)
+        bpp = 8 * len(data) / (width * height)
+        fields: dict[str, Any] = {"bpp": round(bpp, 6)}
+        line = f"{change_line(f'{width}x{height}', size, len(data))} ({saving(size, len(data))}), {bpp:.3f} bpp"
         if self.verify:
             psnr = self._psnr(data, pixels, metadata)
             exact = psnr == math.inf
@@ -226,6 +226,7 @@ class Decompress:
         from aecodec.api import decode, read_metadata
         from aecodec.damage import salvage
         from aecodec.files.thumbnail import thumbnail
+        from aecodec.geometry import Region
         from aecodec.imagefile import format_of, pack_image, turned_on_its_side
         from aecodec.scaling import factor_of, reduced
 
@@ -233,50 +234,43 @@ class Decompress:
         kind = format_of(f"image{self.extension}" if of_extension else task.target)
         damage: tuple[str, ...] = ()
         data: bytes | bytearray
-        part, known, fields = "", "", {}
+        factor, fields = factor_of(self.scale), {}
         if self.region is None:
             data = read_aez(task.source, self.max_file)
             size = len(data)
         else:
             try:
-                region = self.region if self.scale == 1 else self._grown(task.source)
-                data, size, read = read_aez_region(task.source, region, self.limits, self.max_file)
+                data, size, read = read_aez_region(task.source, self.region, self.limits, self.max_file, factor)
             except AezError:
                 raise
             except ValueError as error:
                 return Failed(str(error), 2)
-            known, fields = f"{read:,} of ", {"read_bytes": read}
+            fields = {"read_bytes": read}
         header = container.read_header(data)
-        width, height = header.width, header.height
-        if self.region is not None:
-            x, y, width, height = self.region
-            part = f" at {x},{y} of {header.width}x{header.height}"
-        progress(0, width * height)
+        size_of_all = header.width, header.height
+        area = Region(0, 0, *size_of_all) if self.region is None else Region(*self.region).grown(factor, *size_of_all)
+        progress(0, area.width * area.height)
         if self.salvage:
             pixels, metadata, _, damage = salvage(data, limits=self.limits, threads=self.threads)
-            pixels = reduced(pixels, factor_of(self.scale), header.has_alpha)
+            pixels = reduced(pixels, factor, header.has_alpha)
         elif self.thumbnail:
             pixels, metadata = thumbnail(data, self.thumbnail, limits=self.limits, threads=self.threads)
         else:
             pixels = decode(data, region=self.region, scale=self.scale, limits=self.limits, threads=self.threads)
             metadata = read_metadata(data, limits=self.limits)
-        if pixels.shape[:2] != (height, width):
-            height, width = pixels.shape[:2]
-            part = part or f" of {header.width}x{header.height}"
+        height, width = pixels.shape[:2]
+        as_large = (width, height) == (area.width, area.height)
         owned = [pixels]
         del pixels  # they are gone once Pillow has its copy: 0.92 instead of 1.12 GB for 100 megapixels (memory.json)
         packed = pack_image(owned.pop(), metadata, kind, self.quality)
         if turned_on_its_side(packed, metadata):
             width, height = height, width
         lost = [f"left out, because {kind} cannot hold it: {', '.join(packed.lost)}"] if packed.lost else []
-        line = change_line(width, height, size, len(packed.data)).replace(", ", f"{part}, {known}", 1)
+        what, of_all = f"{width}x{height}", f"of {header.width}x{header.height}"
+        if self.region is not None:
+            part = f"{area.width}x{area.height} at {area.x},{area.y} {of_all}"
+            what = part if as_large else f"{part} as {what}"
+        elif not as_large:
+            what = f"{what} {of_all}"
+        line = change_line(what, size, len(packed.data), fields.get("read_bytes"))
         return Made(packed.data, size, width, height, line, fields, (*damage, *lost), 1 if damage else 0)
-
-    def _grown(self, source: str) -> tuple[int, ...]:
-        """The region that decoding at the scale takes. Raises DecodeError, OSError, ValueError."""
-        from aecodec.geometry import checked_region
-        from aecodec.scaling import factor_of
-
-        _, index = read_aez_head(source, self.limits, self.max_file)
-        size = index.header.width, index.header.height
-        return checked_region(self.region or (), *size).grown(factor_of(self.scale), *size)

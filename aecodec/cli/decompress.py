@@ -127,11 +127,22 @@ def decompress(
         raise typer.BadParameter(f"not together with the name of a file, {output}", param_hint="--format")
     if quality is not None and written not in LOSSY:
         raise typer.BadParameter(f"{written} has no quality, expected --format jpg, webp or avif", param_hint="-q")
-    wanted, allowance = None if region is None else _numbers(region), allowed(options.limit)
+    wanted, (limits, max_file) = None if region is None else _numbers(region), allowed(options.limit)
     size, forced = _scale(scale), kind is not None and named
     batch(
         tasks,
-        lambda threads: Decompress(extension, quality, wanted, salvage, threads, *allowance, size, thumbnail, forced),
+        lambda threads: Decompress(
+            extension,
+            quality,
+            region=wanted,
+            salvage=salvage,
+            threads=threads,
+            limits=limits,
+            max_file=max_file,
+            scale=size,
+            thumbnail=thumbnail,
+            forced=forced,
+        ),
         options,
         search.others,
     )

@@ -29,31 +29,29 @@ def info(
       aecodec info -r packed
     """
     from aecodec.batch.inputs import read_aez_head
-    from aecodec.batch.jobs import Task
+    from aecodec.cli.each import for_each
     from aecodec.cli.find import AEZ, find
-    from aecodec.cli.messages import STANDARD, title
+    from aecodec.cli.messages import title
     from aecodec.cli.outputs import write_line
-    from aecodec.cli.tasks import run
 
     limits, max_file = allowed(limit)
 
-    def job(task: Task) -> None:
+    def job(name: str) -> None:
         import json
 
         from aecodec.api import read_info
         from aecodec.errors import CorruptError, TruncatedError
 
-        (data, size, read), _ = read_aez_head(task.source, limits, max_file)
+        (data, size, read), _ = read_aez_head(name, limits, max_file)
         about = read_info(data, limits=limits)
         if not quiet:
-            fields = _fields(task.source, about, read)
-            write_line(json.dumps(fields) if as_json else _describe(title(task.source), about, read))
+            fields = _fields(name, about, read)
+            write_line(json.dumps(fields) if as_json else _describe(title(name), about, read))
         if size != about.size:
             error = TruncatedError if size < about.size else CorruptError
             raise error(f"file: {size} bytes, expected {about.size}")
 
-    files = find(inputs, AEZ, recursive).files
-    run([Task(name, STANDARD, problem) for name, _, problem, _ in files], job)
+    for_each(find(inputs, AEZ, recursive).files, job)
 
 
 def _fields(source: str, about: "Info", read: int) -> dict[str, object]:

@@ -1,16 +1,16 @@
-"""Inputs and where the result of each goes: names, clashes, and one line for each failure."""
+"""Inputs and where the result of each goes: names and clashes."""
 
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 import typer
 
 from aecodec.batch.inputs import descriptor_of
 from aecodec.batch.jobs import Task
 from aecodec.cli.find import Found
-from aecodec.cli.messages import STANDARD, about, explain, say
+from aecodec.cli.messages import STANDARD
 from aecodec.errors import printable
 from aecodec.storage import is_address, storage_of
 
@@ -110,29 +110,3 @@ def _is_file(name: str) -> bool:
 def _identity(name: str) -> object:
     """What two names of one file have in common; None for devices and pipes, in which nothing is replaced."""
     return name if name == STANDARD else storage_of(name).identity(name)
-
-
-def run(
-    tasks: Iterable[Task], job: Callable[[Task], int | None], failed: Callable[[str, str], None] | None = None
-) -> None:
-    """Do the job for each task. One that fails says so in a line and does not stop the others.
-
-    A job may return an exit code instead, if it has said itself what is wrong. failed: is told the source and the line.
-    Raises typer.Exit at the end if any failed, with the highest code.
-    """
-    worst = 0
-    for task in tasks:
-        line: str | None = task.problem
-        if not line:
-            try:
-                worst = max(worst, job(task) or 0)
-                continue
-            except Exception as error:
-                if (line := explain(error)) is None:
-                    raise
-        worst = max(worst, 1)
-        if failed is not None:
-            failed(task.source, line)
-        say(about(task.source, line))
-    if worst:
-        raise typer.Exit(worst)

@@ -25,11 +25,10 @@ def verify(
     import json
 
     from aecodec.batch.inputs import read_aez
-    from aecodec.batch.jobs import Task
+    from aecodec.cli.each import for_each
     from aecodec.cli.find import AEZ, find
-    from aecodec.cli.messages import STANDARD, title
+    from aecodec.cli.messages import title
     from aecodec.cli.outputs import write_line
-    from aecodec.cli.tasks import run
 
     limits, max_file = allowed(limit)
 
@@ -37,14 +36,13 @@ def verify(
         if as_json:
             write_line(json.dumps({"file": source, "status": "failed", "error": line}))
 
-    def job(task: Task) -> None:
+    def job(name: str) -> None:
         from aecodec import container
 
-        container.read(read_aez(task.source, max_file), limits)
+        container.read(read_aez(name, max_file), limits)
         if as_json:
-            write_line(json.dumps({"file": task.source, "status": "ok"}))
+            write_line(json.dumps({"file": name, "status": "ok"}))
         elif not quiet:
-            write_line(f"{title(task.source)}: ok")
+            write_line(f"{title(name)}: ok")
 
-    files = find(inputs, AEZ, recursive).files
-    run([Task(name, STANDARD, problem) for name, _, problem, _ in files], job, say_failed)
+    for_each(find(inputs, AEZ, recursive).files, job, say_failed)

@@ -10,7 +10,7 @@ from aecodec.codec.tilecoder import CodedTile, TileCoder
 from aecodec.codec.transforms import HALO, Partial, fill_in, needed
 from aecodec.container import Header
 from aecodec.errors import UnsupportedError
-from aecodec.exact.tiles import decode_tiles
+from aecodec.exact.tiles import decode_exact
 from aecodec.family import Bitstreams
 from aecodec.geometry import STRIDE, TILE_PIXELS, Region, Tile, covered
 from aecodec.model.model import Model
@@ -31,7 +31,7 @@ class Decoder:
         """The colours of an area: uint8 (H, W) of a grey image, else (H, W, 3). Raises DecodeError."""
         window = reach(self.header, bitstreams.exact, area)
         if all(number in bitstreams.exact for number, tile in enumerate(self.tiles) if tile.meets(window)):
-            return self.colours(decode_tiles(bitstreams, area, self.workers)[0])
+            return self.colours(decode_exact(bitstreams, area, self.workers)[0])
         learned = self.coded_tiles(bitstreams, window)
         rgb = self.pixels(self.coder.decode_rows(learned, window), window, bitstreams)
         return self.colours(rgb[area.moved(-window.left * STRIDE, -window.top * STRIDE).inside])
@@ -59,7 +59,7 @@ class Decoder:
         width, height = self.header.width - left, self.header.height - top
         area = Region(left, top, min(window.width * STRIDE, width), min(window.height * STRIDE, height))
         exact = covered([self.tiles[number] for number in bitstreams.exact], window)
-        rgb, _ = decode_tiles(bitstreams, area, self.workers)
+        rgb, _ = decode_exact(bitstreams, area, self.workers)
         fill_in(y_hat, Partial(rgb, exact), self.coder.point, self.workers)
         return rgb
 

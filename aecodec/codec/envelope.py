@@ -16,17 +16,17 @@ class Envelope:
     header: Header
     chunks: Sequence[Chunk]
 
-    def lossless(self, layout: Layout) -> bytes:
+    def lossless_file(self, layout: Layout) -> bytes:
         """The whole file with exact tiles alone."""
         header = replace(self.header, model=NO_MODEL, quality=0, tile=layout.edge)
         return container.write(header, layout.bitstreams, self.chunks, range(len(layout.bitstreams)))
 
-    def bytes(self, qindex: int, tiles: Sequence[Coded]) -> bytes:
+    def file(self, qindex: int, tiles: Sequence[Coded]) -> bytes:
         """The whole file."""
         bitstreams = [coded.bitstream for coded in tiles]
         exact = {number for number, coded in enumerate(tiles) if coded.exact}
         if len(exact) == len(tiles):
-            return self.lossless(Layout(self.header.tile, bitstreams))
+            return self.lossless_file(Layout(self.header.tile, bitstreams))
         return container.write(
             replace(self.header, quality=self.header.quality + qindex), bitstreams, self.chunks, exact
         )
@@ -35,4 +35,4 @@ class Envelope:
     def overhead(self) -> int:
         """Bytes of the file beside the bitstreams, about: as if each length of a tile took two bytes."""
         count = self.header.tile_count
-        return len(self.bytes(0, [Coded(b"")] * count)) + 3 * count  # bitstreams end in words
+        return len(self.file(0, [Coded(b"")] * count)) + 3 * count  # bitstreams end in words

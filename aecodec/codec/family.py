@@ -8,6 +8,7 @@ from aecodec.codec import rate_control
 from aecodec.codec.decoder import Decoder, reach, tiles_of
 from aecodec.codec.encoder import Encoder
 from aecodec.codec.envelope import Envelope
+from aecodec.codec.hidden import fill_hidden
 from aecodec.codec.salvage import salvage
 from aecodec.codec.thumbnail import decode_reduced
 from aecodec.container import ALPHA, Chunk, Header
@@ -18,7 +19,7 @@ from aecodec.geometry import TILE_PIXELS, Region, View
 from aecodec.model import thumbnail
 from aecodec.model.model import Model, models
 from aecodec.model.tuning import AXIS
-from aecodec.pixels import fill_hidden, split
+from aecodec.pixels import split
 from aecodec.settings import Settings
 from aecodec.system.parallel import Workers
 

@@ -55,9 +55,9 @@ def encode(encoder: Encoder, envelope: Envelope, target: Target, seen: np.ndarra
 
 def _file(encoder: Encoder, envelope: Envelope, qindex: int, tiles: Sequence[Coded]) -> bytes:
     """The file, or one with exact tiles alone if that is smaller."""
-    data = envelope.bytes(qindex, tiles)
+    data = envelope.file(qindex, tiles)
     layout = encoder.competition.smaller(len(data))
-    return data if layout is None else min(data, envelope.lossless(layout), key=len)
+    return data if layout is None else min(data, envelope.lossless_file(layout), key=len)
 
 
 class SizeControl:
@@ -81,7 +81,7 @@ class SizeControl:
         positions = self._encoder.pixels[..., 0].size
         used_up = len(self._best) >= USED * self._limit
         if (not self._best and positions <= _QUICK) or (used_up and positions <= _SMALL):
-            data = self._envelope.lossless(self._encoder.competition.whole)
+            data = self._envelope.lossless_file(self._encoder.competition.whole)
             if len(data) <= self._limit:
                 return data
             self._min_size = min(self._min_size, len(data))

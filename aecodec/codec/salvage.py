@@ -11,9 +11,8 @@ import numpy as np
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.tilecoder import CodedTile
 from aecodec.errors import CorruptError, DecodeError
-from aecodec.exact.tiles import check_any_sound, decode_tiles, fill_damaged
+from aecodec.exact.tiles import check_any_sound, decode_exact, fill_damaged
 from aecodec.family import Bitstreams
-from aecodec.geometry import Region
 
 
 def salvage(
@@ -38,8 +37,7 @@ def salvage(
     errors = zip(learned, decoder.workers.map(run, learned), strict=True)
     damaged |= {number: error for number, error in errors if error is not None}
     exact = bitstreams._replace(exact=set(bitstreams.exact) - damaged.keys())
-    whole = Region(0, 0, decoder.header.width, decoder.header.height)
-    damaged |= decode_tiles(exact, whole, decoder.workers, keep_going=True)[1]
+    damaged |= decode_exact(exact, exact.whole, decoder.workers, keep_going=True)[1]
     check_any_sound(decoder.header, damaged)  # before pixels are made of nothing
     rgb = decoder.pixels([y_hat], window, exact._replace(exact=set(exact.exact) - damaged.keys()))
     fill_damaged(rgb, decoder.header, damaged)

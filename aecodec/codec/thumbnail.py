@@ -5,7 +5,7 @@ import numpy as np
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.tilecoder import TileCoder
 from aecodec.codec.transforms import needed
-from aecodec.exact.tiles import decode_tiles
+from aecodec.exact.tiles import decode_exact
 from aecodec.family import Bitstreams
 from aecodec.geometry import STRIDE, View, covered
 from aecodec.model.coarse import CoarsePoint
@@ -30,6 +30,6 @@ def decode_reduced(decoder: Decoder, bitstreams: Bitstreams, view: View, thumbna
         y_hat = coder.decode(decoder.coded_tiles(bitstreams, window), window)
         rgb = thumbnail.apply(y_hat, ~exact, factor)[inside]
     if mask.any():
-        pixels, _ = decode_tiles(bitstreams, area, decoder.workers)
+        pixels, _ = decode_exact(bitstreams, area, decoder.workers)
         np.copyto(rgb, reduced(pixels, factor), where=mask[..., None])
     return decoder.colours(rgb)

@@ -10,7 +10,7 @@ from aecodec.container import ALPHA, NO_MODEL, Chunk, Header
 from aecodec.container.alpha import encode_alpha
 from aecodec.errors import DecodeError, EncodeError, UnsupportedError
 from aecodec.exact.layout import encode_image
-from aecodec.exact.tiles import decode_tiles, fill_damaged
+from aecodec.exact.tiles import decode_exact, fill_damaged
 from aecodec.family import Bitstreams
 from aecodec.geometry import Region, View
 from aecodec.model.weights import Description, Weights
@@ -65,7 +65,7 @@ class ExactFamily:
 
     def decode(self, bitstreams: Bitstreams, model: ExactModel, area: Region, threads: int | None) -> np.ndarray:
         with Workers(threads) as workers:
-            return _colours(decode_tiles(_checked(bitstreams), area, workers)[0], bitstreams)
+            return _colours(decode_exact(_checked(bitstreams), area, workers)[0], bitstreams)
 
     def decode_reduced(
         self, bitstreams: Bitstreams, model: ExactModel, view: View, threads: int | None
@@ -77,9 +77,9 @@ class ExactFamily:
     ) -> tuple[np.ndarray, dict[int, DecodeError]]:
         header, damaged = _checked(bitstreams).header, dict(damaged)
         with Workers(threads) as workers:
-            pixels, wrong = decode_tiles(
+            pixels, wrong = decode_exact(
                 bitstreams._replace(exact=set(bitstreams.exact) - set(damaged)),
-                Region(0, 0, header.width, header.height),
+                bitstreams.whole,
                 workers,
                 keep_going=True,
             )

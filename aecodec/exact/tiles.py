@@ -12,7 +12,7 @@ from aecodec.geometry import Region
 from aecodec.system.parallel import Workers
 
 
-def decode_tiles(
+def decode_exact(
     bitstreams: Bitstreams, area: Region, workers: Workers, *, keep_going: bool = False
 ) -> tuple[np.ndarray, dict[int, DecodeError]]:
     """Decode the exact tiles that meet an area -> its pixels, uint8 (H, W, 3), or (H, W, 4) if the tiles hold alpha.

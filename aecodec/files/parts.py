@@ -53,8 +53,9 @@ def read_region(
     region: Sequence[int],
     limits: Limits = DEFAULT_LIMITS,
     tags: Sequence[bytes] = container.KNOWN_TAGS,
+    factor: int = 1,
 ) -> Parts:
-    """Read what `decode` needs of a file for a region, and the chunks with these tags.
+    """Read what `decode` needs of a file for a region at the scale 1 / factor, and the chunks with these tags.
 
     Raises DecodeError, OSError; ValueError for a region outside of the image.
     """
@@ -65,7 +66,7 @@ def read_region(
         raise CorruptError(
             f"index: {index.size} bytes for {header.width}x{header.height} pixels, expected at most {most}"
         )
-    area = geometry.checked_region(region, header.width, header.height)
+    area = geometry.checked_region(region, header.width, header.height).grown(factor, header.width, header.height)
     tiles = family_of(by_id(header.model)).reads(header, index.exact, area)
     extents = [extent for tag, extent in index.chunks if tag in tags]
     extents += [index.tiles[number] for number in tiles]

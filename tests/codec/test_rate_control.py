@@ -169,7 +169,7 @@ def test_many_tiles_are_estimated_by_a_sample():
 
 def test_a_size_that_is_too_small_says_which_is_not():
     encoder = Encoder((100, 100), lambda q: 500 + q)
-    smallest = len(envelope(encoder).bytes(0, encoder.encode(0)))
+    smallest = len(envelope(encoder).file(0, encoder.encode(0)))
     with pytest.raises(EncodeError) as error:
         SizeControl(encoder, envelope(encoder), smallest - 1).run()
     bpp = math.ceil(80000 * smallest / 100**2) / 10000
@@ -296,6 +296,6 @@ def test_the_overhead_of_an_envelope():
         outer = envelope(encoder, 3, chunks)
         bitstreams = encoder.encode(900)
         assert (
-            abs(outer.overhead + sum(len(coded.bitstream) for coded in bitstreams) - len(outer.bytes(900, bitstreams)))
+            abs(outer.overhead + sum(len(coded.bitstream) for coded in bitstreams) - len(outer.file(900, bitstreams)))
             <= 3 * 9
         )

@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import aecodec
-from aecodec import api
+from aecodec import research
 from aecodec.bench.images import SAMPLES
 from aecodec.cli import app
 from aecodec.codec import refine
@@ -79,7 +79,7 @@ def test_a_step_is_the_formula(quality):
 def test_the_hyperprior_stays():
     """So the scales of the symbols do too."""
     image = wide(300, 280)
-    plain, refined = (api.decode_symbols(aecodec.encode(image, 60, effort=effort)) for effort in (0, 2))
+    plain, refined = (research.decode_symbols(aecodec.encode(image, 60, effort=effort)) for effort in (0, 2))
     for (z, index, _), (z_refined, index_refined, _) in zip(plain, refined, strict=True):
         np.testing.assert_array_equal(z, z_refined)
         np.testing.assert_array_equal(index, index_refined)

@@ -24,7 +24,7 @@ from reference.pixels import decode_latents, decode_pixels, power
 from tuned import make_tuned
 
 import aecodec
-from aecodec import api, container, geometry, research
+from aecodec import container, geometry, research
 from aecodec.codec import transforms
 from aecodec.container import Chunk
 from aecodec.container.alpha import decode_alpha
@@ -106,7 +106,7 @@ def test_decoders_agree_on_files_of_the_installed_model(monkeypatch, tune):
     photo, (scope, printed) = reference.Model(WEIGHTS / "photo"), printed_decoder(by_name("photo"))
     for image, quality in PICTURES.values():
         data = aecodec.encode(image, quality, tune=tune)
-        expected, pixels = api.decode_symbols(data), np.atleast_3d(aecodec.decode(data))
+        expected, pixels = research.decode_symbols(data), np.atleast_3d(aecodec.decode(data))
         assert any(r.any() for *_, r in expected) or quality < 100
         assert_same_symbols(reference.decode_symbols(data, photo), expected)
         np.testing.assert_array_equal(decode_pixels(data, photo), pixels)
@@ -181,7 +181,7 @@ def test_a_forged_file_has_the_same_latents(tiny):
     """Hyper-latents at the ends of their range, and residuals as large as escapes hold: pixels may be any then."""
     point = QualityPoint(by_name("tiny"), 512)
     data = forged(point, np.array([[[63, -63, 0, 63]]]), 65_000)
-    [found] = api.decode_symbols(data)
+    [found] = research.decode_symbols(data)
     assert np.abs(found.r).max() == 65_000
     assert_same_symbols(reference.decode_symbols(data, tiny), [found])
     y_hat = point.reconstruct(found.r[:4, :4], found.z[:1, :1])[:3, :2]
@@ -197,7 +197,7 @@ def test_the_outermost_deltas_have_the_same_latents_and_finite_pixels(tiny, prin
     z = np.random.default_rng(1).integers(-9, 10, (1, 1, 5))
     z[..., -1] = delta
     data = forged(point, z, size)
-    [found] = api.decode_symbols(data)
+    [found] = research.decode_symbols(data)
     assert (found.z[0, 0, -1], np.abs(found.r).max()) == (delta, size)
     assert_same_symbols(reference.decode_symbols(data, tiny), [found])
     with np.errstate(all="raise"):
@@ -221,7 +221,7 @@ def test_decoders_agree_about_tunings_that_a_model_does_not_have(tmp_path, monke
     data = container.write(replace(file.header, quality=quality), file.tiles, file.chunks, file.exact)
     known = f"at most 512, in tuning {0 if make else 1}"
     said = f"header: quality {quality % AXIS} in tuning {quality // AXIS}, expected {known}"
-    for call in (aecodec.decode, api.decode_symbols, aecodec.salvage):
+    for call in (aecodec.decode, research.decode_symbols, aecodec.salvage):
         with pytest.raises(CorruptError, match=f"^{said}$"):
             call(data)
     model = reference.Model(weights / "tiny")
@@ -479,7 +479,7 @@ DAMAGED = ["17x33-q50", "noise-48x48-q100", "1x1-q50", "visual-270x77-q60"]
 def test_decoders_agree_about_damage(tiny, name, change):
     data = resealed(load(name), CHANGES[change])
     try:
-        expected = api.decode_symbols(data)
+        expected = research.decode_symbols(data)
     except CorruptError:
         with pytest.raises(reference.Refused, match="bitstream: "):
             list(reference.decode_symbols(data, tiny))

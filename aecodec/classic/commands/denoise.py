@@ -102,7 +102,7 @@ class Denoise:
         height, width = image.pixels.shape[:2]
         if turned_on_its_side(packed, image.metadata):
             height, width = width, height
-        line = f"{change_line(width, height, len(source), len(packed.data))}, {self.model}"
+        line = f"{change_line(f'{width}x{height}', len(source), len(packed.data))}, {self.model}"
         lost = [*image.left_out, *packed.lost]
         notes = ([image.note] if image.note else []) + ([f"left out: {', '.join(lost)}"] if lost else [])
         return Made(packed.data, len(source), width, height, line, {"model": self.model}, tuple(notes))
