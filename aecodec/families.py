@@ -10,6 +10,9 @@ from aecodec.exact.family import ExactFamily
 from aecodec.family import Family
 from aecodec.model.weights import DEVELOPMENT, Weights
 
+# The last id of the development weights that each version has carried; later versions refuse their files.
+_DEVELOPMENT_OF = {0x8009: "0.1.0", 0x800A: "1.0.0.dev0"}
+
 FAMILIES: tuple[Family[Any], ...] = (LearnedFamily(), ExactFamily(), ClassicFamily())
 
 
@@ -54,5 +57,7 @@ def by_id(number: int) -> Weights:
     if (model := find(number)) is not None:
         return model
     if number >= DEVELOPMENT:
-        raise UnsupportedError(f"model 0x{number:04x}: development weights that this version does not carry")
+        version = next((version for last, version in _DEVELOPMENT_OF.items() if number <= last), None)
+        hint = f"; those of aecodec {version} have this id" if version else ""
+        raise UnsupportedError(f"model 0x{number:04x}: development weights that this version does not carry{hint}")
     raise UnsupportedError(f"model 0x{number:04x}: not known to this version; a later one may decode the file")

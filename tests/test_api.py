@@ -504,6 +504,7 @@ def rewritten(data: bytes, bitstreams: list[bytes] | None = None, **fields) -> b
     ("model", "message"),
     [
         (0x7ABC, r"^model 0x7abc: not known to this version; a later one may decode the file$"),
+        (0x8004, r"^model 0x8004: development weights .* carry; those of aecodec 0\.1\.0 have this id$"),
         (0xFABC, r"^model 0xfabc: development weights that this version does not carry$"),
     ],
 )
