@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from make_tiny import SAMPLES, metadata_hashes, symbol_hashes
 from PIL import Image
+from screens import screen
 
 import aecodec
 from aecodec.container.metadata import Metadata
@@ -25,11 +26,16 @@ def pictures() -> dict[str, tuple[np.ndarray, float, Metadata]]:
     noise = np.random.default_rng(7).integers(0, 256, (40, 40, 3), np.uint8)
     square = np.pad(photo, ((0, 2), (0, 4), (0, 0)), mode="reflect")  # 260x258 px: 2 x 2 tiles
     ramp = np.add.outer(np.arange(33), 7 * np.arange(17)).astype(np.uint8)
+    beside = np.concatenate([photo[100:148], screen(48, 44)], axis=1)  # 300 px: a learned and an exact tile
     meta = Metadata(icc=b"profile " * 40, exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0", xmp=b"<x:xmpmeta/>")
     none = Metadata()
     return {
         "rgb-296x48-q1": (wide, 1, none),
         "rgb-296x48-q50": (wide, 50, none),
+        "rgb-mixed-300x48-q75": (beside, 75, none),
+        "rgb-psnr-mixed-300x48-q40": (beside, 40, none),
+        "rgba-mixed-300x48-q50": (np.dstack([beside, beside[..., 1]]), 50, meta),
+        "grey-mixed-300x48-q90": (np.ascontiguousarray(beside[..., 1]), 90, none),
         "rgb-33x65-q75": (photo[90:155, 60:93], 75, none),
         "rgb-psnr-296x48-q75": (wide, 75, none),
         "grey-psnr-33x65-q50": (photo[90:155, 60:93, 1], 50, none),

@@ -32,6 +32,7 @@ def test_every_model_has_its_files():
     assert {info.channels for info in infos} == {1, 2, 3, 4}
     assert {round(info.quality) for info in infos if info.quality} >= {1, 50, 75, 100}
     assert {info.tune for info in infos} == {"visual", "psnr", None}
+    assert {info.tune for info in infos if 0 < info.exact < info.tiles} == {"visual", "psnr"}
 
 
 def test_the_pictures_are_still_recognised():
