@@ -68,8 +68,6 @@ def explain(error: BaseException) -> str | None:
     >>> explain(FileNotFoundError(2, "No such file or directory", "a.png"))
     'a.png: no such file or directory'
     """
-    if isinstance(error, LimitError):
-        return f"{error.asked}, limit {error.allowed}: allow it with --limit {error.name}={error.needed}"
     if isinstance(error, AezError):
         return str(error)
     if isinstance(error, MemoryError):

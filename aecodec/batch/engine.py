@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from aecodec.batch.inputs import STANDARD, descriptor_of
 from aecodec.batch.jobs import Failed, Job, Made, Task
-from aecodec.errors import explain
+from aecodec.errors import LimitError, explain
 from aecodec.storage import is_address, storage_of
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -82,7 +82,8 @@ def _silent(share: float, pixels: int) -> None:
 def _failed(error: Exception) -> Failed:
     if (line := explain(error)) is None:
         raise error
-    return Failed(line, full=isinstance(error, OSError) and error.errno in _FULL)
+    limit = error if isinstance(error, LimitError) else None
+    return Failed(line, full=isinstance(error, OSError) and error.errno in _FULL, limit=limit)
 
 
 Each = Callable[[Iterator[Task], Attempt], Generator[tuple[Task, Made | Failed], None, None]]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aecodec.batch.inputs import MAX_FILE, STANDARD, read_aez, read_aez_region, read_input
-from aecodec.errors import AezError
+from aecodec.errors import AezError, LimitError
 from aecodec.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -62,11 +62,12 @@ class Made(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """Why a job has made nothing: a line, and the exit code. `full`: because the disk is."""
+    """Why a job has made nothing: a line, and the exit code. `full`: because the disk is; `limit`: what was passed."""
 
     line: str
     code: int = 1
     full: bool = False
+    limit: LimitError | None = None
 
 
 Job = Callable[[Task, Progress], Made | Failed]

@@ -9,8 +9,9 @@ from typing import NoReturn
 
 import typer
 
+from aecodec import errors
 from aecodec.batch.inputs import STANDARD
-from aecodec.errors import explain, printable
+from aecodec.errors import LimitError, printable
 
 __all__ = ["STANDARD", "about", "amount", "check_folders", "explain", "fail", "parse_size", "say", "title"]
 
@@ -23,6 +24,13 @@ def say(message: str) -> None:
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
             print(message, file=sys.stderr, flush=True)
+
+
+def explain(error: BaseException) -> str | None:
+    """As `errors.explain`; of a limit, with the option that allows more."""
+    if isinstance(error, LimitError):
+        return f"{error.asked}, limit {error.allowed}: allow it with --limit {error.name}={error.needed}"
+    return errors.explain(error)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aecodec.batch.jobs import Failed, Made, saving
-from aecodec.cli.messages import about, amount, say, title
+from aecodec.cli.messages import about, amount, explain, say, title
 from aecodec.cli.outputs import write_line
 
 _NAMED = 5  # failures whose names the summary repeats
@@ -70,8 +70,9 @@ class Report:
         """Report an input of which nothing is written."""
         self.failed.append(title(source))
         self.code = max(self.code, why.code)
-        self._json(source, "failed", error=why.line)
-        say(about(source, why.line))
+        line = why.line if why.limit is None else explain(why.limit) or ""
+        self._json(source, "failed", error=line)
+        say(about(source, line))
 
     def finish(self) -> None:
         """Report all of several inputs, and what was left out of folders."""

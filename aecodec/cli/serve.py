@@ -72,8 +72,8 @@ def serve(
     """
     from urllib.parse import quote
 
-    from aecodec.cli.messages import fail, say
-    from aecodec.errors import AezError, explain, printable
+    from aecodec.cli.messages import explain, fail, say
+    from aecodec.errors import AezError, printable
     from aecodec.files import EXTENSION
     from aecodec.storage import is_address
     from aecodec.web.decoder import BrowserDecoder
@@ -115,8 +115,8 @@ def serve(
 
 def _export(gallery: "Gallery", target: Path, decoder: "BrowserDecoder") -> None:
     """Write the gallery as files. Says what is not shown, and leaves with 1 if there is such."""
-    from aecodec.cli.messages import about, fail, say
-    from aecodec.errors import AezError, explain, printable
+    from aecodec.cli.messages import about, explain, fail, say
+    from aecodec.errors import AezError, printable
     from aecodec.web.export import export, restore
 
     try:

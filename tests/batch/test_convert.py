@@ -54,3 +54,9 @@ def test_nothing_is_written_after_an_error(tmp_path):
 def test_wrong_options_of_decompress_are_told_at_once(options, error, line, tmp_path):
     with pytest.raises(error, match=line):
         batch.decompress([], tmp_path / "out", **options)
+
+
+def test_a_limit_is_told_in_words_of_python(tmp_path):
+    picture(tmp_path / "a.png", 4, 4, 3)
+    done = batch.compress([tmp_path / "a.png"], tmp_path / "out", limits=aecodec.Limits(max_pixels=15))
+    assert [result.error for result in done.failed] == ["16 pixels, limit 15 (max_pixels)"]
