@@ -73,9 +73,9 @@ def picture() -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(picture):
-    """A network whose every layer does something, with steps of 8 bits, rounding switched on."""
+    """A network whose every layer does something, with steps of 8 bits, rounding switched on; nothing may change it."""
     import keras
 
     from aecodec.train import quantize
