@@ -1,5 +1,6 @@
 """What several test modules stand on: the tiny model under the name of the default one, and the command line."""
 
+import gc
 import json
 import os
 import shutil
@@ -20,9 +21,22 @@ import aecodec as package
 settings.register_profile("untimed", deadline=None)  # a loaded machine is no failure
 settings.load_profile("untimed")
 
+gc.set_threshold(20_000, 20, 50)  # a look at all objects of the large libraries takes half a second, and finds nothing
+
 TINY = Path(__file__).parent / "tiny"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+def pytest_collection_finish():
+    """What is there before the first test stays: the garbage collector need not look at it again."""
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """BLAS has one thread in each worker: threads that have no core for themselves wait for one another in loops."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

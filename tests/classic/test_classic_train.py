@@ -280,6 +280,8 @@ def test_bright_pixels_keep_their_gradient_in_mixed_precision(name):
 
 
 @pytest.mark.parametrize(("loss", "alive"), [("mse", False), ("binary_crossentropy", True)])
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")  # batches are made by a graph all the same
+@pytest.mark.usefixtures("eager")
 def test_a_pixel_that_is_white_for_ever_recovers_by_cross_entropy_alone(tmp_path, loss, alive):
     """Where the last sigmoid is exactly 1, the squared error has no gradient."""
     settings = {"filters": "2/2 2/2", "loss": loss, "epochs": "2", "batch": "4", "rate": "0.5"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import model as reference
 from reference.graphs import Graph
@@ -74,6 +74,7 @@ def test_the_indexes_are_those_of_the_manifest(model):
     assert model.self_test() == model.entry["self_test"]
 
 
+@settings(max_examples=20)  # each at all qualities
 @given(st.lists(st.lists(st.integers(-(1 << 31), (1 << 31) - 1), min_size=3, max_size=3), min_size=2, max_size=5))
 def test_integers_at_every_quality(rows):
     array = np.array(rows, np.int32)

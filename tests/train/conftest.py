@@ -1,6 +1,8 @@
 """Runs that several test modules look at."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +11,8 @@ import pytest
 from PIL import Image
 
 
-@pytest.fixture(scope="module")
-def quick():
+@contextmanager
+def quick_steps() -> Iterator[None]:
     """Quick steps: not compiled, which takes longer than a few of them, and without Muon, which the backends have.
 
     The principal components are those of a few crops, and found once.
@@ -19,11 +21,12 @@ def quick():
     import tensorflow as tf
 
     from aecodec.train import loop
+    from aecodec.train.data import principal_components
 
-    found, real = [], loop.principal_components
+    found, before = [], tf.config.functions_run_eagerly()
 
     def once(crops) -> tuple:
-        found[:] = found or [real(crops, 3000)]
+        found[:] = found or [principal_components(crops, 3000)]
         return found[0]
 
     tf.config.run_functions_eagerly(True)
@@ -32,21 +35,28 @@ def quick():
         patch.setattr(loop, "AVERAGE_EVERY", 2)
         patch.setattr(loop, "principal_components", once)
         yield
-    tf.config.run_functions_eagerly(False)
+    tf.config.run_functions_eagerly(before)
 
 
 @pytest.fixture(scope="module")
-def straight(quick, tmp_path_factory) -> Path:
-    """A run of three steps, validated at its end."""
+def quick():
+    with quick_steps():
+        yield
+
+
+@pytest.fixture(scope="session")
+def straight(tmp_path_factory) -> Path:
+    """A run of three steps, validated at its end; nothing may change it."""
     from train.runs import PHASE, new_run
 
     folder = tmp_path_factory.mktemp("straight")
-    assert new_run(folder, PHASE, val=True).train() is True
+    with quick_steps():
+        assert new_run(folder, PHASE, val=True).train() is True
     return folder
 
 
 @pytest.fixture(scope="module")
-def continued(straight, tmp_path_factory):
+def continued(quick, straight, tmp_path_factory):
     """What another machine continues from: the average alone."""
     from train.runs import PHASE, new_run
 
@@ -63,9 +73,9 @@ def picture() -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(picture):
-    """A network whose every layer does something, with steps of 8 bits, rounding switched on."""
+    """A network whose every layer does something, with steps of 8 bits, rounding switched on; nothing may change it."""
     import keras
 
     from aecodec.train import quantize

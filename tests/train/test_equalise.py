@@ -14,7 +14,7 @@ from aecodec.train.photo import Photo, Shape  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-@pytest.fixture(params=[0, 1], ids=["no blocks at 1/16", "a block at 1/16"])
+@pytest.fixture(scope="module", params=[0, 1], ids=["no blocks at 1/16", "a block at 1/16"])
 def model(request) -> Photo:
     """A model with channels of very different spans."""
     keras.utils.set_random_seed(1)

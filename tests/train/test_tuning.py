@@ -72,9 +72,9 @@ def test_factors_are_those_of_the_codec(crops):
     assert len(np.unique(deltas(image))) > 4
 
 
-@pytest.mark.parametrize(("refines", "steps"), [(False, 2), (True, 1)])
+@pytest.mark.parametrize("refines", [False, True])
 @pytest.mark.usefixtures("eager")
-def test_half_of_a_batch_is_coded_for_the_eye_and_weights_are_learned(crops, plain, refines, steps, monkeypatch):
+def test_half_of_a_batch_is_coded_for_the_eye_and_weights_are_learned(crops, plain, refines, monkeypatch):
     """As it is written; test_loop.py compiles such steps, which takes long."""
     made = like(plain, refines=refines)
     before = np.array(made.log_gain)
@@ -94,8 +94,7 @@ def test_half_of_a_batch_is_coded_for_the_eye_and_weights_are_learned(crops, pla
         (rate + lmbda * float(visual(x, x_hat)[0])) / np.sqrt(lmbda / middle), rel=1e-3
     )
     stepper = Stepper(made, FastMuon())
-    for step in range(steps):
-        assert np.isfinite(stepper.step(crops.batch(step, 4, 64, SHAPE), 1e-3)).all()
+    assert np.isfinite(stepper.step(crops.batch(0, 4, 64, SHAPE), 1e-3)).all()
     assert (np.abs(np.array(made.log_gain) - before).reshape(2, -1).max(1) > 1e-4).all()
 
 
