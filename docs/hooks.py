@@ -1,9 +1,13 @@
-"""What MkDocs fills into the pages, so that nothing is written twice:
+"""What MkDocs fills into the pages, so that nothing is written twice.
 
-{{ file FORMAT.md }}                     a document of the repository, without its title
-{{ section CONTRIBUTING.md#Words }}      a section of one
-{{ commands }}                           the help of every command, from the command line itself
-{{ number rd_kodak.json groups.all.bd_rate.psnr.aez.percent .1f }}   a measured number of benchmarks/results
+<!-- MARK -->TEXT<!-- end --> becomes, for the mark
+
+file FORMAT.md                     a document of the repository, without its title
+section CONTRIBUTING.md#Words      a section of one
+commands                           the help of every command, from the command line itself
+number rd_kodak.json groups.all.bd_rate.psnr.aez.percent .1f   a number of benchmarks/results, which TEXT must be
+
+Who reads a page without MkDocs sees the text, such as a link to the document.
 """
 
 import json
@@ -30,9 +34,16 @@ def on_page_markdown(text: str, page: Any, **_: Any) -> str:
 
 def fill(text: str, page: str) -> str:
     """The text of a page, docs/`page`, as MkDocs gets it."""
-    text = re.sub(r"\{\{ (\w+) ?(.*?) \}\}", lambda m: _MARKS[m[1]](m[2]), text)
+    text = re.sub(r"<!-- (\w+) ?(.*?) -->(.*?)<!-- end -->", lambda m: _filled(*m.groups()), text, flags=re.DOTALL)
     text = re.sub(r"^```(\w+) [\w-]+$", r"```\1", text, flags=re.MULTILINE)
     return _relinked(text, page)
+
+
+def _filled(mark: str, what: str, text: str) -> str:
+    made = _MARKS[mark](what)
+    if mark == "number" and text != made:
+        raise ValueError(f"{what}: {text}, expected {made}")
+    return made
 
 
 def _relinked(text: str, page: str) -> str:
