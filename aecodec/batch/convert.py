@@ -2,14 +2,15 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
 from typing import Any, Literal, NamedTuple
 
 from aecodec.api import encode, encoding_model
-from aecodec.batch.engine import Attempt, Each, Outcome, Outputs, Skipped, in_threads, run
+from aecodec.batch.engine import FEW, Attempt, Each, Outcome, Outputs, Skipped, in_threads, run
 from aecodec.batch.inputs import check_several
 from aecodec.batch.jobs import Compress, Decompress, Failed, Job, Task
 from aecodec.errors import check_whole
@@ -205,7 +206,9 @@ def _convert(sources: Iterable[Name], out: Name, extension: str, job: Job, way: 
             way.on_result(result)
 
     attempt, outputs = Attempt(job, way.force, writes=True), Outputs(way.skip_existing)
-    with storage_of(folder).remembering([folder]):
+    few = isinstance(sources, Sized) and len(sources) <= FEW
+    known = nullcontext() if way.force or few else storage_of(folder).remembering([folder])
+    with known:
         run(_tasks(sources, folder, extension), attempt, way.each(), tell, outputs)
     return summary
 

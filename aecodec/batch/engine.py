@@ -18,6 +18,7 @@ from aecodec.batch.jobs import Failed, Job, Made, Task
 from aecodec.errors import LimitError, explain
 from aecodec.storage import is_address, storage_of
 
+FEW = 8  # targets that are asked for one by one, whether they exist
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 

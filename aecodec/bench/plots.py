@@ -29,7 +29,7 @@ def draw_report(report: Json) -> dict[str, bytes]:
         files |= draw_curves("mean", blocks, metrics, anchor)
     for number, image in enumerate(report["images"], 1):
         name = re.sub(r"[^\w.-]+", "_", image["name"])
-        title = f"{image['name']}, {image['width']}x{image['height']}"
+        title = _plain(f"{image['name']}, {image['width']}x{image['height']}")
         files |= draw_curves(f"{number:02}_{Path(name).stem}", [(title, image)], metrics, anchor)
     if report["mean"]["bd_rate"].get("psnr") and "speed" in report:
         files |= draw_speed("speed", report["speed"], report["mean"]["bd_rate"]["psnr"], anchor)
@@ -49,7 +49,7 @@ def draw_curves(stem: str, blocks: Sequence[tuple[str, Json]], metrics: Sequence
             if not levels:
                 continue
             delta = block["bd_rate"].get(metric, {}).get(name)
-            label = f"{name} ({comparable(delta):+.0f} %)" if delta else name
+            label = _plain(f"{name} ({comparable(delta):+.0f} %)" if delta else name)
             first = name == SUBJECT
             look = {"linewidth": 2.6 if first else 1.4, "zorder": 5 if first else 2, "color": styles[name]}
             marker = "D" if len(levels) == 1 else "o" if first else "."
@@ -76,14 +76,19 @@ def draw_speed(stem: str, speed: Json, deltas: Mapping[str, Json | None], anchor
         cores = list(row["encode_mps"])[-1]
         at = (row["encode_mps"][cores], comparable(delta))
         axis.scatter(*at, s=90 if name == SUBJECT else 45, color=styles[name], zorder=3)
-        axis.annotate(name, at, xytext=(8, -4), textcoords="offset points")
+        axis.annotate(_plain(name), at, xytext=(8, -4), textcoords="offset points")
     axis.set_xscale("log")
     axis.margins(x=0.15)
     axis.set_xlabel(f"encoding, MP/s on {cores} core{'' if cores == '1' else 's'}")
     axis.set_ylabel(f"BD-rate against {anchor}, % (PSNR-RGB), lower is better")
-    axis.set_title(f"{speed['image']}, {speed['width']}x{speed['height']}")
+    axis.set_title(_plain(f"{speed['image']}, {speed['width']}x{speed['height']}"))
     axis.grid(alpha=0.3)
     return _save(figure, stem)
+
+
+def _plain(text: str) -> str:
+    """Names with dollars, between which matplotlib looks for mathematics."""
+    return text.replace("$", r"\$")
 
 
 def _figure(panels: int) -> tuple[Any, list[Any]]:

@@ -41,7 +41,7 @@ def read_curve(path: Path) -> Published:
         data = json.loads(path.read_bytes())
         results = {key: [float(value) for value in values] for key, values in _lists(data["results"]).items()}
         name, about = printable(str(data.get("name") or path.stem)), printable(str(data.get("description") or ""))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         raise ValueError(f"{label}: not a curve, expected JSON with lists of numbers in results") from None
     keys = {metric: key for metric, known in _KEYS.items() for key in reversed(known) if key in results}
     for key in ("bpp", keys.get("psnr", "psnr-rgb")):

@@ -13,7 +13,7 @@ from functools import partial
 
 import typer
 
-from aecodec.batch.engine import Attempt, Each, Outcome, Outputs, Skipped, in_threads, run
+from aecodec.batch.engine import FEW, Attempt, Each, Outcome, Outputs, Skipped, in_threads, run
 from aecodec.batch.inputs import STANDARD
 from aecodec.batch.jobs import Failed, Job, Task
 from aecodec.cli.options import BatchOptions
@@ -22,8 +22,6 @@ from aecodec.cli.report import Report
 from aecodec.cli.silence import quiet
 from aecodec.storage import is_address, storage_of
 from aecodec.system.parallel import usable_threads
-
-_FEW = 8  # targets that are asked for one by one
 
 
 def batch(
@@ -44,7 +42,8 @@ def batch(
         raise typer.BadParameter("workers do not reach standard input and output", param_hint="--cluster")
     if options.out_dir is not None:
         storage_of(options.out_dir).make_folder(options.out_dir)
-    with quiet(), bar(not report.quiet and not report.as_json) as update, _remembering(tasks), ExitStack() as stack:
+    drawn = bar(not report.quiet and not report.as_json)
+    with quiet(), drawn as update, _remembering(tasks, options.force), ExitStack() as stack:
         each, threads = _workers(tasks, options, stack)
         report.drawn = update is not None and len(tasks) > 1
         shown = _Shown(tasks, report, update)
@@ -67,11 +66,11 @@ def _workers(tasks: list[Task], options: BatchOptions, stack: ExitStack) -> tupl
     return partial(cluster.on_workers, client=client), options.threads or 1
 
 
-def _remembering(tasks: list[Task]) -> AbstractContextManager[None]:
+def _remembering(tasks: list[Task], force: bool) -> AbstractContextManager[None]:
     """Of many targets at addresses, what exists is looked up once."""
     names = [task.target for task in tasks if is_address(task.target)]
     folders = {os.path.dirname(name) for name in names}
-    return storage_of(names[0]).remembering(folders) if len(names) > _FEW else nullcontext()
+    return storage_of(names[0]).remembering(folders) if len(names) > FEW and not force else nullcontext()
 
 
 @dataclass

@@ -45,7 +45,8 @@ def log(
         return
     try:
         with calm():
-            from aecodec.train.events import write_events
+            from aecodec.train.events import FILE, write_events
     except ImportError as error:
         fail(f"{_EXTRA} ({error})")
+    check_target(str(tensorboard / FILE), force, makes_folders=True)
     write_events(rows, tensorboard)

@@ -178,7 +178,8 @@ def train(
     if as_json:
         write_line(json.dumps({"model": name, "run": str(out), "status": "done"} | result))
     if "status" in result:
-        fail(f"interrupted; continue with --resume --out {out}")
+        folders = "".join(f" {option} {folder}" for option, folder in (("--data", data), ("--val", val)) if folder)
+        fail(f"interrupted; continue with --resume --out {out}{folders}")
 
 
 def _spelt(option: str) -> str:
@@ -261,6 +262,8 @@ def _check(setup: Any, given: dict[str, Any], word: str | None) -> tuple[Any, st
     if start is not None:
         meta = read_meta(start)
         networks = part_of(meta, "shape", Shape, start)
+        if setup.resume and setup.val is None and meta.get("judge") is not None:
+            raise ValueError("val: this run keeps what is best on images, which have to be named again")
         if setup.resume and "minutes" not in given and "steps" not in given:
             phase = part_of(meta, "phase", dict, start)
     if word is not None:

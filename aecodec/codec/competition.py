@@ -28,7 +28,8 @@ from aecodec.system.parallel import Workers
 HALO = 2  # latents around a tile that its squared error is taken with: fewer than the synthesis sees
 _ENTRY = 24  # bits of an exact tile beside its bitstream, as its neighbours cannot make use of its latents
 _EXACT_FROM = 75  # quality from which on a tile keeps all its colours where these take no more bits than it learned
-_LARGER = 0.6  # larger tiles may take this fraction of the bytes of small ones
+_LARGER = 0.6  # larger tiles may take this fraction of the bytes of small ones,
+_SIMPLE = 1 / 64  # or any, where those take so many for a pixel: each begins anew with its tables
 
 
 class Coded(NamedTuple):
@@ -131,9 +132,11 @@ class Competition:
     def smaller(self, size: int) -> Layout | None:
         """The whole image in exact tiles, where a file of so many bytes may be larger than that."""
         exact = [variant.bitstream for variant in self._with_all_colours.values()]
-        if len(exact) < len(tiles(*self._pixels.shape[:2])) or _LARGER * sum(map(len, exact)) > size:
+        height, width = self._pixels.shape[:2]
+        if len(exact) < len(tiles(height, width)):
             return None
-        return self.whole
+        small = sum(map(len, exact))
+        return self.whole if _LARGER * small <= size or small <= _SIMPLE * height * width else None
 
     @cached_property
     def whole(self) -> Layout:

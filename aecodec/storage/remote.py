@@ -39,7 +39,7 @@ class Remote:
         self._listed: dict[str, set[str]] = {}  # by folder, while they are remembered
 
     def is_folder(self, name: str) -> bool:
-        """By the name where it says so: of an address with an extension nothing is asked."""
+        """By the name where it says so: with an extension, and no slash at its end, it is a file; nothing is asked."""
         path, scheme = _head(name), _scheme(name)
         if path.endswith("/") or (_PACKAGES.get(scheme) in _BUCKETS and path.count("/") < 3):
             return True
@@ -64,11 +64,12 @@ class Remote:
         folders = {folder.rstrip("/") for folder in folders}
         try:
             for folder in folders:
-                self._listed[folder] = set()
+                names: set[str] = set()
                 with suppress(FileNotFoundError), _system(folder) as (fs, inside):
                     root = inside.rstrip("/")
                     files = (path[len(root) :].strip("/") for path in fs.find(root, maxdepth=1))
-                    self._listed[folder] = {self.join(folder, name) for name in files}
+                    names = {self.join(folder, name) for name in files}
+                self._listed[folder] = names  # whole, as other threads may ask
             yield
         finally:
             for folder in folders:

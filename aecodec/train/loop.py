@@ -102,6 +102,7 @@ class Run:
             self.path = runs.state_of(self.folder)
             meta = checkpoint.read_meta(self.path)
             shape = checkpoint.part_of(meta, "shape", Shape, self.path)
+            runs.drop_cut_line(self.folder)
             if phase.open_ended:
                 phase, new_phase = checkpoint.part_of(meta, "phase", Phase, self.path), False
         else:
@@ -148,6 +149,7 @@ class Run:
             return None, None
         tiles = tiles_of(load_images(image_files(folder)))
         judged_by = self.phase.distortion + " and visual" * self.model.shape.visual
+        judged_by += " of 8 bits" * bool(self.phase.bits) + " refined" * self.phase.refines
         return Validation(self.model, tiles), zlib.crc32(judged_by.encode(), zlib.crc32(tiles.data))
 
     def _continue(self, meta: dict, new_phase: bool) -> None:
@@ -158,12 +160,20 @@ class Run:
             self.position = replace(self.position, phase_step=self.position.step, phase_seconds=self.position.seconds)
 
     def _round(self, steps: list | None) -> None:
-        """Switch 8 bits on; steps: those that the run has already, None where it begins with them."""
+        """Switch 8 bits on; steps: those that the run has already, None where it begins with them.
+
+        It begins from the average, whose channels are brought to equal spans: weights of before would not suit them.
+        """
         if steps:
             quantize.load_steps(self.model, steps)
         else:
-            rng = np.random.default_rng(self.phase.seed)
+            trained, rng = self.model.trainable_variables, np.random.default_rng(self.phase.seed)
+            for variable, average in zip(trained, self.stepper.average, strict=True):
+                variable.assign(average)
             quantize.calibrate(self.model, self.crops.pixels(rng, CROPS, self.phase.crop))
+            self.stepper.average = [np.array(variable) for variable in trained]
+            self.stepper.reload()
+            self.position.warm_step = self.position.step
         quantize.switch(self.model)
 
     def _meta(self) -> dict:

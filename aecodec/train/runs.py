@@ -29,7 +29,7 @@ class Setup:
 
 def check_new(run: Path) -> None:
     """Raise FileExistsError for a folder that holds a run."""
-    for path in (run / name for name in (CHECKPOINT, AVERAGE, SETTINGS)):
+    for path in (run / name for name in (CHECKPOINT, AVERAGE, LOG, SETTINGS)):
         if path.exists():
             reason = "exists; continue photo with --resume, or choose another --out"
             raise FileExistsError(errno.EEXIST, reason, str(path))
@@ -41,6 +41,14 @@ def state_of(run: Path) -> Path:
         if path.exists():
             return path
     raise FileNotFoundError(errno.ENOENT, f"no {CHECKPOINT} or {AVERAGE} to go on from", str(run))
+
+
+def drop_cut_line(run: Path) -> None:
+    """Take the last line of a log away where it was cut off, as by a full disk, before more is added to it."""
+    path = run / LOG
+    if path.exists() and (data := path.read_bytes()) and not data.endswith(b"\n"):
+        with open(path, "r+b") as file:
+            file.truncate(data.rfind(b"\n") + 1)
 
 
 def read_log(run: Path) -> list[Row]:
@@ -55,7 +63,7 @@ def read_log(run: Path) -> list[Row]:
             return [dict(zip(("epoch", *losses), row)) for row in zip(range(1, 1 << 30), *losses.values())]  # noqa: B905
         lines = path.read_text().splitlines(keepends=True)
         return [dict(_flat(json.loads(line))) for line in lines if line.endswith("\n")]
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise ValueError(f"{path}: not the log of a training run") from None
 
 

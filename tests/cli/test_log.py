@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from aecodec.cli import app
 from aecodec.train.distortions import DISTORTIONS, check_distortion, distortion_of
-from aecodec.train.runs import csv_of, read_log
+from aecodec.train.runs import csv_of, drop_cut_line, read_log
 from aecodec.train.shape import Shape, shape_of
 
 
@@ -42,7 +42,15 @@ def test_the_losses_of_a_classic_one_are_a_table(tmp_path):
     assert command("log", str(tmp_path)).stdout.splitlines() == ["epoch,loss,val_loss", "1,3,4", "2,2,3"]
 
 
-@pytest.mark.parametrize("text", ["not json\n", "[1]\n", "3\n"])
+def test_a_line_that_was_cut_off_is_dropped_before_more_follow(tmp_path):
+    for before, after in (('{"step": 1}\n{"st', '{"step": 1}\n'), ('{"step": 1}\n', '{"step": 1}\n'), ('{"st', "")):
+        (tmp_path / "log.jsonl").write_text(before)
+        drop_cut_line(tmp_path)
+        assert (tmp_path / "log.jsonl").read_text() == after
+    drop_cut_line(tmp_path / "none")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000 + "\n", "not json\n", "[1]\n", "3\n"])
 def test_a_damaged_log_is_one_line(tmp_path, text):
     (tmp_path / "log.jsonl").write_text(text)
     done = command("log", str(tmp_path))
@@ -55,6 +63,8 @@ def test_events_for_tensorboard(tmp_path):
     tf = pytest.importorskip("tensorflow")
     (tmp_path / "history.json").write_text(json.dumps({"loss": [3, 2]}))
     assert command("log", str(tmp_path), "--tensorboard", str(tmp_path / "events")).exit_code == 0
+    again = command("log", str(tmp_path), "--tensorboard", str(tmp_path / "events"))
+    assert (again.exit_code, "exists, use --force" in again.stderr) == (1, True)
     (file,) = (tmp_path / "events").iterdir()
     values = [
         (event.step, value.tag, value.simple_value)

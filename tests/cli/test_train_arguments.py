@@ -86,6 +86,7 @@ PHOTO = {
     "--data images --resume --out run --from photo": (2, "--from: --resume goes on with the networks of the run"),
     "--data images --resume --out run --fixed-overlap": (2, "--fixed-overlap: --resume without --minutes or --steps"),
     "--data images --resume --out mine": (2, "--distortion mine:f: module 'mine' has no attribute 'f'"),
+    "--data images --resume --out judged": (2, "--val: this run keeps what is best on images, which have to be named"),
     "--data small --resume --out large": (1, "small: no image has 512 pixels along both edges"),
 }
 CLASSIC = {
@@ -143,7 +144,7 @@ CLASSIC = {
 def folder(tmp_path_factory) -> Path:
     """Data, files and runs that something is wrong with."""
     folder = tmp_path_factory.mktemp("train")
-    for name in ("empty", "images", "small", "broken", "digits", "cut", "run", "mine", "large"):
+    for name in ("empty", "images", "small", "broken", "digits", "cut", "run", "mine", "large", "judged"):
         (folder / name).mkdir()
     Image.new("RGB", (300, 280)).save(folder / "images" / "a.png")
     Image.new("RGB", (300, 280)).save(folder / "images" / "b.png")
@@ -164,6 +165,7 @@ def folder(tmp_path_factory) -> Path:
         "other.npz": {"step": 1},
         "wrong.npz": {"shape": {"latent": 7}},
         "mine/average.npz": {"shape": {}, "phase": {"distortion": "mine:f"}},
+        "judged/checkpoint.npz": {"shape": {}, "phase": {}, "judge": 7},
         "large/checkpoint.npz": {"shape": {}, "phase": {"crop": 512}},
     }
     for name, meta in metas.items():

@@ -79,6 +79,13 @@ def test_fewer_bytes_are_always_taken():
     assert chosen(pixels, size - 10, lmbda=0) == [False]
 
 
+def test_a_simple_image_is_coded_as_a_whole_although_palettes_make_its_tiles_small():
+    """Small tiles take most of their bytes to begin."""
+    sky = np.rint(np.linspace((80, 130, 200), (190, 215, 240), 1024)).astype(np.uint8)[:, None].repeat(1024, 1)
+    lossless = len(aecodec.encode(sky, lossless=True, effort=0))
+    assert len(aecodec.encode(sky, 15, effort=0)) <= lossless < 1300
+
+
 def variant(pixels: np.ndarray, learned: int, point: Point) -> tuple[bool, int, float]:
     """Whether the one tile is exact, its bytes, its PSNR where it is."""
     y = np.zeros((16, 16, 1), np.float32)

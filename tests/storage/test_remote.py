@@ -50,6 +50,26 @@ def test_patterns_lead_to_names_as_they_are_typed(run, tmp_path, memory, pattern
     assert set(contents(tmp_path / "out")) == {"in/a.aez" if "i*" in pattern else "a.aez"}
 
 
+def test_a_folder_is_remembered_once_its_listing_is_complete(tmp_path, memory, monkeypatch):
+    """Other threads look names up meanwhile: nothing must seem to be missing."""
+    name, storage = "memory://out/a.aez", storage_of("memory://out")
+    storage.write(name, b"precious", True)
+    kind = type(fsspec.filesystem("memory"))
+    seen, find = [], kind.find
+    monkeypatch.setattr(kind, "find", lambda *given, **more: seen.append(storage.exists(name)) or find(*given, **more))
+    with storage.remembering(["memory://out"]):
+        assert storage.exists(name)
+    assert seen == [True]
+
+
+def test_with_force_nothing_is_listed(tmp_path, memory, monkeypatch):
+    for number in range(12):
+        picture(tmp_path / f"{number}.png", 4, 4, 3)
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "find", None)
+    assert not batch.compress(sorted(tmp_path.glob("*.png")), "memory://out", force=True).failed
+    assert not batch.compress([tmp_path / "1.png"], "memory://other").failed
+
+
 def test_outputs_that_begin_with_a_dot_are_not_replaced(tmp_path, memory):
     picture(tmp_path / "a.png", 20, 30, 3)
     for name in ("memory://in/.a.png", "memory://in/b.png"):

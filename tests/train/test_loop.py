@@ -305,6 +305,7 @@ def test_a_run_goes_on_in_another_precision(tmp_path, monkeypatch):
 def test_the_best_of_other_validation_pictures_does_not_count(straight, continued, tmp_path):
     shutil.copy(straight / "average.npz", tmp_path)
     assert new_run(tmp_path, PHASE, resume=True, val=True).best < math.inf
+    assert new_run(tmp_path, replace(PHASE, refines=True), resume=True, val=True).best == math.inf  # another loss
     assert continued.best == math.inf
 
 
@@ -349,5 +350,5 @@ def test_ctrl_c_on_the_command_line(tmp_path):
             process.kill()
     assert process.returncode == 1
     assert "Traceback" not in errors
-    assert errors.splitlines()[-1].endswith(f"interrupted; continue with --resume --out {tmp_path}")
+    assert errors.splitlines()[-1].endswith(f"interrupted; continue with --resume --out {tmp_path} --data {SAMPLES}")
     assert checkpoint.read_meta(tmp_path / "checkpoint.npz")["position"]["step"] >= 100

@@ -174,6 +174,8 @@ def test_a_run_goes_on_in_8_bits(tmp_path, monkeypatch):
     assert first.train()
     second = run(Phase(steps=2, batch=2, crop=64, bits=8))
     steps = quantize.steps(second.model)
+    for average, weight in zip(second.stepper.average, second.model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(average, weight)  # both are brought to equal spans
     assert all(rounding.on for rounding in quantize.roundings(second.model))
     assert second.train()
     third = run(Phase())
