@@ -14,7 +14,7 @@ import numpy as np
 from common import command_line, write_result
 from PIL import Image, ImageFilter
 
-from aecodec.bench.images import find_images, load_image
+from aecodec.bench.images import as_rgb, find_images, load_image
 from aecodec.pixels import psnr
 
 SIGMAS = (10, 25, 50)  # of 0..255
@@ -42,7 +42,7 @@ def measure(files: list[Path], kind: str, folder: Path) -> list[dict[str, float]
     noisy_folder, denoised_folder = folder / "noisy", folder / "denoised"
     noisy_folder.mkdir()
     denoised_folder.mkdir()
-    images, rows = [load_image(file).pixels for file in files], []
+    images, rows = [as_rgb(load_image(file).pixels) for file in files], []
     for number, clean in enumerate(images):
         noisy = NOISES[kind](clean, np.random.default_rng(number))
         Image.fromarray(noisy).save(noisy_folder / f"{number:04}.png", compress_level=1)

@@ -15,7 +15,7 @@ from PIL import Image
 
 import aecodec
 from aecodec import batch
-from aecodec.bench.images import as_rgb, find_images, load_image
+from aecodec.bench.images import as_rgb, centre, find_images, load_image
 from aecodec.pixels import psnr
 
 FORMATS = {"JPEG": ".jpg", "WebP": ".webp"}
@@ -37,14 +37,9 @@ def unpack(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
-def cut(image: np.ndarray, edge: int) -> np.ndarray:
-    height, width = image.shape[:2]
-    top, left = max(0, height - edge) // 2, max(0, width - edge) // 2
-    return np.ascontiguousarray(image[top : top + edge, left : left + edge])
-
-
 def run(options) -> None:
-    images = [cut(as_rgb(load_image(path).pixels), options.edge) for path in find_images(options.images)]
+    loaded = [as_rgb(load_image(path).pixels) for path in find_images(options.images)]
+    images = [centre(image, options.edge, options.edge) for image in loaded]
     files = {"aez": [aecodec.encode(image, options.quality) for image in images]}
     aims = [psnr(image, aecodec.decode(data)) for image, data in zip(images, files["aez"], strict=True)]
     for kind in FORMATS:

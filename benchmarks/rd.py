@@ -114,6 +114,7 @@ def run(options) -> None:
     names = [metric.name for metric in fitting(plan.metrics, min_side, min_side)]
     groups = group({entry.name: entry.sweep for entry in measured})
     result = {
+        "versions": cache.versions,  # those at the start of the run
         "anchor": ANCHOR,
         "columns": [*_HEAD, *names],
         "codecs": report["codecs"],

@@ -27,7 +27,7 @@ def main() -> None:
     name = parser.parse_args(sys.argv[1:2]).name
     benchmark = importlib.import_module(name)
     parser = argparse.ArgumentParser(prog=f"run.py {name}", description=describe(name), formatter_class=raw)
-    parser.add_argument("--images", type=Path, nargs="+", default=[], help="images or folders (default: the samples)")
+    parser.add_argument("--images", type=Path, nargs="+", default=[], help="images or folders; most have a default")
     getattr(benchmark, "add_options", lambda parser: None)(parser)
     try:
         benchmark.run(parser.parse_args(sys.argv[2:]))

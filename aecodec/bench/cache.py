@@ -17,6 +17,8 @@ import numpy as np
 from aecodec.bench.codecs import Codec
 from aecodec.bench.measure import Point
 
+_METRICS = ("ssimulacra2",)  # libraries of metrics
+
 
 def default_folder() -> Path:
     """Return aecodec/bench in the user's cache folder."""
@@ -91,6 +93,6 @@ class CachedPoints:
 
 
 def state_of(codec: Codec, versions: Mapping[str, str]) -> str:
-    """Return a hash of everything that a codec's bytes depend on besides pixels and quality."""
-    parts = [codec.name, codec.about, {name: versions.get(name) for name in codec.versions}]
+    """Return a hash of everything that a codec's bytes and their metrics depend on besides pixels and quality."""
+    parts = [codec.name, codec.about, {name: versions.get(name) for name in (*codec.versions, *_METRICS)}]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

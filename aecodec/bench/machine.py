@@ -22,7 +22,8 @@ _PACKAGES = (
     "zarr",
 )
 _FLAGS = ("avx2", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16", "asimddp")
-_NOT_CODEC = ("bench", "cli", "train")  # folders of the package that no encoded byte depends on
+# Folders of the package that no encoded byte depends on.
+_NOT_CODEC = ("arrays", "batch", "bench", "cli", "desktop", "page", "train", "web")
 _INSIDE_PILLOW = {
     "libjpeg_turbo": "libjpeg-turbo",
     "webp": "libwebp",

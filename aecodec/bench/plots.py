@@ -29,7 +29,7 @@ def draw_report(report: Json) -> dict[str, bytes]:
         files |= draw_curves("mean", blocks, metrics, anchor)
     for number, image in enumerate(report["images"], 1):
         name = re.sub(r"[^\w.-]+", "_", image["name"])
-        title = _plain(f"{image['name']}, {image['width']}x{image['height']}")
+        title = f"{image['name']}, {image['width']}x{image['height']}"
         files |= draw_curves(f"{number:02}_{Path(name).stem}", [(title, image)], metrics, anchor)
     if report["mean"]["bd_rate"].get("psnr") and "speed" in report:
         files |= draw_speed("speed", report["speed"], report["mean"]["bd_rate"]["psnr"], anchor)
@@ -114,7 +114,7 @@ def _label(axis: Any, level: str, title: str) -> None:
     axis.minorticks_off()
     axis.set_xlabel("bits per pixel")
     axis.set_ylabel(level)
-    axis.set_title(title)
+    axis.set_title(_plain(title))
     axis.grid(alpha=0.3)
 
 

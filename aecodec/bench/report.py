@@ -54,7 +54,7 @@ def build_report(
         "mode": {"kind": plan.target.kind.value, "values": list(plan.target.values)},
         "repeats": plan.repeats,
         "machine": describe_machine(),
-        "versions": library_versions(),
+        "versions": plan.cache.versions or library_versions(),  # those at the start of the run
         "anchor": ANCHOR,
         "metrics": {m.name: {"title": m.title, "unit": m.unit, "digits": m.digits} for m in metrics},
         "codecs": {codec.name: codec.about for codec in codecs} | {curve.name: curve.about for curve in published},

@@ -241,11 +241,16 @@ def _kept() -> Iterator[None]:
 
 
 def _page(run: Any) -> bytes:
+    from dataclasses import replace
+
+    from aecodec.bench.cache import Cache
     from aecodec.bench.comparisons import build_comparisons
     from aecodec.bench.page import build_page
 
+    cache = run.plan.cache
+    plan = replace(run.plan, cache=Cache(cache.folder, cache.versions))  # what a fresh run has measured counts for it
     with _kept(), _progress(len(run.results), "images of the page") as tick:
-        shown, left_out = build_comparisons(run.results, run.plan, tick)
+        shown, left_out = build_comparisons(run.results, plan, tick)
     return build_page(run.report, shown, left_out)
 
 

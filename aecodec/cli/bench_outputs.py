@@ -63,19 +63,22 @@ class BenchOutputs(NamedTuple):
         from aecodec.bench.published import curve_files
         from aecodec.bench.table import format_csv
 
+        texts = {}
+        if self.json is not None:
+            texts[self.json] = json.dumps(report, indent=1, allow_nan=False) + "\n"
+        if self.csv is not None:
+            texts[self.csv] = format_csv(report)
+        said = texts.pop(STANDARD, None)
+        for name, text in texts.items():  # first, as they hold what took long to measure
+            write_output(name, text.encode(), self.force)
         if self.html is not None:
             write_output(self.html, page(), self.force)
         if self.plots is not None:
             self._write_files(self.plots, draw_report(report))
         if self.compressai is not None:
             self._write_files(self.compressai, curve_files(report))
-        texts = {}
-        if self.json is not None:
-            texts[self.json] = json.dumps(report, indent=1, allow_nan=False) + "\n"
-        if self.csv is not None:
-            texts[self.csv] = format_csv(report)
-        for name in sorted(texts, key=lambda name: name == STANDARD):  # it is last: a reader that goes away ends it all
-            write_output(name, texts[name].encode(), self.force)
+        if said is not None:  # last, as a reader that goes away ends it all
+            write_output(STANDARD, said.encode(), self.force)
 
     def _write_files(self, folder: Path, files: dict[str, bytes]) -> None:
         for name, data in files.items():

@@ -58,17 +58,23 @@ def export(
     from aecodec.model.weights import weights_folder
     from aecodec.train.manifest import next_id, write
 
-    if data is None and not is_classic(run):
+    classic = is_classic(run)
+    if data is None and not classic:
         fail(f"{run}: no finished run of a classic model, and photo needs --data, a folder of images", code=2)
+    for option, value in (("--data", data), ("--sources", sources)):
+        if classic and value is not None:
+            fail(f"{option}: not for a classic model", code=2)
     check_folders({"--data": data})
     try:
-        if data is None or is_classic(run):
+        if data is None:
             written, number, size = export_classic(run, out, number)
         else:
             number = next_id(out) if number is None else number
+            listed = {} if sources is None else {"data.csv": sources.read_bytes()}
             entry, files = _build_photo(name, number, run, data, images)
-            if sources:
-                files["data.csv"] = sources.read_bytes()
+            files |= listed
+            if not listed and (out / name / "data.csv").exists():
+                say(f"{out / name / 'data.csv'}: stays, although it lists the images of earlier weights: see --sources")
             write(out, name, entry, files)
             written, size = out / name, sum(map(len, files.values()))
     except (AezError, OSError, ValueError) as e:

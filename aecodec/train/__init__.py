@@ -1,1 +1,1 @@
-"""Everything in Keras: networks, losses, data, the loop, export. Only the commands train and export import it."""
+"""Training: networks, losses and the loop in Keras, export; without it what runs, logs and manifests are."""

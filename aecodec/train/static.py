@@ -1,4 +1,4 @@
-"""Static 8-bit networks: lists of layers, run by ONNX Runtime (onnx_graphs.py) or NumPy (static_numpy.py) alike.
+"""Static 8-bit networks: lists of layers, run by ONNX Runtime (onnx_graphs.py), or by NumPy in tests, alike.
 
     float32 (h, w, C) --> Quantise --> Conv, Add, Join, DepthToSpace ... on uint8 --> Product --> float32
 

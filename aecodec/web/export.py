@@ -25,6 +25,7 @@ from aecodec.web.gallery import Folder, Gallery, Listed, NotFound
 _HERE = Path(__file__).parent
 _FOLDERS = {"files", "thumbnails", "pictures", "aez", "weights", "runtime"}
 _MARK = {"made_by": "aecodec serve --export"}
+_NO_ROOM = (errno.ENAMETOOLONG, errno.EEXIST, errno.EISDIR, errno.ENOTDIR)
 _NOT_HERE = {ICC, EXIF}  # chunks whose colours and turns the browser does not apply
 
 
@@ -150,9 +151,9 @@ class _Export:
         try:
             self._save(f"thumbnails/{name}.png", thumbnail)
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
+            if error.errno not in _NO_ROOM:
                 raise
-            self.wrong[name] = picture["error"] = "the name is too long for one with .png behind it"
+            self.wrong[name] = picture["error"] = "its name with .png behind it is too long, or that of a folder"
             return
         self._save(f"files/{name}", data)
         if whole is None:

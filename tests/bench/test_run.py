@@ -21,6 +21,7 @@ from aecodec.bench.machine import library_versions
 from aecodec.bench.measure import Failure, Point, mean_sweep, measure_once
 from aecodec.bench.metrics import choose_metrics
 from aecodec.bench.plan import Plan
+from aecodec.bench.plots import draw_curves
 from aecodec.bench.report import Json
 from aecodec.bench.run import run_bench, steps_of_run, went_well
 from aecodec.bench.speed import core_counts, measure_speeds
@@ -380,3 +381,11 @@ def test_large_images_can_be_cut(tmp_path: Path) -> None:
     np.testing.assert_array_equal(source.pixels, pixels[10:20, 5:15])
     assert source.note == "the centre of 20x30"
     assert load_image(tmp_path / "x.png", 30).note == ""
+
+
+def test_names_with_dollars_are_no_mathematics():
+    point = {"bpp": 1.0, "psnr": 30.0}
+    block = {"codecs": {"price_$1_": {"points": [point, {"bpp": 2.0, "psnr": 35.0}]}}, "bd_rate": {}}
+    pytest.importorskip("matplotlib")
+    files = draw_curves("a", [("price_$1_vs_$2.png", block)], ["psnr"], "jpeg")
+    assert set(files) == {"a.svg", "a.png"}

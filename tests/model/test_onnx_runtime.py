@@ -10,9 +10,10 @@ from aecodec.model.onnx_runtime import OnnxNet
 
 pytest.importorskip("onnx")
 
+from static_numpy import run_numpy
+
 from aecodec.train.onnx_graphs import to_onnx
 from aecodec.train.static import Conv, Network, Quantise
-from aecodec.train.static_numpy import run_numpy
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 pytest.importorskip("onnx")
 
+from static_numpy import run_numpy
+
 from aecodec import api
 from aecodec.codec.encoder import Encoder
 from aecodec.families import by_name
@@ -24,7 +26,6 @@ from aecodec.train.entropy_model import rounding_offsets
 from aecodec.train.layers import at_knots
 from aecodec.train.photo import Photo
 from aecodec.train.stack import integers
-from aecodec.train.static_numpy import run_numpy
 from train.runs import RANDOM_SHAPE as SHAPE
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

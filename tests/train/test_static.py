@@ -5,6 +5,8 @@ import pytest
 
 pytest.importorskip("onnx")
 
+from static_numpy import run_numpy
+
 from aecodec.model.onnx_runtime import OnnxNet
 from aecodec.train.onnx_graphs import to_onnx
 from aecodec.train.static import (
@@ -28,7 +30,6 @@ from aecodec.train.static import (
     Spread,
     Sum,
 )  # fmt: skip
-from aecodec.train.static_numpy import run_numpy
 
 
 def run_onnx(network, inputs):

@@ -166,10 +166,15 @@ def test_names_that_cannot_be_shown_are_told(folder, tmp_path):
     for name in (long, os.fsdecode(b"\xff.aez")):
         (folder / name).write_bytes(data)
     (folder / os.fsdecode(b"\xfe")).mkdir()
+    (folder / "taken.aez.png").mkdir()
+    for name in ("taken.aez", "taken.aez.png/inside.aez"):
+        (folder / name).write_bytes(data)
     exported = to_files(folder, tmp_path / "site")
     line = "its name is not UTF-8: rename it"
-    wrong = {"\\udcff.aez": line, "\\udcfe/": line, long: "the name is too long for one with .png behind it"}
+    taken = "its name with .png behind it is too long, or that of a folder"
+    wrong = {"\\udcff.aez": line, "\\udcfe/": line, long: taken}
     assert exported.wrong.items() >= wrong.items()
+    assert taken in (exported.wrong.get("taken.aez"), exported.wrong.get("taken.aez.png/inside.aez"))
     assert not [name for name in written(tmp_path / "site") if "lll" in name]
 
 

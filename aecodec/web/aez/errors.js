@@ -11,7 +11,7 @@ export class LimitError extends AezError {}
 export class FetchError extends AezError {} // a server has no such file, or breaks off
 export class ModelError extends AezError {} // weights or runtime are missing, or are not what they should be
 
-const CLASSES = { NotAezError, TruncatedError, CorruptError, UnsupportedError, LimitError, FetchError, ModelError };
+const CLASSES = { RangeError, TypeError, NotAezError, TruncatedError, CorruptError, UnsupportedError, LimitError, FetchError, ModelError };
 
 /** An error as it comes out of a worker, with its class again. */
 export const revived = ({ name, message }) => new (CLASSES[name] ?? AezError)(message);
