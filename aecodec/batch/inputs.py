@@ -76,7 +76,7 @@ def read_aez_head(name: str, limits: Limits, max_size: int = MAX_FILE) -> tuple[
     if size is None:
         data = read_aez(name, max_size)
         return Parts(data, len(data), len(data)), read_index(data, limits)
-    return parts.read_head(partial(storage_of(name).read, name), size, limits)
+    return parts.read_head(parts.Source(partial(storage_of(name).read, name), size), limits)
 
 
 def read_aez_region(
@@ -92,7 +92,8 @@ def read_aez_region(
         header = read_index(data, limits).header
         checked_region(region, header.width, header.height)
         return Parts(data, len(data), len(data))
-    return parts.read_region(partial(storage_of(name).read, name), size, region, limits, factor=factor)
+    source = parts.Source(partial(storage_of(name).read, name), size)
+    return parts.read_region(source, region, limits, factor=factor)
 
 
 def _size_of(name: str, max_size: int) -> int | None:

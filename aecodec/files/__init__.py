@@ -91,10 +91,10 @@ def _read(name: str, region: tuple[int, int, int, int] | None, limits: Limits) -
     """A file; of an .aez file, where there is a region, what that depends on."""
     storage = storage_of(name)
     size = None if region is None else storage.size(name)
-    read = partial(storage.read, name)
     if region is not None and size is not None:
         try:
-            return parts.read_region(read, size, region, limits, [container.ALPHA]).data
+            source = parts.Source(partial(storage.read, name), size)
+            return parts.read_region(source, region, limits, [container.ALPHA]).data
         except NotAezError:
             pass
     return storage.read_all(name)

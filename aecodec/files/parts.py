@@ -16,6 +16,13 @@ _MOST = 16  # bytes for a pixel, more than any encoder makes
 _GAP = 4096  # bytes between parts that are read along with them, because a request costs more
 
 
+class Source(NamedTuple):
+    """A file of which parts can be read: `read` by ranges of bytes, `size` bytes in all."""
+
+    read: Ranges
+    size: int
+
+
 class Parts(NamedTuple):
     """`data`: the file with zeros where nothing was read, or its beginning; `size`: its bytes; `read`: those read."""
 
@@ -24,19 +31,19 @@ class Parts(NamedTuple):
     read: int
 
 
-def read_head(read: Ranges, size: int, limits: Limits = DEFAULT_LIMITS) -> tuple[Parts, container.Index]:
-    """Read the beginning of a file, up to the end of its index or a little more. size: bytes of the file.
+def read_head(source: Source, limits: Limits = DEFAULT_LIMITS) -> tuple[Parts, container.Index]:
+    """Read the beginning of a file, up to the end of its index or a little more.
 
     From a server without ranges, which gives all of it for the first one, all is read and nothing more is asked for.
 
     Raises DecodeError, OSError.
 
     >>> data = container.write(container.Header(1, 300, 2, 1, 1024, 256), [b"left", bytes(9000)])
-    >>> parts, index = read_head(lambda spans: [data[start:end] for start, end in spans], len(data))
+    >>> parts, index = read_head(Source(lambda spans: [data[start:end] for start, end in spans], len(data)))
     >>> parts.read, index.tiles[0].size
     (4096, 4)
     """
-    head = b""
+    head, (read, size) = b"", source
     while True:
         [more] = read([(len(head), min(size, len(head) + max(_FIRST, len(head))))])
         head += more
@@ -48,8 +55,7 @@ def read_head(read: Ranges, size: int, limits: Limits = DEFAULT_LIMITS) -> tuple
 
 
 def read_region(
-    read: Ranges,
-    size: int,
+    source: Source,
     region: Sequence[int],
     limits: Limits = DEFAULT_LIMITS,
     tags: Sequence[bytes] = container.KNOWN_TAGS,
@@ -59,8 +65,8 @@ def read_region(
 
     Raises DecodeError, OSError; ValueError for a region outside of the image.
     """
-    head, index = read_head(read, size, limits)
-    header = index.header
+    head, index = read_head(source, limits)
+    (read, size), header = source, index.header
     most = _MOST * header.width * header.height + limits.max_metadata
     if index.size > most:  # before so much is reserved
         raise CorruptError(

@@ -162,7 +162,8 @@ class Run:
     def _round(self, steps: list | None) -> None:
         """Switch 8 bits on; steps: those that the run has already, None where it begins with them.
 
-        It begins from the average, whose channels are brought to equal spans: weights of before would not suit them.
+        Then weights and average become the average with its channels brought to equal spans, as mixing it with others
+        would be wrong.
         """
         if steps:
             quantize.load_steps(self.model, steps)

@@ -131,7 +131,7 @@ def read_by_python(data: bytes, region: tuple[int, ...]) -> int:
     def read(spans) -> list[bytes]:
         return [data[start:end] for start, end in spans]
 
-    return parts.read_region(read, len(data), region, tags=(b"ALPH",)).read
+    return parts.read_region(parts.Source(read, len(data)), region, tags=(b"ALPH",)).read
 
 
 @needs_node
