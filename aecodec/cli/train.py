@@ -25,12 +25,13 @@ _OWN = {  # options that one kind of model alone has
         "decay",
         "refines",
         "bits",
+        "settles",
         "precision",
         "processes",
     ),
     "classic": ("epochs", "parameters", "widen", "full"),
 }
-_SPELT = {"parameters": "-p", "refines": "--refine", "start": "--from"}
+_SPELT = {"parameters": "-p", "refines": "--refine", "settles": "--settle", "start": "--from"}
 _EXTRA = "training needs the extra 'train': pip install 'aecodec[train]'"
 
 
@@ -110,6 +111,14 @@ def train(
         int | None,
         typer.Option(min=8, max=8, help="photo: round the networks to 8 bits as the files will; for the last phases."),
     ] = None,
+    settles: Annotated[
+        bool,
+        typer.Option(
+            "--settle",
+            help="photo: with --bits 8: weights come to rest on the values that they will have in files, while the "
+            "others still learn; for the last phase, with --decay 1.",
+        ),
+    ] = False,
     precision: Annotated[
         str | None,
         typer.Option(
@@ -206,6 +215,8 @@ def _photo(data: Path | None, out: Path, val: Path | None, given: dict[str, Any]
     crop = given.get("crop", 128)
     if crop % 64 or (crop > 256 and crop % 256):
         fail(f"--crop {crop}: expected a multiple of 64, above 256 a multiple of 256", code=2)
+    if "settles" in given and "bits" not in given:
+        fail("--settle: the values that weights come to rest on are those of --bits 8", code=2)
     if "minutes" in given and "steps" in given:
         fail("--minutes and --steps exclude each other", code=2)
     if setup.resume and (shape or setup.start):

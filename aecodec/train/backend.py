@@ -9,6 +9,7 @@ from keras import ops
 
 from aecodec.errors import ModelError
 from aecodec.train.data_parallel import Exchange
+from aecodec.train.settle import Grid
 
 CLIP = 1.0  # global norm of the gradient
 METRICS = 3  # that a step has besides the norm: loss, bpp, mse
@@ -47,6 +48,7 @@ class Stepper:
         optimizer.build(model.trainable_variables)
         self.average = [np.array(v) for v in model.trainable_variables]
         self.exchange: Exchange | None = None  # where a run has several processes
+        self.grids: dict[str, Grid] = {}  # of weights that come to rest, set before the first step; see settle.py
         # For a backend that keeps the state elsewhere: `sync` writes it into the Keras variables, `reload` takes over
         # values that were assigned to them from outside.
         self.sync: Callable[[], None] = _nothing
@@ -57,9 +59,20 @@ class Stepper:
         loss, bpp, mse = self.model.loss_terms(pixels, q, noise)
         return ops.mean(loss), (ops.mean(bpp), ops.mean(mse))
 
-    def step(self, batch, lr: float) -> np.ndarray:
-        """Train on `batch` (pixels, q, noise_y, noise_z); returns loss, bpp, mse, gradient norm."""
-        return self._run(batch, np.float32(lr))
+    def step(self, batch, lr: float, pull: float = 0.0) -> np.ndarray:
+        """Train on `batch` (pixels, q, noise_y, noise_z); returns loss, bpp, mse, gradient norm.
+
+        pull: by how many units weights with a grid come nearer to it afterwards.
+        """
+        return self._run(batch, np.float32(lr), np.float32(pull))
+
+    def settle(self) -> None:
+        """Bring all weights with a grid onto it."""
+        self.sync()
+        for v in self.model.trainable_variables:
+            if v.path in self.grids:
+                v.assign(self.grids[v.path].pulled(v, v, 0.5))
+        self.reload()
 
     def seconds(self, batch, steps: int = 3) -> float:
         """Time of the quickest of so many steps at rate 0, after one that compiles."""
@@ -80,35 +93,39 @@ class Stepper:
     def _tensorflow(self):
         import tensorflow as tf
 
+        trainable = self.model.trainable_variables
+
         def gradients_of(pixels, q, noise_y, noise_z):
             with tf.GradientTape() as tape:
                 loss, (bpp, mse) = self._objective(pixels, q, (noise_y, noise_z))
-            variables = self.model.trainable_variables
             gradients = [
                 tf.zeros_like(v) if g is None else tf.convert_to_tensor(g)  # None: the model leaves v as it is
-                for g, v in zip(tape.gradient(loss, variables), variables, strict=True)
+                for g, v in zip(tape.gradient(loss, trainable), trainable, strict=True)
             ]
             return [*gradients, tf.stack([loss, bpp, mse])]
 
-        def apply(gradients, metrics, lr):
+        def apply(gradients, metrics, lr, pull):
             self.optimizer.learning_rate.assign(lr)
             gradients, norm = clipped(gradients)
-            self.optimizer.apply(gradients, self.model.trainable_variables)
+            on_grids = [(v, tf.identity(v), self.grids[v.path]) for v in trainable if v.path in self.grids]
+            self.optimizer.apply(gradients, trainable)
+            for v, before, grid in on_grids:
+                v.assign(grid.pulled(v, before, pull))
             return tf.concat([metrics, norm[None]], axis=0)
 
         @tf.function
-        def run(batch, lr):
+        def run(batch, *pace):
             *gradients, metrics = gradients_of(*batch)
-            return apply(gradients, metrics, lr)
+            return apply(gradients, metrics, *pace)
 
         first, last = tf.function(gradients_of), tf.function(apply)
 
-        def call(batch, lr):
+        def call(batch, *pace):
             batch = [tf.constant(a) for a in batch]
             if self.exchange is None:
-                return run(batch, tf.constant(lr)).numpy()
-            (*gradients, metrics), lr = self.exchange([a.numpy() for a in first(*batch)], float(lr))
-            return last(gradients, metrics, tf.constant(lr, tf.float32)).numpy()
+                return run(batch, *map(tf.constant, pace)).numpy()
+            (*gradients, metrics), pace = self.exchange([a.numpy() for a in first(*batch)], tuple(map(float, pace)))
+            return last(gradients, metrics, *(tf.constant(value, tf.float32) for value in pace)).numpy()
 
         return call
 
@@ -126,7 +143,7 @@ class Stepper:
             ):
                 return self._objective(pixels, q, tuple(noise))
 
-        def run(values, frozen, state, batch, lr):
+        def run(values, frozen, state, batch, lr, pull):
             grad = jax.value_and_grad(objective, has_aux=True)
             (loss, (bpp, mse)), gradients = grad(values, frozen, batch)
             gradients, norm = clipped(gradients)
@@ -134,18 +151,23 @@ class Stepper:
                 lr if v is self.optimizer.learning_rate else s
                 for v, s in zip(self.optimizer.variables, state, strict=True)
             ]
+            before = values
             values, state = self.optimizer.stateless_apply(state, gradients, values)
+            values = [
+                self.grids[v.path].pulled(value, was, pull) if v.path in self.grids else value
+                for v, value, was in zip(trainable, values, before, strict=True)
+            ]
             return values, state, jnp.stack([loss, bpp, mse, norm])
 
         jitted = jax.jit(run, donate_argnums=(0, 2))
         held: dict[str, list] = {}  # values of the weights and of the optimizer
 
-        def call(batch, lr):
+        def call(batch, lr, pull):
             if not held:
                 held["values"] = [jnp.array(v.value, copy=True) for v in trainable]
                 held["state"] = [jnp.array(v.value, copy=True) for v in self.optimizer.variables]
             frozen = [v.value for v in self.model.non_trainable_variables]
-            held["values"], held["state"], metrics = jitted(held["values"], frozen, held["state"], batch, lr)
+            held["values"], held["state"], metrics = jitted(held["values"], frozen, held["state"], batch, lr, pull)
             return np.asarray(metrics)
 
         def sync():

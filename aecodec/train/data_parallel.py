@@ -1,7 +1,7 @@
 """Data-parallel training on one machine: processes share each batch and apply the mean of their gradients.
 
 Each process holds the whole model and draws the same batches, of which it takes its part. The one that the user started
-leads: it says the learning rate of each step, measures and saves. Gradients meet in shared memory.
+leads: it says the pace of each step, measures and saves. Gradients meet in shared memory.
 """
 
 import multiprocessing
@@ -16,8 +16,10 @@ import numpy as np
 from aecodec.errors import AezError, ModelError
 
 Arrays = Sequence[np.ndarray]
-# What a step hands over: arrays of one process and the learning rate -> their means over all processes, and the rate.
-Exchange = Callable[[Arrays, float], tuple[list[np.ndarray], float]]
+# How a step changes weights, as the leader says it: its learning rate, and what else goes with the schedule.
+Pace = tuple[float, ...]
+# What a step hands over: arrays of one process and its pace -> their means over all processes, and the leader's pace.
+Exchange = Callable[[Arrays, Pace], tuple[list[np.ndarray], Pace]]
 
 
 def part(batch: Arrays, rank: int, count: int) -> list[np.ndarray]:
@@ -62,7 +64,7 @@ class Leader:
             theirs.close()
             self._others.append((process, ours))
 
-    def exchange(self, arrays: Arrays, rate: float) -> tuple[list[np.ndarray], float]:
+    def exchange(self, arrays: Arrays, pace: Pace) -> tuple[list[np.ndarray], Pace]:
         """As Exchange. Raises ModelError when another process has ended."""
         self._rows.put(arrays)
         for process, connection in self._others:
@@ -70,8 +72,8 @@ class Leader:
                 connection.recv()
         for process, connection in self._others:
             with _watched(process):
-                connection.send(rate)
-        return self._rows.mean(arrays), rate
+                connection.send(pace)
+        return self._rows.mean(arrays), pace
 
     def close(self) -> None:
         for process, connection in self._others:
@@ -106,14 +108,14 @@ def _run(follow: Callable[[int, Exchange], None], connection: Connection, memory
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the leader decides when to stop
     rows = Rows(memory, rank, size)
 
-    def exchange(arrays: Arrays, _rate: float) -> tuple[list[np.ndarray], float]:
+    def exchange(arrays: Arrays, _pace: Pace) -> tuple[list[np.ndarray], Pace]:
         try:
             rows.put(arrays)
             connection.send(True)
-            rate = connection.recv()
+            pace = connection.recv()
         except (EOFError, OSError):
             raise SystemExit from None  # the leader has ended
-        return rows.mean(arrays), rate
+        return rows.mean(arrays), pace
 
     try:
         follow(rank, exchange)

@@ -73,12 +73,19 @@ def few_bits(x, step, low: int, high: int, outward=False):
     return rounded(x)
 
 
-def few_bits_weight(w, limit: int, axes=0, step=None):
-    """The nearest of -limit to limit steps; each output channel has its own step. step: of the input channels."""
-    w = w if step is None else w * step
-    unit = ops.stop_gradient(ops.maximum(ops.max(ops.abs(w), axis=axes, keepdims=True), 1e-9)) / limit
-    w = round_ste(w / unit) * unit
-    return w if step is None else w / step
+def weight_unit(w, limit: int, axes=0, step=None):
+    """How far apart the values are that a weight may have: each output channel spans `limit` of them either way.
+
+    step: of the input channels, which weights are multiplied by before they are rounded.
+    """
+    scaled = w if step is None else w * step
+    unit = ops.stop_gradient(ops.maximum(ops.max(ops.abs(scaled), axis=axes, keepdims=True), 1e-9)) / limit
+    return unit if step is None else unit / step
+
+
+def few_bits_weight(w, unit):
+    """The nearest multiple of a unit."""
+    return round_ste(w / unit) * unit
 
 
 class Pointwise(keras.layers.Layer):
@@ -117,15 +124,17 @@ class Pointwise(keras.layers.Layer):
     def compute_output_shape(self, shape):
         return (*shape[:-1], self.filters)
 
-    def weight(self):
-        """The kernel, in few bits if that is on."""
-        if not self.few_bits:
-            return self.w
+    def unit(self):
+        """See `weight_unit`; it can be multiplied with the kernel."""
         step = None if self.into is None else ops.transpose(self.into.step)
         if not self.split:
-            return few_bits_weight(self.w, WEIGHT_MAX, step=step)
+            return weight_unit(self.w, WEIGHT_MAX, step=step)
         parts = ops.split(self.w, [self.split])
-        return ops.concatenate([few_bits_weight(part, WEIGHT_MAX) for part in parts])
+        return ops.concatenate([ops.ones_like(part) * weight_unit(part, WEIGHT_MAX) for part in parts])
+
+    def weight(self):
+        """The kernel, in few bits if that is on."""
+        return few_bits_weight(self.w, self.unit()) if self.few_bits else self.w
 
     def call(self, x, q=None):
         x = self.into.apply(x) if self.into else x
@@ -152,8 +161,12 @@ class Depthwise(keras.layers.DepthwiseConv2D):
         super().build(shape)
         self.out.build()
 
+    def unit(self):
+        """See `weight_unit`; it can be multiplied with the kernel."""
+        return weight_unit(self.kernel, DEPTHWISE_MAX, (0, 1))
+
     def call(self, x, level=None):
-        kernel = few_bits_weight(self.kernel, DEPTHWISE_MAX, (0, 1)) if self.few_bits else self.kernel
+        kernel = few_bits_weight(self.kernel, self.unit()) if self.few_bits else self.kernel
         x = ops.depthwise_conv(ops.cast(x, self.compute_dtype), ops.cast(kernel, self.compute_dtype), padding="same")
         bias = ops.cast(self.bias, self.compute_dtype)
         return self.out.apply(x, level=level) + bias if self.late_bias else self.out.apply(x + bias)

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aecodec.errors import ModelError
 from aecodec.pixels import decibels
-from aecodec.train import checkpoint, precision, quantize, runs
+from aecodec.train import checkpoint, precision, quantize, runs, settle
 from aecodec.train.backend import METRICS, Stepper
 from aecodec.train.data import Crops, batches, image_files, load_images, principal_components, tiles_of
 from aecodec.train.data_parallel import Exchange, Leader, part
@@ -53,6 +53,7 @@ class Phase:
     distortion: str = "psnr"  # what the loss takes for it, see distortions.py
     fixed_overlap: bool = False  # the overlap before the analysis is left as it is
     bits: int | None = None  # 8: networks are rounded in the forward pass, as static graphs round them
+    settles: bool = False  # weights of 8 bits are not, but come to rest where rounding changes nothing, see settle.py
 
     @property
     def open_ended(self) -> bool:
@@ -78,6 +79,7 @@ class Position:
     phase_step: int = 0  # at which the phase began
     phase_seconds: float = 0.0
     warm_step: int = 0  # at which the last warm-up began
+    pulled: float = 0.0  # share of the phase after which weights were pulled last, where they come to rest
 
     def done(self, phase: Phase) -> float:
         if phase.steps is not None:
@@ -138,6 +140,8 @@ class Run:
         self.model.distortion = distortion_of(self.phase.distortion)
         if self.phase.bits:
             self._round((meta or {}).get("steps"))
+        if self.phase.settles:
+            self._settle(new_phase)
         self.path = self.folder / runs.CHECKPOINT
         self.validation, self.judge = self._validation(setup.val)
         if meta and self.judge is not None and meta.get("judge") == self.judge:
@@ -157,7 +161,8 @@ class Run:
         if not meta["complete"]:
             self.position.warm_step = self.position.step
         if new_phase:
-            self.position = replace(self.position, phase_step=self.position.step, phase_seconds=self.position.seconds)
+            step, seconds = self.position.step, self.position.seconds
+            self.position = replace(self.position, phase_step=step, phase_seconds=seconds, pulled=0.0)
 
     def _round(self, steps: list | None) -> None:
         """Switch 8 bits on; steps: those that the run has already, None where it begins with them.
@@ -168,14 +173,27 @@ class Run:
         if steps:
             quantize.load_steps(self.model, steps)
         else:
-            trained, rng = self.model.trainable_variables, np.random.default_rng(self.phase.seed)
-            for variable, average in zip(trained, self.stepper.average, strict=True):
-                variable.assign(average)
-            quantize.calibrate(self.model, self.crops.pixels(rng, CROPS, self.phase.crop))
-            self.stepper.average = [np.array(variable) for variable in trained]
+            self._begin_with_average()
+            quantize.calibrate(
+                self.model, self.crops.pixels(np.random.default_rng(self.phase.seed), CROPS, self.phase.crop)
+            )
+            self.stepper.average = [np.array(variable) for variable in self.model.trainable_variables]
             self.stepper.reload()
-            self.position.warm_step = self.position.step
         quantize.switch(self.model)
+
+    def _settle(self, new_phase: bool) -> None:
+        """Weights come to rest from here on, in a new phase those of the average; the average is then what they are."""
+        if new_phase:
+            self._begin_with_average()
+        quantize.switch_weights(self.model, False)
+        self.stepper.grids = settle.grids(self.model)
+
+    def _begin_with_average(self) -> None:
+        """Weights become the average, and warm up."""
+        for variable, average in zip(self.model.trainable_variables, self.stepper.average, strict=True):
+            variable.assign(average)
+        self.stepper.reload()
+        self.position.warm_step = self.position.step
 
     def _meta(self) -> dict:
         return {
@@ -196,6 +214,10 @@ class Run:
         if not self.console.is_terminal or "val" in row or "precision" in row:
             self.console.print(json.dumps(row), soft_wrap=True, highlight=False)
 
+    def _average(self) -> None:
+        """Take the weights into the moving average; of weights that come to rest it is what they are now."""
+        self.stepper.update_average(0.0 if self.phase.settles else average_decay(self.position.step))
+
     def save(self) -> None:
         """Write a checkpoint; without validation the average beside it is the last one."""
         checkpoint.save(self.path, self.stepper, self._meta())
@@ -211,7 +233,9 @@ class Run:
         kept = [np.array(v) for v in variables]
         for v, a in zip(variables, self.stepper.average, strict=True):
             v.assign(a)
+        quantize.switch_weights(self.model, bool(self.phase.bits))
         result = self.validation.run()
+        quantize.switch_weights(self.model, bool(self.phase.bits) and not self.phase.settles)
         for v, k in zip(variables, kept, strict=True):
             v.assign(k)
         self.stepper.reload()
@@ -272,13 +296,14 @@ class Run:
                     p = self.position
                     rate = self.phase.learning_rate(done, p.step - p.warm_step)
                     try:
-                        rows.append(self.stepper.step(next(feed), rate))
+                        pull = settle.pull(p.pulled, done) if self.phase.settles else 0.0
+                        rows.append(self.stepper.step(next(feed), rate, pull))
                     except ModelError:  # another process has ended; what was learned until then is whole
                         self.save()
                         raise
-                    p.step += 1
+                    p.step, p.pulled = p.step + 1, done
                     if p.step % AVERAGE_EVERY == 0:
-                        self.stepper.update_average(average_decay(p.step))
+                        self._average()
                     now = time.monotonic()
                     p.seconds, last = p.seconds + min(now - last, PAUSE), now
                     p.cpu_seconds, cpu = p.cpu_seconds + time.process_time() - cpu, time.process_time()
@@ -300,6 +325,9 @@ class Run:
                         self.validate()
                         checked, last, cpu = p.seconds, time.monotonic(), time.process_time()
             if not stop:
+                if self.phase.settles:
+                    self.stepper.settle()
+                    self._average()
                 self.validate()
             self.save()
             return not stop

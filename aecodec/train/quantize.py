@@ -38,12 +38,22 @@ def roundings(model) -> list[Rounding]:
     return list(_layers(model, Rounding))
 
 
+def kernels(model) -> list[Pointwise | Depthwise]:
+    """All layers of a model whose weights are rounded."""
+    return list(_layers(model, Pointwise | Depthwise))
+
+
 def switch(model, on: bool = True) -> None:
     """Round weights and tensors in the forward pass, or do not; before its graph is traced."""
-    for layer in _layers(model, Pointwise | Depthwise):
-        layer.few_bits = on
+    switch_weights(model, on)
     for rounding in roundings(model):
         rounding.on = on
+
+
+def switch_weights(model, on: bool) -> None:
+    """The same of weights alone."""
+    for layer in kernels(model):
+        layer.few_bits = on
 
 
 def calibrated(model) -> bool:

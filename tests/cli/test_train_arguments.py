@@ -59,6 +59,7 @@ PHOTO = {
     "--data images --steps 1 --seed -1": (2, "Invalid value for '--seed'"),
     "--data images --steps 1 --seed 4294967296": (2, "Invalid value for '--seed'"),
     "--data images --steps 1 --bits 4": (2, "Invalid value for '--bits'"),
+    "--data images --steps 1 --settle": (2, "--settle: the values that weights come to rest on are those of --bits 8"),
     "--data images --steps 1 --precision half": (2, "--precision half: expected auto, float32 or bfloat16"),
     "--data images --steps 1 --epochs 3": (2, "--epochs: not for photo"),
     "--data images --steps 1 --full": (2, "--full: not for photo"),

@@ -1,6 +1,7 @@
 """Runs of a tiny shape on the shipped samples, and what they write."""
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,18 @@ def rows(folder: Path) -> list[dict]:
 
 def new_run(folder: Path, phase: Phase, *, resume: bool = False, val: bool = False, precision="float32") -> Run:
     return Run(Setup(folder, SAMPLES, SAMPLES if val else None, resume, precision=precision), SHAPE, phase)
+
+
+def interrupt(run: Run, signals: dict[int, int]) -> None:
+    """While step number k runs, `signals[k]` arrives."""
+    step = run.stepper.step
+
+    def stepping(*arguments):
+        if (number := run.position.step + 1) in signals:
+            signal.raise_signal(signals[number])
+        return step(*arguments)
+
+    run.stepper.step = stepping
 
 
 def command(*arguments: str) -> tuple[int, str]:

@@ -35,24 +35,24 @@ def gradients(step: int, rank: int) -> list[np.ndarray]:
 
 def follow(folder: Path, dies: bool, rank: int, exchange: Exchange) -> None:
     """Write down what is exchanged, in the end whether the leader ends this process."""
-    means, rates = [], []
+    means, paces = [], []
     try:
         for step in range(STEPS + 1):
             if dies and step == 1:
                 os._exit(7)
-            values, rate = exchange(gradients(step, rank), 0.0)
+            values, pace = exchange(gradients(step, rank), (0.0, 0.0))
             means += values
-            rates.append(rate)
+            paces.append(pace)
     finally:
-        np.savez(folder / f"{rank}.npz", *means, rates=rates)
+        np.savez(folder / f"{rank}.npz", *means, paces=paces)
 
 
-def test_every_process_has_the_mean_and_the_leader_s_rate(tmp_path):
+def test_every_process_has_the_mean_and_the_leader_s_pace(tmp_path):
     means, expected = [], []
     with closing(Leader(partial(follow, tmp_path, False), 3, SIZE)) as leader:
         for step in range(STEPS):
-            values, rate = leader.exchange(gradients(step, 0), 0.5 + step)
-            assert rate == 0.5 + step
+            values, pace = leader.exchange(gradients(step, 0), (0.5 + step, 0.25))
+            assert pace == (0.5 + step, 0.25)
             means += values
             given = [gradients(step, rank) for rank in range(3)]
             expected += [np.mean(values, axis=0) for values in zip(*given, strict=True)]
@@ -60,16 +60,16 @@ def test_every_process_has_the_mean_and_the_leader_s_rate(tmp_path):
         np.testing.assert_allclose(mean, value, rtol=1e-6)
     for rank in (1, 2):  # they had begun another step, and the leader ended
         with np.load(tmp_path / f"{rank}.npz") as file:
-            assert file["rates"].tolist() == [0.5, 1.5, 2.5]
+            assert file["paces"].tolist() == [[0.5, 0.25], [1.5, 0.25], [2.5, 0.25]]
             for i, mean in enumerate(means):
                 np.testing.assert_array_equal(file[f"arr_{i}"], mean)
 
 
 def test_a_process_that_dies_is_told_in_one_line(tmp_path):
     with closing(Leader(partial(follow, tmp_path, True), 2, SIZE)) as leader:
-        leader.exchange(gradients(0, 0), 0.5)
+        leader.exchange(gradients(0, 0), (0.5,))
         with pytest.raises(ModelError, match="another process of this training ended, with exit code 7"):
-            leader.exchange(gradients(1, 0), 0.5)
+            leader.exchange(gradients(1, 0), (0.5,))
 
 
 def test_a_batch_is_dealt_in_parts():
@@ -102,12 +102,12 @@ def _two_as_one() -> None:
         steppers.append(Stepper(model, keras.optimizers.SGD(0.1)))
     batch, barrier, given = train_steps.batch(shape, 4), threading.Barrier(2), {}
 
-    def exchange(rank, own, rate):
+    def exchange(rank, own, pace):
         given[rank] = own
         barrier.wait(60)
         means = [(a + b) / 2 for a, b in zip(given[0], given[1], strict=True)]
         barrier.wait(60)
-        return means, rate
+        return means, pace
 
     for rank, stepper in enumerate(steppers[1:]):
         stepper.exchange = partial(exchange, rank)

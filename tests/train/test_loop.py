@@ -27,23 +27,11 @@ from aecodec.train import checkpoint, loop, precision  # noqa: E402
 from aecodec.train.backend import Stepper  # noqa: E402
 from aecodec.train.entropy_model import rounded, rounding_offsets  # noqa: E402
 from aecodec.train.loop import Phase, Run  # noqa: E402
-from train.runs import FINISH, PHASE, SAMPLES, SHAPE, arrays, command, new_run, rows  # noqa: E402
+from train.runs import FINISH, PHASE, SAMPLES, SHAPE, arrays, command, interrupt, new_run, rows  # noqa: E402
 
 pytestmark = TRAINING
 
 TESTS = Path(__file__).parents[1]
-
-
-def interrupt(run: Run, signals: dict[int, int]) -> None:
-    """While step number k runs, `signals[k]` arrives."""
-    step = run.stepper.step
-
-    def stepping(batch, lr):
-        if (number := run.position.step + 1) in signals:
-            signal.raise_signal(signals[number])
-        return step(batch, lr)
-
-    run.stepper.step = stepping
 
 
 def steps_on(backend: str, start: Path, result: Path) -> None:
@@ -164,7 +152,7 @@ def test_the_average_alone_restarts_with_a_warm_up(straight, continued, monkeypa
     assert (p.step, p.phase_step, p.warm_step) == (3, 3, 3)
     rates = []
     step = continued.stepper.step
-    monkeypatch.setattr(continued.stepper, "step", lambda batch, lr: (rates.append(lr), step(batch, lr))[1])
+    monkeypatch.setattr(continued.stepper, "step", lambda batch, lr, pull: (rates.append(lr), step(batch, lr, pull))[1])
     monkeypatch.setattr(loop, "QUIET", 0.0)
     capsys.readouterr()
     assert continued.train() is True

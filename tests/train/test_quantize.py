@@ -13,7 +13,7 @@ from small import SMALL  # noqa: E402
 
 from aecodec.errors import ModelError  # noqa: E402
 from aecodec.train import quantize  # noqa: E402
-from aecodec.train.layers import Depthwise, Pointwise, Rounding, few_bits, few_bits_weight  # noqa: E402
+from aecodec.train.layers import Depthwise, Pointwise, Rounding, few_bits, few_bits_weight, weight_unit  # noqa: E402
 from aecodec.train.photo import Photo, Shape  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -66,11 +66,11 @@ def test_few_bits_round_and_let_gradients_pass_between_the_ends():
 
 def test_weights_have_a_step_for_each_output():
     w = np.random.default_rng(3).normal(0, [[0.01, 1.0, 50.0]], (40, 3)).astype(np.float32)
-    found = np.asarray(few_bits_weight(w, 63))
+    found = np.asarray(few_bits_weight(w, weight_unit(w, 63)))
     unit = np.abs(w).max(0) / 63
     np.testing.assert_allclose(found / unit, np.rint(w / unit), atol=1e-3)
     step = np.geomspace(0.1, 9, 40)[:, None].astype(np.float32)
-    found = np.asarray(few_bits_weight(w, 63, step=step)) * step
+    found = np.asarray(few_bits_weight(w, weight_unit(w, 63, step=step))) * step
     unit = np.abs(w * step).max(0) / 63
     np.testing.assert_allclose(found / unit, np.rint(w * step / unit), atol=1e-3)
 
