@@ -1,8 +1,11 @@
 """Weights that come to rest: the pull by hand, and a run at whose end rounding changes nothing."""
 
 import itertools
+import json
+import shutil
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,15 +13,16 @@ from frameworks import TRAINING, keras_on_tensorflow
 
 keras = keras_on_tensorflow()
 
-from aecodec.train import checkpoint, loop, quantize, settle  # noqa: E402
+from aecodec.train import checkpoint, quantize, settle  # noqa: E402
+from aecodec.train.loop import Run  # noqa: E402
+from aecodec.train.photo import Photo  # noqa: E402
 from aecodec.train.settle import ALL, Grid, pull  # noqa: E402
 from aecodec.train.stack import array  # noqa: E402
-from train.runs import FINISH, PHASE, arrays, interrupt, new_run  # noqa: E402
+from train.runs import FINISH, PHASE, SHAPE, arrays, interrupt, new_run  # noqa: E402
 
 pytestmark = TRAINING
 
-STEPS = 6
-SETTLES = replace(PHASE, steps=STEPS, bits=8, settles=True)
+SETTLES = replace(PHASE, steps=4, bits=8, settles=True)
 
 
 def test_a_value_comes_nearer_to_its_grid_and_stays_there():
@@ -39,20 +43,29 @@ def test_what_is_pulled_over_a_phase_is_more_than_half_a_unit():
 
 
 @pytest.fixture(scope="module")
-def settled(quick, straight, tmp_path_factory):
-    """A run that went on with weights that come to rest, and its state before, once its channels had equal spans."""
-    folder = tmp_path_factory.mktemp("settled")
-    checkpoint_of(straight, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "CROPS", 18)
-        run = new_run(folder, SETTLES, resume=True, val=True)
-        before = [array(v) for v in run.model.trainable_variables]
-        assert run.train() is True
+def rounded(straight, tmp_path_factory):
+    """The state of a run in 8 bits, whose steps are all the same, as choosing them takes longer than all else here."""
+    path = tmp_path_factory.mktemp("rounded") / "checkpoint.npz"
+    model = Photo(SHAPE)
+    model.build()
+    steps = [np.full(r.step.shape, 1 / 16).tolist() for r in quantize.roundings(model)]
+    meta = checkpoint.read_meta(straight / "checkpoint.npz") | {"steps": steps}
+    np.savez(path, meta=np.array(json.dumps(meta)), **arrays(straight / "checkpoint.npz"))
+    return path
+
+
+def begun(rounded, folder) -> Run:
+    shutil.copy(rounded, folder)
+    return new_run(folder, SETTLES, resume=True)
+
+
+@pytest.fixture(scope="module")
+def settled(quick, rounded, tmp_path_factory):
+    """A run that went on from there with weights that come to rest, and its weights before."""
+    run = begun(rounded, tmp_path_factory.mktemp("settled"))
+    before = [array(v) for v in run.model.trainable_variables]
+    assert run.train() is True
     return run, before
-
-
-def checkpoint_of(run, folder) -> None:
-    (folder / "checkpoint.npz").write_bytes((run / "checkpoint.npz").read_bytes())
 
 
 def test_rounding_changes_nothing_at_the_end(settled):
@@ -63,20 +76,17 @@ def test_rounding_changes_nothing_at_the_end(settled):
     for variable, first, average in zip(run.model.trainable_variables, before, run.stepper.average, strict=True):
         np.testing.assert_array_equal(array(variable), average)
         if variable.path in grids:
-            grid = grids[variable.path]
-            np.testing.assert_allclose(array(variable) / grid.unit, np.rint(array(variable) / grid.unit), atol=1e-3)
-            at = np.abs(first / grid.unit)
-            moved += (np.abs(at - np.rint(at)) > 0.1).sum()
+            at, start = array(variable) / grids[variable.path].unit, first / grids[variable.path].unit
+            np.testing.assert_allclose(at, np.rint(at), atol=1e-3)
+            moved += (np.abs(start - np.rint(start)) > 0.1).sum()
     assert moved > 100  # which were not there to begin with
     for path, grid in settle.grids(run.model).items():
         np.testing.assert_allclose(grid.unit, grids[path].unit, rtol=1e-6)  # as files will have it
 
 
-def test_an_interrupted_one_resumes_exactly(settled, straight, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "CROPS", 18)
-    checkpoint_of(straight, tmp_path)
-    run = new_run(tmp_path, SETTLES, resume=True)
-    interrupt(run, {run.position.step + 4: signal.SIGINT})
+def test_an_interrupted_one_resumes_exactly(settled, rounded, tmp_path):
+    run = begun(rounded, tmp_path)
+    interrupt(run, {run.position.step + 2: signal.SIGINT})
     assert run.train() is False
     rest = new_run(tmp_path, FINISH, resume=True)
     assert rest.phase.settles
@@ -87,18 +97,18 @@ def test_an_interrupted_one_resumes_exactly(settled, straight, tmp_path, monkeyp
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-6, atol=1e-7, err_msg=name)
 
 
-def test_it_is_judged_by_what_rounding_leaves(settled):
+def test_it_is_judged_by_what_rounding_leaves(settled, monkeypatch):
     """In the middle of a phase as well, when rounding still changes something."""
     run, before = settled
-    trained = run.model.trainable_variables
-    rounded = [array(v) for v in trained]
-    run.stepper.average = before
-    run.best = np.inf
+    seen = []
+
+    def judged() -> dict:
+        seen.extend(layer.few_bits for layer in quantize.kernels(run.model))
+        np.testing.assert_array_equal(array(run.model.trainable_variables[0]), before[0])
+        return {"loss": 1.0}
+
+    monkeypatch.setattr(run, "validation", SimpleNamespace(run=judged))
+    monkeypatch.setattr(run.stepper, "average", before)
     run.validate()
-    quantize.switch_weights(run.model, True)
-    for variable, value in zip(trained, before, strict=True):
-        variable.assign(value)
-    assert checkpoint.read_meta(run.folder / "average.npz")["val"]["loss"] == run.validation.run()["loss"]
-    quantize.switch_weights(run.model, False)
-    for variable, value in zip(trained, rounded, strict=True):
-        variable.assign(value)
+    assert all(seen)
+    assert not any(layer.few_bits for layer in quantize.kernels(run.model))
