@@ -37,7 +37,10 @@ def steps_of(error: np.ndarray) -> dict[str, float]:
     elsewhere = steps[~square].mean()
     borders = {"tiles": tile, "latents": square & ~tile}
     ratios = {name: round(float(steps[where].mean() / elsewhere), 3) for name, where in borders.items()}
-    return ratios | {"levels": round(float(steps[tile].mean()), 2), "psnr": round(float(decibels(np.square(error).mean())), 1)}
+    return ratios | {
+        "levels": round(float(steps[tile].mean()), 2),
+        "psnr": round(float(decibels(np.square(error).mean())), 1),
+    }
 
 
 def run(options) -> None:
