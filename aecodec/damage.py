@@ -9,7 +9,7 @@ from aecodec import container
 from aecodec.container import BytesLike, Chunk, Header
 from aecodec.container.alpha import decode_alpha
 from aecodec.container.metadata import Metadata, unpack_metadata
-from aecodec.errors import CorruptError, DecodeError, LimitError, TruncatedError
+from aecodec.errors import CorruptError, DecodeError, TruncatedError, UnsupportedError
 from aecodec.families import by_id, family_of
 from aecodec.family import Bitstreams
 from aecodec.limits import DEFAULT_LIMITS, Limits, check_input
@@ -101,7 +101,7 @@ def _sound_alpha(chunks: Iterable[Chunk], header: Header, damaged: dict[bytes, D
         if tag == container.ALPHA:
             try:
                 return decode_alpha(stored, header.height, header.width)
-            except CorruptError as error:
+            except (CorruptError, UnsupportedError) as error:
                 damaged[tag] = error
     return np.full((header.height, header.width), _OPAQUE, np.uint8)
 
@@ -111,7 +111,7 @@ def _sound_metadata(chunks: Iterable[Chunk], limits: Limits, damaged: dict[bytes
     for chunk in chunks:
         try:
             part = unpack_metadata([chunk], limits, taken)
-        except (CorruptError, LimitError) as error:
+        except DecodeError as error:
             damaged[chunk.tag] = error
             continue
         present = {kind: raw for kind, raw in part._asdict().items() if raw is not None}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aecodec.container import BytesLike, zstd
-from aecodec.errors import CorruptError
+from aecodec.errors import CorruptError, UnsupportedError
 
 MOST_BITS = 8
 
@@ -61,15 +61,16 @@ def pack(q: np.ndarray, bits: int) -> bytes:
 
 
 def unpack(data: BytesLike, shape: tuple[int, ...], bits: int) -> np.ndarray:
-    """The inverse of `pack`, uint8 of `shape` (N, ..., C). Raises CorruptError.
+    """The inverse of `pack`, uint8 of `shape` (N, ..., C). Raises CorruptError or UnsupportedError.
 
     >>> unpack(bytes.fromhex("00 12 30"), (1, 3), 4)
     array([[1, 2, 3]], dtype=uint8)
     """
     view, count, label = memoryview(data).cast("B"), math.prod(shape), "tile 0"
-    if not view.nbytes or view[0] not in (_PACKED, _ZSTD):
-        coding = view[0] if view.nbytes else "no bytes"
-        raise CorruptError(f"{label}: coding {coding}, expected {_PACKED} or {_ZSTD}")
+    if not view.nbytes:
+        raise CorruptError(f"{label}: no bytes, expected a coding")
+    if view[0] not in (_PACKED, _ZSTD):
+        raise UnsupportedError(f"{label}: coding {view[0]}, expected {_PACKED} or {_ZSTD}")
     if view[0] == _PACKED:
         size = -(-count * bits // 8)
         if view.nbytes - 1 != size:

@@ -9,7 +9,7 @@ import numpy as np
 from aecodec.container import zstd
 from aecodec.container.chunks import ALPHA, label
 from aecodec.container.header import BytesLike
-from aecodec.errors import CorruptError
+from aecodec.errors import CorruptError, UnsupportedError
 
 # First byte of the chunk. From _PLAIN on its two lowest bits above _PLAIN say what was subtracted.
 _CONSTANT = 0  # one more byte: the value of all samples
@@ -43,7 +43,8 @@ def encode_alpha(alpha: np.ndarray) -> bytes:
 def decode_alpha(data: BytesLike, height: int, width: int) -> np.ndarray:
     """Return the alpha plane, uint8 (height, width).
 
-    Nothing is allocated before the size that `data` claims is known to be height x width. Raises CorruptError.
+    Nothing is allocated before the size that `data` claims is known to be height x width. Raises CorruptError or, for a
+    coding of a later version, UnsupportedError.
 
     >>> alpha = np.array([[0, 10, 20], [5, 15, 250]], np.uint8)
     >>> (decode_alpha(encode_alpha(alpha), 2, 3) == alpha).all()
@@ -59,7 +60,7 @@ def decode_alpha(data: BytesLike, height: int, width: int) -> np.ndarray:
             raise CorruptError(f"{name}: {view.nbytes} bytes, expected 2 for a constant")
         return np.full((height, width), view[1], np.uint8)
     if choice > _LEFT + _ABOVE:
-        raise CorruptError(f"{name}: coding {view[0]}, expected 0 to {_PLAIN + _LEFT + _ABOVE}")
+        raise UnsupportedError(f"{name}: coding {view[0]}, expected 0 to {_PLAIN + _LEFT + _ABOVE}")
     plane = np.frombuffer(zstd.decompress(view[1:], height * width, name, "samples"), np.uint8).reshape(height, width)
     if choice & _LEFT:
         plane = np.add.accumulate(plane, axis=1, dtype=np.uint8)

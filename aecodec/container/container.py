@@ -232,7 +232,7 @@ def _take(view: memoryview, extent: Extent, name: str) -> memoryview:
 def _check_exact(header: Header, exact: Collection[int], error: type[Exception]) -> None:
     """Raise an error unless model and quality are 0 exactly if all tiles are exact."""
     whole = len(exact) == header.tile_count
-    if exact and whole != (header.model == NO_MODEL):
+    if whole != (header.model == NO_MODEL):
         raise error(f"header: model {header.model}, but {len(exact)} of {header.tile_count} tiles are exact")
     if whole and header.quality:
         raise error(f"header: quality {header.quality}, expected 0 where all tiles are exact")

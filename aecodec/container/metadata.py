@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from aecodec.container import zstd
 from aecodec.container.chunks import EXIF, ICC, XMP, Chunk, label
-from aecodec.errors import CorruptError
+from aecodec.errors import CorruptError, UnsupportedError
 from aecodec.limits import DEFAULT_LIMITS, Limits
 
 # First byte of a chunk.
@@ -52,7 +52,7 @@ def unpack_metadata(chunks: Iterable[Chunk], limits: Limits = DEFAULT_LIMITS, ta
     """Return the metadata in the chunks; chunks with other tags are ignored.
 
     The limit counts all metadata together, with `taken` bytes from elsewhere, before anything is decompressed.
-    Raises CorruptError or LimitError.
+    Raises CorruptError, UnsupportedError or LimitError.
 
     >>> unpack_metadata([Chunk(b"xmp ", b"\\x00<x/>")])
     Metadata(icc=None, exif=None, xmp=b'<x/>')
@@ -75,5 +75,5 @@ def _unpacked_size(tag: bytes, view: memoryview) -> int:
     if view[0] == _STORED:
         return view.nbytes - 1
     if view[0] != _ZSTD:
-        raise CorruptError(f"{label(tag)}: coding {view[0]}, expected {_STORED} or {_ZSTD}")
+        raise UnsupportedError(f"{label(tag)}: coding {view[0]}, expected {_STORED} or {_ZSTD}")
     return zstd.content_size(view[1:], label(tag))

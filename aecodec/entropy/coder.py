@@ -120,6 +120,8 @@ class TileDecoder:
     """Decodes one tile in the order of its stream: first `z`, then `r`, whose scale indexes follow from z."""
 
     def __init__(self, data: bytes | bytearray | memoryview, tables: TableRow):
+        if data and not data[-1]:
+            raise CorruptError("bitstream: ends with a zero byte, which writers leave out")
         words = np.frombuffer(bytes(data) + bytes(-len(data) % 4), "<u4").astype(np.uint32)
         self._coder, self._tables = RangeDecoder(words), tables
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from aecodec.classic import latents
 from aecodec.classic.patches import cut, join
-from aecodec.errors import CorruptError
+from aecodec.errors import CorruptError, UnsupportedError
 
 pytestmark = pytest.mark.usefixtures("tiny_weights")
 
@@ -60,7 +60,6 @@ def test_many_equal_latents_go_through_zstd_and_channels_come_first():
     ("data", "message"),
     [
         (b"", "no bytes"),
-        (b"\x02\x12\x30", "coding 2"),
         (b"\x00\x12", "1 bytes of latents, expected 2"),
         (b"\x00\x12\x31", "bits after the last latent"),
         (b"\x01\x12\x30", "no zstd frame"),
@@ -72,6 +71,11 @@ def test_many_equal_latents_go_through_zstd_and_channels_come_first():
 def test_damaged_latents(data, message):
     with pytest.raises(CorruptError, match=message):
         latents.unpack(data, (1, 3), 4)
+
+
+def test_a_coding_of_a_later_version_is_unsupported():
+    with pytest.raises(UnsupportedError, match="tile 0: coding 2, expected 0 or 1"):
+        latents.unpack(b"\x02\x12\x30", (1, 3), 4)
 
 
 def test_a_scale_reaches_its_ends_and_clips_beyond():

@@ -506,7 +506,7 @@ tag_strategy = st.one_of(
 @st.composite
 def contents(draw):
     header = Header(
-        model=draw(st.integers(0, 0xFFFF)),
+        model=draw(st.integers(1, 0xFFFF)),
         width=draw(st.integers(1, 40)),
         height=draw(st.integers(1, 40)),
         channels=draw(st.integers(1, 4)),
@@ -606,6 +606,7 @@ def sealed(*sizes: int, **fields: int) -> bytes:
     ("data", "message"),
     [
         (sealed(0, 0), "no tile is exact, expected one in format version 2"),
+        (sealed(0, 0, version=1, model=0), "model 0, but 0 of 2 tiles are exact"),
         (sealed(1, 1), "model 7, but 2 of 2 tiles are exact"),
         (sealed(1, 0, model=0), "model 0, but 1 of 2 tiles are exact"),
         (sealed(1, 1, model=0, quality=3), "quality 3, expected 0 where all tiles are exact"),

@@ -6,7 +6,7 @@ from mutation import zstd_block, zstd_frame
 
 from aecodec.container import Chunk
 from aecodec.container.metadata import Metadata, pack_metadata, unpack_metadata
-from aecodec.errors import CorruptError, LimitError
+from aecodec.errors import CorruptError, LimitError, UnsupportedError
 from aecodec.limits import Limits
 
 PROFILE = bytes(range(256))  # zstd cannot make it smaller
@@ -43,7 +43,6 @@ def test_absent_metadata_takes_no_chunk():
 
 BAD_METADATA = {
     "nothing": (b"", "chunk exif: no bytes"),
-    "unknown coding": (b"\2abc", "chunk exif: coding 2, expected 0 or 1"),
     "not zstd": (b"\1abcdefghijkl", "chunk exif: no zstd frame"),
     "no size": (b"\1" + unsized_frame(XMP), "chunk exif: a zstd frame without its size"),
     "a wrong size": (b"\1" + stored_frame(XMP, 4), "chunk exif: damaged zstd frame"),
@@ -56,6 +55,11 @@ def test_damaged_metadata(name):
     data, message = BAD_METADATA[name]
     with pytest.raises(CorruptError, match=message):
         unpack_metadata([Chunk(b"exif", data)])
+
+
+def test_a_coding_of_a_later_version_is_unsupported():
+    with pytest.raises(UnsupportedError, match="chunk exif: coding 2, expected 0 or 1"):
+        unpack_metadata([Chunk(b"exif", b"\2abc")])
 
 
 def test_the_limit_counts_all_metadata_unpacked():

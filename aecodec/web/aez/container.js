@@ -129,7 +129,7 @@ function limit(limits, name, asked) {
 function checkExact({ version, model, quality }, tiles) {
   const exact = tiles.filter((tile) => tile.exact).length, all = exact === tiles.length;
   if (version > 1 && !exact) throw new CorruptError("index: no tile is exact, expected one in format version 2");
-  if (exact && all !== (model === 0)) throw new CorruptError(`header: model ${model}, but ${exact} of ${tiles.length} tiles are exact`);
+  if (all !== (model === 0)) throw new CorruptError(`header: model ${model}, but ${exact} of ${tiles.length} tiles are exact`);
   if (all && quality) throw new CorruptError(`header: quality ${quality}, expected 0 where all tiles are exact`);
 }
 

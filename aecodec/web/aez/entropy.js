@@ -12,6 +12,7 @@ const SCALES = 64, PLANES = 15; // bits of an escaped value after its leading on
  */
 export class TileDecoder {
   constructor(bytes, tables) {
+    if (bytes.length && !bytes[bytes.length - 1]) throw new CorruptError("bitstream: ends with a zero byte, which writers leave out");
     this.coder = new RangeDecoder(bytes);
     this.tables = tables;
   }

@@ -28,6 +28,7 @@ class RangeDecoder:
     """
 
     def __init__(self, data: bytes):
+        require(not data.endswith(b"\0"), "bitstream: a zero byte at its end")
         data = data + bytes(-len(data) % 4)
         self._words = [int.from_bytes(data[i : i + 4], "little") for i in range(0, len(data), 4)]
         self._next = 2
