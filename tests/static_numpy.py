@@ -66,8 +66,14 @@ class _Reference:
                 x = x @ layer.weight
                 x = x if layer.bias is None else x + layer.bias
                 return np.maximum(x, 0) if layer.relu else x
+            case static.Transposed():
+                return (x * layer.scale) @ layer.weight.T.astype(np.float32)
             case static.Spread():
-                return _sums(x, layer, layer.bias)
+                return _sums(x, layer, np.zeros(x.shape[-1]) if layer.bias is None else layer.bias)
+            case static.Scaled():
+                return x * np.float32(layer.scale)
+            case static.Gate():
+                return np.where(self.values[layer.by] > 0, x, np.float32(0))
             case static.Sum():
                 return x + self.values[layer.other]
             case static.Shift():

@@ -13,7 +13,7 @@ from aecodec.codec.competition import Coded, Competition
 from aecodec.codec.decoder import Decoder
 from aecodec.codec.latents import Latents, Symbols
 from aecodec.codec.masking import deltas
-from aecodec.codec.refine import Refiner, dead_zone, steps, strips
+from aecodec.codec.refine import THROUGH_NET, Refiner, dead_zone, steps, strips
 from aecodec.codec.tilecoder import TileCoder
 from aecodec.codec.transforms import analyse
 from aecodec.container import Header
@@ -86,7 +86,7 @@ class Encoder:
 
     def refined(self, coder: TileCoder) -> Iterator[Latents]:
         """The latents that are coded at a quality, from top to bottom."""
-        refiner = Refiner(self.pixels, coder)
+        refiner = Refiner(self.pixels, coder, self.effort >= THROUGH_NET)
         latents: Iterator[Latents] = map(self._with_deltas, self._analysed())
         for size in steps(self.effort):
             latents = refiner.step(latents, size)

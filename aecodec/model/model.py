@@ -7,6 +7,7 @@
     weights/<name>/reconstruct      see `Model.reconstruct`
     weights/<name>/synthesis        y_hat (1, h, w, M), features -> samples (1, 2h, 2w, 192), (1, h, w, 768)
     weights/<name>/adjoint          squares (1, 2h, 2w, 192) of errors -> gradient (1, h, w, M)
+    weights/<name>/gradient         see `Model.gradient`; not every model has it
     weights/<name>/numbers.npz      gains, tables, overlaps, biases, steps
     weights/<name>/visual.npz       what the visual tuning takes (tuning.py); not every model has it
     weights/<name>/coarse_scales, coarse_reconstruct, thumbnail.npz
@@ -37,6 +38,7 @@ from aecodec.system.forks import cached_property
 NETS = "analysis", "hyper_analysis", "scales", "quantise", "reconstruct", "synthesis", "adjoint"
 WHOLE = slice(None), slice(None)
 COARSE_NETS = "coarse_scales", "coarse_reconstruct"
+GRADIENT = "gradient"
 
 
 def models() -> dict[str, "Model"]:
@@ -205,6 +207,10 @@ class Model(Weights):
     def _coarse_nets(self) -> dict[str, OnnxNet]:
         return {name: self.auxiliary_net(name) for name in COARSE_NETS}
 
+    @cached_property
+    def _gradient_net(self) -> OnnxNet | None:
+        return self.auxiliary_net(GRADIENT) if f"{GRADIENT}.onnx" in self.auxiliary else None
+
     def analysis(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels uint8 (h, w, 3), multiples of 16 -> y float32 (h/16, w/16, M) at unit gain."""
         size = pixels.shape[:2]
@@ -289,5 +295,18 @@ class Model(Weights):
         By the linear part of the synthesis alone, and without the 255 between levels and the pixels of that, which
         `QualityPoint.inverse_curvature` makes up for.
         """
-        rows = overlap(error, size, self.numbers["overlap_post"].T)
-        return self._nets["adjoint"](squares.to_squares(rows, size)[None])[0][0]
+        return self._adjoint(self._errors(error, size))
+
+    def gradient(self, error: Fill, y_hat: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """The same through all of the synthesis at y_hat (h, w, M), or by the linear part where the model lacks it."""
+        errors = self._errors(error, (16 * y_hat.shape[0], 16 * y_hat.shape[1]))
+        gradient = self._adjoint(errors)
+        if self._gradient_net is not None:
+            gradient += self._gradient_net(y_hat[None], errors[None], features)[0][0]
+        return gradient
+
+    def _errors(self, error: Fill, size: tuple[int, int]) -> np.ndarray:
+        return squares.to_squares(overlap(error, size, self.numbers["overlap_post"].T), size)
+
+    def _adjoint(self, errors: np.ndarray) -> np.ndarray:
+        return self._nets["adjoint"](errors[None])[0][0]

@@ -19,7 +19,7 @@ from aecodec.codec.refine import gradient
 from aecodec.entropy.tables import SCALES, Z_MAX
 from aecodec.errors import ModelError
 from aecodec.model import thumbnail, tuning
-from aecodec.model.model import Model
+from aecodec.model.model import GRADIENT, Model
 from aecodec.settings import Settings
 from aecodec.system.parallel import Workers
 from aecodec.train import checkpoint, graphs, quantize
@@ -166,7 +166,7 @@ def build(
     prior = hyper_prior(model)
     files = graph_files(graphs.networks(_calibrated(model, images)))
     coarse = coarse_part(model, crops(images, COARSE_CROPS))
-    beside = graph_files(graphs.coarse_networks(model, *coarse))
+    beside = graph_files(graphs.coarse_networks(model, *coarse) | {GRADIENT: graphs.gradient(model)})
     first = [to_frequencies(residual_prior(k, i)) for i, k in enumerate(reaches(), start=1)]
     deltas = delta_frequencies(images[:: -(-len(images) // IMAGES)]) if model.shape.visual else None
     arrays = _Arrays(model, to_frequencies(prior + 1e-7), [first], coarse.channels, deltas)

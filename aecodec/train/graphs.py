@@ -6,7 +6,8 @@
     quantise        y at the quality's gain, z, rounding; steps -> r, y_hat
     reconstruct     r, z; steps -> y_hat, the same
     synthesis       y_hat at unit gain; biases -> samples in squares, of the net and of the linear part
-    adjoint         errors of samples in squares -> gradient by y
+    adjoint         errors of samples in squares -> gradient by y, through the linear part of the synthesis
+    gradient        y_hat, the same errors -> gradient by y, through its net
     coarse_scales, coarse_reconstruct   the same of the coarse channels alone (coarse.py)
 
 Vectors come after a semicolon; the model interpolates them between knots. Tensors of few bits carry their steps from
@@ -23,6 +24,7 @@ from aecodec.model import squares
 from aecodec.model.lapped import UNIT, overlap_gain
 from aecodec.model.squares import EIGHTHS
 from aecodec.train import static
+from aecodec.train.backward import backward
 from aecodec.train.entropy_model import ORDER, SHIFTS
 from aecodec.train.layers import Block, Depthwise, Pointwise
 from aecodec.train.photo import Photo
@@ -291,6 +293,12 @@ def adjoint(model: Photo) -> Network:
     net, weight = Stack(), in_squares(array(model.synthesis.linear.layers[0].w).T)
     net.put(static.Linear(net.put(static.SpaceToDepth("error", 2)), np.ascontiguousarray(weight)))
     return Network({"error": (squares.SIZE, None)}, net.layers)
+
+
+def gradient(model: Photo) -> Network:
+    """The part of the gradient by y_hat that goes through the net of the synthesis; the adjoint gives the rest."""
+    whole = synthesis(model)
+    return backward(whole, whole.outputs[0], 1 / float(SCALE))
 
 
 def networks(model: Photo) -> dict[str, Network]:

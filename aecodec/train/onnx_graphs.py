@@ -140,16 +140,35 @@ class _Builder:
             output = name if i == len(steps) - 1 else f"{name}.{i}"
             source = self._node(kind, [source, *([constant] if constant else [])], output)
 
+    def _transposed(self, name: str, layer: static.Transposed) -> None:
+        weight = self._constant(f"{name}.weight", np.ascontiguousarray(layer.weight.T))
+        whole = self._node("Cast", [weight], f"{name}.float", to=TensorProto.FLOAT)
+        rows = self._constant(f"{name}.scale", layer.scale.astype(np.float32)[:, None])
+        self._node("MatMul", [layer.source, self._node("Mul", [whole, rows], f"{name}.scaled")], name)
+
     def _spread(self, name: str, layer: static.Spread) -> None:
-        k = layer.weight.shape[0]
+        k, *_, c = layer.weight.shape
         self._node("Transpose", [layer.source], f"{name}.first", perm=[0, 3, 1, 2])
         kernel = self._constant(f"{name}.weight", np.ascontiguousarray(layer.weight.transpose(3, 2, 0, 1)))
-        inputs = [f"{name}.first", kernel, self._constant(f"{name}.bias", layer.bias)]
-        self._node("Conv", inputs, f"{name}.sums", group=len(layer.bias), pads=[k // 2] * 4)
+        inputs = [
+            f"{name}.first",
+            kernel,
+            *([] if layer.bias is None else [self._constant(f"{name}.bias", layer.bias)]),
+        ]
+        self._node("Conv", inputs, f"{name}.sums", group=c, pads=[k // 2] * 4)
         self._node("Transpose", [f"{name}.sums"], name, perm=[0, 2, 3, 1])
 
     def _sum(self, name: str, layer: static.Sum) -> None:
         self._node("Add", [layer.source, layer.other], name)
+
+    def _times(self, name: str, layer: static.Scaled) -> None:
+        self._node("Mul", [layer.source, self._constant(f"{name}.scale", np.float32(layer.scale))], name)
+
+    def _gate(self, name: str, layer: static.Gate) -> None:
+        # Two thirds of the time of Where.
+        is_open = self._node("Min", [layer.by, self._constant(f"{name}.most", np.uint8(1))], f"{name}.open")
+        factor = self._node("Cast", [is_open], f"{name}.factor", to=TensorProto.FLOAT)
+        self._node("Mul", [layer.source, factor], name)
 
     def _shift(self, name: str, layer: static.Shift) -> None:
         self._node("Add", [layer.source, self._constant(f"{name}.shift", layer.shift)], name)
@@ -174,8 +193,11 @@ class _Builder:
         static.Quantise: _quantise,
         static.Rounded: _rounded,
         static.Linear: _linear,
+        static.Transposed: _transposed,
         static.Spread: _spread,
         static.Sum: _sum,
+        static.Scaled: _times,
+        static.Gate: _gate,
         static.Shift: _shift,
         static.DeadZone: _dead_zone,
     }

@@ -150,12 +150,21 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
+class Transposed:
+    """(x * scale) @ weight.T in float32: the gradient by what a dense layer gets. weight: int8 (c_in, c_out)."""
+
+    source: str
+    weight: np.ndarray
+    scale: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class Spread:
     """Depthwise convolution in float32, zeros outside. weight: (k, k, 1, c). bias: (c,)."""
 
     source: str
     weight: np.ndarray
-    bias: np.ndarray
+    bias: np.ndarray | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +173,22 @@ class Sum:
 
     source: str
     other: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """x * scale in float32. scale: one number or (C,)."""
+
+    source: str
+    scale: np.ndarray | float
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """x in float32 where `by`, a uint8 tensor of its shape, is not 0; elsewhere 0."""
+
+    source: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +209,8 @@ class DeadZone:
 
 
 Layer = (
-    Conv | Add | Join | DepthToSpace | SpaceToDepth | Pick | Limit | Product | Quantise | Rounded | Linear | Spread
-    | Sum | Shift | DeadZone
+    Conv | Add | Join | DepthToSpace | SpaceToDepth | Pick | Limit | Product | Quantise | Rounded | Linear | Transposed
+    | Spread | Sum | Scaled | Gate | Shift | DeadZone
 )  # fmt: skip
 
 
@@ -226,6 +251,8 @@ class Network:
             match layer:
                 case Conv() | Product() | Linear():
                     channels[name] = layer.weight.shape[-1]
+                case Transposed():
+                    channels[name] = len(layer.weight)
                 case Join():
                     channels[name] = sum(channels[source] for source in layer.sources)
                 case DepthToSpace():

@@ -89,8 +89,9 @@ def trained(picture):
     model = Photo(RANDOM_SHAPE, basis[:, ::-1].astype(np.float32), variance[::-1])
     model.build()
     for v in model.trainable_variables:
-        if v.path.split("/")[-1] in ("kernel", "bias", "overlap") and "linear" not in v.path:
-            v.assign_add(rng.normal(0, 0.1, v.shape))
+        name, _, fine = v.path.split("/")[-1].partition("_")
+        if name in ("kernel", "bias", "overlap") and "linear" not in v.path:
+            v.assign_add(rng.normal(0, 0.01 if fine else 0.1, v.shape))
     model.hyper_synthesis.w_out.assign_add(rng.normal(0, 0.3, model.hyper_synthesis.w_out.shape))
     model.features.assign(rng.normal(0, 0.1, model.features.shape))
     quantize.calibrate(model, np.stack([picture[i : i + 128, i : i + 128] for i in range(0, 120, 10)]))

@@ -1,8 +1,11 @@
 """Static graphs of a small random network, against Keras, integers in NumPy, and real files."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
-from lapping import overlapped
+from lapping import overlapped, strips_of
 
 import aecodec
 
@@ -10,6 +13,7 @@ pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 pytest.importorskip("onnx")
 
+import tensorflow as tf
 from static_numpy import run_numpy
 
 from aecodec import api
@@ -59,6 +63,45 @@ def test_a_unit_without_weights_keeps_its_bias():
     found = np.rint(biases / unit)
     assert np.abs(found).max() <= 1 << 30
     np.testing.assert_allclose(found * unit, biases, atol=0.02)
+
+
+def test_the_gradient_goes_through_the_net_as_numpy_and_keras_have_it(exported, trained):
+    """Keras stops what is beyond the ends of 8 bits, too; that is the difference."""
+    rng, qindex = np.random.default_rng(3), 300
+    y_hat = rng.normal(0, 0.3, (6, 8, SHAPE.latent)).astype(np.float32)
+    error = rng.normal(0, 20, (96, 128, 3)).astype(np.float32)
+    features = QualityPoint(exported, qindex).features
+    through_all = exported.gradient(strips_of(error), y_hat, features)
+    through_net = through_all - exported.adjoint(strips_of(error), error.shape[:2])
+    back = overlapped(error, exported.numbers["overlap_post"].T)
+    squares = back.reshape(12, 8, 16, 8, 3).swapaxes(1, 2).reshape(12, 16, 192)
+    inputs = {"y_hat": y_hat, "error": squares, "biases": features}
+    np.testing.assert_allclose(through_net, run_numpy(graphs.gradient(trained), inputs)[0], atol=1e-3, rtol=1e-3)
+
+    row = np.float32([qindex / 256])
+    y = tf.constant(y_hat[None])
+    with tf.GradientTape() as tape:
+        tape.watch(y)
+        net = trained.synthesis(y, at_knots(trained.features, row)) - trained.synthesis.linear(y)
+        dot = tf.reduce_sum(net * back[None])
+    near(through_net, tape.gradient(dot, y)[0].numpy(), 0.3)
+
+
+def test_efforts_from_five_on_take_the_gradient_of_the_whole_synthesis(exported, picture, tmp_path, monkeypatch):
+    """Models without its network, as they were once exported, take that of the linear part."""
+    image = picture[:80, :96]
+    whole = [aecodec.encode(image, 60, effort=effort, tune="psnr") for effort in (4, 5)]
+    folder = tmp_path / "weights"
+    shutil.copytree(exported.folder.parent, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["models"]["photo"]["auxiliary"]["gradient.onnx"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "photo" / "gradient.onnx").unlink()
+    monkeypatch.setenv("AECODEC_WEIGHTS", str(folder))
+    linear = [aecodec.encode(image, 60, effort=effort, tune="psnr") for effort in (4, 5)]
+    assert whole[0] == linear[0]
+    assert whole[1] != linear[1]
+    assert aecodec.decode(whole[1]).shape == image.shape
 
 
 @pytest.mark.parametrize("tuning", [PSNR, VISUAL])
