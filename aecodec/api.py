@@ -89,8 +89,9 @@ def encode(
         Code all tiles without loss, alpha and the colours that it hides included; no quality or target is given then.
     effort : int
         Number of refinement steps, 0 to 9; each decodes the current result and corrects the latents by gradient
-        descent, from 5 on by the exact gradient, for files that are kept for long. Files get smaller at the same PSNR;
-        at the same quality PSNR and bytes rise. Decoding takes the same time. A model without refinement ignores it.
+        descent. From 5 on the gradient goes through the whole synthesis, where the model has what that takes: for files
+        that are kept for long, as encoding takes more than twice as long. Files get smaller at the same PSNR; at the
+        same quality PSNR and bytes rise. Decoding takes the same time. A model without refinement ignores it.
     model : str or a loaded model
         Name of an installed model. A classic autoencoder has one quality and takes grey images only.
     metadata : Metadata

@@ -9,7 +9,7 @@ from aecodec import container
 from aecodec.container import BytesLike, Chunk, Header
 from aecodec.container.alpha import decode_alpha
 from aecodec.container.metadata import Metadata, unpack_metadata
-from aecodec.errors import CorruptError, DecodeError, TruncatedError, UnsupportedError
+from aecodec.errors import CorruptError, DecodeError, TruncatedError
 from aecodec.families import by_id, family_of
 from aecodec.family import Bitstreams
 from aecodec.limits import DEFAULT_LIMITS, Limits, check_input
@@ -101,7 +101,7 @@ def _sound_alpha(chunks: Iterable[Chunk], header: Header, damaged: dict[bytes, D
         if tag == container.ALPHA:
             try:
                 return decode_alpha(stored, header.height, header.width)
-            except (CorruptError, UnsupportedError) as error:
+            except DecodeError as error:
                 damaged[tag] = error
     return np.full((header.height, header.width), _OPAQUE, np.uint8)
 

@@ -28,7 +28,7 @@ class NotAezError(DecodeError):
 
 
 class UnsupportedError(DecodeError):
-    """The file is sound, but needs a later version or a model that is not installed."""
+    """The file may be sound, but needs a later version, a model that is not installed, or a library that is missing."""
 
 
 class TruncatedError(DecodeError):

@@ -23,7 +23,7 @@ SIDE = geometry.TILE_PIXELS
 # Of inputs; all others have that of latents.
 SIDES = {"x": SIDE // EDGE, "error": SIDE // EDGE, "z": geometry.TILE // geometry.HYPER}
 ENCODER, DECODER = ("analysis", "hyper_analysis", "scales", "quantise"), ("scales", "reconstruct", "synthesis")
-STEP = ("quantise", "synthesis", "adjoint")  # what each step of the encoder's effort adds
+STEP = ("quantise", "synthesis", "adjoint")  # what each step of efforts 1 to 4 adds
 
 
 def given(value: onnx.ValueInfoProto) -> np.ndarray:

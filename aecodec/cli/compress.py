@@ -78,8 +78,9 @@ def compress(
             min=0,
             max=9,
             help="Number of refinement steps in the encoder (0-9); each decodes the current result and corrects the "
-            "latents by gradient descent, from 5 on by the exact gradient. More steps give smaller files at the same "
-            "PSNR and take longer; decoding takes the same time. The classic models have no refinement. Default: 1.",
+            "latents by gradient descent, from 5 on through the whole synthesis where the model has what that takes, "
+            "for more than twice the time. More steps give smaller files at the same PSNR and take longer; decoding "
+            "takes the same time. The classic models have no refinement. Default: 1.",
             show_default=False,
         ),
     ] = 1,

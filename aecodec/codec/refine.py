@@ -6,12 +6,13 @@
 
 The analysis transform cannot know what rounding will do to a latent's neighbours, and it does not find the best latents
 of every image. Gradient descent at the encoder makes up for both, and no decoder needs to know of it (Campos et al.,
-2019; Yang, Bamler and Mandt, 2020). Two things make one step of it worth its time here. The error goes back through the
-linear part of the synthesis alone, which takes a small part of the time. And what rounding did to a latent itself is no
-error of that latent: a step against it would be rounded away, or too far.
+2019; Yang, Bamler and Mandt, 2020). Two things make one step of it worth its time here. With few steps the error goes
+back through the linear part of the synthesis alone, which takes a small part of the time. And what rounding did to a
+latent itself is no error of that latent: a step against it would be rounded away, or too far.
 
-Many steps go further with the gradient of the whole synthesis: eight of them take 2.2 times as long with it, and save
-5.1 % of the bytes of one step, instead of 3.6 %.
+Many steps gain more by the gradient of the whole synthesis: with it eight steps take 2.3 times as long and save 5.1 %
+of the bytes of one step, instead of 3.6 % (benchmarks/training/gen2/README.md). A model without the network for it
+takes the linear part at any effort.
 
 Images pass in strips: a step needs memory for three of them, not for another image.
 """
@@ -67,7 +68,7 @@ def gradient(y_hat: np.ndarray, pixels: np.ndarray, point: QualityPoint, through
 
     In the visual tuning it is that of luma above all.
     pixels: uint8 (H, W, 3), what y_hat should decode to, and perhaps more to the right of it and below.
-    through_net: as `Model.gradient` gives it.
+    through_net: through all of the synthesis, see `Model.gradient`.
     """
     y_hat = np.ascontiguousarray(y_hat)
     decoded = point.synthesis(y_hat)

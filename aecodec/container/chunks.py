@@ -43,6 +43,6 @@ def check_tags(tags: Sequence[bytes], header: Header, error: type[Exception], un
     for tag in KNOWN_TAGS:
         if tags.count(tag) > 1:
             raise error(f"{label(tag)}: found {tags.count(tag)} times, expected once")
-    in_tiles = header.has_alpha and header.version > 1 and header.model == NO_MODEL  # or at least it may be
+    in_tiles = header.has_alpha and header.model == NO_MODEL
     if (ALPHA in tags) != header.has_alpha and not in_tiles:
         raise error(f"{label(ALPHA)}: {'found' if ALPHA in tags else 'missing'}, but channels is {header.channels}")

@@ -73,7 +73,7 @@ def write(
     `tiles`: the bitstreams, row by row, `header.tile_count` of them. `chunks`: stored in this order; one of them is
     `ALPHA` if and only if there is an alpha channel, but if all tiles are exact, they may hold it. `exact`: numbers of
     the exact tiles; they decide on the version, whatever the header says. If all tiles are exact, the header's model
-    must be `NO_MODEL` and its quality 0.
+    must be `NO_MODEL` and its quality 0; otherwise the model must be another.
 
     Raises EncodeError if a value is out of range, tiles are missing or left over, or `read` would refuse the chunks;
     TypeError if a value is no integer or a bitstream no bytes.

@@ -8,7 +8,7 @@ import numpy as np
 from aecodec import container
 from aecodec.container import ALPHA, NO_MODEL, Chunk, Header
 from aecodec.container.alpha import encode_alpha
-from aecodec.errors import DecodeError, EncodeError, UnsupportedError
+from aecodec.errors import DecodeError, EncodeError
 from aecodec.exact.layout import encode_image
 from aecodec.exact.tiles import decode_exact, fill_damaged
 from aecodec.family import Bitstreams
@@ -65,7 +65,7 @@ class ExactFamily:
 
     def decode(self, bitstreams: Bitstreams, model: ExactModel, area: Region, threads: int | None) -> np.ndarray:
         with Workers(threads) as workers:
-            return _colours(decode_exact(_checked(bitstreams), area, workers)[0], bitstreams)
+            return _colours(decode_exact(bitstreams, area, workers)[0], bitstreams)
 
     def decode_reduced(
         self, bitstreams: Bitstreams, model: ExactModel, view: View, threads: int | None
@@ -75,7 +75,7 @@ class ExactFamily:
     def salvage(
         self, bitstreams: Bitstreams, damaged: Mapping[int, DecodeError], model: ExactModel, threads: int | None
     ) -> tuple[np.ndarray, dict[int, DecodeError]]:
-        header, damaged = _checked(bitstreams).header, dict(damaged)
+        header, damaged = bitstreams.header, dict(damaged)
         with Workers(threads) as workers:
             pixels, wrong = decode_exact(
                 bitstreams._replace(exact=set(bitstreams.exact) - set(damaged)),
@@ -86,12 +86,6 @@ class ExactFamily:
         damaged |= wrong
         fill_damaged(pixels, header, damaged)
         return _colours(pixels, bitstreams), damaged
-
-
-def _checked(bitstreams: Bitstreams) -> Bitstreams:
-    if not bitstreams.exact:
-        raise UnsupportedError("header: model 0x0000 without exact tiles, not known to this version")
-    return bitstreams
 
 
 def _colours(pixels: np.ndarray, bitstreams: Bitstreams) -> np.ndarray:

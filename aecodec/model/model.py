@@ -298,7 +298,11 @@ class Model(Weights):
         return self._adjoint(self._errors(error, size))
 
     def gradient(self, error: Fill, y_hat: np.ndarray, features: np.ndarray) -> np.ndarray:
-        """The same through all of the synthesis at y_hat (h, w, M), or by the linear part where the model lacks it."""
+        """The same through all of the synthesis at y_hat (h, w, M) and features (see `synthesis`).
+
+        By its linear part alone where the model has no network for it. The net sees nothing beyond y_hat, and gradients
+        pass straight through its roundings.
+        """
         errors = self._errors(error, (16 * y_hat.shape[0], 16 * y_hat.shape[1]))
         gradient = self._adjoint(errors)
         if self._gradient_net is not None:

@@ -86,7 +86,10 @@ class QualityPoint:
 
     @cached_property
     def inverse_curvature(self) -> np.ndarray:
-        """Factors (M,) from the gradient that `Model.adjoint` gives to the change of y behind it, each latent alone."""
+        """Factors (M,) from the gradient that `Model.adjoint` gives to the change of y behind it, each latent alone.
+
+        They serve `Model.gradient` as well.
+        """
         return self._at("log_inverse_curvature")
 
     @property

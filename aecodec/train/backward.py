@@ -5,7 +5,8 @@
     gradient by its output --> layers, transposed, in reverse order --> gradient by its input
 
 Gradients pass straight through roundings and ends of ranges (Bengio, Leonard and Courville, 2013), but not through
-closed ReLUs. They are by the integers of a tensor, so that no layer needs to know what a step of it means.
+closed ReLUs, whose output is 0. They are in units of a tensor's integers, so no layer needs to know what a step of it
+means.
 """
 
 from aecodec.train import static
@@ -13,9 +14,11 @@ from aecodec.train.static import Layer, Network
 
 
 def backward(network: Network, output: str, scale: float) -> Network:
-    """-> a network with the input `error`, times `scale` the gradient by `output`, which gives that by its one input.
+    """The network of the gradient by the one input of a network.
 
-    Layers may be Quantise, Conv, Add, DepthToSpace and Product; those that the output does not need are left out.
+    Its inputs are that input, the vectors and `error`; `scale` times `error` is the gradient by `output`. Layers may be
+    Quantise by a fixed step, Conv, Add, DepthToSpace and Product (TypeError for others); those that the output does not
+    need are left out.
     """
     return _Backward(network, output, scale).network
 

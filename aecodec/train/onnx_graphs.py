@@ -60,7 +60,7 @@ class _Builder:
             self._parts[part] = self._node("Slice", [part.vector, *ends], name)
         return self._parts[part]
 
-    def _scaled(self, name: str, source: str, scale: np.ndarray) -> str:
+    def _multiplied(self, name: str, source: str, scale: np.ndarray) -> str:
         if np.all(scale == 1):
             return source
         return self._node("Mul", [source, self._constant(f"{name}.scale", np.float32(scale))], f"{name}.scaled")
@@ -126,10 +126,10 @@ class _Builder:
 
     def _quantise(self, name: str, layer: static.Quantise) -> None:
         step = self._part(layer.by) if isinstance(layer.by, static.Part) else self._number(f"{name}.step", layer.by)
-        self._node("QuantizeLinear", [self._scaled(name, layer.source, layer.scale), step, self._zero(name)], name)
+        self._node("QuantizeLinear", [self._multiplied(name, layer.source, layer.scale), step, self._zero(name)], name)
 
     def _rounded(self, name: str, layer: static.Rounded) -> None:
-        self._node("Round", [self._scaled(name, layer.source, layer.scale)], name)
+        self._node("Round", [self._multiplied(name, layer.source, layer.scale)], name)
 
     def _linear(self, name: str, layer: static.Linear) -> None:
         steps: list[tuple[str, str | None]] = [("MatMul", self._constant(f"{name}.weight", layer.weight))]
@@ -161,7 +161,7 @@ class _Builder:
     def _sum(self, name: str, layer: static.Sum) -> None:
         self._node("Add", [layer.source, layer.other], name)
 
-    def _times(self, name: str, layer: static.Scaled) -> None:
+    def _scaled(self, name: str, layer: static.Scaled) -> None:
         self._node("Mul", [layer.source, self._constant(f"{name}.scale", np.float32(layer.scale))], name)
 
     def _gate(self, name: str, layer: static.Gate) -> None:
@@ -196,7 +196,7 @@ class _Builder:
         static.Transposed: _transposed,
         static.Spread: _spread,
         static.Sum: _sum,
-        static.Scaled: _times,
+        static.Scaled: _scaled,
         static.Gate: _gate,
         static.Shift: _shift,
         static.DeadZone: _dead_zone,

@@ -160,7 +160,7 @@ class Transposed:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Depthwise convolution in float32, zeros outside. weight: (k, k, 1, c). bias: (c,)."""
+    """Depthwise convolution in float32, zeros outside. weight: (k, k, 1, c). bias: (c,) or None."""
 
     source: str
     weight: np.ndarray

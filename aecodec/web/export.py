@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from aecodec.container import EXIF, ICC, NO_MODEL, read_index
 from aecodec.errors import AezError, explain
+from aecodec.model.model import GRADIENT
 from aecodec.page import ZOOM
 from aecodec.system.atomic import unfinished_folder
 from aecodec.web.decoder import CODE, RUNTIME, BrowserDecoder
@@ -175,7 +176,8 @@ class _Export:
         if models:
             paths += [f"runtime/{name}" for name in RUNTIME]
             for name, entry in models.items():
-                paths += [f"weights/{name}/{file}" for file in entry.get("auxiliary", {}) | entry["files"]]
+                files = entry.get("auxiliary", {}) | entry["files"]
+                paths += [f"weights/{name}/{file}" for file in files if file != f"{GRADIENT}.onnx"]
         for path in paths:
             asset = self.decoder.find(f"/{path}")
             if asset is None:

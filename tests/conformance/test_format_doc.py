@@ -211,6 +211,12 @@ def reseal(data: bytearray) -> bytes:
     return bytes(data)
 
 
+def test_pseudocode_and_code_refuse_a_file_without_model_or_exact_tiles():
+    changed = bytearray(next(data for data in FILES if data[6] == 1))
+    changed[8:12] = bytes(4)
+    assert not agree(reseal(changed))
+
+
 @settings(max_examples=200)
 @given(st.sampled_from(FILES), st.integers(6, 21), st.integers(0, 255))
 def test_pseudocode_agrees_about_headers(data, at, value):

@@ -6,7 +6,7 @@ from screens import mixed, photo, screen
 
 import aecodec
 from aecodec import container
-from aecodec.errors import CorruptError, EncodeError, UnsupportedError
+from aecodec.errors import CorruptError, EncodeError
 from aecodec.exact import layout
 
 ALPH = container.ALPHA
@@ -175,14 +175,6 @@ def test_there_is_one_model():
     with pytest.raises(ValueError, match=r"^model: 'mnist-dense', expected none with lossless$"):
         aecodec.encode(screen(), lossless=True, model="mnist-dense")
     assert aecodec.encode(screen(), model="exact") == aecodec.encode(screen(), lossless=True)
-
-
-def test_version_1_with_this_model_is_refused():
-    """A file of a development version might have had it."""
-    data = container.write(container.Header(0, 30, 20, 3, 0, 256), [b"bits"])
-    for call in (aecodec.decode, aecodec.salvage):
-        with pytest.raises(UnsupportedError, match=r"^header: model 0x0000 without exact tiles"):
-            call(data)
 
 
 def test_limits_hold():

@@ -35,7 +35,6 @@ export async function decode(file, { region = null, scale = 1, limits = LIMITS, 
   const fetched = (numbers) => load([...numbers.map((number) => tiles[number]), ...(alpha ? [alpha] : [])]);
   let image = blank(area), small = false;
   if (header.model === 0) {
-    if (header.version < 2) throw new UnsupportedError("header: model 0x0000 without exact tiles, not known to this version");
     await fetched(exact.filter((number) => common(tileArea(header, number), area)));
     await decodeExact(source, image);
   } else {

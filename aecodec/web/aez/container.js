@@ -133,14 +133,14 @@ function checkExact({ version, model, quality }, tiles) {
   if (all && quality) throw new CorruptError(`header: quality ${quality}, expected 0 where all tiles are exact`);
 }
 
-function checkTags({ version, model, channels }, tags) {
+function checkTags({ model, channels }, tags) {
   for (const tag of tags)
     if (!/^[A-Za-z][A-Za-z0-9 ]{3}$/.test(tag)) throw new CorruptError("index: chunk tag, expected a letter and three letters, digits or spaces");
   for (const tag of tags)
     if (/^[A-Z]/.test(tag) && !KNOWN.includes(tag)) throw new UnsupportedError(`chunk ${tag}: required but unknown, needs a later reader`);
   for (const tag of KNOWN)
     if (tags.filter((other) => other === tag).length > 1) throw new CorruptError(`chunk ${tag.trim()}: more than once`);
-  const alpha = channels % 2 === 0, inTiles = alpha && version > 1 && model === 0;
+  const alpha = channels % 2 === 0, inTiles = alpha && model === 0;
   if (tags.includes("ALPH") !== alpha && !inTiles) throw new CorruptError(`chunk ALPH: found or missing against channels, ${channels}`);
 }
 

@@ -73,7 +73,7 @@ def read_container(file: bytes) -> tuple[Header, dict[bytes, bytes], list[bytes]
     at += 4
     whole = len(exact) == tiles
     require(bool(exact) == (header.version == 2), "index: version and kinds")
-    require(not exact or whole == (header.model == 0), "index: model and kinds")
+    require(whole == (header.model == 0), "index: model and kinds")
     require(not whole or header.quality == 0, "header: quality of exact tiles")
     known = {b"ALPH", b"iccp", b"exif", b"xmp "}
     for tag in tags:

@@ -121,8 +121,8 @@ def q_linear_add(a, a_scale, a_zero, b, b_scale, b_zero, scale, zero):
 
 
 def mat_mul_integer_to_float(a, b, a_scale, b_scale, a_zero, b_zero):
-    assert (a_scale, b_zero) == (1, 0)
-    return _scaled(_matrix(a.astype(np.int64) - a_zero, b), b_scale)
+    assert b_zero == 0
+    return _scaled(_matrix(a.astype(np.int64) - a_zero, b), a_scale * b_scale)
 
 
 def mat_mul(x, w):
