@@ -546,7 +546,7 @@ def test_a_large_picture_in_a_small_file(small):
 
 def test_a_wrong_alpha_plane(small):
     file = container.read(small)
-    chunks = [c if c.tag != container.ALPHA else c._replace(data=b"\x07junk") for c in file.chunks]
+    chunks = [c if c.tag != container.ALPHA else c._replace(data=b"\x01junk") for c in file.chunks]
     with pytest.raises(CorruptError, match=r"^chunk ALPH: "):
         aecodec.decode(container.write(file.header, file.tiles, chunks))
 

@@ -26,7 +26,7 @@ from aecodec.exact import webp
 
 _KIB128 = 1 << 17
 _TILES = aecodec.Limits().max_tiles
-_OPEN = [b"\0"]  # a bitstream, of one tile
+_OPEN = [b"\n"]  # a bitstream, of one tile
 _PIXEL = webp.encode(np.zeros((1, 1, 3), np.uint8), 1)  # an exact tile of one pixel
 _HEADER = {"version": 1, "channels": 3, "model": 0xFFFD, "quality": 256, "width": 16, "height": 16, "tile": 256}
 
