@@ -199,6 +199,14 @@ def test_wrong_metadata_under_a_right_checksum_is_left_out(files):
     assert found.damage == ("chunk exif: coding 9, expected 0 or 1; left out",)
 
 
+def test_alpha_of_a_later_version_is_opaque_and_named():
+    noise = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
+    file = container.read(aecodec.encode(noise, 20, model="tiny"))
+    found = aecodec.salvage(container.write(file.header, file.tiles, [Chunk(container.ALPHA, b"\x09")]))
+    assert found.damage == ("chunk ALPH: coding 9, expected 0 to 4; opaque",)
+    assert (found.pixels[..., 3] == 255).all()
+
+
 def test_the_limit_on_metadata_holds_for_all_of_it(files):
     file = container.read(files[3])
     tags = ICC, EXIF, container.XMP

@@ -150,12 +150,8 @@ class _Builder:
         k, *_, c = layer.weight.shape
         self._node("Transpose", [layer.source], f"{name}.first", perm=[0, 3, 1, 2])
         kernel = self._constant(f"{name}.weight", np.ascontiguousarray(layer.weight.transpose(3, 2, 0, 1)))
-        inputs = [
-            f"{name}.first",
-            kernel,
-            *([] if layer.bias is None else [self._constant(f"{name}.bias", layer.bias)]),
-        ]
-        self._node("Conv", inputs, f"{name}.sums", group=c, pads=[k // 2] * 4)
+        bias = [] if layer.bias is None else [self._constant(f"{name}.bias", layer.bias)]
+        self._node("Conv", [f"{name}.first", kernel, *bias], f"{name}.sums", group=c, pads=[k // 2] * 4)
         self._node("Transpose", [f"{name}.sums"], name, perm=[0, 2, 3, 1])
 
     def _sum(self, name: str, layer: static.Sum) -> None:

@@ -578,6 +578,7 @@ def test_all_tiles_exact_need_no_model():
     assert found.exact == {0, 1}
     for header, exact, message in (
         (TWO, [0, 1], "model 7, but 2 of 2 tiles are exact"),
+        (dataclasses.replace(TWO, model=0), [], "model 0, but 0 of 2 tiles are exact"),
         (dataclasses.replace(TWO, model=0), [1], "model 0, but 1 of 2 tiles are exact"),
         (dataclasses.replace(TWO, model=0), [0, 1], "quality 5, expected 0 where all tiles are exact"),
     ):

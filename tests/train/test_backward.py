@@ -82,7 +82,6 @@ def test_the_gradient_is_that_of_differences():
 def test_what_no_gate_and_no_gradient_needs_is_left_out():
     back = backward(NETWORK, "out", 1.0)
     assert {"in", "open"} == NETWORK.layers.keys() & back.layers.keys()
-    assert back.results != ("other",)
 
 
 def test_other_layers_have_no_gradient():

@@ -53,6 +53,21 @@ def expected(data: bytes) -> dict | str:
     }
 
 
+@pytest.mark.parametrize(
+    ("module", "call", "error"),
+    [
+        ("alpha", "alphaOf(new Uint8Array([5, 1]), 1, 1)", "UnsupportedError: chunk ALPH: coding 5, expected 0 to 4"),
+        ("alpha", "alphaOf(new Uint8Array(), 1, 1)", "CorruptError: chunk ALPH: no bytes, expected a coding"),
+        ("entropy", "new TileDecoder(new Uint8Array([9, 0]), {})", "CorruptError: bitstream: ends with a zero byte"),
+    ],
+)
+def test_what_is_refused_before_anything_is_decoded(module, call, error):
+    name = call.removeprefix("new ").split("(")[0]
+    script = f'import {{ {name} }} from "{(SCRIPT.parent / module).as_uri()}.js"; {call};'
+    done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, timeout=60)
+    assert f"\n{error}" in done.stderr, done.stderr
+
+
 def test_golden_files_and_attacks_are_read_as_python_reads_them(tmp_path):
     pool = [path.read_bytes() for path in FILES]
     files = dict(zip((path.stem for path in FILES), pool, strict=True))

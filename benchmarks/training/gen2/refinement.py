@@ -69,15 +69,15 @@ class Coded:
 
         @tf.function
         def step(y, size):
-            mu, y_hat = self.means(y, dead)
+            _, y_hat = self.means(y, dead)
             error = tf.stop_gradient(self.decoded(y_hat)) - self.linear(y_hat)
             with tf.GradientTape(persistent=True) as tape:
                 tape.watch(y)
-                mu, found = self.means(y, dead)
-                found = found if rate else reconstructed(y, tf.stop_gradient(mu), self.narrower(dead))
-                x_hat = self.decoded(found) if through_net else self.linear(found) + tf.stop_gradient(error)
+                mu, moved = self.means(y, dead)
+                moved = moved if rate else reconstructed(y, tf.stop_gradient(mu), self.narrower(dead))
+                x_hat = self.decoded(moved) if through_net else self.linear(moved) + tf.stop_gradient(error)
                 squares = tf.reduce_sum(tf.square(tf.clip_by_value(x_hat, -0.5, 0.5) - self.x)) / 2
-                bits = self.bits(found - mu) / (2 * self.lmbda * 255**2 / 3)
+                bits = self.bits(moved - mu) / (2 * self.lmbda * 255**2 / 3)
                 whole = squares + rate * tf.reduce_sum(bits)
             rounding, slope = y_hat - y, tape.gradient(squares, y)
             measured = self._by_knot(rounding**2) / tf.maximum(self._by_knot(slope * rounding), 1e-9)
